@@ -1,0 +1,2 @@
+/** The Mamba forward pass and its scores. */
+package io.mambaspark.engine;

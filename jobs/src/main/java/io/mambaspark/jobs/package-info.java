@@ -1,0 +1,2 @@
+/** Scoring on Spark. */
+package io.mambaspark.jobs;

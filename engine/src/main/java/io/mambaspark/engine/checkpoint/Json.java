@@ -1,0 +1,152 @@
+package io.mambaspark.engine.checkpoint;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.json.JsonReadFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.util.ByteBufferBackedInputStream;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/** Strict JSON of bounded size: UTF-8 only, no key twice, nothing behind the end. */
+final class Json {
+  /** Bytes of the longest config.json: real ones have a few KB. */
+  static final int MAX_CONFIG = 1 << 20;
+
+  /** Bytes of the longest index of shards: about 100 a tensor. */
+  static final int MAX_INDEX = 8 << 20;
+
+  // Field names are neither interned nor kept: a file must not fill tables that outlive it.
+  private static final JsonFactory STRICT =
+      JsonFactory.builder()
+          .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
+          .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .build();
+
+  // Python writes Infinity and NaN into configs, for example in Mamba-2's time_step_limit.
+  private static final ObjectMapper CONFIG =
+      new ObjectMapper(
+          JsonFactory.builder()
+              .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
+              .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
+              .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+              .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
+              .build());
+
+  private Json() {}
+
+  /** The object that {@code file} holds. */
+  static JsonNode config(MappedFile file) {
+    try (JsonParser parser = parser(CONFIG.getFactory(), bytes(file, MAX_CONFIG))) {
+      JsonNode config = CONFIG.readTree(parser);
+      if (config == null || !config.isObject()) {
+        throw unexpected(
+            file.name(), "a JSON object", config == null ? "nothing" : config.getNodeType().name());
+      }
+      expectEnd(parser, file.name());
+      return config;
+    } catch (IOException e) {
+      throw refused(file.name(), e);
+    }
+  }
+
+  /** The {@code weight_map} of an index of shards: by tensor, the name of the file that has it. */
+  static SortedMap<String, String> weightMap(MappedFile file) {
+    String source = file.name();
+    SortedMap<String, String> shards = null;
+    try (JsonParser parser = parser(STRICT, bytes(file, MAX_INDEX))) {
+      expect(parser, JsonToken.START_OBJECT, source, "a JSON object");
+      while (parser.nextToken() != JsonToken.END_OBJECT) {
+        if (!parser.currentName().equals("weight_map")) {
+          parser.nextToken();
+          parser.skipChildren();
+          continue;
+        }
+        shards = new TreeMap<>();
+        expect(parser, JsonToken.START_OBJECT, source, "weight_map as an object");
+        while (parser.nextToken() != JsonToken.END_OBJECT) {
+          String tensor = parser.currentName();
+          expect(parser, JsonToken.VALUE_STRING, source, "file names in weight_map");
+          shards.put(tensor, parser.getText());
+        }
+      }
+      expectEnd(parser, source);
+    } catch (IOException e) {
+      throw refused(source, e);
+    }
+    if (shards == null || shards.isEmpty()) {
+      throw new CheckpointException("Cannot read " + source + ": its weight_map lists no tensor");
+    }
+    return shards;
+  }
+
+  /** A parser over UTF-8 bytes, which are decoded as they are read. */
+  static JsonParser parser(ByteBuffer utf8) throws IOException {
+    return parser(STRICT, utf8);
+  }
+
+  static void expect(JsonParser parser, JsonToken token, String source, String what)
+      throws IOException {
+    JsonToken found = parser.nextToken();
+    if (found != token) {
+      throw unexpected(source, what, found == null ? "nothing" : found.name());
+    }
+  }
+
+  static void expectEnd(JsonParser parser, String source) throws IOException {
+    expect(parser, null, source, "nothing behind its JSON object");
+  }
+
+  static CheckpointException refused(String source, IOException e) {
+    String why;
+    if (e instanceof JsonProcessingException json) {
+      // What Jackson adds to its messages (places in Java objects, advice on its settings) is cut.
+      why = json.getOriginalMessage().replaceFirst("(?s)( \\(start marker|\\n).*", "");
+      if (json.getLocation() != null) {
+        why +=
+            " (line %d, column %d)"
+                .formatted(json.getLocation().getLineNr(), json.getLocation().getColumnNr());
+      }
+    } else if (e instanceof CharacterCodingException) {
+      why = "its JSON is not valid UTF-8";
+    } else {
+      why = e.toString();
+    }
+    return new CheckpointException("Cannot read " + source + ": " + cut(why), e);
+  }
+
+  private static JsonParser parser(JsonFactory factory, ByteBuffer utf8) throws IOException {
+    // A decoder of its own reports what is not UTF-8; one named by its charset would replace it.
+    return factory.createParser(
+        new InputStreamReader(
+            new ByteBufferBackedInputStream(utf8), StandardCharsets.UTF_8.newDecoder()));
+  }
+
+  private static ByteBuffer bytes(MappedFile file, int max) {
+    if (file.size() > max) {
+      throw new CheckpointException(
+          "Cannot read %s: found %d bytes, expected at most %d"
+              .formatted(file.name(), file.size(), max));
+    }
+    return file.slice(0, (int) file.size());
+  }
+
+  private static CheckpointException unexpected(String source, String what, String found) {
+    return new CheckpointException(
+        "Cannot read %s: expected %s, found %s".formatted(source, what, found));
+  }
+
+  private static String cut(String why) {
+    return why.length() <= 300 ? why : why.substring(0, 300) + "…";
+  }
+}

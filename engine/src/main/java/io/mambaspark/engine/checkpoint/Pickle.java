@@ -1,0 +1,429 @@
+package io.mambaspark.engine.checkpoint;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Reads a torch state dict out of a pickle, and nothing else.
+ *
+ * <p>A pickle is a program for a stack machine that may call any Python function. This machine
+ * knows only the opcodes that build plain containers, and three functions of which it knows what
+ * they would do: {@code torch._utils._rebuild_tensor_v2}, {@code torch._utils._rebuild_parameter}
+ * and {@code collections.OrderedDict}. Everything else is refused by name. Opcodes: Python's
+ * Lib/pickletools.py; torch writes protocol 2, later ones are read as far as they hold the same.
+ */
+final class Pickle {
+  /** Bytes of the longest pickle: about 200 a tensor in a real one. */
+  static final int MAX_BYTES = 16 << 20;
+
+  /** Opcodes executed: about 40 a tensor. With this the values built are bounded too. */
+  static final int MAX_STEPS = 1_000_000;
+
+  /** Values on the stack: Python sets at most 1000 items at a time. */
+  static final int MAX_STACK = 10_000;
+
+  static final int MAX_MEMO = 1_000_000;
+  private static final int MAX_GLOBAL = 200;
+
+  /** A storage in the archive: its elements' type, key and count. */
+  record Storage(ElementType type, String key, long elements) {}
+
+  /** A view of a storage, in elements. Nothing of it is checked yet against the archive. */
+  record Tensor(Storage storage, long offset, List<Long> shape, List<Long> strides) {}
+
+  /** The type of a storage's elements; {@code dtype} is null where it is not a float we read. */
+  record ElementType(String name, DType dtype) {}
+
+  private enum Function {
+    REBUILD_TENSOR,
+    REBUILD_PARAMETER,
+    ORDERED_DICT
+  }
+
+  private static final Map<String, Object> GLOBALS =
+      Map.ofEntries(
+          Map.entry("torch._utils._rebuild_tensor_v2", Function.REBUILD_TENSOR),
+          Map.entry("torch._utils._rebuild_parameter", Function.REBUILD_PARAMETER),
+          Map.entry("collections.OrderedDict", Function.ORDERED_DICT),
+          Map.entry("torch.FloatStorage", new ElementType("float32", DType.F32)),
+          Map.entry("torch.HalfStorage", new ElementType("float16", DType.F16)),
+          Map.entry("torch.BFloat16Storage", new ElementType("bfloat16", DType.BF16)),
+          Map.entry("torch.DoubleStorage", new ElementType("float64", null)),
+          Map.entry("torch.LongStorage", new ElementType("int64", null)),
+          Map.entry("torch.IntStorage", new ElementType("int32", null)),
+          Map.entry("torch.ShortStorage", new ElementType("int16", null)),
+          Map.entry("torch.CharStorage", new ElementType("int8", null)),
+          Map.entry("torch.ByteStorage", new ElementType("uint8", null)),
+          Map.entry("torch.BoolStorage", new ElementType("bool", null)),
+          Map.entry("torch.ComplexFloatStorage", new ElementType("complex64", null)),
+          Map.entry("torch.ComplexDoubleStorage", new ElementType("complex128", null)));
+
+  private record Tuple(List<Object> items) {}
+
+  private static final class Dict {
+    final Map<Object, Object> items = new LinkedHashMap<>();
+  }
+
+  private static final Object NONE = new Object();
+
+  private final ByteBuffer bytes;
+  private final String source;
+  private final List<Object> stack = new ArrayList<>();
+  private final List<Integer> marks = new ArrayList<>();
+  private final Map<Long, Object> memo = new HashMap<>();
+
+  private Pickle(ByteBuffer bytes, String source) {
+    this.bytes = bytes;
+    this.source = source;
+  }
+
+  /** The tensors of a pickled state dict, by name. {@code bytes} is little-endian. */
+  static Map<String, Tensor> read(ByteBuffer bytes, String source) {
+    if (bytes.remaining() > MAX_BYTES) {
+      throw new CheckpointException(
+          "Cannot read data.pkl of %s: found %d bytes, expected at most %d"
+              .formatted(source, bytes.remaining(), MAX_BYTES));
+    }
+    Pickle pickle = new Pickle(bytes, source);
+    return pickle.tensors(pickle.run());
+  }
+
+  private Map<String, Tensor> tensors(Object top) {
+    if (!(top instanceof Dict dict)) {
+      throw refused("expected a dict of tensors by name, found " + describe(top));
+    }
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    dict.items.forEach(
+        (key, value) -> {
+          if (!(key instanceof String name)) {
+            throw refused("expected the names of tensors, found " + describe(key));
+          }
+          if (value instanceof Tensor tensor) {
+            tensors.put(name, tensor);
+          } else {
+            String found =
+                "expected a tensor under " + CheckpointException.shown(name) + ", found ";
+            throw refused(
+                value instanceof Dict
+                    ? found + "a dict; it is a training checkpoint, save its state dict alone"
+                    : found + describe(value));
+          }
+        });
+    return tensors;
+  }
+
+  private Object run() {
+    for (int step = 0; step < MAX_STEPS; step++) {
+      int opcode = u8();
+      if (opcode == '.') {
+        Object top = pop();
+        if (!stack.isEmpty() || !marks.isEmpty() || bytes.hasRemaining()) {
+          throw refused("something is left behind its end");
+        }
+        return top;
+      }
+      execute(opcode);
+      if (stack.size() > MAX_STACK || marks.size() > MAX_STACK) {
+        throw refused("its stack is deeper than " + MAX_STACK);
+      }
+    }
+    throw refused("it has more than " + MAX_STEPS + " steps");
+  }
+
+  private void execute(int opcode) {
+    switch (opcode) {
+      case 0x80 -> { // PROTO
+        int protocol = u8();
+        if (protocol < 2 || protocol > 5) {
+          throw refused("found protocol " + protocol + ", expected 2 to 5");
+        }
+      }
+      case 0x95 -> take(8); // FRAME
+      case '(' -> marks.add(stack.size());
+      case '0' -> pop();
+      case 'N' -> stack.add(NONE);
+      case 0x88 -> stack.add(true);
+      case 0x89 -> stack.add(false);
+      case 'K' -> stack.add((long) u8());
+      case 'M' -> stack.add((long) take(2).getShort() & 0xffff);
+      case 'J' -> stack.add((long) take(4).getInt());
+      case 0x8a -> stack.add(longInteger(u8())); // LONG1
+      case 'G' -> stack.add(Double.longBitsToDouble(Long.reverseBytes(take(8).getLong())));
+      case 'X' -> stack.add(text(u32()));
+      case 0x8c -> stack.add(text(u8())); // SHORT_BINUNICODE
+      case 0x8d -> stack.add(text(take(8).getLong())); // BINUNICODE8
+      case ')' -> stack.add(new Tuple(List.of()));
+      case 't' -> stack.add(new Tuple(popMark()));
+      case 0x85 -> stack.add(new Tuple(popTop(1)));
+      case 0x86 -> stack.add(new Tuple(popTop(2)));
+      case 0x87 -> stack.add(new Tuple(popTop(3)));
+      case ']' -> stack.add(new ArrayList<>());
+      case 'a' -> append(popTop(1));
+      case 'e' -> append(popMark());
+      case '}' -> stack.add(new Dict());
+      case 's' -> setItems(popTop(2));
+      case 'u' -> setItems(popMark());
+      case 'q' -> remember(u8());
+      case 'r' -> remember(u32());
+      case 0x94 -> remember(memo.size()); // MEMOIZE
+      case 'h' -> recall(u8());
+      case 'j' -> recall(u32());
+      case 'c' -> stack.add(global(line(), line()));
+      case 0x93 -> { // STACK_GLOBAL
+        Object name = pop();
+        Object module = pop();
+        if (!(module instanceof String m && name instanceof String n)) {
+          throw refused("a global's name is not a string");
+        }
+        stack.add(global(m, n));
+      }
+      case 'R' -> {
+        Object arguments = pop();
+        stack.add(call(pop(), arguments));
+      }
+      case 'Q' -> stack.add(storage(pop()));
+      case 'b' -> {
+        Object state = pop();
+        build(peek(), state);
+      }
+      default ->
+          throw refused(
+              "opcode 0x%02x at byte %d does more than describe tensors; nothing was executed"
+                  .formatted(opcode, bytes.position() - 1));
+    }
+  }
+
+  private Object global(String module, String name) {
+    Object known = GLOBALS.get(module + "." + name);
+    if (known == null) {
+      throw refused(
+          "it refers to "
+              + CheckpointException.shown(module + "." + name)
+              + "; only plain float tensors are read, and nothing was executed");
+    }
+    return known;
+  }
+
+  private Object call(Object callable, Object arguments) {
+    List<Object> items = arguments instanceof Tuple tuple ? tuple.items : null;
+    if (callable instanceof Function function && items != null) {
+      switch (function) {
+        case ORDERED_DICT -> {
+          if (items.isEmpty()) {
+            return new Dict();
+          }
+        }
+        case REBUILD_PARAMETER -> {
+          // (data, requires_grad, backward_hooks)
+          if (items.size() == 3 && items.get(0) instanceof Tensor) {
+            return items.get(0);
+          }
+        }
+        case REBUILD_TENSOR -> {
+          // (storage, storage_offset, size, stride, requires_grad, backward_hooks[, metadata])
+          if ((items.size() == 6 || items.size() == 7)
+              && items.get(0) instanceof Storage storage
+              && items.get(1) instanceof Long offset) {
+            return new Tensor(storage, offset, integers(items.get(2)), integers(items.get(3)));
+          }
+        }
+      }
+      throw refused("the arguments of " + function + " are not what torch writes");
+    }
+    throw refused("it calls " + describe(callable) + "; nothing was executed");
+  }
+
+  private List<Long> integers(Object value) {
+    List<Long> integers = new ArrayList<>();
+    if (value instanceof Tuple tuple) {
+      for (Object item : tuple.items) {
+        if (!(item instanceof Long integer)) {
+          throw refused("expected the integers of a shape or stride, found " + describe(item));
+        }
+        integers.add(integer);
+      }
+      return List.copyOf(integers);
+    }
+    throw refused("expected a shape or stride, found " + describe(value));
+  }
+
+  private Storage storage(Object id) {
+    // ('storage', type, key, device, elements); the device is where it was, not where it goes
+    if (id instanceof Tuple tuple
+        && tuple.items.size() == 5
+        && "storage".equals(tuple.items.get(0))
+        && tuple.items.get(1) instanceof ElementType type
+        && tuple.items.get(2) instanceof String key
+        && tuple.items.get(3) instanceof String
+        && tuple.items.get(4) instanceof Long elements) {
+      return new Storage(type, key, elements);
+    }
+    throw refused("a persistent id is not that of a storage");
+  }
+
+  /**
+   * Every state dict of a module gets its version numbers as an attribute; they mean nothing here.
+   */
+  private void build(Object target, Object state) {
+    if (!(target instanceof Dict
+        && state instanceof Dict attributes
+        && attributes.items.keySet().stream().allMatch("_metadata"::equals))) {
+      throw refused("it sets the state of " + describe(target) + " beyond _metadata");
+    }
+  }
+
+  private void append(List<Object> items) {
+    if (!(peek() instanceof ArrayList<?>)) {
+      throw refused("it appends to " + describe(peek()));
+    }
+    @SuppressWarnings("unchecked")
+    List<Object> list = (List<Object>) peek();
+    list.addAll(items);
+  }
+
+  private void setItems(List<Object> items) {
+    if (!(peek() instanceof Dict dict) || items.size() % 2 != 0) {
+      throw refused("it sets items of " + describe(peek()));
+    }
+    for (int i = 0; i < items.size(); i += 2) {
+      // Other keys could hold themselves, and hashing them would not end.
+      if (!(items.get(i) instanceof String || items.get(i) instanceof Long)) {
+        throw refused("a dict has " + describe(items.get(i)) + " as a key");
+      }
+      if (dict.items.put(items.get(i), items.get(i + 1)) != null) {
+        throw refused("a dict has the key %s twice".formatted(describe(items.get(i))));
+      }
+    }
+  }
+
+  private void remember(long index) {
+    if (index >= MAX_MEMO) {
+      throw refused("memo index " + index + " is not below " + MAX_MEMO);
+    }
+    memo.put(index, peek());
+  }
+
+  private void recall(long index) {
+    Object value = memo.get(index);
+    if (value == null) {
+      throw refused("memo index " + index + " is not set");
+    }
+    stack.add(value);
+  }
+
+  private int floor() {
+    return marks.isEmpty() ? 0 : marks.get(marks.size() - 1);
+  }
+
+  private Object peek() {
+    if (stack.size() <= floor()) {
+      throw refused("its stack is empty at byte " + bytes.position());
+    }
+    return stack.get(stack.size() - 1);
+  }
+
+  private Object pop() {
+    Object top = peek();
+    stack.remove(stack.size() - 1);
+    return top;
+  }
+
+  private List<Object> popTop(int count) {
+    if (stack.size() - floor() < count) {
+      throw refused("its stack is empty at byte " + bytes.position());
+    }
+    return popFrom(stack.size() - count);
+  }
+
+  private List<Object> popMark() {
+    if (marks.isEmpty()) {
+      throw refused("its stack has no mark at byte " + bytes.position());
+    }
+    return popFrom(marks.remove(marks.size() - 1));
+  }
+
+  private List<Object> popFrom(int start) {
+    List<Object> top = stack.subList(start, stack.size());
+    List<Object> items = List.copyOf(top);
+    top.clear();
+    return items;
+  }
+
+  /** The next {@code count} bytes. */
+  private ByteBuffer take(long count) {
+    if (count < 0 || count > bytes.remaining()) {
+      throw refused(
+          "it is truncated: expected %s bytes at byte %d, found %d"
+              .formatted(Long.toUnsignedString(count), bytes.position(), bytes.remaining()));
+    }
+    ByteBuffer taken = bytes.slice(bytes.position(), (int) count).order(bytes.order());
+    bytes.position(bytes.position() + (int) count);
+    return taken;
+  }
+
+  private int u8() {
+    return take(1).get() & 0xff;
+  }
+
+  private long u32() {
+    return take(4).getInt() & 0xffffffffL;
+  }
+
+  private long longInteger(int length) {
+    if (length > Long.BYTES) {
+      throw refused("found an integer of " + length + " bytes, expected at most 8");
+    }
+    ByteBuffer digits = take(length);
+    long value = length == 0 ? 0 : digits.get(length - 1) < 0 ? -1 : 0;
+    for (int i = length - 1; i >= 0; i--) {
+      value = value << 8 | digits.get(i) & 0xff;
+    }
+    return value;
+  }
+
+  private String text(long length) {
+    try {
+      return StandardCharsets.UTF_8.newDecoder().decode(take(length)).toString();
+    } catch (CharacterCodingException e) {
+      throw refused("the string before byte " + bytes.position() + " is not UTF-8");
+    }
+  }
+
+  private String line() {
+    StringBuilder line = new StringBuilder();
+    for (int c = u8(); c != '\n'; c = u8()) {
+      if (line.length() == MAX_GLOBAL) {
+        throw refused("a global's name is longer than " + MAX_GLOBAL + " bytes");
+      }
+      line.append((char) c);
+    }
+    return line.toString();
+  }
+
+  private String describe(Object value) {
+    if (value instanceof String text) {
+      return "the string " + CheckpointException.shown(text);
+    } else if (value instanceof Dict) {
+      return "a dict";
+    } else if (value instanceof Tuple || value instanceof List<?>) {
+      return "a sequence";
+    } else if (value instanceof Tensor) {
+      return "a tensor";
+    } else if (value instanceof Storage) {
+      return "a storage";
+    } else if (value instanceof ElementType || value instanceof Function) {
+      return "a class or function";
+    }
+    return value == NONE ? "None" : "the value " + value;
+  }
+
+  private CheckpointException refused(String why) {
+    return new CheckpointException("Cannot read data.pkl of " + source + ": " + why);
+  }
+}

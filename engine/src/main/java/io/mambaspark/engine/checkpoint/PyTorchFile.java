@@ -1,0 +1,138 @@
+package io.mambaspark.engine.checkpoint;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Reads what {@code torch.save(state_dict)} writes since torch 1.6: a zip archive with a pickle,
+ * {@code NAME/data.pkl}, and one entry {@code NAME/data/KEY} for each storage that the pickle
+ * refers to.
+ */
+final class PyTorchFile {
+  private static final String PICKLE = "/data.pkl";
+
+  private PyTorchFile() {}
+
+  static List<StoredTensor> read(MappedFile file) {
+    file.refuseLfsPointer();
+    String source = file.name();
+    if (!file.startsWith("PK\u0003\u0004")) {
+      throw refused(
+          source,
+          "it is not a zip archive. Torch before 1.6 wrote such files: load it with a newer torch"
+              + " and save it again, or convert it to safetensors");
+    }
+    ZipDirectory zip = ZipDirectory.read(file);
+    String root = root(zip, source);
+    checkByteOrder(zip.entry(root + "/byteorder"), file);
+
+    ZipDirectory.Entry pickle = zip.entry(root + PICKLE);
+    if (pickle.size() > Pickle.MAX_BYTES) {
+      throw refused(
+          source,
+          "its data.pkl has %d bytes, expected at most %d"
+              .formatted(pickle.size(), Pickle.MAX_BYTES));
+    }
+    List<StoredTensor> tensors = new ArrayList<>();
+    Pickle.read(file.slice(pickle.begin(), (int) pickle.size()), source)
+        .forEach((name, tensor) -> tensors.add(place(name, tensor, root, zip, file)));
+    return tensors;
+  }
+
+  private static String root(ZipDirectory zip, String source) {
+    List<String> roots = new ArrayList<>();
+    for (String name : zip.names()) {
+      if (name.endsWith(PICKLE)) {
+        roots.add(name.substring(0, name.length() - PICKLE.length()));
+      }
+    }
+    if (roots.size() != 1) {
+      throw refused(source, "expected one entry NAME/data.pkl in it, found " + roots.size());
+    }
+    return roots.get(0);
+  }
+
+  private static void checkByteOrder(ZipDirectory.Entry entry, MappedFile file) {
+    if (entry == null) {
+      return;
+    }
+    ByteBuffer bytes = file.slice(entry.begin(), (int) Math.min(entry.size(), 16));
+    String order = StandardCharsets.ISO_8859_1.decode(bytes).toString();
+    if (!order.equals("little")) {
+      throw refused(file.name(), "its byte order is " + order + ", expected little");
+    }
+  }
+
+  /** Where in the file a tensor lies: it must fill consecutive elements of a whole storage. */
+  private static StoredTensor place(
+      String name, Pickle.Tensor tensor, String root, ZipDirectory zip, MappedFile file) {
+    String source = file.name();
+    Pickle.Storage storage = tensor.storage();
+    DType dtype = storage.type().dtype();
+    if (dtype == null) {
+      throw StoredTensor.refused(
+          name,
+          source,
+          "found dtype " + storage.type().name() + ", expected float32, float16 or bfloat16");
+    }
+    int[] shape = StoredTensor.checkedShape(name, tensor.shape(), source);
+    checkContiguous(name, shape, tensor.strides(), source);
+
+    String entryName = root + "/data/" + storage.key();
+    ZipDirectory.Entry entry = zip.entry(entryName);
+    if (entry == null) {
+      throw StoredTensor.refused(
+          name,
+          source,
+          "its storage %s is missing".formatted(CheckpointException.shown(entryName)));
+    }
+    if (storage.elements() < 0
+        || entry.size() % dtype.bytes() != 0
+        || storage.elements() != entry.size() / dtype.bytes()) {
+      throw StoredTensor.refused(
+          name,
+          source,
+          "expected %d %s elements in its storage, found %d bytes"
+              .formatted(storage.elements(), storage.type().name(), entry.size()));
+    }
+    long count = 1;
+    for (int dimension : shape) {
+      count *= dimension;
+    }
+    if (tensor.offset() < 0
+        || tensor.offset() > storage.elements()
+        || count > storage.elements() - tensor.offset()) {
+      throw StoredTensor.refused(
+          name,
+          source,
+          "shape %s from element %d on is outside of its storage of %d elements"
+              .formatted(tensor.shape(), tensor.offset(), storage.elements()));
+    }
+    return new StoredTensor(
+        name, dtype, shape, file, entry.begin() + tensor.offset() * dtype.bytes());
+  }
+
+  private static void checkContiguous(String name, int[] shape, List<Long> strides, String source) {
+    boolean contiguous = strides.size() == shape.length;
+    long expected = 1;
+    for (int i = shape.length - 1; i >= 0 && contiguous; i--) {
+      // The stride of a dimension of one element is never used.
+      contiguous = shape[i] == 1 || expected == 0 || strides.get(i) == expected;
+      expected *= shape[i];
+    }
+    // Nor are the strides of a tensor without elements.
+    if (!contiguous && expected != 0) {
+      throw StoredTensor.refused(
+          name,
+          source,
+          "found strides %s, which are not contiguous; save it as tensor.contiguous()"
+              .formatted(strides));
+    }
+  }
+
+  private static CheckpointException refused(String source, String why) {
+    return new CheckpointException("Cannot read " + source + ": " + why);
+  }
+}

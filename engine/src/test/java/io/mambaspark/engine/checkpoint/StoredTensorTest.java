@@ -1,0 +1,132 @@
+package io.mambaspark.engine.checkpoint;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class StoredTensorTest {
+  @TempDir Path folder;
+
+  @ParameterizedTest
+  @ValueSource(ints = {4, 8, 12, 1024, 1 << 20})
+  void chunksAreTheBytesInOrderEachFullButTheLast(int limit) throws IOException {
+    byte[] bytes = counting(1 + 2 * 1234);
+    StoredTensor tensor = tensor(bytes, DType.BF16, 1, 1234);
+    List<Integer> lengths = new ArrayList<>();
+    ByteBuffer joined = ByteBuffer.allocate(2 * 1234);
+
+    tensor.forEachChunk(
+        limit,
+        chunk -> {
+          assertThat(chunk.order()).isEqualTo(ByteOrder.LITTLE_ENDIAN);
+          assertThat(chunk.isReadOnly()).isTrue();
+          lengths.add(chunk.remaining());
+          joined.put(chunk);
+        });
+
+    assertThat(joined.flip()).isEqualTo(ByteBuffer.wrap(bytes, 1, 2 * 1234).slice());
+    assertThat(lengths.subList(0, lengths.size() - 1)).allMatch(length -> length == limit);
+    assertThat(lengths.get(lengths.size() - 1)).isBetween(1, limit);
+  }
+
+  @Test
+  void aChunkLimitThatWouldCutElementsIsRefused() throws IOException {
+    StoredTensor tensor = tensor(new byte[8], DType.F32, 0, 2);
+
+    for (int limit : new int[] {0, -4, 6, Integer.MAX_VALUE}) {
+      assertThatThrownBy(() -> tensor.forEachChunk(limit, chunk -> {}))
+          .isInstanceOf(IllegalArgumentException.class);
+    }
+  }
+
+  @Test
+  void floatsAreReadInOrderInPiecesOfAnySize() throws IOException {
+    // More than one of the reader's own buffers.
+    int count = 600_011;
+    ByteBuffer bytes =
+        ByteBuffer.allocate(3 + 4 * count).order(ByteOrder.LITTLE_ENDIAN).position(3);
+    for (int i = 0; i < count; i++) {
+      bytes.putFloat(i);
+    }
+    FloatReader reader = tensor(bytes.array(), DType.F32, 3, count).floats();
+    float[] into = new float[100_000];
+
+    for (int next = 0, n = 1; next < count; next += n, n = Math.min(99_991, 3 * n)) {
+      n = Math.min(n, count - next);
+      reader.read(into, 7, n);
+      for (int i = 0; i < n; i++) {
+        if (into[7 + i] != next + i) {
+          assertThat(into[7 + i]).as("element %d", next + i).isEqualTo(next + i);
+        }
+      }
+    }
+
+    assertThatThrownBy(() -> reader.read(into, 0, 1))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessage("1 values of tensor t are wanted, 0 of 600011 are left");
+  }
+
+  @Test
+  void tensorsAreReadWhereTheyStraddleMappingsAndBehindTwoGigabytes() throws IOException {
+    Path path = folder.resolve("sparse");
+    long gigabyte = 1L << 30;
+    long size = 2 * gigabyte + 1001;
+    try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+      file.setLength(size);
+      for (long at : new long[] {gigabyte - 6, 2 * gigabyte - 6, size - 8}) {
+        file.seek(at);
+        file.write(new byte[] {0, 0, (byte) 0x80, 0x3f, 0, 0, 0, 0x40});
+      }
+    }
+    MappedFile file = MappedFile.open(path);
+
+    for (long at : new long[] {gigabyte - 6, 2 * gigabyte - 6, size - 8}) {
+      float[] values = new float[2];
+      new StoredTensor("t", DType.F32, new int[] {2}, file, at).floats().read(values, 0, 2);
+      assertThat(values).containsExactly(1, 2);
+    }
+    // Nearly two gigabytes from an odd place on, in the largest chunks.
+    StoredTensor large = new StoredTensor("t", DType.F16, new int[] {1 << 29, 2}, file, 1001);
+    List<Integer> lengths = new ArrayList<>();
+    large.forEachChunk(1 << 30, chunk -> lengths.add(chunk.remaining()));
+    assertThat(lengths).containsExactly(1 << 30, 1 << 30);
+    assertThat(large.byteSize()).isEqualTo(2 * gigabyte);
+  }
+
+  @Test
+  void aTensorKeepsItsShapeToItself() throws IOException {
+    StoredTensor tensor = tensor(new byte[24], DType.F32, 0, 2, 3);
+
+    tensor.shape()[0] = 7;
+
+    assertThat(tensor.shape()).containsExactly(2, 3);
+    assertThat(tensor).hasToString("t F32[2, 3]");
+  }
+
+  private StoredTensor tensor(byte[] bytes, DType dtype, long begin, int... shape)
+      throws IOException {
+    Path path = folder.resolve("bytes");
+    Files.write(path, bytes);
+    return new StoredTensor("t", dtype, shape, MappedFile.open(path), begin);
+  }
+
+  private static byte[] counting(int length) {
+    byte[] bytes = new byte[length];
+    for (int i = 0; i < length; i++) {
+      bytes[i] = (byte) (i * 31);
+    }
+    return bytes;
+  }
+}

@@ -1,0 +1,67 @@
+# Sourced by the scripts beside it: where things are, the job jar, a Spark home, Spark's launcher.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+target=$root/target
+java=${JAVA_HOME:+$JAVA_HOME/bin/}java
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# The text of the first such element of the parent POM: pom_value spark.version
+pom_value() { sed -n "s:^ *<$1>\(.*\)</$1>.*:\1:p" "$root/pom.xml" | head -n 1; }
+
+spark_version=${SPARK_VERSION:-$(pom_value spark.version)}
+scala_version=${SCALA_VERSION:-$(pom_value scala.binary.version)}
+jar=$root/jobs/target/mamba-spark-jobs-$(pom_value version).jar
+
+# Builds $jar if it is missing or older than what it is made from.
+build_jar() {
+  local sources=("$root"/{LICENSE,NOTICE,pom.xml} "$root"/{engine,jobs}/{pom.xml,src/main})
+  if [[ ! -e $jar || -n $(find "${sources[@]}" -newer "$jar" -print | head -n 1) ]]; then
+    say "Building ${jar#"$root"/} with Maven ..."
+    mvn -q -B -f "$root/pom.xml" -DskipTests package >&2
+  fi
+}
+
+# Sets and exports SPARK_HOME. A home of the caller's is left alone; otherwise Maven fills one under
+# target/, once for each Spark and Scala version (SPARK_VERSION, SCALA_VERSION; those of the build).
+# It appears under its name only when it is whole.
+spark_home() {
+  [[ -z ${SPARK_HOME:-} ]] || return 0
+  local home=$target/spark-home-$spark_version-$scala_version pom=$root/scripts/spark-home/pom.xml
+  if [[ ! -e $home/RELEASE || $pom -nt $home/RELEASE ]]; then
+    say "Filling ${home#"$root"/} with Maven ..."
+    rm -rf "$home" "$home.part"
+    mvn -q -B -f "$pom" dependency:copy-dependencies -DincludeScope=runtime \
+      -Dspark.version="$spark_version" -Dscala.binary.version="$scala_version" \
+      -DoutputDirectory="$home.part/jars" >&2
+    echo "Spark $spark_version, Scala $scala_version, from Maven Central" >"$home.part/RELEASE"
+    mv "$home.part" "$home"
+  fi
+  # Spark's processes look for the jars by SPARK_HOME and SPARK_SCALA_VERSION and put the conf folder
+  # on their class path; executors that they start inherit all three.
+  export SPARK_HOME=$home SPARK_SCALA_VERSION=$scala_version
+  export SPARK_CONF_DIR=${SPARK_CONF_DIR:-$root/conf}
+}
+
+# Replaces this shell by a Spark class (SparkSubmit, Master, Worker), as bin/spark-class does: Spark's
+# launcher prints the whole command, environment and module options included, each part ended by NUL.
+exec_spark_class() {
+  spark_home
+  if [[ -x $SPARK_HOME/bin/spark-class ]]; then
+    exec "$SPARK_HOME/bin/spark-class" "$@"
+  fi
+  local command=() part status
+  while IFS= read -r -d '' part; do
+    command+=("$part")
+  done < <("$java" -Xmx128m -cp "$SPARK_HOME/jars/*" org.apache.spark.launcher.Main "$@"
+           printf '%d\0' $?)
+  status=${command[${#command[@]} - 1]}
+  [[ $status == 0 ]] || exit "$status"
+  unset "command[${#command[@]}-1]"
+  # The first NUL stands alone on a line before the command.
+  command=("${command[@]:1}")
+  command[0]=${command[0]#$'\n'}
+  exec "${command[@]}"
+}

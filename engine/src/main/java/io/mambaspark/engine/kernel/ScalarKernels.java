@@ -1,0 +1,218 @@
+package io.mambaspark.engine.kernel;
+
+import static io.mambaspark.engine.kernel.Panels.WIDTH;
+
+import java.util.Arrays;
+
+/** The kernels in plain loops: the reference that the vector form must equal bit for bit. */
+final class ScalarKernels implements Kernels {
+  private final String reason;
+
+  /** {@code reason}: why these kernels run, for the log. */
+  ScalarKernels(String reason) {
+    this.reason = reason;
+  }
+
+  @Override
+  public String describe() {
+    return "scalar kernels; " + reason;
+  }
+
+  @Override
+  public void product(
+      float[] a,
+      int rows,
+      int stride,
+      PackedMatrix w,
+      float[] bias,
+      int first,
+      int end,
+      float[] c) {
+    int k = w.paddedK();
+    float[] sum = new float[WIDTH];
+    for (int panel = first; panel < end; panel++) {
+      float[] weights = w.segment(panel);
+      int weightsAt = w.offset(panel);
+      for (int row = 0; row < rows; row++) {
+        if (bias == null) {
+          Arrays.fill(sum, 0f);
+        } else {
+          System.arraycopy(bias, panel * WIDTH, sum, 0, WIDTH);
+        }
+        for (int i = 0; i < k; i++) {
+          float value = a[Panels.index(row, i, stride)];
+          for (int lane = 0; lane < WIDTH; lane++) {
+            sum[lane] = Math.fma(value, weights[weightsAt + i * WIDTH + lane], sum[lane]);
+          }
+        }
+        System.arraycopy(sum, 0, c, ((panel - first) * stride + row) * WIDTH, WIDTH);
+      }
+    }
+  }
+
+  @Override
+  public void rmsNorm(
+      float[] x,
+      int xOffset,
+      int columns,
+      int rows,
+      int stride,
+      float[] weight,
+      float eps,
+      float[] to,
+      float[] sums) {
+    int panels = Panels.count(columns);
+    float[] squares = new float[WIDTH];
+    for (int row = 0; row < rows; row++) {
+      Arrays.fill(squares, 0f);
+      for (int panel = 0; panel < panels; panel++) {
+        int at = xOffset + (panel * stride + row) * WIDTH;
+        for (int lane = 0; lane < WIDTH; lane++) {
+          squares[lane] = Math.fma(x[at + lane], x[at + lane], squares[lane]);
+        }
+      }
+      float scale = inverseRoot(squares, 0, columns, eps);
+      for (int panel = 0; panel < panels; panel++) {
+        int at = xOffset + (panel * stride + row) * WIDTH;
+        for (int lane = 0; lane < WIDTH; lane++) {
+          float scaled = x[at + lane] * scale;
+          to[at + lane] = weight == null ? scaled : scaled * weight[panel * WIDTH + lane];
+        }
+      }
+    }
+  }
+
+  /**
+   * 1 / sqrt(mean + eps), the mean being that of {@code columns} squares whose sixteen partial sums
+   * are joined by halves.
+   */
+  static float inverseRoot(float[] sums, int at, int columns, float eps) {
+    for (int half = WIDTH / 2; half > 0; half /= 2) {
+      for (int lane = 0; lane < half; lane++) {
+        sums[at + lane] += sums[at + lane + half];
+      }
+    }
+    return (float) (1 / Math.sqrt((double) sums[at] / columns + eps));
+  }
+
+  @Override
+  public void add(float[] x, float[] y, int panels, int rows, int stride) {
+    for (int panel = 0; panel < panels; panel++) {
+      int at = panel * stride * WIDTH;
+      for (int i = at; i < at + rows * WIDTH; i++) {
+        x[i] += y[i];
+      }
+    }
+  }
+
+  @Override
+  public void convolution(
+      float[] x,
+      int panels,
+      int stride,
+      int row,
+      int length,
+      float[] weight,
+      float[] bias,
+      int dConv,
+      float[] context,
+      float[] window) {
+    int kept = (dConv - 1) * WIDTH;
+    for (int panel = 0; panel < panels; panel++) {
+      int at = (panel * stride + row) * WIDTH;
+      System.arraycopy(context, panel * kept, window, 0, kept);
+      System.arraycopy(x, at, window, kept, length * WIDTH);
+      System.arraycopy(window, length * WIDTH, context, panel * kept, kept);
+      for (int i = 0; i < length * WIDTH; i++) {
+        float sum = bias[panel * WIDTH + i % WIDTH];
+        for (int j = 0; j < dConv; j++) {
+          float w = weight[(panel * dConv + j) * WIDTH + i % WIDTH];
+          sum = Math.fma(w, window[i + j * WIDTH], sum);
+        }
+        x[at + i] = ScalarMath.silu(sum);
+      }
+    }
+  }
+
+  @Override
+  public void selectiveScan(
+      float[] xz,
+      float[] dt,
+      float[] bc,
+      int bOffset,
+      int cOffset,
+      int panels,
+      int stride,
+      int row,
+      int length,
+      float[] a,
+      int dState,
+      float[] d,
+      float[] dtBias,
+      float[] state,
+      float[] y) {
+    int states = states(dState);
+    for (int channel = 0; channel < panels * WIDTH; channel++) {
+      int panel = channel / WIDTH;
+      int lane = channel % WIDTH;
+      for (int t = row; t < row + length; t++) {
+        int at = (panel * stride + t) * WIDTH + lane;
+        float x = xz[at];
+        float step = ScalarMath.softplus(dt[at] + dtBias[channel]);
+        float input = x * step;
+        float out = d[channel] * x;
+        for (int n = 0; n < states; n++) {
+          int stateAt = (panel * states + n) * WIDTH + lane;
+          int bcAt = Panels.index(t, n, stride);
+          float decay = ScalarMath.exp2(step * a[stateAt]);
+          state[stateAt] = Math.fma(decay, state[stateAt], input * bc[bOffset + bcAt]);
+          out = Math.fma(state[stateAt], bc[cOffset + bcAt], out);
+        }
+        dt[at] = step;
+        y[at] = out * ScalarMath.silu(xz[panels * stride * WIDTH + at]);
+      }
+    }
+  }
+
+  /** States that are computed: whole groups of four; those added stay zero. */
+  static int states(int dState) {
+    return (dState + 3) / 4 * 4;
+  }
+
+  @Override
+  public void foldLogits(
+      float[] logits,
+      int panels,
+      int firstPanel,
+      int rows,
+      int stride,
+      float[] max,
+      float[] sum,
+      float[] argMax) {
+    for (int i = 0; i < rows * WIDTH; i++) {
+      float before = max[i];
+      float most = before;
+      for (int panel = 0; panel < panels; panel++) {
+        float logit = logits[panel * stride * WIDTH + i];
+        if (logit > most) {
+          most = logit;
+          argMax[i] = firstPanel + panel;
+        }
+      }
+      float total = sum[i] * ScalarMath.exp2((before - most) * ScalarMath.LOG2_E);
+      for (int panel = 0; panel < panels; panel++) {
+        float below = logits[panel * stride * WIDTH + i] - most;
+        total += ScalarMath.exp2(below * ScalarMath.LOG2_E);
+      }
+      max[i] = most;
+      sum[i] = total;
+    }
+  }
+
+  @Override
+  public void log(float[] x, int length) {
+    for (int i = 0; i < length; i++) {
+      x[i] = ScalarMath.log(x[i]);
+    }
+  }
+}

@@ -1,0 +1,157 @@
+package io.mambaspark.engine.kernel;
+
+/**
+ * exp, log, log1p and the sigmoid in single precision, and the only place where their constants
+ * stand. Every step is one IEEE operation or one fused multiply-add, so that the vector form gives
+ * the same bits. Errors are at most 2 ulp; results below 2^-126 flush to zero in {@link #exp}.
+ */
+final class ScalarMath {
+  static final float LOG2_E = 1.44269504f;
+
+  /** 1.5 · 2^23: adding it rounds to an integer, which then lies in the low bits. */
+  static final float ROUND = 12582912f;
+
+  /** Below this exp is less than 2^-126. */
+  static final float EXP_LOW = -87.33654f;
+
+  /** Above this exp is more than the largest float. */
+  static final float EXP_HIGH = 88.72283f;
+
+  static final float LN2_HIGH = 0x1.62e400p-1f;
+  static final float LN2_LOW = 0x1.7f7d1cp-20f;
+
+  // exp(r) = 1 + r + r²·P(r) for |r| <= ln2/2 (Cephes expf).
+  static final float EXP_0 = 5.0000001201e-1f;
+  static final float EXP_1 = 1.6666665459e-1f;
+  static final float EXP_2 = 4.1665795894e-2f;
+  static final float EXP_3 = 8.3334519073e-3f;
+  static final float EXP_4 = 1.3981999507e-3f;
+  static final float EXP_5 = 1.9875691500e-4f;
+
+  // 2^f = 1 + f·P(f) for |f| <= 1/2, minimax in the relative error (1.1e-7).
+  static final float EXP2_1 = 0x1.62e42ap-1f;
+  static final float EXP2_2 = 0x1.ebf9bcp-3f;
+  static final float EXP2_3 = 0x1.c6b752p-5f;
+  static final float EXP2_4 = 0x1.3cea88p-7f;
+  static final float EXP2_5 = 0x1.5bba14p-10f;
+
+  /** 2^EXP2_LOW is the least result of {@link #exp2}. */
+  static final float EXP2_LOW = -126f;
+
+  // log(1 + f) by s = f / (2 + f) (FreeBSD's k_logf.h).
+  static final float LOG_1 = 0xaaaaaa.0p-24f;
+  static final float LOG_2 = 0xccce13.0p-25f;
+  static final float LOG_3 = 0x91e9ee.0p-25f;
+  static final float LOG_4 = 0xf89e26.0p-26f;
+  static final float LOG_LN2_HIGH = 6.9313812256e-01f;
+  static final float LOG_LN2_LOW = 9.0580006145e-06f;
+
+  /** The bits of sqrt(1/2): mantissas are brought into [sqrt(1/2), sqrt(2)). */
+  static final int SQRT_HALF_BITS = 0x3f3504f3;
+
+  static final float TWO_25 = 0x1p25f;
+
+  private ScalarMath() {}
+
+  /** e to the power of x. */
+  static float exp(float x) {
+    float q = Math.fma(x, LOG2_E, ROUND);
+    float n = q - ROUND;
+    float r = Math.fma(n, -LN2_LOW, Math.fma(n, -LN2_HIGH, x));
+    float p = Math.fma(EXP_5, r, EXP_4);
+    p = Math.fma(p, r, EXP_3);
+    p = Math.fma(p, r, EXP_2);
+    p = Math.fma(p, r, EXP_1);
+    p = Math.fma(p, r, EXP_0);
+    p = Math.fma(p, r * r, r) + 1f;
+    float scaled =
+        Float.intBitsToFloat(Float.floatToRawIntBits(p) + (Float.floatToRawIntBits(q) << 23));
+    if (x < EXP_LOW) {
+      return 0f;
+    }
+    if (x > EXP_HIGH) {
+      return Float.POSITIVE_INFINITY;
+    }
+    return x != x ? x : scaled;
+  }
+
+  /**
+   * 2 to the power of t for t <= 0, and 2^-126 below that. For decays and softmax terms, whose
+   * absolute error counts: it saves the second reduction step of {@link #exp}.
+   */
+  static float exp2(float t) {
+    t = t < EXP2_LOW ? EXP2_LOW : t;
+    float q = t + ROUND;
+    float f = t - (q - ROUND);
+    float p = Math.fma(EXP2_5, f, EXP2_4);
+    p = Math.fma(p, f, EXP2_3);
+    p = Math.fma(p, f, EXP2_2);
+    p = Math.fma(p, f, EXP2_1);
+    p = Math.fma(p, f, 1f);
+    return Float.intBitsToFloat(Float.floatToRawIntBits(p) + (Float.floatToRawIntBits(q) << 23));
+  }
+
+  /** 1 / (1 + exp(-x)). */
+  static float sigmoid(float x) {
+    return 1f / (1f + exp(-x));
+  }
+
+  /** x · sigmoid(x). */
+  static float silu(float x) {
+    return x / (1f + exp(-x));
+  }
+
+  /** log(1 + exp(x)), without overflow for large x. */
+  static float softplus(float x) {
+    float positive = x > 0f ? x : 0f;
+    // A NaN must come out as one.
+    return x != x ? x : positive + log1p(exp(-Math.abs(x)));
+  }
+
+  /** The natural logarithm; NaN below zero. */
+  static float log(float x) {
+    boolean tiny = x < Float.MIN_NORMAL;
+    float u = tiny ? x * TWO_25 : x;
+    int bits = Float.floatToRawIntBits(u) - SQRT_HALF_BITS;
+    float k = (float) (bits >> 23) - (tiny ? 25f : 0f);
+    float f = Float.intBitsToFloat((bits & 0x007fffff) + SQRT_HALF_BITS) - 1f;
+    float y = logOf(f, k, 0f);
+    if (x == 0f) {
+      return Float.NEGATIVE_INFINITY;
+    }
+    if (x < 0f) {
+      return Float.NaN;
+    }
+    return x < Float.POSITIVE_INFINITY ? y : x;
+  }
+
+  /** log(1 + x), exact also for small x; NaN below -1. */
+  static float log1p(float x) {
+    float u = 1f + x;
+    int bits = Float.floatToRawIntBits(u) - SQRT_HALF_BITS;
+    float k = (float) (bits >> 23);
+    float m = Float.intBitsToFloat((bits & 0x007fffff) + SQRT_HALF_BITS);
+    // What rounding took from 1 + x, relative to u.
+    float lost = (u > 2f ? 1f - (u - x) : x - (u - 1f)) / u;
+    boolean exact = k == 0f;
+    float y = logOf(exact ? x : m - 1f, k, exact ? 0f : lost);
+    if (x == -1f) {
+      return Float.NEGATIVE_INFINITY;
+    }
+    if (x < -1f) {
+      return Float.NaN;
+    }
+    return x < Float.POSITIVE_INFINITY ? y : x;
+  }
+
+  /** k·ln2 + log(1 + f) + c. */
+  private static float logOf(float f, float k, float c) {
+    float s = f / (2f + f);
+    float z = s * s;
+    float w = z * z;
+    float r = Math.fma(z, Math.fma(w, LOG_3, LOG_1), w * Math.fma(w, LOG_4, LOG_2));
+    float half = 0.5f * f * f;
+    return Math.fma(
+        k, LOG_LN2_HIGH, f - (half - Math.fma(s, half + r, Math.fma(k, LOG_LN2_LOW, c))));
+  }
+}

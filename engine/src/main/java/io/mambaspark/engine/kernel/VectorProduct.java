@@ -1,0 +1,331 @@
+package io.mambaspark.engine.kernel;
+
+import static io.mambaspark.engine.kernel.Panels.WIDTH;
+import static io.mambaspark.engine.kernel.VectorMath.LANES;
+import static io.mambaspark.engine.kernel.VectorMath.SPECIES;
+
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * The matrix product on vectors: register tiles of some rows by two vectors of columns, whose
+ * accumulators walk along a block of k and then rest in C until the next block.
+ *
+ * <p>A tile is eight rows high where a vector fills a panel (AVX-512), and takes two panels; six
+ * rows where it does not, because AVX2 has sixteen registers. How k is cut, and how high tiles are,
+ * cannot be seen in the result: each element stays one chain of fused multiply-adds.
+ *
+ * <p>The inner loops have a constant bound, a panel of A: with a variable one C2 of JDK 17 keeps
+ * the accumulators as objects, forty times slower.
+ */
+final class VectorProduct {
+  /** Steps of k in a block: two panels of that many, and a tile's rows of A, stay in L1. */
+  private static final int K_BLOCK = 256;
+
+  /** Panels of C that are finished together, so that they stay in L2 between blocks of k. */
+  private static final int C_PANELS = 16;
+
+  private static final int TALL = 8;
+  private static final int FLAT = 6;
+
+  /** What the accumulators start from where there is no bias. */
+  private static final float[] ZEROS = new float[2 * WIDTH];
+
+  private VectorProduct() {}
+
+  static void product(
+      float[] a,
+      int rows,
+      int stride,
+      PackedMatrix w,
+      float[] bias,
+      int first,
+      int end,
+      float[] c) {
+    for (int panel = first; panel < end; ) {
+      int next = Math.min(Math.min(panel + C_PANELS, end), w.segmentEnd(panel));
+      for (int k = 0; k < w.paddedK(); k += K_BLOCK) {
+        block(a, rows, stride, w, bias, first, panel, next, k, c);
+      }
+      panel = next;
+    }
+  }
+
+  /** Adds steps k … k + K_BLOCK of the chains for panels {@code panel} … {@code end}. */
+  private static void block(
+      float[] a,
+      int rows,
+      int stride,
+      PackedMatrix w,
+      float[] bias,
+      int first,
+      int panel,
+      int end,
+      int k,
+      float[] c) {
+    int steps = Math.min(K_BLOCK, w.paddedK() - k);
+    int panelFloats = w.panelFloats();
+    float[] b = w.segment(panel);
+    int cPanel = stride * WIDTH;
+    while (panel < end) {
+      int bAt = w.offset(panel) + k * WIDTH;
+      int cAt = (panel - first) * cPanel;
+      boolean pair = LANES == WIDTH && panel + 1 < end;
+      int height = LANES == WIDTH ? TALL : FLAT;
+      // The first block starts from the bias or zero, the later ones from what the last one left.
+      float[] from = k > 0 ? c : bias != null ? bias : ZEROS;
+      int fromAt = k > 0 ? cAt : bias != null ? panel * WIDTH : 0;
+      int fromStep = k > 0 ? WIDTH : 0;
+      int fromPanel = k > 0 ? cPanel : WIDTH;
+      for (int row = 0; row < rows; row += height) {
+        int aAt = k * stride + row * WIDTH;
+        int tileFrom = fromAt + row * fromStep;
+        int tileC = cAt + row * WIDTH;
+        if (pair) {
+          tall(
+              a,
+              aAt,
+              cPanel,
+              steps,
+              b,
+              bAt,
+              panelFloats,
+              from,
+              tileFrom,
+              fromStep,
+              fromPanel,
+              c,
+              tileC,
+              cPanel);
+        } else if (LANES == WIDTH) {
+          single(a, aAt, cPanel, steps, b, bAt, from, tileFrom, fromStep, c, tileC);
+        } else {
+          for (int lane = 0; lane < WIDTH; lane += 2 * LANES) {
+            flat(
+                a,
+                aAt,
+                cPanel,
+                steps,
+                b,
+                bAt + lane,
+                LANES,
+                from,
+                tileFrom + lane,
+                fromStep,
+                LANES,
+                c,
+                tileC + lane,
+                LANES);
+          }
+        }
+      }
+      panel += pair ? 2 : 1;
+    }
+  }
+
+  /**
+   * Eight rows by two vectors. A: from {@code aAt} on, the next panel {@code aStep} further. B:
+   * from {@code bAt} on, the second vector {@code bNext} further. The accumulators start from
+   * {@code from}, whose rows are {@code fromStep} apart.
+   */
+  private static void tall(
+      float[] a,
+      int aAt,
+      int aStep,
+      int k,
+      float[] b,
+      int bAt,
+      int bNext,
+      float[] from,
+      int fromAt,
+      int fromStep,
+      int fromNext,
+      float[] c,
+      int cAt,
+      int cNext) {
+    FloatVector c00 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c10 = FloatVector.fromArray(SPECIES, from, fromAt + fromStep);
+    FloatVector c20 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * fromStep);
+    FloatVector c30 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * fromStep);
+    FloatVector c40 = FloatVector.fromArray(SPECIES, from, fromAt + 4 * fromStep);
+    FloatVector c50 = FloatVector.fromArray(SPECIES, from, fromAt + 5 * fromStep);
+    FloatVector c60 = FloatVector.fromArray(SPECIES, from, fromAt + 6 * fromStep);
+    FloatVector c70 = FloatVector.fromArray(SPECIES, from, fromAt + 7 * fromStep);
+    fromAt += fromNext;
+    FloatVector c01 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c11 = FloatVector.fromArray(SPECIES, from, fromAt + fromStep);
+    FloatVector c21 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * fromStep);
+    FloatVector c31 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * fromStep);
+    FloatVector c41 = FloatVector.fromArray(SPECIES, from, fromAt + 4 * fromStep);
+    FloatVector c51 = FloatVector.fromArray(SPECIES, from, fromAt + 5 * fromStep);
+    FloatVector c61 = FloatVector.fromArray(SPECIES, from, fromAt + 6 * fromStep);
+    FloatVector c71 = FloatVector.fromArray(SPECIES, from, fromAt + 7 * fromStep);
+    for (int done = 0; done < k; done += WIDTH) {
+      for (int step = 0; step < WIDTH; step++) {
+        int i = aAt + step;
+        FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt);
+        FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + bNext);
+        bAt += WIDTH;
+        FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
+        c00 = a0.fma(b0, c00);
+        c01 = a0.fma(b1, c01);
+        FloatVector a1 = FloatVector.broadcast(SPECIES, a[i + WIDTH]);
+        c10 = a1.fma(b0, c10);
+        c11 = a1.fma(b1, c11);
+        FloatVector a2 = FloatVector.broadcast(SPECIES, a[i + 2 * WIDTH]);
+        c20 = a2.fma(b0, c20);
+        c21 = a2.fma(b1, c21);
+        FloatVector a3 = FloatVector.broadcast(SPECIES, a[i + 3 * WIDTH]);
+        c30 = a3.fma(b0, c30);
+        c31 = a3.fma(b1, c31);
+        FloatVector a4 = FloatVector.broadcast(SPECIES, a[i + 4 * WIDTH]);
+        c40 = a4.fma(b0, c40);
+        c41 = a4.fma(b1, c41);
+        FloatVector a5 = FloatVector.broadcast(SPECIES, a[i + 5 * WIDTH]);
+        c50 = a5.fma(b0, c50);
+        c51 = a5.fma(b1, c51);
+        FloatVector a6 = FloatVector.broadcast(SPECIES, a[i + 6 * WIDTH]);
+        c60 = a6.fma(b0, c60);
+        c61 = a6.fma(b1, c61);
+        FloatVector a7 = FloatVector.broadcast(SPECIES, a[i + 7 * WIDTH]);
+        c70 = a7.fma(b0, c70);
+        c71 = a7.fma(b1, c71);
+      }
+      aAt += aStep;
+    }
+    c00.intoArray(c, cAt);
+    c10.intoArray(c, cAt + WIDTH);
+    c20.intoArray(c, cAt + 2 * WIDTH);
+    c30.intoArray(c, cAt + 3 * WIDTH);
+    c40.intoArray(c, cAt + 4 * WIDTH);
+    c50.intoArray(c, cAt + 5 * WIDTH);
+    c60.intoArray(c, cAt + 6 * WIDTH);
+    c70.intoArray(c, cAt + 7 * WIDTH);
+    cAt += cNext;
+    c01.intoArray(c, cAt);
+    c11.intoArray(c, cAt + WIDTH);
+    c21.intoArray(c, cAt + 2 * WIDTH);
+    c31.intoArray(c, cAt + 3 * WIDTH);
+    c41.intoArray(c, cAt + 4 * WIDTH);
+    c51.intoArray(c, cAt + 5 * WIDTH);
+    c61.intoArray(c, cAt + 6 * WIDTH);
+    c71.intoArray(c, cAt + 7 * WIDTH);
+  }
+
+  /** Eight rows by one vector: the last panel of an odd number. */
+  private static void single(
+      float[] a,
+      int aAt,
+      int aStep,
+      int k,
+      float[] b,
+      int bAt,
+      float[] from,
+      int fromAt,
+      int fromStep,
+      float[] c,
+      int cAt) {
+    FloatVector c0 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c1 = FloatVector.fromArray(SPECIES, from, fromAt + fromStep);
+    FloatVector c2 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * fromStep);
+    FloatVector c3 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * fromStep);
+    FloatVector c4 = FloatVector.fromArray(SPECIES, from, fromAt + 4 * fromStep);
+    FloatVector c5 = FloatVector.fromArray(SPECIES, from, fromAt + 5 * fromStep);
+    FloatVector c6 = FloatVector.fromArray(SPECIES, from, fromAt + 6 * fromStep);
+    FloatVector c7 = FloatVector.fromArray(SPECIES, from, fromAt + 7 * fromStep);
+    for (int done = 0; done < k; done += WIDTH) {
+      for (int step = 0; step < WIDTH; step++) {
+        int i = aAt + step;
+        FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt);
+        bAt += WIDTH;
+        c0 = FloatVector.broadcast(SPECIES, a[i]).fma(b0, c0);
+        c1 = FloatVector.broadcast(SPECIES, a[i + WIDTH]).fma(b0, c1);
+        c2 = FloatVector.broadcast(SPECIES, a[i + 2 * WIDTH]).fma(b0, c2);
+        c3 = FloatVector.broadcast(SPECIES, a[i + 3 * WIDTH]).fma(b0, c3);
+        c4 = FloatVector.broadcast(SPECIES, a[i + 4 * WIDTH]).fma(b0, c4);
+        c5 = FloatVector.broadcast(SPECIES, a[i + 5 * WIDTH]).fma(b0, c5);
+        c6 = FloatVector.broadcast(SPECIES, a[i + 6 * WIDTH]).fma(b0, c6);
+        c7 = FloatVector.broadcast(SPECIES, a[i + 7 * WIDTH]).fma(b0, c7);
+      }
+      aAt += aStep;
+    }
+    c0.intoArray(c, cAt);
+    c1.intoArray(c, cAt + WIDTH);
+    c2.intoArray(c, cAt + 2 * WIDTH);
+    c3.intoArray(c, cAt + 3 * WIDTH);
+    c4.intoArray(c, cAt + 4 * WIDTH);
+    c5.intoArray(c, cAt + 5 * WIDTH);
+    c6.intoArray(c, cAt + 6 * WIDTH);
+    c7.intoArray(c, cAt + 7 * WIDTH);
+  }
+
+  /** Six rows by two vectors; parameters as in {@link #tall}. */
+  private static void flat(
+      float[] a,
+      int aAt,
+      int aStep,
+      int k,
+      float[] b,
+      int bAt,
+      int bNext,
+      float[] from,
+      int fromAt,
+      int fromStep,
+      int fromNext,
+      float[] c,
+      int cAt,
+      int cNext) {
+    FloatVector c00 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c10 = FloatVector.fromArray(SPECIES, from, fromAt + fromStep);
+    FloatVector c20 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * fromStep);
+    FloatVector c30 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * fromStep);
+    FloatVector c40 = FloatVector.fromArray(SPECIES, from, fromAt + 4 * fromStep);
+    FloatVector c50 = FloatVector.fromArray(SPECIES, from, fromAt + 5 * fromStep);
+    fromAt += fromNext;
+    FloatVector c01 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c11 = FloatVector.fromArray(SPECIES, from, fromAt + fromStep);
+    FloatVector c21 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * fromStep);
+    FloatVector c31 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * fromStep);
+    FloatVector c41 = FloatVector.fromArray(SPECIES, from, fromAt + 4 * fromStep);
+    FloatVector c51 = FloatVector.fromArray(SPECIES, from, fromAt + 5 * fromStep);
+    for (int done = 0; done < k; done += WIDTH) {
+      for (int step = 0; step < WIDTH; step++) {
+        int i = aAt + step;
+        FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt);
+        FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + bNext);
+        bAt += WIDTH;
+        FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
+        c00 = a0.fma(b0, c00);
+        c01 = a0.fma(b1, c01);
+        FloatVector a1 = FloatVector.broadcast(SPECIES, a[i + WIDTH]);
+        c10 = a1.fma(b0, c10);
+        c11 = a1.fma(b1, c11);
+        FloatVector a2 = FloatVector.broadcast(SPECIES, a[i + 2 * WIDTH]);
+        c20 = a2.fma(b0, c20);
+        c21 = a2.fma(b1, c21);
+        FloatVector a3 = FloatVector.broadcast(SPECIES, a[i + 3 * WIDTH]);
+        c30 = a3.fma(b0, c30);
+        c31 = a3.fma(b1, c31);
+        FloatVector a4 = FloatVector.broadcast(SPECIES, a[i + 4 * WIDTH]);
+        c40 = a4.fma(b0, c40);
+        c41 = a4.fma(b1, c41);
+        FloatVector a5 = FloatVector.broadcast(SPECIES, a[i + 5 * WIDTH]);
+        c50 = a5.fma(b0, c50);
+        c51 = a5.fma(b1, c51);
+      }
+      aAt += aStep;
+    }
+    c00.intoArray(c, cAt);
+    c10.intoArray(c, cAt + WIDTH);
+    c20.intoArray(c, cAt + 2 * WIDTH);
+    c30.intoArray(c, cAt + 3 * WIDTH);
+    c40.intoArray(c, cAt + 4 * WIDTH);
+    c50.intoArray(c, cAt + 5 * WIDTH);
+    cAt += cNext;
+    c01.intoArray(c, cAt);
+    c11.intoArray(c, cAt + WIDTH);
+    c21.intoArray(c, cAt + 2 * WIDTH);
+    c31.intoArray(c, cAt + 3 * WIDTH);
+    c41.intoArray(c, cAt + 4 * WIDTH);
+    c51.intoArray(c, cAt + 5 * WIDTH);
+  }
+}

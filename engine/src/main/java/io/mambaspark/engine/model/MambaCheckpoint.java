@@ -1,0 +1,139 @@
+package io.mambaspark.engine.model;
+
+import io.mambaspark.engine.checkpoint.Checkpoint;
+import io.mambaspark.engine.checkpoint.CheckpointException;
+import io.mambaspark.engine.checkpoint.StoredTensor;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HexFormat;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/**
+ * An open checkpoint folder whose config is one that this engine runs and whose tensors have the
+ * names and shapes that the config asks for.
+ */
+public final class MambaCheckpoint implements AutoCloseable {
+  /** Bytes that are looked at together while the fingerprint is taken. */
+  private static final int CHUNK = 1 << 18;
+
+  private final Checkpoint checkpoint;
+  private final MambaConfig config;
+
+  /** By name as in {@link TensorNames}, only those that the model uses. */
+  private final SortedMap<String, StoredTensor> used = new TreeMap<>();
+
+  private String fingerprint;
+
+  private MambaCheckpoint(Checkpoint checkpoint) {
+    this.checkpoint = checkpoint;
+    this.config = MambaConfig.of(checkpoint.config());
+    for (StoredTensor tensor : checkpoint.tensors().values()) {
+      MambaWeights.checkShape(config, tensor.name(), tensor.shape(), tensor.source());
+      String name = TensorNames.of(tensor.name());
+      if (used.put(name, tensor) != null) {
+        throw new CheckpointException(
+            "Cannot load tensor %s from %s: the checkpoint holds it under two names"
+                .formatted(tensor.name(), tensor.source()));
+      }
+    }
+    if (config.tiedHead()) {
+      used.remove(TensorNames.HEAD);
+    }
+    MambaWeights.checkComplete(config, used.keySet());
+  }
+
+  /**
+   * Opens a checkpoint and checks its config and the names and shapes of its tensors.
+   *
+   * @throws CheckpointException if it cannot be read or is not a model that this engine runs
+   */
+  public static MambaCheckpoint open(Path folder) {
+    Checkpoint checkpoint = Checkpoint.open(folder);
+    try {
+      return new MambaCheckpoint(checkpoint);
+    } catch (RuntimeException e) {
+      checkpoint.close();
+      throw e;
+    }
+  }
+
+  /** The model's shape. */
+  public MambaConfig config() {
+    return config;
+  }
+
+  /** The tensors that the model uses, by their names in state-spaces without {@code backbone.}. */
+  public SortedMap<String, StoredTensor> tensors() {
+    return Collections.unmodifiableSortedMap(used);
+  }
+
+  /** Parameters of the model; a tied head counts once. */
+  public long parameterCount() {
+    return used.values().stream().mapToLong(t -> t.byteSize() / t.dtype().bytes()).sum();
+  }
+
+  /** Bytes that the model will take in memory when its weights are packed. */
+  public long packedBytes() {
+    return MambaWeights.packedBytes(config, used.containsKey(TensorNames.HEAD));
+  }
+
+  /**
+   * SHA-256, in lower-case hexadecimal, over the hyper-parameters and every tensor's name, dtype,
+   * shape and bytes in the order of the names: equal for shards, one file and a {@code .bin} of the
+   * same tensors. The first call reads every weight once.
+   *
+   * @throws CheckpointException if a weight is not finite
+   */
+  public synchronized String fingerprint() {
+    if (fingerprint == null) {
+      MessageDigest digest;
+      try {
+        digest = MessageDigest.getInstance("SHA-256");
+      } catch (NoSuchAlgorithmException e) {
+        throw new IllegalStateException("every Java platform has SHA-256", e);
+      }
+      digest.update(config.canonical().getBytes(StandardCharsets.UTF_8));
+      float[] floats = new float[CHUNK / 2];
+      used.forEach((name, tensor) -> digest(digest, name, tensor, floats));
+      fingerprint = HexFormat.of().formatHex(digest.digest());
+    }
+    return fingerprint;
+  }
+
+  private static void digest(
+      MessageDigest digest, String name, StoredTensor tensor, float[] floats) {
+    String header = "\n%s %s %s\n".formatted(name, tensor.dtype(), Arrays.toString(tensor.shape()));
+    digest.update(header.getBytes(StandardCharsets.UTF_8));
+    long[] position = {0};
+    tensor.forEachChunk(
+        CHUNK,
+        bytes -> {
+          ByteBuffer again = bytes.duplicate().order(bytes.order());
+          digest.update(bytes);
+          int count = again.remaining() / tensor.dtype().bytes();
+          tensor.dtype().decode(again, floats, 0, count);
+          MambaWeights.checkFinite(floats, 0, count, position[0], tensor.name(), tensor.source());
+          position[0] += count;
+        });
+  }
+
+  /** Packs the weights. The model does not need this checkpoint any more. */
+  public MambaModel load() {
+    MambaModel.Builder builder = new MambaModel.Builder(config);
+    for (StoredTensor tensor : used.values()) {
+      builder.add(tensor.name(), tensor.shape(), tensor.source(), tensor.floats());
+    }
+    return builder.build();
+  }
+
+  @Override
+  public void close() {
+    checkpoint.close();
+  }
+}

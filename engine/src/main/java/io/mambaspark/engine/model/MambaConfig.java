@@ -1,0 +1,241 @@
+package io.mambaspark.engine.model;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.mambaspark.engine.checkpoint.CheckpointException;
+import java.io.Serializable;
+
+/**
+ * The shape of a Mamba model. Names are those of the paper and of mamba-minimal.
+ *
+ * @param dModel width of the residual stream
+ * @param nLayer number of layers
+ * @param vocabSize rows of the embedding matrix and so of the logits, padding rows included
+ * @param dState N, states of the scan for each channel
+ * @param dConv K, width of the causal convolution
+ * @param dInner channels inside a layer
+ * @param dtRank rank of the projection that makes dt
+ * @param convBias whether the convolution has a bias
+ * @param bias whether in_proj and out_proj have one; in a checkpoint the tensors present decide
+ * @param normEps epsilon of the layers' norms
+ * @param mixerNormEps epsilon of Falcon-Mamba's norms of dt, B and C; null where there are none
+ * @param tiedHead whether the head is the embedding matrix
+ * @param bosTokenId token that begins a document, or null if the config names none
+ * @param eosTokenId token that ends a document, or null if the config names none
+ */
+public record MambaConfig(
+    int dModel,
+    int nLayer,
+    int vocabSize,
+    int dState,
+    int dConv,
+    int dInner,
+    int dtRank,
+    boolean convBias,
+    boolean bias,
+    float normEps,
+    Float mixerNormEps,
+    boolean tiedHead,
+    Integer bosTokenId,
+    Integer eosTokenId)
+    implements Serializable {
+
+  private static final float NORM_EPS = 1e-5f;
+  private static final float MIXER_NORM_EPS = 1e-6f;
+
+  /** No published model comes near these; a larger number is a broken or hostile file. */
+  private static final int LARGEST = 1 << 24;
+
+  private static final int MOST_LAYERS = 4096;
+
+  /**
+   * A model with the defaults of mamba-minimal's {@code ModelArgs}: dState 16, expand 2, dConv 4,
+   * dtRank ceil(dModel / 16), the vocabulary padded up to a multiple of 8, conv bias on, bias off,
+   * tied head.
+   */
+  public static MambaConfig of(int dModel, int nLayer, int vocabSize) {
+    return new MambaConfig(
+        dModel,
+        nLayer,
+        roundUp(vocabSize, 8),
+        16,
+        4,
+        2 * dModel,
+        roundUp(dModel, 16) / 16,
+        true,
+        false,
+        NORM_EPS,
+        null,
+        true,
+        null,
+        null);
+  }
+
+  /**
+   * Reads a config.json, in the Hugging Face layout ({@code model_type} mamba or falcon_mamba) or
+   * the one of state-spaces ({@code d_model}).
+   *
+   * @throws CheckpointException if a number is missing or absurd, or if the config asks for
+   *     something that this engine does not run
+   */
+  public static MambaConfig of(JsonNode config) {
+    if (config.hasNonNull("model_type")) {
+      return huggingFace(config);
+    }
+    if (config.hasNonNull("d_model")) {
+      return stateSpaces(config);
+    }
+    throw new CheckpointException(
+        "config.json has neither model_type (Hugging Face) nor d_model (state-spaces), so it does"
+            + " not describe a Mamba model");
+  }
+
+  private static MambaConfig huggingFace(JsonNode config) {
+    String type = config.get("model_type").asText();
+    boolean falcon = type.equals("falcon_mamba");
+    if (!falcon && !type.equals("mamba")) {
+      throw unsupported("model_type", config.get("model_type"), "mamba or falcon_mamba");
+    }
+    if (config.hasNonNull("hidden_act") && !config.get("hidden_act").asText().equals("silu")) {
+      throw unsupported("hidden_act", config.get("hidden_act"), "silu");
+    }
+    int dModel = size(config, "hidden_size", null);
+    // intermediate_size wins: falcon-mamba-7b says expand 16, hidden 4096, intermediate 8192.
+    int dInner =
+        config.hasNonNull("intermediate_size")
+            ? size(config, "intermediate_size", null)
+            : inner(config, "expand", dModel);
+    return new MambaConfig(
+        dModel,
+        layers(config, "num_hidden_layers"),
+        size(config, "vocab_size", null),
+        size(config, "state_size", 16),
+        size(config, "conv_kernel", 4),
+        dInner,
+        rank(config, "time_step_rank", dModel),
+        flag(config, "use_conv_bias", true),
+        flag(config, "use_bias", false),
+        epsilon(config, "layer_norm_epsilon", NORM_EPS),
+        falcon ? epsilon(config, "mixer_rms_eps", MIXER_NORM_EPS) : null,
+        flag(config, "tie_word_embeddings", true),
+        token(config, "bos_token_id"),
+        token(config, "eos_token_id"));
+  }
+
+  private static MambaConfig stateSpaces(JsonNode config) {
+    JsonNode ssm = config.path("ssm_cfg");
+    if (ssm.hasNonNull("layer") && !ssm.get("layer").asText().equals("Mamba1")) {
+      throw unsupported("ssm_cfg.layer", ssm.get("layer"), "Mamba1");
+    }
+    if (!flag(config, "rms_norm", true)) {
+      throw unsupported("rms_norm", config.get("rms_norm"), "true");
+    }
+    if (!config.path("attn_layer_idx").isEmpty()) {
+      throw unsupported("attn_layer_idx", config.get("attn_layer_idx"), "no attention layers");
+    }
+    if (config.path("d_intermediate").asInt(0) != 0) {
+      throw unsupported("d_intermediate", config.get("d_intermediate"), "0");
+    }
+    int dModel = size(config, "d_model", null);
+    int multiple = size(config, "pad_vocab_size_multiple", 8);
+    return new MambaConfig(
+        dModel,
+        layers(config, "n_layer"),
+        roundUp(size(config, "vocab_size", null), multiple),
+        size(ssm, "d_state", 16),
+        size(ssm, "d_conv", 4),
+        inner(ssm, "expand", dModel),
+        rank(ssm, "dt_rank", dModel),
+        flag(ssm, "conv_bias", true),
+        flag(ssm, "bias", false),
+        NORM_EPS,
+        null,
+        flag(config, "tie_embeddings", true),
+        token(config, "bos_token_id"),
+        token(config, "eos_token_id"));
+  }
+
+  /** The hyper-parameters that change what the model computes, in one line. */
+  String canonical() {
+    return "dModel=%d nLayer=%d vocabSize=%d dState=%d dConv=%d dInner=%d dtRank=%d normEps=%s mixerNormEps=%s"
+        .formatted(dModel, nLayer, vocabSize, dState, dConv, dInner, dtRank, normEps, mixerNormEps);
+  }
+
+  private static CheckpointException unsupported(String key, JsonNode found, String expected) {
+    return new CheckpointException(
+        "config.json: %s is %s; this engine runs %s".formatted(key, found, expected));
+  }
+
+  private static int layers(JsonNode config, String key) {
+    return wholeNumber(config, key, MOST_LAYERS);
+  }
+
+  private static int size(JsonNode config, String key, Integer absent) {
+    JsonNode node = config.path(key);
+    if (absent != null && (node.isMissingNode() || node.isNull())) {
+      return absent;
+    }
+    return wholeNumber(config, key, LARGEST);
+  }
+
+  private static int wholeNumber(JsonNode config, String key, int most) {
+    JsonNode node = config.path(key);
+    if (!node.isIntegralNumber()
+        || !node.canConvertToInt()
+        || node.intValue() < 1
+        || node.intValue() > most) {
+      throw new CheckpointException(
+          "config.json: %s is %s; expected a whole number from 1 to %d"
+              .formatted(key, node.isMissingNode() ? "missing" : node, most));
+    }
+    return node.intValue();
+  }
+
+  private static int inner(JsonNode config, String key, int dModel) {
+    long inner = (long) size(config, key, 2) * dModel;
+    if (inner > LARGEST) {
+      throw new CheckpointException(
+          "config.json: %s times the model's width is %d; expected at most %d"
+              .formatted(key, inner, LARGEST));
+    }
+    return (int) inner;
+  }
+
+  private static int rank(JsonNode config, String key, int dModel) {
+    return config.path(key).asText("auto").equals("auto")
+        ? roundUp(dModel, 16) / 16
+        : size(config, key, null);
+  }
+
+  private static boolean flag(JsonNode config, String key, boolean absent) {
+    JsonNode node = config.path(key);
+    if (node.isMissingNode() || node.isNull()) {
+      return absent;
+    }
+    if (!node.isBoolean()) {
+      throw new CheckpointException(
+          "config.json: %s is %s; expected true or false".formatted(key, node));
+    }
+    return node.booleanValue();
+  }
+
+  private static float epsilon(JsonNode config, String key, float absent) {
+    JsonNode node = config.path(key);
+    if (node.isMissingNode() || node.isNull()) {
+      return absent;
+    }
+    if (!node.isNumber() || !(node.floatValue() >= 0 && node.floatValue() < 1)) {
+      throw new CheckpointException(
+          "config.json: %s is %s; expected a number from 0 to 1".formatted(key, node));
+    }
+    return node.floatValue();
+  }
+
+  private static Integer token(JsonNode config, String key) {
+    JsonNode node = config.path(key);
+    return node.isIntegralNumber() && node.canConvertToInt() ? node.intValue() : null;
+  }
+
+  private static int roundUp(int n, int multiple) {
+    return Math.toIntExact(((long) n + multiple - 1) / multiple * multiple);
+  }
+}

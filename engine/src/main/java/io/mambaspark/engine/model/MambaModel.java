@@ -1,0 +1,259 @@
+package io.mambaspark.engine.model;
+
+import io.mambaspark.engine.checkpoint.FloatReader;
+import io.mambaspark.engine.kernel.Kernels;
+import io.mambaspark.engine.kernel.PackedMatrix;
+import io.mambaspark.engine.kernel.Panels;
+import io.mambaspark.engine.model.MambaWeights.Layer;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/**
+ * A Mamba language model with packed weights. Immutable; all threads of a JVM share one, each with
+ * a {@link Workspace} of its own.
+ *
+ * <p>The forward pass is that of arXiv:2312.00752 as mamba-minimal, state-spaces/mamba and Hugging
+ * Face's {@code MambaForCausalLM} have it, Falcon-Mamba's norms included.
+ */
+public final class MambaModel {
+  private final MambaConfig config;
+  private final MambaWeights weights;
+  private final Kernels kernels;
+
+  private MambaModel(MambaWeights weights, Kernels kernels) {
+    this.config = weights.config;
+    this.weights = weights;
+    this.kernels = kernels;
+  }
+
+  /** Packs tensors one by one as they arrive, in any order, for instance from a stream. */
+  public static final class Builder {
+    private final MambaWeights weights;
+
+    /** For a model of this shape. */
+    public Builder(MambaConfig config) {
+      this.weights = new MambaWeights(config);
+    }
+
+    /**
+     * Packs one tensor.
+     *
+     * @param name its name in any of the layouts of checkpoints
+     * @param shape row-major, as stored
+     * @param source where it stands, for messages
+     * @param floats gives all its elements in order
+     * @throws io.mambaspark.engine.checkpoint.CheckpointException if the model has no such tensor,
+     *     has it already, or if its shape is another or an element is not finite
+     */
+    public Builder add(String name, int[] shape, String source, FloatReader floats) {
+      weights.add(name, shape, source, floats);
+      return this;
+    }
+
+    /**
+     * The model.
+     *
+     * @throws io.mambaspark.engine.checkpoint.CheckpointException if a tensor is missing
+     */
+    public MambaModel build() {
+      return new MambaModel(weights.complete(), Kernels.best());
+    }
+  }
+
+  /** Opens a checkpoint folder, packs its weights and closes it. */
+  public static MambaModel load(Path folder) {
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(folder)) {
+      return checkpoint.load();
+    }
+  }
+
+  /**
+   * A model with random weights, for tests and benchmarks: the same for the same config and seed.
+   */
+  public static MambaModel random(MambaConfig config, long seed) {
+    Builder builder = new Builder(config);
+    SplittableRandom random = new SplittableRandom(seed);
+    for (String name : TensorNames.required(config)) {
+      addRandom(builder, config, name, random.split());
+      String layer = name.substring(0, name.length() - TensorNames.inLayer(name).length());
+      if (name.endsWith("mixer.conv1d.weight") && config.convBias()) {
+        addRandom(builder, config, layer + "mixer.conv1d.bias", random.split());
+      }
+      if (name.endsWith("mixer.out_proj.weight") && config.bias()) {
+        addRandom(builder, config, layer + "mixer.in_proj.bias", random.split());
+        addRandom(builder, config, layer + "mixer.out_proj.bias", random.split());
+      }
+    }
+    if (!config.tiedHead()) {
+      addRandom(builder, config, TensorNames.HEAD, random.split());
+    }
+    return builder.build();
+  }
+
+  private static void addRandom(
+      Builder builder, MambaConfig config, String name, SplittableRandom random) {
+    int[] shape = TensorNames.shape(config, name);
+    boolean norm = name.endsWith("norm.weight") || name.equals(TensorNames.NORM_F);
+    boolean aLog = name.endsWith("A_log");
+    boolean dtBias = name.endsWith("dt_proj.bias");
+    // Around 1 where 1 is neutral; dt starts small, as in training; else by the number of inputs.
+    float mean = norm || name.endsWith("mixer.D") ? 1f : dtBias ? -4.6f : 0f;
+    float spread =
+        norm || dtBias || aLog || shape.length == 1
+            ? 0.25f
+            : (float) (1 / Math.sqrt(shape[shape.length - 1]));
+    FloatReader floats =
+        (into, offset, count) -> {
+          for (int i = 0; i < count; i++) {
+            float at = aLog ? (float) StrictMath.log(1 + i) : mean;
+            into[offset + i] = at + spread * (random.nextInt() >> 8) * 0x1p-23f;
+          }
+        };
+    builder.add(name, shape, "random numbers", floats);
+  }
+
+  /** The same weights with other kernels; for comparing them. */
+  MambaModel with(Kernels other) {
+    return new MambaModel(weights, other);
+  }
+
+  /** The model's shape. */
+  public MambaConfig config() {
+    return config;
+  }
+
+  /** The kernels that it runs on. */
+  public Kernels kernels() {
+    return kernels;
+  }
+
+  /** Bytes that the packed weights take in memory. */
+  public long packedBytes() {
+    return MambaWeights.packedBytes(config, weights.head != weights.embedding);
+  }
+
+  /**
+   * Runs one chunk: pieces of one or many sequences laid end to end. Afterwards {@link
+   * Workspace#hidden} holds one normed hidden row for each token.
+   *
+   * @param tokens the pieces' token ids, each in [0, vocabSize); at most {@code workspace.tokens()}
+   *     are used
+   * @param pieces in the order of the tokens
+   */
+  public void forward(Workspace workspace, int[] tokens, List<Piece> pieces) {
+    int rows = 0;
+    for (Piece piece : pieces) {
+      rows += piece.length();
+    }
+    if (rows > workspace.tokens) {
+      throw new IllegalArgumentException(
+          "A chunk of %d tokens does not fit a workspace for %d".formatted(rows, workspace.tokens));
+    }
+    for (int row = 0; row < rows; row++) {
+      if (tokens[row] < 0 || tokens[row] >= config.vocabSize()) {
+        throw new IllegalArgumentException(
+            "Token id %d is outside [0, %d)".formatted(tokens[row], config.vocabSize()));
+      }
+      weights.embedding.copyRow(tokens[row], workspace.h, row, workspace.stride);
+    }
+    for (int layer = 0; layer < config.nLayer(); layer++) {
+      layer(workspace, weights.layers[layer], layer, rows, pieces);
+    }
+    norm(workspace, weights.normF, rows);
+  }
+
+  private void norm(Workspace w, float[] weight, int rows) {
+    kernels.rmsNorm(w.h, 0, config.dModel(), rows, w.stride, weight, config.normEps(), w.u, w.sums);
+  }
+
+  private void layer(Workspace w, Layer layer, int index, int rows, List<Piece> pieces) {
+    norm(w, layer.norm, rows);
+    product(w, w.u, rows, layer.inProj, layer.inProjBias, w.xz);
+
+    int panels = Panels.count(config.dInner());
+    int row = 0;
+    for (Piece piece : pieces) {
+      MambaState.restore(piece.from() == null ? null : piece.from().conv[index], w.conv);
+      kernels.convolution(
+          w.xz,
+          panels,
+          w.stride,
+          row,
+          piece.length(),
+          layer.convWeight,
+          layer.convBias,
+          config.dConv(),
+          w.conv,
+          w.window);
+      if (piece.to() != null) {
+        System.arraycopy(w.conv, 0, piece.to().conv[index], 0, w.conv.length);
+      }
+      row += piece.length();
+    }
+
+    product(w, w.xz, rows, layer.xProj, null, w.dbc);
+    int bOffset = Panels.count(config.dtRank()) * w.stride * Panels.WIDTH;
+    int cOffset = bOffset + Panels.count(config.dState()) * w.stride * Panels.WIDTH;
+    if (config.mixerNormEps() != null) {
+      mixerNorm(w, 0, config.dtRank(), rows);
+      mixerNorm(w, bOffset, config.dState(), rows);
+      mixerNorm(w, cOffset, config.dState(), rows);
+    }
+    product(w, w.dbc, rows, layer.dtProj, null, w.dt);
+
+    row = 0;
+    for (Piece piece : pieces) {
+      MambaState.restore(piece.from() == null ? null : piece.from().scan[index], w.scan);
+      kernels.selectiveScan(
+          w.xz,
+          w.dt,
+          w.dbc,
+          bOffset,
+          cOffset,
+          panels,
+          w.stride,
+          row,
+          piece.length(),
+          layer.a,
+          config.dState(),
+          layer.d,
+          layer.dtBias,
+          w.scan,
+          w.y);
+      if (piece.to() != null) {
+        System.arraycopy(w.scan, 0, piece.to().scan[index], 0, w.scan.length);
+      }
+      row += piece.length();
+    }
+
+    product(w, w.y, rows, layer.outProj, layer.outProjBias, w.u);
+    kernels.add(w.h, w.u, Panels.count(config.dModel()), rows, w.stride);
+  }
+
+  private void mixerNorm(Workspace w, int offset, int columns, int rows) {
+    kernels.rmsNorm(
+        w.dbc, offset, columns, rows, w.stride, null, config.mixerNormEps(), w.dbc, w.sums);
+  }
+
+  private void product(
+      Workspace w, float[] a, int rows, PackedMatrix matrix, float[] bias, float[] c) {
+    kernels.product(a, rows, w.stride, matrix, bias, 0, matrix.panels(), c);
+  }
+
+  /** Panels of logits in a row. */
+  public int logitPanels() {
+    return weights.head.panels();
+  }
+
+  /**
+   * Some panels of the logits of some hidden rows.
+   *
+   * @param hidden (dModel panels, stride, 16)
+   * @param logits result, (end - first, stride, 16); what stands beyond the vocabulary in the last
+   *     panel is not defined
+   */
+  public void logits(float[] hidden, int rows, int stride, int first, int end, float[] logits) {
+    kernels.product(hidden, rows, stride, weights.head, null, first, end, logits);
+  }
+}

@@ -1,0 +1,30 @@
+package io.mambaspark.engine.model;
+
+import io.mambaspark.engine.kernel.Panels;
+import java.util.Arrays;
+
+/**
+ * What one sequence carries from chunk to chunk: for each layer the last dConv - 1 inputs of the
+ * convolution, (dInner panels, dConv - 1, 16), and the state of the scan, (dInner panels, dState
+ * rounded up to a multiple of 4, 16). A new one is that before the first token.
+ */
+public final class MambaState {
+  final float[][] conv;
+  final float[][] scan;
+
+  /** The state before the first token of a sequence. */
+  public MambaState(MambaConfig config) {
+    int channels = Panels.count(config.dInner()) * Panels.WIDTH;
+    this.conv = new float[config.nLayer()][channels * (config.dConv() - 1)];
+    this.scan = new float[config.nLayer()][channels * MambaWeights.states(config)];
+  }
+
+  /** Writes one layer's part of a state into {@code to}; zeros where there is none yet. */
+  static void restore(float[] from, float[] to) {
+    if (from == null) {
+      Arrays.fill(to, 0f);
+    } else {
+      System.arraycopy(from, 0, to, 0, to.length);
+    }
+  }
+}

@@ -1,0 +1,267 @@
+package io.mambaspark.engine.model;
+
+import io.mambaspark.engine.checkpoint.CheckpointException;
+import io.mambaspark.engine.checkpoint.FloatReader;
+import io.mambaspark.engine.kernel.PackedMatrix;
+import io.mambaspark.engine.kernel.Panels;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * The weights in the layouts that the kernels read. Filled tensor by tensor, in any order, by
+ * {@link #add}; complete after {@link #complete}, and not changed after that.
+ */
+final class MambaWeights {
+  /** Rows of a matrix that are read before they are packed: whole panels. */
+  private static final int ROWS_AT_ONCE = Panels.WIDTH;
+
+  final MambaConfig config;
+  final Layer[] layers;
+  final float[] normF;
+  PackedMatrix embedding;
+
+  /** The embedding matrix if the head is tied or the checkpoint holds none. */
+  PackedMatrix head;
+
+  private final Set<String> added = new HashSet<>();
+
+  /** One layer's. A bias that is null does not exist. */
+  static final class Layer {
+    float[] norm;
+    PackedMatrix inProj;
+    float[] inProjBias;
+
+    /** (dInner panels, dConv, 16). */
+    float[] convWeight;
+
+    /** (dInner panels, 16); zeros where the model has none. */
+    float[] convBias;
+
+    /** Sections dt, B, C. */
+    PackedMatrix xProj;
+
+    PackedMatrix dtProj;
+    float[] dtBias;
+
+    /** -exp(A_log) · log2(e), (dInner panels, dState rounded up to a multiple of 4, 16). */
+    float[] a;
+
+    float[] d;
+    PackedMatrix outProj;
+    float[] outProjBias;
+  }
+
+  MambaWeights(MambaConfig config) {
+    this.config = config;
+    this.normF = new float[Panels.count(config.dModel()) * Panels.WIDTH];
+    this.layers = new Layer[config.nLayer()];
+    Arrays.setAll(layers, i -> new Layer());
+    for (Layer layer : layers) {
+      layer.convBias = new float[Panels.count(config.dInner()) * Panels.WIDTH];
+    }
+  }
+
+  /** States for which the scan has room: whole groups of four. */
+  static int states(MambaConfig config) {
+    return (config.dState() + 3) / 4 * 4;
+  }
+
+  /** Bytes that all matrices of a model take when packed; the vectors beside them are small. */
+  static long packedBytes(MambaConfig c, boolean ownHead) {
+    long layer =
+        PackedMatrix.bytes(c.dModel(), c.dInner(), c.dInner())
+            + PackedMatrix.bytes(c.dInner(), c.dtRank(), c.dState(), c.dState())
+            + PackedMatrix.bytes(c.dtRank(), c.dInner())
+            + PackedMatrix.bytes(c.dInner(), c.dModel())
+            + (long) Panels.count(c.dInner())
+                * Panels.WIDTH
+                * (states(c) + c.dConv() + 3)
+                * Float.BYTES;
+    return c.nLayer() * layer + (ownHead ? 2 : 1) * PackedMatrix.bytes(c.dModel(), c.vocabSize());
+  }
+
+  /**
+   * Packs one tensor.
+   *
+   * @param stored its name in the checkpoint
+   * @param source the file it stands in, for messages
+   * @throws CheckpointException if the model has no such tensor, has it already, or if its shape is
+   *     another or an element is not finite
+   */
+  void add(String stored, int[] shape, String source, FloatReader floats) {
+    String name = TensorNames.of(stored);
+    checkShape(config, stored, shape, source);
+    if (!added.add(name)) {
+      throw new CheckpointException(
+          "Cannot load tensor %s from %s: the model has this tensor already"
+              .formatted(stored, source));
+    }
+    if (name.equals(TensorNames.HEAD) && config.tiedHead()) {
+      return;
+    }
+    FloatReader finite = new FiniteFloats(floats, stored, source);
+    switch (name) {
+      case TensorNames.EMBEDDING -> embedding = matrix(finite, config.dModel(), config.vocabSize());
+      case TensorNames.HEAD -> head = matrix(finite, config.dModel(), config.vocabSize());
+      case TensorNames.NORM_F -> finite.read(normF, 0, config.dModel());
+      default -> addToLayer(layers[TensorNames.layer(name)], TensorNames.inLayer(name), finite);
+    }
+  }
+
+  private void addToLayer(Layer layer, String name, FloatReader floats) {
+    int dModel = config.dModel();
+    int dInner = config.dInner();
+    switch (name) {
+      case "norm.weight" -> layer.norm = vector(floats, dModel);
+      case "mixer.in_proj.weight" -> layer.inProj = matrix(floats, dModel, dInner, dInner);
+      case "mixer.in_proj.bias" -> layer.inProjBias = vector(floats, dInner, dInner);
+      case "mixer.conv1d.weight" ->
+          layer.convWeight = transposed(floats, config.dConv(), config.dConv());
+      case "mixer.conv1d.bias" -> layer.convBias = vector(floats, dInner);
+      case "mixer.x_proj.weight" ->
+          layer.xProj = matrix(floats, dInner, config.dtRank(), config.dState(), config.dState());
+      case "mixer.dt_proj.weight" -> layer.dtProj = matrix(floats, config.dtRank(), dInner);
+      case "mixer.dt_proj.bias" -> layer.dtBias = vector(floats, dInner);
+      case "mixer.A_log" -> layer.a = decay(floats);
+      case "mixer.D" -> layer.d = vector(floats, dInner);
+      case "mixer.out_proj.weight" -> layer.outProj = matrix(floats, dInner, dModel);
+      case "mixer.out_proj.bias" -> layer.outProjBias = vector(floats, dModel);
+      default -> throw new IllegalStateException("no place for tensor " + name);
+    }
+  }
+
+  /** Checks that nothing is missing. */
+  MambaWeights complete() {
+    checkComplete(config, added);
+    if (head == null) {
+      head = embedding;
+    }
+    return this;
+  }
+
+  /** Refuses a set of tensors in which one is missing that every model has. */
+  static void checkComplete(MambaConfig config, Set<String> names) {
+    List<String> missing = new ArrayList<>(TensorNames.required(config));
+    missing.removeAll(names);
+    if (!missing.isEmpty()) {
+      throw new CheckpointException(
+          "The checkpoint lacks tensor %s%s"
+              .formatted(
+                  missing.get(0),
+                  missing.size() == 1 ? "" : " and %d more".formatted(missing.size() - 1)));
+    }
+  }
+
+  /** Refuses a tensor that the model does not have, or that has another shape there. */
+  static void checkShape(MambaConfig config, String stored, int[] shape, String source) {
+    int[] expected = TensorNames.shape(config, TensorNames.of(stored));
+    if (expected == null) {
+      throw new CheckpointException(
+          "Cannot load tensor %s from %s: a Mamba model with this config.json has no such tensor"
+              .formatted(stored, source));
+    }
+    if (!Arrays.equals(shape, expected)) {
+      throw new CheckpointException(
+          "Cannot load tensor %s from %s: expected shape %s, found %s"
+              .formatted(stored, source, Arrays.toString(expected), Arrays.toString(shape)));
+    }
+  }
+
+  private static PackedMatrix matrix(FloatReader floats, int k, int... sections) {
+    PackedMatrix matrix = new PackedMatrix(k, sections);
+    float[] block = new float[ROWS_AT_ONCE * k];
+    for (int section = 0; section < sections.length; section++) {
+      for (int row = 0; row < sections[section]; row += ROWS_AT_ONCE) {
+        int rows = Math.min(ROWS_AT_ONCE, sections[section] - row);
+        floats.read(block, 0, rows * k);
+        matrix.rows(section, row, rows, block);
+      }
+    }
+    return matrix;
+  }
+
+  /** Sections of a vector, each padded to panels. */
+  private static float[] vector(FloatReader floats, int... sections) {
+    int length = 0;
+    for (int section : sections) {
+      length += Panels.count(section) * Panels.WIDTH;
+    }
+    float[] vector = new float[length];
+    int at = 0;
+    for (int section : sections) {
+      floats.read(vector, at, section);
+      at += Panels.count(section) * Panels.WIDTH;
+    }
+    return vector;
+  }
+
+  /** (dInner, columns) as stored, to (dInner panels, room for the columns, 16). */
+  private float[] transposed(FloatReader floats, int columns, int room) {
+    float[] to = new float[Panels.count(config.dInner()) * room * Panels.WIDTH];
+    float[] row = new float[columns];
+    for (int channel = 0; channel < config.dInner(); channel++) {
+      floats.read(row, 0, columns);
+      int at = channel / Panels.WIDTH * room * Panels.WIDTH + channel % Panels.WIDTH;
+      for (int i = 0; i < columns; i++) {
+        to[at + i * Panels.WIDTH] = row[i];
+      }
+    }
+    return to;
+  }
+
+  private float[] decay(FloatReader aLog) {
+    FloatReader a =
+        (into, offset, count) -> {
+          aLog.read(into, offset, count);
+          for (int i = offset; i < offset + count; i++) {
+            // StrictMath: the same on every machine. The scan takes powers of two.
+            into[i] = (float) (-StrictMath.exp(into[i]) / StrictMath.log(2));
+          }
+        };
+    return transposed(a, config.dState(), states(config));
+  }
+
+  /** Passes floats on and refuses those that are not finite. */
+  private static final class FiniteFloats implements FloatReader {
+    private final FloatReader floats;
+    private final String name;
+    private final String source;
+    private long position;
+
+    FiniteFloats(FloatReader floats, String name, String source) {
+      this.floats = floats;
+      this.name = name;
+      this.source = source;
+    }
+
+    @Override
+    public void read(float[] into, int offset, int count) {
+      floats.read(into, offset, count);
+      checkFinite(into, offset, count, position, name, source);
+      position += count;
+    }
+  }
+
+  /** {@code position}: where in the tensor the first of these floats stands. */
+  static void checkFinite(
+      float[] floats, int offset, int count, long position, String name, String source) {
+    float sum = 0f;
+    for (int i = offset; i < offset + count; i++) {
+      // Zero for every finite number, NaN for every other.
+      sum += floats[i] * 0f;
+    }
+    if (sum == 0f) {
+      return;
+    }
+    for (int i = offset; i < offset + count; i++) {
+      if (!Float.isFinite(floats[i])) {
+        throw new CheckpointException(
+            "Cannot load tensor %s from %s: element %d is %s; weights must be finite"
+                .formatted(name, source, position + i - offset, floats[i]));
+      }
+    }
+  }
+}

@@ -1,0 +1,78 @@
+package io.mambaspark.engine.score;
+
+import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.model.MambaState;
+import io.mambaspark.engine.model.Piece;
+import io.mambaspark.engine.model.Workspace;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.function.ToIntFunction;
+
+/** Lays sequences end to end into chunks, without padding, and runs the model over them. */
+final class Chunks<T> {
+  private final MambaModel model;
+  private final Workspace workspace;
+  private final Iterator<Sequence<T>> sequences;
+  private final ToIntFunction<Sequence<T>> lengths;
+  private final int[] tokens;
+
+  /** The state of the sequence that the last chunk cut, if it cut one. */
+  private final MambaState carried;
+
+  private Sequence<T> sequence;
+  private int done;
+  private int length;
+
+  /**
+   * Part of one sequence in a chunk: its tokens from {@code start} on, at rows from {@code row} on.
+   * Every sequence has one part that starts at 0, be it empty.
+   */
+  record Part<T>(Sequence<T> sequence, int start, int row, int length) {}
+
+  /** {@code lengths}: how many of a sequence's tokens have to go through the model. */
+  Chunks(
+      MambaModel model,
+      Workspace workspace,
+      Iterator<Sequence<T>> sequences,
+      ToIntFunction<Sequence<T>> lengths) {
+    this.model = model;
+    this.workspace = workspace;
+    this.sequences = sequences;
+    this.lengths = lengths;
+    this.tokens = new int[workspace.tokens()];
+    this.carried = new MambaState(model.config());
+  }
+
+  /** Runs the next chunk and tells what it held; empty when all sequences are done. */
+  List<Part<T>> next() {
+    List<Part<T>> parts = new ArrayList<>();
+    List<Piece> pieces = new ArrayList<>();
+    int rows = 0;
+    // The number of parts is bounded too: a run of empty sequences must not be read to its end.
+    while (rows < tokens.length && parts.size() <= tokens.length) {
+      if (done == length) {
+        if (!sequences.hasNext()) {
+          break;
+        }
+        sequence = sequences.next();
+        length = lengths.applyAsInt(sequence);
+        done = 0;
+      }
+      int taken = Math.min(length - done, tokens.length - rows);
+      parts.add(new Part<>(sequence, done, rows, taken));
+      if (taken > 0) {
+        MambaState from = done > 0 ? carried : null;
+        MambaState to = done + taken < length ? carried : null;
+        pieces.add(new Piece(taken, from, to));
+        System.arraycopy(sequence.tokens(), done, tokens, rows, taken);
+      }
+      rows += taken;
+      done += taken;
+    }
+    if (rows > 0) {
+      model.forward(workspace, tokens, pieces);
+    }
+    return parts;
+  }
+}

@@ -1,0 +1,134 @@
+package io.mambaspark.engine.score;
+
+import io.mambaspark.engine.kernel.LogSoftmax;
+import io.mambaspark.engine.kernel.Panels;
+import io.mambaspark.engine.model.MambaModel;
+import java.util.Arrays;
+
+/**
+ * The language-model head fused with the log-softmax: logits of some hidden rows are computed a
+ * block of the vocabulary at a time, folded and picked from, and never stand in memory all at once.
+ */
+final class Head {
+  private final MambaModel model;
+  private final int vocabSize;
+  private final int stride;
+
+  /** The rows at hand, (dModel panels, stride, 16). */
+  private final float[] hidden;
+
+  /** A block of logits, (LogSoftmax.BLOCK, stride, 16). */
+  private final float[] block;
+
+  private final LogSoftmax softmax;
+  private final float[] targetLogits;
+  private TopK[] topK = {};
+
+  /** For up to {@code rows} rows at a time. */
+  Head(MambaModel model, int rows) {
+    this.model = model;
+    this.vocabSize = model.config().vocabSize();
+    this.stride = Panels.stride(rows);
+    this.hidden = new float[Panels.count(model.config().dModel()) * stride * Panels.WIDTH];
+    this.block = new float[LogSoftmax.BLOCK * stride * Panels.WIDTH];
+    this.softmax = new LogSoftmax(model.kernels(), stride);
+    this.targetLogits = new float[stride];
+  }
+
+  /** Takes row {@code from} of a workspace as row {@code to} here. */
+  void take(float[] rows, int rowsStride, int from, int to) {
+    for (int panel = 0; panel * stride * Panels.WIDTH < hidden.length; panel++) {
+      System.arraycopy(
+          rows,
+          (panel * rowsStride + from) * Panels.WIDTH,
+          hidden,
+          (panel * stride + to) * Panels.WIDTH,
+          Panels.WIDTH);
+    }
+  }
+
+  /**
+   * Runs over the rows taken.
+   *
+   * @param targets ids whose log-probability is wanted, one a row; null where no log-softmax is
+   * @param k how many of the most probable to find for each row with a target
+   * @param logits for each row an array of vocabSize floats to fill, or null
+   */
+  void run(int rows, int[] targets, int k, float[][] logits) {
+    if (targets != null) {
+      softmax.begin(rows);
+      makeRoom(rows, k);
+    }
+    int panels = rows == 0 ? 0 : model.logitPanels();
+    for (int first = 0; first < panels; first += LogSoftmax.BLOCK) {
+      int end = Math.min(first + LogSoftmax.BLOCK, panels);
+      model.logits(hidden, rows, stride, first, end, block);
+      if (end == panels) {
+        blankPadding(rows, end - first - 1);
+      }
+      if (targets != null) {
+        softmax.fold(block, end - first, first, rows, stride);
+      }
+      for (int row = 0; row < rows; row++) {
+        pick(row, first, end, targets, k, logits[row]);
+      }
+    }
+    if (targets != null) {
+      softmax.end(rows);
+    }
+  }
+
+  private void makeRoom(int rows, int k) {
+    if (k > 0 && topK.length < rows) {
+      topK = new TopK[stride];
+      Arrays.setAll(topK, i -> new TopK(k));
+    }
+    for (int row = 0; k > 0 && row < rows; row++) {
+      topK[row].clear();
+    }
+  }
+
+  private void blankPadding(int rows, int lastPanel) {
+    int used = (vocabSize - 1) % Panels.WIDTH + 1;
+    for (int row = 0; row < rows; row++) {
+      int at = (lastPanel * stride + row) * Panels.WIDTH;
+      Arrays.fill(block, at + used, at + Panels.WIDTH, LogSoftmax.NOTHING);
+    }
+  }
+
+  private void pick(int row, int first, int end, int[] targets, int k, float[] logits) {
+    int firstId = first * Panels.WIDTH;
+    int endId = Math.min(end * Panels.WIDTH, vocabSize);
+    if (targets != null && targets[row] >= firstId && targets[row] < endId) {
+      targetLogits[row] = block[Panels.index(row, targets[row] - firstId, stride)];
+    }
+    for (int id = firstId; (k > 0 || logits != null) && id < endId; id += Panels.WIDTH) {
+      int at = Panels.index(row, id - firstId, stride);
+      int count = Math.min(Panels.WIDTH, endId - id);
+      if (k > 0) {
+        topK[row].offer(block, at, count, id);
+      }
+      if (logits != null) {
+        System.arraycopy(block, at, logits, id, count);
+      }
+    }
+  }
+
+  /** After {@link #run}: the log-probability of the row's target. */
+  float logprob(int row) {
+    return softmax.logProbability(row, targetLogits[row]);
+  }
+
+  /** After {@link #run}: the most probable id. */
+  int argMax(int row) {
+    return softmax.argMax(row);
+  }
+
+  /** After {@link #run}: the K most probable ids and their log-probabilities; once for a row. */
+  void topK(int row, int[] ids, float[] logprobs) {
+    topK[row].drain(ids, logprobs);
+    for (int i = 0; i < logprobs.length; i++) {
+      logprobs[i] = softmax.logProbability(row, logprobs[i]);
+    }
+  }
+}

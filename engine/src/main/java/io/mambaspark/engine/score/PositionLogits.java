@@ -1,0 +1,11 @@
+package io.mambaspark.engine.score;
+
+/**
+ * The logits after one token.
+ *
+ * @param key the sequence's
+ * @param position of the token in the sequence, from 0
+ * @param token its id
+ * @param logits (vocabSize); the receiver's
+ */
+public record PositionLogits<T>(T key, int position, int token, float[] logits) {}

@@ -1,0 +1,248 @@
+package io.mambaspark.engine.score;
+
+import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.model.Workspace;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.NoSuchElementException;
+
+/**
+ * Scores sequences of token ids in packed ragged chunks: short sequences share a chunk, long ones
+ * span many and carry their state. Results do not depend on how sequences fall into chunks, bit for
+ * bit, and memory does not depend on their length.
+ *
+ * <p>A scorer is one thread's; a model may have many.
+ */
+public final class Scorer {
+  /** Tokens in a chunk: enough rows for each read of the weights, few enough to stay in cache. */
+  public static final int CHUNK = 480;
+
+  /** Rows of logits that are computed together when all of them are wanted. */
+  private static final int LOGIT_ROWS = 24;
+
+  private final MambaModel model;
+  private final Workspace workspace;
+
+  /** A scorer with chunks of {@link #CHUNK} tokens. */
+  public Scorer(MambaModel model) {
+    this(model, CHUNK);
+  }
+
+  /** A scorer with chunks of another size, from 1. */
+  public Scorer(MambaModel model, int chunkTokens) {
+    this.model = model;
+    this.workspace = new Workspace(model.config(), chunkTokens);
+  }
+
+  /**
+   * Scores sequences in their order, lazily: it reads ahead by one chunk of tokens at most. One
+   * iterator of a scorer is used at a time.
+   *
+   * @throws IllegalArgumentException from the iterator, if an id is outside [0, vocabSize)
+   */
+  public <T> Iterator<Scores<T>> score(Iterator<Sequence<T>> sequences, Wanted wanted) {
+    return new ScoreIterator<>(sequences, wanted);
+  }
+
+  /**
+   * The logits after every token, in order; an empty sequence gives none. One iterator of a scorer
+   * is used at a time.
+   *
+   * @throws IllegalArgumentException from the iterator, if an id is outside [0, vocabSize)
+   */
+  public <T> Iterator<PositionLogits<T>> logits(Iterator<Sequence<T>> sequences) {
+    return new LogitsIterator<>(sequences);
+  }
+
+  /** The scores of one sequence while they come together. */
+  private static final class Pending<T> {
+    final Sequence<T> sequence;
+    final int scored;
+    final float[] tokenLogprobs;
+    final boolean[] greedyMatch;
+    final int[][] topKIds;
+    final float[][] topKLogprobs;
+    float[] lastLogits;
+    double nll;
+    boolean done;
+
+    Pending(Sequence<T> sequence, Wanted wanted) {
+      this.sequence = sequence;
+      this.scored = wanted.everyPosition() ? Math.max(0, sequence.tokens().length - 1) : 0;
+      this.tokenLogprobs = wanted.tokenLogprobs() ? new float[scored] : null;
+      this.greedyMatch = wanted.tokenLogprobs() ? new boolean[scored] : null;
+      this.topKIds = wanted.topK() > 0 ? new int[scored][wanted.topK()] : null;
+      this.topKLogprobs = wanted.topK() > 0 ? new float[scored][wanted.topK()] : null;
+    }
+
+    void add(int position, Head head, int row) {
+      float logprob = head.logprob(row);
+      nll -= logprob;
+      if (tokenLogprobs != null) {
+        tokenLogprobs[position] = logprob;
+        greedyMatch[position] = head.argMax(row) == sequence.tokens()[position + 1];
+      }
+      if (topKIds != null) {
+        head.topK(row, topKIds[position], topKLogprobs[position]);
+      }
+    }
+
+    Scores<T> scores() {
+      return new Scores<>(
+          sequence.key(),
+          nll,
+          scored,
+          tokenLogprobs,
+          greedyMatch,
+          topKIds,
+          topKLogprobs,
+          lastLogits);
+    }
+  }
+
+  private final class ScoreIterator<T> implements Iterator<Scores<T>> {
+    private final Wanted wanted;
+    private final Chunks<T> chunks;
+    private final ArrayDeque<Pending<T>> pending = new ArrayDeque<>();
+    private final Head head = new Head(model, workspace.tokens());
+    private final int[] targets = new int[workspace.tokens()];
+    private final float[][] logits = new float[workspace.tokens()][];
+
+    /** The sequence of the last part. */
+    private Pending<T> open;
+
+    ScoreIterator(Iterator<Sequence<T>> sequences, Wanted wanted) {
+      this.wanted = wanted;
+      this.chunks = new Chunks<>(model, workspace, sequences, this::length);
+    }
+
+    /** Nobody asks what follows the last token, unless its logits are wanted. */
+    private int length(Sequence<T> sequence) {
+      int tokens = sequence.tokens().length;
+      return wanted.lastLogits() ? tokens : wanted.everyPosition() ? Math.max(0, tokens - 1) : 0;
+    }
+
+    @Override
+    public boolean hasNext() {
+      while (pending.isEmpty() || !pending.peek().done) {
+        List<Chunks.Part<T>> parts = chunks.next();
+        if (parts.isEmpty()) {
+          return false;
+        }
+        collect(parts);
+      }
+      return true;
+    }
+
+    @Override
+    public Scores<T> next() {
+      if (!hasNext()) {
+        throw new NoSuchElementException();
+      }
+      return pending.remove().scores();
+    }
+
+    private void collect(List<Chunks.Part<T>> parts) {
+      List<Pending<T>> owners = new ArrayList<>();
+      int rows = 0;
+      for (Chunks.Part<T> part : parts) {
+        Sequence<T> sequence = part.sequence();
+        if (part.start() == 0) {
+          open = new Pending<>(sequence, wanted);
+          pending.add(open);
+        }
+        owners.add(open);
+        int last = sequence.tokens().length - 1;
+        for (int i = 0; i < part.length(); i++) {
+          int position = part.start() + i;
+          if (position == last || wanted.everyPosition()) {
+            head.take(workspace.hidden(), workspace.stride(), part.row() + i, rows);
+            targets[rows] = position == last ? -1 : sequence.tokens()[position + 1];
+            // Only when the last logits are wanted does the last token come this far.
+            logits[rows] = position == last ? new float[model.config().vocabSize()] : null;
+            rows++;
+          }
+        }
+      }
+      head.run(rows, wanted.everyPosition() ? targets : null, wanted.topK(), logits);
+      hand(parts, owners);
+    }
+
+    /** Hands the head's rows to their sequences, in the order in which they were taken. */
+    private void hand(List<Chunks.Part<T>> parts, List<Pending<T>> owners) {
+      int row = 0;
+      for (int i = 0; i < parts.size(); i++) {
+        Chunks.Part<T> part = parts.get(i);
+        Pending<T> owner = owners.get(i);
+        int last = part.sequence().tokens().length - 1;
+        int end = part.start() + part.length();
+        for (int position = part.start(); position < end; position++) {
+          if (position == last) {
+            owner.lastLogits = logits[row++];
+          } else if (wanted.everyPosition()) {
+            owner.add(position, head, row++);
+          }
+        }
+        owner.done = end == length(part.sequence());
+      }
+    }
+  }
+
+  private final class LogitsIterator<T> implements Iterator<PositionLogits<T>> {
+    private final Chunks<T> chunks;
+    private final Head head = new Head(model, LOGIT_ROWS);
+    private final ArrayDeque<Chunks.Part<T>> parts = new ArrayDeque<>();
+    private final ArrayDeque<PositionLogits<T>> ready = new ArrayDeque<>();
+
+    /** How far the first of the parts is handed out. */
+    private int done;
+
+    LogitsIterator(Iterator<Sequence<T>> sequences) {
+      this.chunks = new Chunks<>(model, workspace, sequences, s -> s.tokens().length);
+    }
+
+    @Override
+    public boolean hasNext() {
+      while (ready.isEmpty()) {
+        if (parts.isEmpty()) {
+          parts.addAll(chunks.next());
+          if (parts.isEmpty()) {
+            return false;
+          }
+        }
+        runHead();
+      }
+      return true;
+    }
+
+    @Override
+    public PositionLogits<T> next() {
+      if (!hasNext()) {
+        throw new NoSuchElementException();
+      }
+      return ready.remove();
+    }
+
+    private void runHead() {
+      Chunks.Part<T> part = parts.peek();
+      int rows = Math.min(LOGIT_ROWS, part.length() - done);
+      float[][] logits = new float[rows][model.config().vocabSize()];
+      for (int row = 0; row < rows; row++) {
+        head.take(workspace.hidden(), workspace.stride(), part.row() + done + row, row);
+      }
+      head.run(rows, null, 0, logits);
+      for (int row = 0; row < rows; row++) {
+        int position = part.start() + done + row;
+        int token = part.sequence().tokens()[position];
+        ready.add(new PositionLogits<>(part.sequence().key(), position, token, logits[row]));
+      }
+      done += rows;
+      if (done == part.length()) {
+        parts.remove();
+        done = 0;
+      }
+    }
+  }
+}

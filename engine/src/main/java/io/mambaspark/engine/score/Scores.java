@@ -1,0 +1,52 @@
+package io.mambaspark.engine.score;
+
+/**
+ * The scores of one sequence x_0 … x_{T-1}. The first token is context only, so T - 1 are scored.
+ * What was not wanted is null. The arrays are the receiver's.
+ *
+ * @param key the sequence's
+ * @param nll Σ -ln p(x_i | x_0 … x_{i-1}) in nats, the float log-probabilities summed in double and
+ *     in order
+ * @param tokenCount scored tokens
+ * @param tokenLogprobs ln p of each scored token, (tokenCount)
+ * @param greedyMatch whether it was the arg max; of equal logits the lowest id wins, (tokenCount)
+ * @param topKIds the most probable tokens at each scored position, best first, of equal ones the
+ *     lowest id first, (tokenCount, K)
+ * @param topKLogprobs their log-probabilities, (tokenCount, K)
+ * @param lastLogits the logits after the last token, (vocabSize); null for an empty sequence
+ */
+public record Scores<T>(
+    T key,
+    double nll,
+    long tokenCount,
+    float[] tokenLogprobs,
+    boolean[] greedyMatch,
+    int[][] topKIds,
+    float[][] topKLogprobs,
+    float[] lastLogits) {
+
+  /** exp(nll / tokenCount), by StrictMath; NaN where nothing was scored. */
+  public double perplexity() {
+    return StrictMath.exp(nll / tokenCount);
+  }
+
+  /** Whether every score is a finite number; it is not when weights make logits overflow. */
+  public boolean finite() {
+    boolean finite = tokenCount == 0 || (Double.isFinite(nll) && Double.isFinite(perplexity()));
+    finite &= tokenLogprobs == null || finite(tokenLogprobs);
+    finite &= lastLogits == null || finite(lastLogits);
+    for (int i = 0; topKLogprobs != null && i < topKLogprobs.length; i++) {
+      finite &= finite(topKLogprobs[i]);
+    }
+    return finite;
+  }
+
+  private static boolean finite(float[] values) {
+    for (float value : values) {
+      if (!Float.isFinite(value)) {
+        return false;
+      }
+    }
+    return true;
+  }
+}

@@ -43,21 +43,17 @@ public final class PackedMatrix {
 
   /** Bytes of memory that a matrix of this shape takes. */
   public static long bytes(int k, int... sections) {
-    return (long) panelsOf(sections) * Panels.WIDTH * paddedK(k) * Float.BYTES;
+    return (long) panelsOf(sections) * Panels.WIDTH * k * Float.BYTES;
   }
 
-  private static int paddedK(int k) {
-    return Panels.count(k) * Panels.WIDTH;
-  }
-
-  /** The number of columns of W, padding included: a multiple of 16. */
-  int paddedK() {
-    return paddedK(k);
+  /** The number of columns of W. */
+  int k() {
+    return k;
   }
 
   /** Floats from one panel to the next. */
   int panelFloats() {
-    return paddedK(k) * Panels.WIDTH;
+    return k * Panels.WIDTH;
   }
 
   /** The number of panels over all sections. */

@@ -28,7 +28,7 @@ final class ScalarKernels implements Kernels {
       int first,
       int end,
       float[] c) {
-    int k = w.paddedK();
+    int k = w.k();
     float[] sum = new float[WIDTH];
     for (int panel = first; panel < end; panel++) {
       float[] weights = w.segment(panel);

@@ -10,12 +10,13 @@ import jdk.incubator.vector.FloatVector;
  * The matrix product on vectors: register tiles of some rows by two vectors of columns, whose
  * accumulators walk along a block of k and then rest in C until the next block.
  *
- * <p>A tile is eight rows high where a vector fills a panel (AVX-512), and takes two panels; six
+ * <p>A tile is twelve rows high where a vector fills a panel (AVX-512), and takes two panels; six
  * rows where it does not, because AVX2 has sixteen registers. How k is cut, and how high tiles are,
  * cannot be seen in the result: each element stays one chain of fused multiply-adds.
  *
- * <p>The inner loops have a constant bound, a panel of A: with a variable one C2 of JDK 17 keeps
- * the accumulators as objects, forty times slower.
+ * <p>k is one loop, although A comes in panels of sixteen steps: C2 of JDK 17 keeps accumulators as
+ * objects if an inner loop has a variable bound, and with a constant one entering it sixteen steps
+ * at a time costs an eighth of the speed.
  */
 final class VectorProduct {
   /** Steps of k in a block: two panels of that many, and a tile's rows of A, stay in L1. */
@@ -24,7 +25,7 @@ final class VectorProduct {
   /** Panels of C that are finished together, so that they stay in L2 between blocks of k. */
   private static final int C_PANELS = 16;
 
-  private static final int TALL = 8;
+  private static final int TALL = 12;
   private static final int FLAT = 6;
 
   /** What the accumulators start from where there is no bias. */
@@ -43,7 +44,7 @@ final class VectorProduct {
       float[] c) {
     for (int panel = first; panel < end; ) {
       int next = Math.min(Math.min(panel + C_PANELS, end), w.segmentEnd(panel));
-      for (int k = 0; k < w.paddedK(); k += K_BLOCK) {
+      for (int k = 0; k < w.k(); k += K_BLOCK) {
         block(a, rows, stride, w, bias, first, panel, next, k, c);
       }
       panel = next;
@@ -62,7 +63,7 @@ final class VectorProduct {
       int end,
       int k,
       float[] c) {
-    int steps = Math.min(K_BLOCK, w.paddedK() - k);
+    int steps = Math.min(K_BLOCK, w.k() - k);
     int panelFloats = w.panelFloats();
     float[] b = w.segment(panel);
     int cPanel = stride * WIDTH;
@@ -123,7 +124,7 @@ final class VectorProduct {
   }
 
   /**
-   * Eight rows by two vectors. A: from {@code aAt} on, the next panel {@code aStep} further. B:
+   * Twelve rows by two vectors. A: from {@code aAt} on, the next panel {@code aStep} further. B:
    * from {@code bAt} on, the second vector {@code bNext} further. The accumulators start from
    * {@code from}, whose rows are {@code fromStep} apart.
    */
@@ -150,6 +151,10 @@ final class VectorProduct {
     FloatVector c50 = FloatVector.fromArray(SPECIES, from, fromAt + 5 * fromStep);
     FloatVector c60 = FloatVector.fromArray(SPECIES, from, fromAt + 6 * fromStep);
     FloatVector c70 = FloatVector.fromArray(SPECIES, from, fromAt + 7 * fromStep);
+    FloatVector c80 = FloatVector.fromArray(SPECIES, from, fromAt + 8 * fromStep);
+    FloatVector c90 = FloatVector.fromArray(SPECIES, from, fromAt + 9 * fromStep);
+    FloatVector ca0 = FloatVector.fromArray(SPECIES, from, fromAt + 10 * fromStep);
+    FloatVector cb0 = FloatVector.fromArray(SPECIES, from, fromAt + 11 * fromStep);
     fromAt += fromNext;
     FloatVector c01 = FloatVector.fromArray(SPECIES, from, fromAt);
     FloatVector c11 = FloatVector.fromArray(SPECIES, from, fromAt + fromStep);
@@ -159,38 +164,51 @@ final class VectorProduct {
     FloatVector c51 = FloatVector.fromArray(SPECIES, from, fromAt + 5 * fromStep);
     FloatVector c61 = FloatVector.fromArray(SPECIES, from, fromAt + 6 * fromStep);
     FloatVector c71 = FloatVector.fromArray(SPECIES, from, fromAt + 7 * fromStep);
-    for (int done = 0; done < k; done += WIDTH) {
-      for (int step = 0; step < WIDTH; step++) {
-        int i = aAt + step;
-        FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt);
-        FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + bNext);
-        bAt += WIDTH;
-        FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
-        c00 = a0.fma(b0, c00);
-        c01 = a0.fma(b1, c01);
-        FloatVector a1 = FloatVector.broadcast(SPECIES, a[i + WIDTH]);
-        c10 = a1.fma(b0, c10);
-        c11 = a1.fma(b1, c11);
-        FloatVector a2 = FloatVector.broadcast(SPECIES, a[i + 2 * WIDTH]);
-        c20 = a2.fma(b0, c20);
-        c21 = a2.fma(b1, c21);
-        FloatVector a3 = FloatVector.broadcast(SPECIES, a[i + 3 * WIDTH]);
-        c30 = a3.fma(b0, c30);
-        c31 = a3.fma(b1, c31);
-        FloatVector a4 = FloatVector.broadcast(SPECIES, a[i + 4 * WIDTH]);
-        c40 = a4.fma(b0, c40);
-        c41 = a4.fma(b1, c41);
-        FloatVector a5 = FloatVector.broadcast(SPECIES, a[i + 5 * WIDTH]);
-        c50 = a5.fma(b0, c50);
-        c51 = a5.fma(b1, c51);
-        FloatVector a6 = FloatVector.broadcast(SPECIES, a[i + 6 * WIDTH]);
-        c60 = a6.fma(b0, c60);
-        c61 = a6.fma(b1, c61);
-        FloatVector a7 = FloatVector.broadcast(SPECIES, a[i + 7 * WIDTH]);
-        c70 = a7.fma(b0, c70);
-        c71 = a7.fma(b1, c71);
-      }
-      aAt += aStep;
+    FloatVector c81 = FloatVector.fromArray(SPECIES, from, fromAt + 8 * fromStep);
+    FloatVector c91 = FloatVector.fromArray(SPECIES, from, fromAt + 9 * fromStep);
+    FloatVector ca1 = FloatVector.fromArray(SPECIES, from, fromAt + 10 * fromStep);
+    FloatVector cb1 = FloatVector.fromArray(SPECIES, from, fromAt + 11 * fromStep);
+    int skip = aStep - WIDTH;
+    for (int step = 0; step < k; step++) {
+      int i = aAt + step + (step >> 4) * skip;
+      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt + step * WIDTH);
+      FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + step * WIDTH + bNext);
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
+      c00 = a0.fma(b0, c00);
+      c01 = a0.fma(b1, c01);
+      FloatVector a1 = FloatVector.broadcast(SPECIES, a[i + WIDTH]);
+      c10 = a1.fma(b0, c10);
+      c11 = a1.fma(b1, c11);
+      FloatVector a2 = FloatVector.broadcast(SPECIES, a[i + 2 * WIDTH]);
+      c20 = a2.fma(b0, c20);
+      c21 = a2.fma(b1, c21);
+      FloatVector a3 = FloatVector.broadcast(SPECIES, a[i + 3 * WIDTH]);
+      c30 = a3.fma(b0, c30);
+      c31 = a3.fma(b1, c31);
+      FloatVector a4 = FloatVector.broadcast(SPECIES, a[i + 4 * WIDTH]);
+      c40 = a4.fma(b0, c40);
+      c41 = a4.fma(b1, c41);
+      FloatVector a5 = FloatVector.broadcast(SPECIES, a[i + 5 * WIDTH]);
+      c50 = a5.fma(b0, c50);
+      c51 = a5.fma(b1, c51);
+      FloatVector a6 = FloatVector.broadcast(SPECIES, a[i + 6 * WIDTH]);
+      c60 = a6.fma(b0, c60);
+      c61 = a6.fma(b1, c61);
+      FloatVector a7 = FloatVector.broadcast(SPECIES, a[i + 7 * WIDTH]);
+      c70 = a7.fma(b0, c70);
+      c71 = a7.fma(b1, c71);
+      FloatVector a8 = FloatVector.broadcast(SPECIES, a[i + 8 * WIDTH]);
+      c80 = a8.fma(b0, c80);
+      c81 = a8.fma(b1, c81);
+      FloatVector a9 = FloatVector.broadcast(SPECIES, a[i + 9 * WIDTH]);
+      c90 = a9.fma(b0, c90);
+      c91 = a9.fma(b1, c91);
+      FloatVector aa = FloatVector.broadcast(SPECIES, a[i + 10 * WIDTH]);
+      ca0 = aa.fma(b0, ca0);
+      ca1 = aa.fma(b1, ca1);
+      FloatVector ab = FloatVector.broadcast(SPECIES, a[i + 11 * WIDTH]);
+      cb0 = ab.fma(b0, cb0);
+      cb1 = ab.fma(b1, cb1);
     }
     c00.intoArray(c, cAt);
     c10.intoArray(c, cAt + WIDTH);
@@ -200,6 +218,10 @@ final class VectorProduct {
     c50.intoArray(c, cAt + 5 * WIDTH);
     c60.intoArray(c, cAt + 6 * WIDTH);
     c70.intoArray(c, cAt + 7 * WIDTH);
+    c80.intoArray(c, cAt + 8 * WIDTH);
+    c90.intoArray(c, cAt + 9 * WIDTH);
+    ca0.intoArray(c, cAt + 10 * WIDTH);
+    cb0.intoArray(c, cAt + 11 * WIDTH);
     cAt += cNext;
     c01.intoArray(c, cAt);
     c11.intoArray(c, cAt + WIDTH);
@@ -209,9 +231,13 @@ final class VectorProduct {
     c51.intoArray(c, cAt + 5 * WIDTH);
     c61.intoArray(c, cAt + 6 * WIDTH);
     c71.intoArray(c, cAt + 7 * WIDTH);
+    c81.intoArray(c, cAt + 8 * WIDTH);
+    c91.intoArray(c, cAt + 9 * WIDTH);
+    ca1.intoArray(c, cAt + 10 * WIDTH);
+    cb1.intoArray(c, cAt + 11 * WIDTH);
   }
 
-  /** Eight rows by one vector: the last panel of an odd number. */
+  /** Twelve rows by one vector: the last panel of an odd number. */
   private static void single(
       float[] a,
       int aAt,
@@ -232,21 +258,26 @@ final class VectorProduct {
     FloatVector c5 = FloatVector.fromArray(SPECIES, from, fromAt + 5 * fromStep);
     FloatVector c6 = FloatVector.fromArray(SPECIES, from, fromAt + 6 * fromStep);
     FloatVector c7 = FloatVector.fromArray(SPECIES, from, fromAt + 7 * fromStep);
-    for (int done = 0; done < k; done += WIDTH) {
-      for (int step = 0; step < WIDTH; step++) {
-        int i = aAt + step;
-        FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt);
-        bAt += WIDTH;
-        c0 = FloatVector.broadcast(SPECIES, a[i]).fma(b0, c0);
-        c1 = FloatVector.broadcast(SPECIES, a[i + WIDTH]).fma(b0, c1);
-        c2 = FloatVector.broadcast(SPECIES, a[i + 2 * WIDTH]).fma(b0, c2);
-        c3 = FloatVector.broadcast(SPECIES, a[i + 3 * WIDTH]).fma(b0, c3);
-        c4 = FloatVector.broadcast(SPECIES, a[i + 4 * WIDTH]).fma(b0, c4);
-        c5 = FloatVector.broadcast(SPECIES, a[i + 5 * WIDTH]).fma(b0, c5);
-        c6 = FloatVector.broadcast(SPECIES, a[i + 6 * WIDTH]).fma(b0, c6);
-        c7 = FloatVector.broadcast(SPECIES, a[i + 7 * WIDTH]).fma(b0, c7);
-      }
-      aAt += aStep;
+    FloatVector c8 = FloatVector.fromArray(SPECIES, from, fromAt + 8 * fromStep);
+    FloatVector c9 = FloatVector.fromArray(SPECIES, from, fromAt + 9 * fromStep);
+    FloatVector ca = FloatVector.fromArray(SPECIES, from, fromAt + 10 * fromStep);
+    FloatVector cb = FloatVector.fromArray(SPECIES, from, fromAt + 11 * fromStep);
+    int skip = aStep - WIDTH;
+    for (int step = 0; step < k; step++) {
+      int i = aAt + step + (step >> 4) * skip;
+      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt + step * WIDTH);
+      c0 = FloatVector.broadcast(SPECIES, a[i]).fma(b0, c0);
+      c1 = FloatVector.broadcast(SPECIES, a[i + WIDTH]).fma(b0, c1);
+      c2 = FloatVector.broadcast(SPECIES, a[i + 2 * WIDTH]).fma(b0, c2);
+      c3 = FloatVector.broadcast(SPECIES, a[i + 3 * WIDTH]).fma(b0, c3);
+      c4 = FloatVector.broadcast(SPECIES, a[i + 4 * WIDTH]).fma(b0, c4);
+      c5 = FloatVector.broadcast(SPECIES, a[i + 5 * WIDTH]).fma(b0, c5);
+      c6 = FloatVector.broadcast(SPECIES, a[i + 6 * WIDTH]).fma(b0, c6);
+      c7 = FloatVector.broadcast(SPECIES, a[i + 7 * WIDTH]).fma(b0, c7);
+      c8 = FloatVector.broadcast(SPECIES, a[i + 8 * WIDTH]).fma(b0, c8);
+      c9 = FloatVector.broadcast(SPECIES, a[i + 9 * WIDTH]).fma(b0, c9);
+      ca = FloatVector.broadcast(SPECIES, a[i + 10 * WIDTH]).fma(b0, ca);
+      cb = FloatVector.broadcast(SPECIES, a[i + 11 * WIDTH]).fma(b0, cb);
     }
     c0.intoArray(c, cAt);
     c1.intoArray(c, cAt + WIDTH);
@@ -256,6 +287,10 @@ final class VectorProduct {
     c5.intoArray(c, cAt + 5 * WIDTH);
     c6.intoArray(c, cAt + 6 * WIDTH);
     c7.intoArray(c, cAt + 7 * WIDTH);
+    c8.intoArray(c, cAt + 8 * WIDTH);
+    c9.intoArray(c, cAt + 9 * WIDTH);
+    ca.intoArray(c, cAt + 10 * WIDTH);
+    cb.intoArray(c, cAt + 11 * WIDTH);
   }
 
   /** Six rows by two vectors; parameters as in {@link #tall}. */
@@ -287,32 +322,29 @@ final class VectorProduct {
     FloatVector c31 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * fromStep);
     FloatVector c41 = FloatVector.fromArray(SPECIES, from, fromAt + 4 * fromStep);
     FloatVector c51 = FloatVector.fromArray(SPECIES, from, fromAt + 5 * fromStep);
-    for (int done = 0; done < k; done += WIDTH) {
-      for (int step = 0; step < WIDTH; step++) {
-        int i = aAt + step;
-        FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt);
-        FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + bNext);
-        bAt += WIDTH;
-        FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
-        c00 = a0.fma(b0, c00);
-        c01 = a0.fma(b1, c01);
-        FloatVector a1 = FloatVector.broadcast(SPECIES, a[i + WIDTH]);
-        c10 = a1.fma(b0, c10);
-        c11 = a1.fma(b1, c11);
-        FloatVector a2 = FloatVector.broadcast(SPECIES, a[i + 2 * WIDTH]);
-        c20 = a2.fma(b0, c20);
-        c21 = a2.fma(b1, c21);
-        FloatVector a3 = FloatVector.broadcast(SPECIES, a[i + 3 * WIDTH]);
-        c30 = a3.fma(b0, c30);
-        c31 = a3.fma(b1, c31);
-        FloatVector a4 = FloatVector.broadcast(SPECIES, a[i + 4 * WIDTH]);
-        c40 = a4.fma(b0, c40);
-        c41 = a4.fma(b1, c41);
-        FloatVector a5 = FloatVector.broadcast(SPECIES, a[i + 5 * WIDTH]);
-        c50 = a5.fma(b0, c50);
-        c51 = a5.fma(b1, c51);
-      }
-      aAt += aStep;
+    int skip = aStep - WIDTH;
+    for (int step = 0; step < k; step++) {
+      int i = aAt + step + (step >> 4) * skip;
+      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt + step * WIDTH);
+      FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + step * WIDTH + bNext);
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
+      c00 = a0.fma(b0, c00);
+      c01 = a0.fma(b1, c01);
+      FloatVector a1 = FloatVector.broadcast(SPECIES, a[i + WIDTH]);
+      c10 = a1.fma(b0, c10);
+      c11 = a1.fma(b1, c11);
+      FloatVector a2 = FloatVector.broadcast(SPECIES, a[i + 2 * WIDTH]);
+      c20 = a2.fma(b0, c20);
+      c21 = a2.fma(b1, c21);
+      FloatVector a3 = FloatVector.broadcast(SPECIES, a[i + 3 * WIDTH]);
+      c30 = a3.fma(b0, c30);
+      c31 = a3.fma(b1, c31);
+      FloatVector a4 = FloatVector.broadcast(SPECIES, a[i + 4 * WIDTH]);
+      c40 = a4.fma(b0, c40);
+      c41 = a4.fma(b1, c41);
+      FloatVector a5 = FloatVector.broadcast(SPECIES, a[i + 5 * WIDTH]);
+      c50 = a5.fma(b0, c50);
+      c51 = a5.fma(b1, c51);
     }
     c00.intoArray(c, cAt);
     c10.intoArray(c, cAt + WIDTH);

@@ -1,0 +1,47 @@
+package io.mambaspark.jobs;
+
+import io.mambaspark.engine.checkpoint.CheckpointException;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.sql.AnalysisException;
+import picocli.CommandLine.ParameterException;
+
+/** What a person is told of an exception. */
+final class Failures {
+  private Failures() {}
+
+  /**
+   * The one line that says most: of our own messages the first in the chain of causes, which a
+   * failed task hides under several of Spark's; otherwise that of the innermost cause.
+   */
+  static String oneLine(Throwable failure) {
+    List<Throwable> chain = new ArrayList<>();
+    for (Throwable t = failure; t != null && !chain.contains(t); t = t.getCause()) {
+      chain.add(t);
+    }
+    for (Throwable t : chain) {
+      if (t instanceof Refusal
+          || t instanceof RowFailure
+          || t instanceof CheckpointException
+          || t instanceof ParameterException
+          || t instanceof AnalysisException) {
+        return firstLine(t.getMessage());
+      }
+    }
+    Throwable innermost = chain.get(chain.size() - 1);
+    String message = innermost.getMessage() == null ? "" : firstLine(innermost.getMessage());
+    if (message.isEmpty()) {
+      return innermost.getClass().getSimpleName();
+    }
+    boolean speaks = innermost instanceof IOException || innermost instanceof RuntimeException;
+    boolean bare = !message.contains(" ");
+    return speaks && !bare ? message : innermost.getClass().getSimpleName() + ": " + message;
+  }
+
+  /** Without Spark's "SQLSTATE: …" and without the query plan that follows its messages. */
+  private static String firstLine(String message) {
+    String line = message.strip().lines().findFirst().orElse("");
+    return line.replaceFirst("\\s*SQLSTATE: \\w+;?\\s*$", "").replaceFirst(";\\s*$", "");
+  }
+}

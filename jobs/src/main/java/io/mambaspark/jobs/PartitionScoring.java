@@ -1,0 +1,283 @@
+package io.mambaspark.jobs;
+
+import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.PositionLogits;
+import io.mambaspark.engine.score.Scorer;
+import io.mambaspark.engine.score.Scores;
+import io.mambaspark.engine.score.Sequence;
+import io.mambaspark.engine.score.Wanted;
+import java.util.ArrayDeque;
+import java.util.Collections;
+import java.util.Iterator;
+import java.util.List;
+import java.util.NoSuchElementException;
+import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.util.LongAccumulator;
+import scala.Tuple2;
+
+/**
+ * Streams the rows of one partition, (tokens, kept columns…), through a {@link Scorer} of its own.
+ *
+ * <p>Every row goes through the scorer, those that cannot be scored as sequences without tokens, so
+ * that rows come out in the order in which they came in and none is held longer than the scorer
+ * reads ahead.
+ *
+ * @param prefix the id put in front of every row, or {@link ScoreOptions#NO_PREFIX}
+ * @param maxTokens 0 for no limit. Only tokens within the limit are looked at: a bad id beyond it
+ *     is dropped with the rest
+ * @param progress may be null
+ */
+record PartitionScoring(
+    Broadcast<ModelBroadcast> model,
+    Emit emit,
+    int prefix,
+    int maxTokens,
+    boolean failOnError,
+    String[] keptNames,
+    LongAccumulator progress)
+    implements MapPartitionsFunction<Row, Tuple2<Row, ScoredRow>> {
+  private static final long serialVersionUID = 1;
+
+  /** What of a row has to wait for its scores. {@code error} is null for a row that is scored. */
+  private record Pending(Row kept, int tokens, boolean truncated, String error) {}
+
+  @Override
+  public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<Row> rows) {
+    MambaModel packed = model.value().model();
+    Scorer scorer = new Scorer(packed);
+    if (emit.logits()) {
+      return new LogitsRows(rows, scorer, packed.config().vocabSize());
+    }
+    Wanted wanted = new Wanted(emit.nll(), emit.tokenLogprobs(), emit.topK(), emit.lastLogits());
+    Iterator<Scores<Pending>> scores =
+        scorer.score(map(rows, row -> sequence(row, packed.config().vocabSize())), wanted);
+    return map(scores, this::scored);
+  }
+
+  private Sequence<Pending> sequence(Row row, int vocabSize) {
+    Row kept = kept(row);
+    List<?> column = row.isNullAt(0) ? Collections.emptyList() : row.getList(0);
+    boolean truncated = maxTokens > 0 && column.size() > maxTokens;
+    int count = truncated ? maxTokens : column.size();
+    int from = prefix == ScoreOptions.NO_PREFIX ? 0 : 1;
+    int[] tokens = new int[from + count];
+    if (from == 1) {
+      tokens[0] = prefix;
+    }
+    // An iterator, because not every sequence of Scala's finds an element in constant time.
+    Iterator<?> ids = column.iterator();
+    for (int i = 0; i < count; i++) {
+      Number id = (Number) ids.next();
+      if (id == null) {
+        return refused(kept, truncated, RowError.nullElement(i));
+      }
+      long wide = id.longValue();
+      if (wide < 0 || wide >= vocabSize) {
+        return refused(kept, truncated, RowError.outside(wide, i, vocabSize));
+      }
+      tokens[from + i] = (int) wide;
+    }
+    return new Sequence<>(new Pending(kept, count, truncated, null), tokens);
+  }
+
+  private Sequence<Pending> refused(Row kept, boolean truncated, String error) {
+    if (failOnError) {
+      throw failure(kept, error);
+    }
+    return new Sequence<>(new Pending(kept, 0, truncated, error), new int[0]);
+  }
+
+  private Tuple2<Row, ScoredRow> scored(Scores<Pending> scores) {
+    Pending row = scores.key();
+    String error = row.error;
+    if (error == null && !scores.finite()) {
+      error = nonFinite(scores);
+      if (failOnError) {
+        throw failure(row.kept, error);
+      }
+    }
+    count(row.tokens);
+    ScoredRow out = new ScoredRow();
+    out.setTruncated(row.truncated);
+    out.setError(error);
+    if (error == null) {
+      if (emit.nll()) {
+        out.setNll(scores.nll());
+        out.setTokenCount(scores.tokenCount());
+        out.setPerplexity(scores.tokenCount() == 0 ? null : scores.perplexity());
+      }
+      out.setTokenLogprobs(scores.tokenLogprobs());
+      out.setGreedyMatch(scores.greedyMatch());
+      out.setTopK(candidates(scores.topKIds(), scores.topKLogprobs()));
+      out.setLastLogits(scores.lastLogits());
+    }
+    return new Tuple2<>(row.kept, out);
+  }
+
+  private static ScoredRow.Candidate[][] candidates(int[][] ids, float[][] logprobs) {
+    if (ids == null) {
+      return null;
+    }
+    ScoredRow.Candidate[][] candidates = new ScoredRow.Candidate[ids.length][];
+    for (int i = 0; i < ids.length; i++) {
+      candidates[i] = new ScoredRow.Candidate[ids[i].length];
+      for (int k = 0; k < ids[i].length; k++) {
+        candidates[i][k] = new ScoredRow.Candidate(ids[i][k], logprobs[i][k]);
+      }
+    }
+    return candidates;
+  }
+
+  private static String nonFinite(Scores<Pending> scores) {
+    if (!Double.isFinite(scores.nll())) {
+      return RowError.nonFinite("nll", scores.nll());
+    }
+    String found = nonFinite("token_logprobs", scores.tokenLogprobs());
+    if (found == null && scores.topKLogprobs() != null) {
+      for (int i = 0; i < scores.topKLogprobs().length && found == null; i++) {
+        found = nonFinite("top_k[" + i + "]", scores.topKLogprobs()[i]);
+      }
+    }
+    if (found == null) {
+      found = nonFinite("last_logits", scores.lastLogits());
+    }
+    return found != null ? found : RowError.nonFinite("perplexity", scores.perplexity());
+  }
+
+  /** The message for the first value that is not finite; null if all are. */
+  private static String nonFinite(String what, float[] values) {
+    if (values != null) {
+      for (int i = 0; i < values.length; i++) {
+        if (!Float.isFinite(values[i])) {
+          return RowError.nonFinite(what + "[" + i + "]", values[i]);
+        }
+      }
+    }
+    return null;
+  }
+
+  private Row kept(Row row) {
+    Object[] values = new Object[row.length() - 1];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = row.get(i + 1);
+    }
+    return RowFactory.create(values);
+  }
+
+  private RowFailure failure(Row kept, String error) {
+    StringBuilder message = new StringBuilder(error);
+    for (int i = 0; i < keptNames.length; i++) {
+      String value = String.valueOf(kept.get(i)).replaceAll("\\s+", " ");
+      message
+          .append(i == 0 ? "; the row has " : ", ")
+          .append(keptNames[i])
+          .append('=')
+          .append(value.length() > 80 ? value.substring(0, 80) + "…" : value);
+    }
+    return new RowFailure(message.toString());
+  }
+
+  private void count(int tokens) {
+    if (progress != null) {
+      progress.add(tokens);
+    }
+  }
+
+  /**
+   * One row per position. Rows that cannot be scored have no position to come out with, so they are
+   * noted as the scorer takes them in, and put in their place among the positions that come out.
+   */
+  private final class LogitsRows implements Iterator<Tuple2<Row, ScoredRow>> {
+    private final ArrayDeque<Pending> taken = new ArrayDeque<>();
+    private final Iterator<PositionLogits<Pending>> positions;
+    private PositionLogits<Pending> next;
+    private Pending failed;
+
+    LogitsRows(Iterator<Row> rows, Scorer scorer, int vocabSize) {
+      positions =
+          scorer.logits(
+              map(
+                  rows,
+                  row -> {
+                    Sequence<Pending> sequence = sequence(row, vocabSize);
+                    taken.add(sequence.key());
+                    return sequence;
+                  }));
+    }
+
+    @Override
+    public boolean hasNext() {
+      advance();
+      return next != null || !taken.isEmpty();
+    }
+
+    /**
+     * Finds the next position, and drops from {@code taken} what gives no row, so that afterwards
+     * its first element is either the row of {@code next} or one with an error that comes before.
+     */
+    private void advance() {
+      while (next == null && positions.hasNext()) {
+        PositionLogits<Pending> position = positions.next();
+        if (position.key() != failed) {
+          next = position;
+        }
+      }
+      while (!taken.isEmpty()
+          && taken.peek().error == null
+          && (next == null || taken.peek() != next.key())) {
+        taken.remove();
+      }
+    }
+
+    @Override
+    public Tuple2<Row, ScoredRow> next() {
+      if (!hasNext()) {
+        throw new NoSuchElementException();
+      }
+      ScoredRow out = new ScoredRow();
+      Pending row = taken.peek();
+      if (row.error != null) {
+        taken.remove();
+        out.setError(row.error);
+        return new Tuple2<>(row.kept, out);
+      }
+      PositionLogits<Pending> position = next;
+      next = null;
+      count(1);
+      String error =
+          nonFinite("logits of position " + position.position() + ", ", position.logits());
+      if (error != null) {
+        if (failOnError) {
+          throw failure(row.kept, error);
+        }
+        // The positions before stand; this one says why those after are missing.
+        failed = row;
+        taken.remove();
+        out.setError(error);
+        return new Tuple2<>(row.kept, out);
+      }
+      out.setPosition(position.position());
+      out.setToken(position.token());
+      out.setLogits(position.logits());
+      return new Tuple2<>(row.kept, out);
+    }
+  }
+
+  private static <A, B> Iterator<B> map(
+      Iterator<A> from, java.util.function.Function<A, B> function) {
+    return new Iterator<>() {
+      @Override
+      public boolean hasNext() {
+        return from.hasNext();
+      }
+
+      @Override
+      public B next() {
+        return function.apply(from.next());
+      }
+    };
+  }
+}

@@ -1,0 +1,36 @@
+package io.mambaspark.jobs;
+
+/**
+ * The command cannot be carried out as given. The message is one readable line for the user; no
+ * stack trace is shown for it.
+ */
+public final class Refusal extends RuntimeException {
+  private static final long serialVersionUID = 1;
+
+  private final boolean wrongUsage;
+
+  private Refusal(String message, boolean wrongUsage, Throwable cause) {
+    super(message, cause);
+    this.wrongUsage = wrongUsage;
+  }
+
+  /** The options contradict each other or the model: exit code 2. */
+  static Refusal wrongUsage(String message, Object... args) {
+    return new Refusal(String.format(message, args), true, null);
+  }
+
+  /** A file, a column or the output is not as needed: exit code 1. */
+  static Refusal because(String message, Object... args) {
+    return new Refusal(String.format(message, args), false, null);
+  }
+
+  /** As {@link #because(String, Object...)}, keeping the cause for {@code --verbose}. */
+  static Refusal because(Throwable cause, String message, Object... args) {
+    return new Refusal(String.format(message, args), false, cause);
+  }
+
+  /** True if other options would do; false if the files have to change. */
+  public boolean isWrongUsage() {
+    return wrongUsage;
+  }
+}

@@ -1,0 +1,55 @@
+package io.mambaspark.jobs;
+
+import java.util.Locale;
+
+/** Why a row cannot be scored. The message is written to the column {@code error}. */
+enum RowError {
+  NULL_ELEMENT("Token at position ", "%d is null"),
+  NEGATIVE_ID("Token id -", "%s at position %d is negative; expected an id in [0, %d)"),
+  ID_OUTSIDE_VOCABULARY("Token id ", "%d at position %d is outside [0, %d)"),
+  NON_FINITE_SCORE("Score is not finite: ", "%s is %s");
+
+  private final String start;
+  private final String rest;
+
+  RowError(String start, String rest) {
+    this.start = start;
+    this.rest = rest;
+  }
+
+  /** The name in the summary. */
+  String kind() {
+    return name().toLowerCase(Locale.ROOT);
+  }
+
+  /** The kind of a written message: each kind's messages begin in a way of their own. */
+  static RowError of(String message) {
+    for (RowError error : values()) {
+      if (message.startsWith(error.start)) {
+        return error;
+      }
+    }
+    throw new IllegalStateException("Not an error that this version writes: " + message);
+  }
+
+  static String nullElement(int position) {
+    return NULL_ELEMENT.message(position);
+  }
+
+  /** The message for an id that is no row of the embedding. */
+  static String outside(long id, int position, int vocabSize) {
+    if (id < 0) {
+      // The sign is in the start of the message; Long.MIN_VALUE has no positive counterpart.
+      return NEGATIVE_ID.message(Long.toString(id).substring(1), position, vocabSize);
+    }
+    return ID_OUTSIDE_VOCABULARY.message(id, position, vocabSize);
+  }
+
+  static String nonFinite(String what, double value) {
+    return NON_FINITE_SCORE.message(what, Double.toString(value));
+  }
+
+  private String message(Object... args) {
+    return start + String.format(Locale.ROOT, rest, args);
+  }
+}

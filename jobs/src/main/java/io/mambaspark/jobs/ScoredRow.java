@@ -1,0 +1,181 @@
+package io.mambaspark.jobs;
+
+/**
+ * The scores of one row, or the logits of one position, on their way into Spark. What was not asked
+ * for is null.
+ *
+ * <p>A bean, because Spark copies the primitive arrays of a bean as they are, whereas it boxes the
+ * elements of an array in a {@code Row} one by one: 50,280 objects for one row of logits. The
+ * accessors have the names that Spark looks for.
+ */
+public final class ScoredRow {
+  private Double nll;
+  private Long tokenCount;
+  private Double perplexity;
+  private Boolean truncated;
+  private float[] tokenLogprobs;
+  private boolean[] greedyMatch;
+  private Candidate[][] topK;
+  private float[] lastLogits;
+  private Integer position;
+  private Integer token;
+  private float[] logits;
+  private String error;
+
+  /** One of the likeliest ids at a position. */
+  public static final class Candidate {
+    private int id;
+    private float logprob;
+
+    /** For Spark. */
+    public Candidate() {}
+
+    Candidate(int id, float logprob) {
+      this.id = id;
+      this.logprob = logprob;
+    }
+
+    /** Token id. */
+    public int getId() {
+      return id;
+    }
+
+    /** Token id. */
+    public void setId(int id) {
+      this.id = id;
+    }
+
+    /** ln p(id), nats. */
+    public float getLogprob() {
+      return logprob;
+    }
+
+    /** ln p(id), nats. */
+    public void setLogprob(float logprob) {
+      this.logprob = logprob;
+    }
+  }
+
+  /** For Spark. */
+  public ScoredRow() {}
+
+  /** -Σ ln p, nats. */
+  public Double getNll() {
+    return nll;
+  }
+
+  /** -Σ ln p, nats. */
+  public void setNll(Double nll) {
+    this.nll = nll;
+  }
+
+  /** Scored tokens. */
+  public Long getTokenCount() {
+    return tokenCount;
+  }
+
+  /** Scored tokens. */
+  public void setTokenCount(Long tokenCount) {
+    this.tokenCount = tokenCount;
+  }
+
+  /** exp(nll / tokenCount); null where nothing was scored. */
+  public Double getPerplexity() {
+    return perplexity;
+  }
+
+  /** exp(nll / tokenCount); null where nothing was scored. */
+  public void setPerplexity(Double perplexity) {
+    this.perplexity = perplexity;
+  }
+
+  /** Whether tokens beyond the limit were dropped. */
+  public Boolean getTruncated() {
+    return truncated;
+  }
+
+  /** Whether tokens beyond the limit were dropped. */
+  public void setTruncated(Boolean truncated) {
+    this.truncated = truncated;
+  }
+
+  /** (tokenCount) ln p of each scored token. */
+  public float[] getTokenLogprobs() {
+    return tokenLogprobs;
+  }
+
+  /** (tokenCount) ln p of each scored token. */
+  public void setTokenLogprobs(float[] tokenLogprobs) {
+    this.tokenLogprobs = tokenLogprobs;
+  }
+
+  /** (tokenCount) whether the token was the arg max. */
+  public boolean[] getGreedyMatch() {
+    return greedyMatch;
+  }
+
+  /** (tokenCount) whether the token was the arg max. */
+  public void setGreedyMatch(boolean[] greedyMatch) {
+    this.greedyMatch = greedyMatch;
+  }
+
+  /** (tokenCount, K) best first. */
+  public Candidate[][] getTopK() {
+    return topK;
+  }
+
+  /** (tokenCount, K) best first. */
+  public void setTopK(Candidate[][] topK) {
+    this.topK = topK;
+  }
+
+  /** (vocabSize) after the last token. */
+  public float[] getLastLogits() {
+    return lastLogits;
+  }
+
+  /** (vocabSize) after the last token. */
+  public void setLastLogits(float[] lastLogits) {
+    this.lastLogits = lastLogits;
+  }
+
+  /** From 0, prefix included. */
+  public Integer getPosition() {
+    return position;
+  }
+
+  /** From 0, prefix included. */
+  public void setPosition(Integer position) {
+    this.position = position;
+  }
+
+  /** Token id at the position. */
+  public Integer getToken() {
+    return token;
+  }
+
+  /** Token id at the position. */
+  public void setToken(Integer token) {
+    this.token = token;
+  }
+
+  /** (vocabSize) after the token. */
+  public float[] getLogits() {
+    return logits;
+  }
+
+  /** (vocabSize) after the token. */
+  public void setLogits(float[] logits) {
+    this.logits = logits;
+  }
+
+  /** Null when all is well. */
+  public String getError() {
+    return error;
+  }
+
+  /** Null when all is well. */
+  public void setError(String error) {
+    this.error = error;
+  }
+}

@@ -1,0 +1,147 @@
+package io.mambaspark.jobs;
+
+import io.mambaspark.engine.model.MambaConfig;
+import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.Scorer;
+import io.mambaspark.engine.score.Sequence;
+import io.mambaspark.engine.score.Wanted;
+import java.io.PrintWriter;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.Random;
+
+/** Says what a job would do, and how long it would take at a speed measured here and now. */
+final class DryRun {
+  private static final double MEASURED_SECONDS = 1.5;
+  private static final int SEQUENCE = 512;
+
+  private DryRun() {}
+
+  /**
+   * Prints the plan.
+   *
+   * @param partitions of the input as it would be scored
+   * @param cores that Spark would use at once
+   */
+  static void print(
+      JobOptions options,
+      MambaModel model,
+      ScoringSchema schema,
+      String[] files,
+      Optional<Footers> footers,
+      int partitions,
+      int cores,
+      PrintWriter out) {
+    Emit emit = options.scoring().emit();
+    line(out, "model", options.model());
+    line(out, "packed in memory", bytes(model.packedBytes()) + " per JVM");
+    line(out, "input", options.demo() ? "demo" : number(files.length) + " files");
+    line(out, "partitions", number(partitions));
+    line(out, "kept columns", String.join(", ", schema.keptNames()));
+    line(
+        out,
+        "score columns",
+        String.join(", ", schema.scores().stream().map(c -> c.column()).toList()));
+    double speed = speed(model, emit) * cores;
+    line(out, "speed", String.format(Locale.ROOT, "%,.0f tokens/s on %d cores", speed, cores));
+    if (footers.isPresent()) {
+      Footers known = footers.get();
+      String bound = options.limit() > 0 || options.scoring().maxTokens() > 0 ? "at most " : "";
+      line(out, "rows", bound + number(known.rows()));
+      line(out, "tokens", bound + number(known.tokens()));
+      line(
+          out,
+          "time",
+          bound + String.format(Locale.ROOT, "%.3f hours", known.tokens() / speed / 3600));
+      line(
+          out,
+          "output",
+          bound
+              + bytes(known.keptBytes() + scoreBytes(known, emit, model.config().vocabSize()))
+              + " before compression of the scores");
+    } else {
+      line(out, "tokens", "not known: only Parquet files tell beforehand");
+    }
+    line(out, "written", "nothing: this is a dry run");
+    out.flush();
+  }
+
+  /** Tokens a second on one core, after a warm-up of the same length. */
+  private static double speed(MambaModel model, Emit emit) {
+    run(model, emit);
+    return run(model, emit);
+  }
+
+  private static double run(MambaModel model, Emit emit) {
+    MambaConfig config = model.config();
+    Random random = new Random(1);
+    long start = System.nanoTime();
+    long end = start + (long) (MEASURED_SECONDS * 1e9);
+    long[] tokens = {0};
+    Iterator<Sequence<Object>> sequences =
+        new Iterator<>() {
+          @Override
+          public boolean hasNext() {
+            return tokens[0] == 0 || System.nanoTime() < end;
+          }
+
+          @Override
+          public Sequence<Object> next() {
+            tokens[0] += SEQUENCE;
+            return new Sequence<>(null, random.ints(SEQUENCE, 0, config.vocabSize()).toArray());
+          }
+        };
+    Scorer scorer = new Scorer(model);
+    Iterator<?> scores =
+        emit.logits()
+            ? scorer.logits(sequences)
+            : scorer.score(
+                sequences,
+                new Wanted(emit.nll(), emit.tokenLogprobs(), emit.topK(), emit.lastLogits()));
+    while (scores.hasNext()) {
+      scores.next();
+    }
+    return tokens[0] / ((System.nanoTime() - start) / 1e9);
+  }
+
+  private static long scoreBytes(Footers footers, Emit emit, int vocabSize) {
+    double perRow = 1;
+    double perToken = 0;
+    if (emit.nll()) {
+      perRow += 8 + 8 + 8;
+    }
+    if (emit.tokenLogprobs()) {
+      perToken += 4 + 1 / 8.0;
+    }
+    perToken += 8.0 * emit.topK();
+    if (emit.lastLogits()) {
+      perRow += 4.0 * vocabSize;
+    }
+    if (emit.logits()) {
+      perToken += 4.0 * vocabSize + 8;
+    }
+    return (long) (perRow * footers.rows() + perToken * footers.tokens());
+  }
+
+  private static void line(PrintWriter out, String name, String value) {
+    out.println(String.format(Locale.ROOT, "  %-18s", name) + value);
+  }
+
+  private static String number(long value) {
+    return String.format(Locale.ROOT, "%,d", value);
+  }
+
+  /** Bytes for people: {@code 2.3 MB}. */
+  static String bytes(long value) {
+    List<String> units = List.of("bytes", "kB", "MB", "GB", "TB", "PB");
+    double scaled = value;
+    int unit = 0;
+    while (scaled >= 1000 && unit < units.size() - 1) {
+      scaled /= 1000;
+      unit++;
+    }
+    return String.format(Locale.ROOT, unit == 0 ? "%.0f %s" : "%.1f %s", scaled, units.get(unit));
+  }
+}

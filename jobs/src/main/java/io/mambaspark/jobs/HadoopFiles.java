@@ -1,0 +1,70 @@
+package io.mambaspark.jobs;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.SparkConf;
+import scala.Tuple2;
+
+/** The file systems that the job's paths may lie on. */
+final class HadoopFiles {
+  private static final String SPARK_PREFIX = "spark.hadoop.";
+
+  private HadoopFiles() {}
+
+  /**
+   * Hadoop's configuration as Spark will see it, before there is a Spark session: models and
+   * outputs are checked before executors are asked for.
+   */
+  static Configuration configuration() {
+    Configuration configuration = new Configuration();
+    for (Tuple2<String, String> setting : new SparkConf().getAll()) {
+      if (setting._1().startsWith(SPARK_PREFIX)) {
+        configuration.set(setting._1().substring(SPARK_PREFIX.length()), setting._2());
+      }
+    }
+    return configuration;
+  }
+
+  /** A path with its scheme and without dots. */
+  static Path qualified(String path, Configuration configuration) {
+    try {
+      Path parsed = new Path(path);
+      return parsed.getFileSystem(configuration).makeQualified(parsed);
+    } catch (IOException | IllegalArgumentException e) {
+      throw Refusal.because(e, "Cannot use path %s: %s", path, e.getMessage());
+    }
+  }
+
+  static FileSystem fileSystem(Path path, Configuration configuration) {
+    try {
+      return path.getFileSystem(configuration);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** What a path or glob matches; empty if nothing. */
+  static FileStatus[] glob(String path, Configuration configuration) {
+    Path qualified = qualified(path, configuration);
+    try {
+      FileStatus[] found = fileSystem(qualified, configuration).globStatus(qualified);
+      return found == null ? new FileStatus[0] : found;
+    } catch (IOException e) {
+      throw Refusal.because(e, "Cannot read %s: %s", path, e.getMessage());
+    }
+  }
+
+  /** Whether {@code inner} is {@code outer} or lies in it. Both qualified. */
+  static boolean within(Path inner, Path outer) {
+    for (Path path = inner; path != null; path = path.getParent()) {
+      if (path.equals(outer)) {
+        return true;
+      }
+    }
+    return false;
+  }
+}

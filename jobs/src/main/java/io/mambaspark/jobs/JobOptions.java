@@ -1,0 +1,101 @@
+package io.mambaspark.jobs;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A whole scoring job: which model, which rows, scored how, written where.
+ *
+ * @param model a folder, any Hadoop URI, or {@code demo}
+ * @param input paths or globs, or the single word {@code demo}; empty if {@code inputTable} is
+ *     given
+ * @param inputFormat a Spark data source
+ * @param inputTable a catalog table instead of {@code input}; may be null
+ * @param partitions 0 for as many as the input has
+ * @param limit first rows of the input; 0 for all
+ * @param output null for none, which only the demo and a dry run allow
+ * @param outputFormat parquet, json or orc
+ */
+public record JobOptions(
+    String model,
+    List<String> input,
+    String inputFormat,
+    String inputTable,
+    ScoreOptions scoring,
+    int partitions,
+    int limit,
+    String output,
+    String outputFormat,
+    boolean overwrite,
+    boolean strict,
+    boolean dryRun) {
+
+  private static final List<String> OUTPUT_FORMATS = List.of("parquet", "json", "orc");
+
+  /** Checks what can be checked without touching a file. */
+  public JobOptions {
+    input = List.copyOf(input);
+    if (input.isEmpty() == (inputTable == null)) {
+      throw Refusal.wrongUsage(
+          input.isEmpty()
+              ? "Give --input or --input-table"
+              : "Give either --input or --input-table, not both");
+    }
+    if (input.size() > 1 && input.contains(Demo.NAME)) {
+      throw Refusal.wrongUsage("--input demo stands alone");
+    }
+    if (partitions < 0) {
+      throw Refusal.wrongUsage("--partitions %d: expected at least 1", partitions);
+    }
+    if (limit < 0) {
+      throw Refusal.wrongUsage("--limit %d: expected at least 1", limit);
+    }
+    if (!OUTPUT_FORMATS.contains(outputFormat)) {
+      throw Refusal.wrongUsage(
+          "--output-format %s: expected one of %s",
+          outputFormat, String.join(", ", OUTPUT_FORMATS));
+    }
+    boolean demo = input.contains(Demo.NAME);
+    if (output == null && !dryRun && !demo) {
+      throw Refusal.wrongUsage("Give --output: where to write the scores");
+    }
+    if (output == null && !dryRun && scoring.emit().logits()) {
+      throw Refusal.wrongUsage("--emit logits needs --output: it is too much to hold in memory");
+    }
+    if (output == null && overwrite) {
+      throw Refusal.wrongUsage("--overwrite needs --output");
+    }
+  }
+
+  /** Whether the rows are those inside the jar. */
+  boolean demo() {
+    return input.contains(Demo.NAME);
+  }
+
+  /** Every option by its name on the command line, for the summary. */
+  Map<String, Object> byName() {
+    Map<String, Object> options = new LinkedHashMap<>();
+    options.put("model", model);
+    options.put("input", input);
+    options.put("input-format", inputFormat);
+    options.put("input-table", inputTable);
+    options.put("tokens-column", scoring.tokensColumn());
+    options.put("keep-columns", scoring.keepColumns());
+    options.put("emit", scoring.emit().toString());
+    options.put("prefix-token", scoring.prefixToken());
+    options.put("max-tokens", orNull(scoring.maxTokens()));
+    options.put("partitions", orNull(partitions));
+    options.put("limit", orNull(limit));
+    options.put("on-error", scoring.failOnError() ? "fail" : "quarantine");
+    options.put("output", output);
+    options.put("output-format", outputFormat);
+    options.put("overwrite", overwrite);
+    options.put("strict", strict);
+    return options;
+  }
+
+  private static Integer orNull(int number) {
+    return number == 0 ? null : number;
+  }
+}

@@ -1,0 +1,51 @@
+package io.mambaspark.jobs;
+
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.apache.spark.scheduler.AccumulableInfo;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerExecutorMetricsUpdate;
+import org.apache.spark.scheduler.SparkListenerTaskEnd;
+import org.apache.spark.util.LongAccumulator;
+import scala.Tuple4;
+import scala.collection.Seq;
+
+/**
+ * The tokens of tasks that still run. Spark adds a task's share to an accumulator when the task
+ * ends; until then heartbeats carry it to listeners.
+ */
+final class RunningTokens extends SparkListener {
+  private final LongAccumulator accumulator;
+  private final Map<Long, Long> byTask = new ConcurrentHashMap<>();
+
+  RunningTokens(LongAccumulator accumulator) {
+    this.accumulator = accumulator;
+  }
+
+  /** Of ended and of running tasks. For a moment a task that just ended may count twice. */
+  long sum() {
+    return accumulator.sum() + byTask.values().stream().mapToLong(Long::longValue).sum();
+  }
+
+  @Override
+  public void onExecutorMetricsUpdate(SparkListenerExecutorMetricsUpdate heartbeat) {
+    // The updates are asked for as an element of a product, not by their accessor: its signature
+    // names a sequence, which is another class in Scala 2.12 than in 2.13.
+    Seq<?> tasks = (Seq<?>) heartbeat.productElement(1);
+    for (int i = 0; i < tasks.length(); i++) {
+      Tuple4<?, ?, ?, ?> task = (Tuple4<?, ?, ?, ?>) tasks.apply(i);
+      Seq<?> updates = (Seq<?>) task._4();
+      for (int j = 0; j < updates.length(); j++) {
+        AccumulableInfo update = (AccumulableInfo) updates.apply(j);
+        if (update.id() == accumulator.id() && update.update().isDefined()) {
+          byTask.put((Long) task._1(), (Long) update.update().get());
+        }
+      }
+    }
+  }
+
+  @Override
+  public void onTaskEnd(SparkListenerTaskEnd end) {
+    byTask.remove(end.taskInfo().taskId());
+  }
+}

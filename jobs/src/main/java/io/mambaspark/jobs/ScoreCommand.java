@@ -1,0 +1,222 @@
+package io.mambaspark.jobs;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code score}: options to a {@link ScoreJob}, nothing else. */
+@Command(
+    name = "score",
+    description = "Scores rows of token ids with a Mamba model.",
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    abbreviateSynopsis = true,
+    descriptionHeading = "%n",
+    optionListHeading = "%nOptions:%n",
+    footerHeading = "%nExamples:%n",
+    footer = {
+      "  See it work: the model and the texts are inside the jar.",
+      "    score --model demo --input demo",
+      "",
+      "  Perplexity of every document of a Parquet folder with a column tokens.",
+      "    score --model models/mamba-130m-hf --input corpus/*.parquet --output scores",
+      "",
+      "  The first token is scored too, given the model's bos token; documents are cut.",
+      "    score --model models/mamba-130m-hf --input corpus --prefix-token bos --max-tokens 2048"
+          + " --output scores",
+      "",
+      "  Log-probability and five best guesses for every token.",
+      "    score --model demo --input corpus --emit token-logprobs,top-k=5 --output scores",
+      "",
+      "  What would it cost? Checks everything, scores nothing.",
+      "    score --model models/mamba-130m-hf --input corpus --output scores --dry-run",
+      "",
+      "  Options from a file, one or more a line; # begins a comment.",
+      "    score @conf/perplexity.args --input corpus --output scores",
+      "",
+      "Output: the kept columns, then nll (nats), token_count, perplexity, truncated, what else"
+          + " --emit asks for, and error, which is null for every row that could be scored.",
+      "Without --prefix-token the first token of a row is context only and is not scored.",
+    },
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:done",
+      "1:failed, or refused because of a file",
+      "2:wrong usage",
+      "3:done, with rows that could not be scored, under --strict"
+    })
+final class ScoreCommand implements Callable<Integer> {
+  static final int STRICT = 3;
+
+  @Spec CommandSpec spec;
+
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "FOLDER",
+      description = "Checkpoint: a folder, any Hadoop URI, or 'demo' for the model inside the jar.")
+  String model;
+
+  @Option(
+      names = "--input",
+      arity = "1..*",
+      paramLabel = "PATH",
+      description = "Paths or globs to read, or 'demo' for the texts inside the jar.")
+  List<String> input = new ArrayList<>();
+
+  @Option(
+      names = "--input-format",
+      defaultValue = "parquet",
+      paramLabel = "FORMAT",
+      description = "parquet, json, orc or any other Spark source (default: ${DEFAULT-VALUE}).")
+  String inputFormat;
+
+  @Option(
+      names = "--input-table",
+      paramLabel = "TABLE",
+      description = "A table of Spark's catalog, instead of --input.")
+  String inputTable;
+
+  @Option(
+      names = "--tokens-column",
+      defaultValue = "tokens",
+      paramLabel = "COLUMN",
+      description = "Token ids: an array of int, bigint or smallint (default: ${DEFAULT-VALUE}).")
+  String tokensColumn;
+
+  @Option(
+      names = "--keep-columns",
+      paramLabel = "COLUMN,...",
+      description =
+          "Input columns to write with the scores (default: all but the tokens; '' for none).")
+  String keepColumns;
+
+  @Option(
+      names = "--emit",
+      defaultValue = "perplexity",
+      paramLabel = "VALUE,...",
+      description =
+          "What to write: perplexity, token-logprobs, top-k=K, last-logits; or logits alone, which"
+              + " writes one row per position (default: ${DEFAULT-VALUE}).")
+  String emit;
+
+  @Option(
+      names = "--prefix-token",
+      defaultValue = "none",
+      paramLabel = "ID",
+      description =
+          "Token put in front of every row: an id, bos, eos or none (default: ${DEFAULT-VALUE}).")
+  String prefixToken;
+
+  @Option(
+      names = "--max-tokens",
+      paramLabel = "N",
+      description =
+          "Drop a row's tokens beyond N, prefix not counted, and say so in the column truncated."
+              + " Dropped tokens are not looked at.")
+  Integer maxTokens;
+
+  @Option(
+      names = "--partitions",
+      paramLabel = "N",
+      description = "Deal the rows out to N tasks (default: as the input is cut).")
+  Integer partitions;
+
+  @Option(names = "--limit", paramLabel = "N", description = "Score the first N rows only.")
+  Integer limit;
+
+  @Option(
+      names = "--on-error",
+      defaultValue = "quarantine",
+      paramLabel = "WHAT",
+      description =
+          "A row that cannot be scored: 'quarantine' writes it with its error and null scores,"
+              + " 'fail' stops the job (default: ${DEFAULT-VALUE}).")
+  String onError;
+
+  @Option(
+      names = "--output",
+      paramLabel = "PATH",
+      description = "Folder to write; must not exist. Optional for the demo.")
+  String output;
+
+  @Option(
+      names = "--output-format",
+      defaultValue = "parquet",
+      paramLabel = "FORMAT",
+      description = "parquet, json or orc (default: ${DEFAULT-VALUE}).")
+  String outputFormat;
+
+  @Option(
+      names = "--overwrite",
+      description = "Replace an existing output, once the new one is whole.")
+  boolean overwrite;
+
+  @Option(
+      names = "--strict",
+      description = "Exit with " + STRICT + " if any row could not be scored.")
+  boolean strict;
+
+  @Option(names = Main.VERBOSE, description = "Show the stack trace of a failure.")
+  boolean verbose;
+
+  @Option(
+      names = "--dry-run",
+      description =
+          "Check model, columns and options; print the plan, the tokens, the time at a measured"
+              + " speed and the size of the output. Scores and writes nothing.")
+  boolean dryRun;
+
+  @Override
+  public Integer call() {
+    long errors = new ScoreJob(options(), spec.commandLine().getOut()).run();
+    return strict && errors > 0 ? STRICT : 0;
+  }
+
+  private JobOptions options() {
+    boolean fail =
+        switch (onError) {
+          case "fail" -> true;
+          case "quarantine" -> false;
+          default ->
+              throw Refusal.wrongUsage("--on-error %s: expected quarantine or fail", onError);
+        };
+    ScoreOptions scoring =
+        new ScoreOptions(
+            tokensColumn,
+            keepColumns == null ? null : columns(keepColumns),
+            Emit.parse(emit),
+            prefixToken,
+            orZero("--max-tokens", maxTokens),
+            fail);
+    return new JobOptions(
+        model,
+        input,
+        inputFormat,
+        inputTable,
+        scoring,
+        orZero("--partitions", partitions),
+        orZero("--limit", limit),
+        output,
+        outputFormat,
+        overwrite,
+        strict,
+        dryRun);
+  }
+
+  private static List<String> columns(String list) {
+    return Arrays.stream(list.split(",")).map(String::strip).filter(c -> !c.isEmpty()).toList();
+  }
+
+  private static int orZero(String option, Integer number) {
+    if (number != null && number < 1) {
+      throw Refusal.wrongUsage("%s %d: expected at least 1", option, number);
+    }
+    return number == null ? 0 : number;
+  }
+}

@@ -1,0 +1,29 @@
+package io.mambaspark.jobs;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.util.Arrays;
+
+/** What a command answered. */
+record Cli(int code, String out, String err) {
+  static Cli run(Object... args) {
+    TestSpark.session();
+    return runWithoutSession(args);
+  }
+
+  static Cli runWithoutSession(Object... args) {
+    StringWriter out = new StringWriter();
+    StringWriter err = new StringWriter();
+    int code =
+        Main.run(
+            new PrintWriter(out, true),
+            new PrintWriter(err, true),
+            Arrays.stream(args).map(String::valueOf).toArray(String[]::new));
+    return new Cli(code, out.toString(), err.toString());
+  }
+
+  /** The first line on standard error. */
+  String error() {
+    return err.lines().findFirst().orElse("");
+  }
+}

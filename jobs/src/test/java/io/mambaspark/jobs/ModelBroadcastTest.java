@@ -1,0 +1,136 @@
+package io.mambaspark.jobs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.mambaspark.engine.model.MambaCheckpoint;
+import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.Scorer;
+import io.mambaspark.engine.score.Scores;
+import io.mambaspark.engine.score.Sequence;
+import io.mambaspark.engine.score.Wanted;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.apache.spark.SparkConf;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.serializer.DeserializationStream;
+import org.apache.spark.serializer.JavaSerializer;
+import org.apache.spark.serializer.KryoSerializer;
+import org.apache.spark.serializer.SerializationStream;
+import org.apache.spark.serializer.Serializer;
+import org.apache.spark.serializer.SerializerInstance;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import scala.reflect.ClassTag;
+import scala.reflect.ClassTag$;
+
+class ModelBroadcastTest {
+  private static final ClassTag<ModelBroadcast> TAG = ClassTag$.MODULE$.apply(ModelBroadcast.class);
+
+  @TempDir Path folder;
+
+  @BeforeEach
+  void forgetModels() {
+    ModelBroadcast.Packed.clear();
+  }
+
+  private static byte[] write(Serializer serializer, ModelBroadcast model) {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    SerializationStream out = serializer.newInstance().serializeStream(bytes);
+    out.writeObject(model, TAG);
+    out.close();
+    return bytes.toByteArray();
+  }
+
+  private static ModelBroadcast read(Serializer serializer, byte[] bytes) {
+    SerializerInstance instance = serializer.newInstance();
+    DeserializationStream in = instance.deserializeStream(new ByteArrayInputStream(bytes));
+    return in.readObject(TAG);
+  }
+
+  private static Scores<String> score(MambaModel model) {
+    int[] tokens = IntStream.range(0, 100).map(i -> i * i % 24).toArray();
+    return new Scorer(model)
+        .score(List.of(new Sequence<>("k", tokens)).iterator(), new Wanted(true, true, 0, true))
+        .next();
+  }
+
+  @Test
+  void what_arrives_scores_as_what_was_sent() {
+    SparkConf conf = new SparkConf();
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
+      Scores<String> expected = score(checkpoint.load());
+      for (Serializer serializer : List.of(new JavaSerializer(conf), new KryoSerializer(conf))) {
+        ModelBroadcast.Packed.clear();
+        long before = ModelBroadcast.Packed.loads();
+        byte[] bytes = write(serializer, new ModelBroadcast(checkpoint));
+        ModelBroadcast arrived = read(serializer, bytes);
+        assertThat(ModelBroadcast.Packed.loads() - before).isEqualTo(1);
+        Scores<String> scores = score(arrived.model());
+        assertThat(scores.nll()).isEqualTo(expected.nll());
+        assertThat(scores.lastLogits()).containsExactly(expected.lastLogits());
+        assertThat(arrived.estimatedSize()).isEqualTo(arrived.model().packedBytes());
+      }
+    }
+  }
+
+  @Test
+  void the_demo_model_keeps_its_two_bytes_a_weight_on_the_way() throws Exception {
+    Path demo = Files.createDirectory(folder.resolve("demo"));
+    Demo.unpackModel(demo);
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(demo)) {
+      byte[] bytes = write(new JavaSerializer(new SparkConf()), new ModelBroadcast(checkpoint));
+      assertThat(bytes.length).isBetween(2_400_000, 2_500_000);
+      ModelBroadcast arrived = read(new JavaSerializer(new SparkConf()), bytes);
+      assertThat(score(arrived.model()).nll()).isEqualTo(score(checkpoint.load()).nll());
+    }
+  }
+
+  @Test
+  void a_model_that_this_jvm_has_is_not_unpacked_again() {
+    JavaSerializer serializer = new JavaSerializer(new SparkConf());
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
+      byte[] bytes = write(serializer, new ModelBroadcast(checkpoint));
+      long before = ModelBroadcast.Packed.loads();
+      MambaModel first = read(serializer, bytes).model();
+      ModelBroadcast second = read(serializer, bytes);
+      assertThat(second.model()).isSameAs(first);
+      assertThat(ModelBroadcast.Packed.loads() - before).isEqualTo(1);
+
+      // An executor's own copy, moved to disk and back.
+      byte[] reference = write(serializer, second);
+      assertThat(reference.length).isLessThan(2000);
+      assertThat(read(serializer, reference).model()).isSameAs(first);
+      ModelBroadcast.Packed.clear();
+      assertThatThrownBy(() -> read(serializer, reference))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageEndingWith("is no longer in this JVM");
+    }
+  }
+
+  @Test
+  void many_tasks_of_a_jvm_pack_the_model_once() {
+    JavaSparkContext context =
+        JavaSparkContext.fromSparkContext(TestSpark.session().sparkContext());
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
+      long before = ModelBroadcast.Packed.loads();
+      Broadcast<ModelBroadcast> sent = context.broadcast(new ModelBroadcast(checkpoint));
+      List<Integer> tasks = IntStream.range(0, 8).boxed().toList();
+      long models =
+          context
+              .parallelize(tasks, 8)
+              .map(i -> sent.value().model().hashCode())
+              .distinct()
+              .count();
+      assertThat(models).isEqualTo(1);
+      assertThat(ModelBroadcast.Packed.loads() - before).isEqualTo(1);
+      sent.destroy();
+    }
+  }
+}

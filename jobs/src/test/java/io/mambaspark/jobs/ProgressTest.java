@@ -1,0 +1,42 @@
+package io.mambaspark.jobs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.OptionalLong;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.util.LongAccumulator;
+import org.junit.jupiter.api.Test;
+
+class ProgressTest {
+  @Test
+  void a_log_line_tells_tokens_speed_share_and_time_left() {
+    assertThat(Progress.line(30_000, 20, 0.25))
+        .isEqualTo("30,000 tokens done, 1,500 tokens/s, 25%, time left 0:01:00");
+    assertThat(Progress.line(0, 10, 0))
+        .isEqualTo("0 tokens done, 0 tokens/s, 0%, time left unknown");
+  }
+
+  @Test
+  void a_terminal_gets_one_line_that_is_drawn_again_and_wiped_at_the_end() throws Exception {
+    JavaSparkContext context =
+        JavaSparkContext.fromSparkContext(TestSpark.session().sparkContext());
+    LongAccumulator tokens = context.sc().longAccumulator("test");
+    ByteArrayOutputStream terminal = new ByteArrayOutputStream();
+    Progress progress =
+        new Progress(
+            context,
+            tokens,
+            () -> OptionalLong.of(2000),
+            new PrintStream(terminal, true, StandardCharsets.UTF_8));
+    tokens.add(500);
+    Thread.sleep(1800);
+    progress.stop();
+    progress.stop();
+    String drawn = terminal.toString(StandardCharsets.UTF_8);
+    assertThat(drawn).contains("scoring").contains("25%").contains("500/2000 tokens");
+    assertThat(drawn).doesNotContain("\n").endsWith(" \r");
+  }
+}

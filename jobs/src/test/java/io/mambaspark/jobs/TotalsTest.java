@@ -1,0 +1,88 @@
+package io.mambaspark.jobs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.Test;
+
+class TotalsTest {
+  private static final StructType SCHEMA =
+      new StructType()
+          .add("nll", "double")
+          .add("token_count", "bigint")
+          .add("perplexity", "double")
+          .add("truncated", "boolean")
+          .add("error", "string");
+
+  @Test
+  void a_sum_loses_no_bit_whatever_is_added() {
+    Totals totals = new Totals();
+    totals.add(null, false, 1, 1e16, 1.0);
+    totals.add(null, false, 1, 1.0, 1.0);
+    totals.add(null, false, 1, 1.0, 1.0);
+    // Added as doubles from the left, both ones would be lost.
+    assertThat(totals.nll()).isEqualTo(1e16 + 2);
+  }
+
+  @Test
+  void sums_do_not_depend_on_order_or_partitions() {
+    Random random = new Random(11);
+    List<Row> rows = new ArrayList<>();
+    for (int i = 0; i < 500; i++) {
+      double nll = Math.exp(10 * random.nextGaussian());
+      rows.add(RowFactory.create(nll, 10L, Math.exp(random.nextGaussian() * 20), i % 5 == 0, null));
+    }
+    List<List<Object>> seen = new ArrayList<>();
+    for (int partitions : new int[] {1, 2, 7}) {
+      Collections.shuffle(rows, random);
+      Dataset<Row> data = TestSpark.session().createDataFrame(rows, SCHEMA).repartition(partitions);
+      Totals totals = Totals.of(data, Emit.PERPLEXITY);
+      seen.add(
+          List.of(
+              totals.nll(),
+              totals.corpusPerplexity(),
+              totals.meanDocumentPerplexity(),
+              totals.tokens(),
+              totals.truncated()));
+    }
+    assertThat(seen.get(1)).isEqualTo(seen.get(0));
+    assertThat(seen.get(2)).isEqualTo(seen.get(0));
+    assertThat(seen.get(0)).endsWith(5000L, 100L);
+  }
+
+  @Test
+  void rows_with_errors_are_counted_by_kind_and_enter_no_sum() {
+    List<Row> rows =
+        List.of(
+            RowFactory.create(6.0, 2L, 20.0, false, null),
+            RowFactory.create(2.0, 2L, 3.0, false, null),
+            RowFactory.create(0.0, 0L, null, false, null),
+            RowFactory.create(null, null, null, true, RowError.nullElement(1)),
+            RowFactory.create(null, null, null, false, RowError.outside(99, 0, 24)),
+            RowFactory.create(null, null, null, false, RowError.outside(98, 5, 24)));
+    Totals totals = Totals.of(TestSpark.session().createDataFrame(rows, SCHEMA), Emit.PERPLEXITY);
+    assertThat(totals.rows()).isEqualTo(6);
+    assertThat(totals.scoredRows()).isEqualTo(2);
+    assertThat(totals.tokens()).isEqualTo(4);
+    assertThat(totals.corpusPerplexity()).isEqualTo(StrictMath.exp(2));
+    assertThat(totals.meanDocumentPerplexity()).isEqualTo(11.5);
+    assertThat(totals.errorRows()).isEqualTo(3);
+    assertThat(totals.errors())
+        .containsEntry(RowError.NULL_ELEMENT, 1L)
+        .containsEntry(RowError.ID_OUTSIDE_VOCABULARY, 2L)
+        .hasSize(2);
+  }
+
+  @Test
+  void nothing_scored_has_no_perplexity() {
+    assertThat(new Totals().corpusPerplexity()).isNull();
+    assertThat(new Totals().meanDocumentPerplexity()).isNull();
+  }
+}

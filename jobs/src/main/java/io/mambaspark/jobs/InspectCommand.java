@@ -65,13 +65,15 @@ final class InspectCommand implements Callable<Integer> {
     line(out, "dConv", config.dConv());
     line(out, "dtRank", config.dtRank());
     line(out, "normEps", config.normEps());
+    line(out, "mixerNormEps", config.mixerNormEps());
     line(out, "convBias", config.convBias());
     line(out, "bias", config.bias());
     line(out, "tiedHead", config.tiedHead());
     line(out, "bosTokenId", config.bosTokenId());
     line(out, "eosTokenId", config.eosTokenId());
     out.println();
-    int widest = checkpoint.tensors().keySet().stream().mapToInt(String::length).max().orElse(0);
+    int widest =
+        checkpoint.tensors().values().stream().mapToInt(t -> t.name().length()).max().orElse(0);
     for (StoredTensor tensor : checkpoint.tensors().values()) {
       out.printf(
           Locale.ROOT,

@@ -57,6 +57,8 @@ public final class Main {
     command.setOut(out);
     command.setErr(err);
     command.setUsageHelpWidth(96);
+    // A mistyped option after --input is an unknown option, not one more path.
+    command.setUnmatchedOptionsAllowedAsOptionParameters(false);
     command.setParameterExceptionHandler((e, arguments) -> wrongUsage(e));
     command.setExecutionExceptionHandler(Main::failed);
     if (args.length == 0) {

@@ -71,7 +71,12 @@ final class Output {
     Path target = replaces ? beside("_new-" + run) : path;
     boolean whole = false;
     try {
-      rows.write().format(format).mode(SaveMode.ErrorIfExists).save(target.toString());
+      rows.write()
+          .format(format)
+          // JSON leaves nulls out otherwise, and then a file without errors has no error column.
+          .option("ignoreNullFields", false)
+          .mode(SaveMode.ErrorIfExists)
+          .save(target.toString());
       // A folder of ours that lies in place stays, even if its summary cannot be written.
       whole = !replaces;
       T summary = summarize.apply(target);

@@ -345,6 +345,8 @@ class ScoreCommandTest {
         "--output-format csv | --output-format csv: expected one of parquet, json, orc",
         "--input-table t | Give either --input or --input-table, not both",
         "--input demo | --input demo stands alone",
+        "--input a --tokns b | Unknown option: '--tokns'; Expected parameter for option '--input' but"
+            + " found '--tokns'",
         "--keep-columns id,id | Column id is kept twice; see --keep-columns",
         "--colour red | Unknown options: '--colour', 'red'",
         "--limit many | Invalid value for option '--limit': 'many' is not an int"

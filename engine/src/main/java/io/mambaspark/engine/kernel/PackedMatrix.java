@@ -20,12 +20,17 @@ public final class PackedMatrix {
 
   /** A matrix of zeros with {@code k} columns and sections of the given numbers of rows. */
   public PackedMatrix(int k, int... sections) {
+    this(k, sections, SEGMENT);
+  }
+
+  /** With arrays of about {@code segment} floats. */
+  PackedMatrix(int k, int[] sections, int segment) {
     this.k = k;
     this.sections = sections.clone();
     this.panels = panelsOf(sections);
     // An even number: the product takes two panels at a time, and they must lie in one array.
     int panelFloats = panelFloats();
-    this.panelsPerSegment = Math.max(2, SEGMENT / panelFloats / 2 * 2);
+    this.panelsPerSegment = Math.max(2, segment / panelFloats / 2 * 2);
     this.segments = new float[(panels + panelsPerSegment - 1) / panelsPerSegment][];
     for (int s = 0; s < segments.length; s++) {
       int held = Math.min(panelsPerSegment, panels - s * panelsPerSegment);

@@ -91,9 +91,16 @@ final class ScalarMath {
     return Float.intBitsToFloat(Float.floatToRawIntBits(p) + (Float.floatToRawIntBits(q) << 23));
   }
 
-  /** 1 / (1 + exp(-x)). */
+  /** 1 / (1 + exp(-x)); where that is less than 2^-126, zero. */
   static float sigmoid(float x) {
-    return 1f / (1f + exp(-x));
+    float e = exp(-Math.abs(x));
+    float d = 1f + e;
+    float inverse = 1f / d;
+    float top = x < 0f ? e : 1f;
+    float y = top * inverse;
+    // Three roundings are too many for 2 ulp: one step of Newton's, with what 1 + e has lost.
+    float left = Math.fma(-y, e - (d - 1f), Math.fma(-y, d, top));
+    return Math.fma(left, inverse, y);
   }
 
   /** x · sigmoid(x). */

@@ -64,7 +64,14 @@ final class VectorMath {
   }
 
   static FloatVector sigmoid(FloatVector x) {
-    return all(1f).div(exp(x.neg()).add(1f));
+    FloatVector e = exp(x.abs().neg());
+    FloatVector d = e.add(1f);
+    FloatVector inverse = all(1f).div(d);
+    FloatVector top = all(1f).blend(e, x.compare(VectorOperators.LT, 0f));
+    FloatVector y = top.mul(inverse);
+    FloatVector minusY = y.neg();
+    FloatVector left = minusY.fma(e.sub(d.sub(1f)), minusY.fma(d, top));
+    return left.fma(inverse, y);
   }
 
   static FloatVector softplus(FloatVector x) {

@@ -29,8 +29,12 @@ public final class Workspace {
 
   final float[] scan;
 
-  /** For chunks of up to {@code tokens} tokens. */
+  /** For chunks of up to {@code tokens} tokens, at least 1. */
   public Workspace(MambaConfig config, int tokens) {
+    if (tokens < 1) {
+      throw new IllegalArgumentException(
+          "A workspace for %d tokens is of no use; expected at least 1".formatted(tokens));
+    }
     this.tokens = tokens;
     this.stride = Panels.stride(tokens);
     int rowFloats = stride * Panels.WIDTH;

@@ -56,6 +56,7 @@ final class Chunks<T> {
           break;
         }
         sequence = sequences.next();
+        checkIds(sequence.tokens());
         length = lengths.applyAsInt(sequence);
         done = 0;
       }
@@ -74,5 +75,16 @@ final class Chunks<T> {
       model.forward(workspace, tokens, pieces);
     }
     return parts;
+  }
+
+  /** The last id too, which is scored but need not go through the model. */
+  private void checkIds(int[] ids) {
+    int vocabSize = model.config().vocabSize();
+    for (int i = 0; i < ids.length; i++) {
+      if (ids[i] < 0 || ids[i] >= vocabSize) {
+        throw new IllegalArgumentException(
+            "Token id %d at position %d is outside [0, %d)".formatted(ids[i], i, vocabSize));
+      }
+    }
   }
 }

@@ -40,9 +40,15 @@ public final class Scorer {
    * Scores sequences in their order, lazily: it reads ahead by one chunk of tokens at most. One
    * iterator of a scorer is used at a time.
    *
-   * @throws IllegalArgumentException from the iterator, if an id is outside [0, vocabSize)
+   * @throws IllegalArgumentException if top-k is wanted with a K above the vocabulary; from the
+   *     iterator, if an id is outside [0, vocabSize)
    */
   public <T> Iterator<Scores<T>> score(Iterator<Sequence<T>> sequences, Wanted wanted) {
+    int vocabSize = model.config().vocabSize();
+    if (wanted.topK() < 0 || wanted.topK() > vocabSize) {
+      throw new IllegalArgumentException(
+          "K of top-k is %d; expected 0 to %d".formatted(wanted.topK(), vocabSize));
+    }
     return new ScoreIterator<>(sequences, wanted);
   }
 

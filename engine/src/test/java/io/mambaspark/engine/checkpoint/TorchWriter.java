@@ -12,22 +12,22 @@ import java.util.List;
 import java.util.zip.CRC32;
 
 /** Writes zip archives as torch.save does, and the pickles in them, right or hostile. */
-final class TorchWriter {
+public final class TorchWriter {
   private final ByteArrayOutputStream archive = new ByteArrayOutputStream();
   private final List<byte[]> directory = new ArrayList<>();
   private boolean zip64;
 
   /** Leaves sizes and places to zip64 fields, as torch does in files above 4 GB. */
-  TorchWriter zip64() {
+  public TorchWriter zip64() {
     zip64 = true;
     return this;
   }
 
-  TorchWriter entry(String name, byte[] bytes) {
+  public TorchWriter entry(String name, byte[] bytes) {
     return entry(name, name, 0, bytes);
   }
 
-  TorchWriter entry(String name, String localName, int method, byte[] bytes) {
+  public TorchWriter entry(String name, String localName, int method, byte[] bytes) {
     CRC32 crc = new CRC32();
     crc.update(bytes);
     int local = archive.size();
@@ -71,7 +71,7 @@ final class TorchWriter {
     return this;
   }
 
-  byte[] bytes() {
+  public byte[] bytes() {
     int start = archive.size();
     directory.forEach(archive::writeBytes);
     int size = archive.size() - start;
@@ -102,7 +102,7 @@ final class TorchWriter {
     return archive.toByteArray();
   }
 
-  void write(Path file) throws IOException {
+  public void write(Path file) throws IOException {
     Files.write(file, bytes());
   }
 
@@ -111,15 +111,15 @@ final class TorchWriter {
   }
 
   /** Writes the opcodes of a pickle. */
-  static final class Pickler {
+  public static final class Pickler {
     private final ByteArrayOutputStream out = new ByteArrayOutputStream();
 
     /** A pickle of protocol 2 with its first opcode. */
-    static Pickler protocol2() {
+    public static Pickler protocol2() {
       return new Pickler().op(0x80, 2);
     }
 
-    Pickler op(int... bytes) {
+    public Pickler op(int... bytes) {
       for (int b : bytes) {
         out.write(b);
       }
@@ -127,7 +127,7 @@ final class TorchWriter {
     }
 
     /** BINUNICODE. */
-    Pickler text(String text) {
+    public Pickler text(String text) {
       byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
       op('X');
       out.writeBytes(little(4).putInt(utf8.length).array());
@@ -136,18 +136,18 @@ final class TorchWriter {
     }
 
     /** LONG1 of eight bytes. */
-    Pickler integer(long value) {
+    public Pickler integer(long value) {
       op(0x8a, 8);
       out.writeBytes(little(8).putLong(value).array());
       return this;
     }
 
-    Pickler global(String module, String name) {
+    public Pickler global(String module, String name) {
       out.writeBytes(("c" + module + "\n" + name + "\n").getBytes(StandardCharsets.UTF_8));
       return this;
     }
 
-    Pickler integers(long... values) {
+    public Pickler integers(long... values) {
       op('(');
       for (long value : values) {
         integer(value);
@@ -156,13 +156,13 @@ final class TorchWriter {
     }
 
     /** The persistent id of a storage, loaded. */
-    Pickler storage(String type, String key, long elements) {
+    public Pickler storage(String type, String key, long elements) {
       op('(').text("storage").global("torch", type).text(key).text("cpu").integer(elements);
       return op('t', 'Q');
     }
 
     /** A tensor on the stack. */
-    Pickler tensor(
+    public Pickler tensor(
         String type, String key, long elements, long offset, long[] shape, long[] strides) {
       global("torch._utils", "_rebuild_tensor_v2").op('(').storage(type, key, elements);
       integer(offset).integers(shape).integers(strides).op(0x89);
@@ -170,7 +170,7 @@ final class TorchWriter {
     }
 
     /** {name: the tensor of two floats in storage 0}, ended. */
-    static byte[] small(String name) {
+    public static byte[] small(String name) {
       return protocol2()
           .op('}')
           .text(name)
@@ -180,7 +180,7 @@ final class TorchWriter {
     }
 
     /** The bytes, with STOP. */
-    byte[] end() {
+    public byte[] end() {
       op('.');
       return out.toByteArray();
     }

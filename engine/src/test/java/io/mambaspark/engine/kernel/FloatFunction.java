@@ -1,0 +1,55 @@
+package io.mambaspark.engine.kernel;
+
+/** A function of one float, and the bit patterns that such functions are tried on. */
+@FunctionalInterface
+interface FloatFunction {
+
+  /**
+   * From one bit pattern to the next. Odd, so that in going round all four billion every sign,
+   * exponent and low bit of a mantissa comes up.
+   */
+  int STEP = 1009;
+
+  /** What a grid easily misses. */
+  float[] SPECIAL = {
+    0f,
+    -0f,
+    1f,
+    -1f,
+    Math.nextUp(-1f),
+    Math.nextDown(-1f),
+    Math.nextUp(1f),
+    Math.nextDown(1f),
+    2f,
+    Float.MIN_VALUE,
+    -Float.MIN_VALUE,
+    Math.nextDown(Float.MIN_NORMAL),
+    -Math.nextDown(Float.MIN_NORMAL),
+    Float.MIN_NORMAL,
+    -Float.MIN_NORMAL,
+    Float.MAX_VALUE,
+    -Float.MAX_VALUE,
+    Float.POSITIVE_INFINITY,
+    Float.NEGATIVE_INFINITY,
+    Float.NaN,
+    ScalarMath.EXP_LOW,
+    Math.nextUp(ScalarMath.EXP_LOW),
+    Math.nextDown(ScalarMath.EXP_LOW),
+    -ScalarMath.EXP_LOW,
+    Math.nextUp(-ScalarMath.EXP_LOW),
+    ScalarMath.EXP_HIGH,
+    Math.nextUp(ScalarMath.EXP_HIGH),
+    Math.nextDown(ScalarMath.EXP_HIGH),
+    -ScalarMath.EXP_HIGH,
+    ScalarMath.EXP2_LOW,
+    Math.nextUp(ScalarMath.EXP2_LOW),
+    Math.nextDown(ScalarMath.EXP2_LOW),
+    Float.intBitsToFloat(ScalarMath.SQRT_HALF_BITS),
+    Float.intBitsToFloat(ScalarMath.SQRT_HALF_BITS - 1),
+    Float.intBitsToFloat(ScalarMath.SQRT_HALF_BITS) - 1f,
+    Float.intBitsToFloat(ScalarMath.SQRT_HALF_BITS + 0x00800000),
+    Float.intBitsToFloat(ScalarMath.SQRT_HALF_BITS + 0x007fffff),
+  };
+
+  float of(float x);
+}

@@ -1,0 +1,53 @@
+package io.mambaspark.engine.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.sun.management.HotSpotDiagnosticMXBean;
+import java.lang.management.ManagementFactory;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/**
+ * The build runs the tests tagged {@code kernels} on vectors of 16, 8 and 4 lanes, and all but
+ * those tagged {@code vector} without the Vector API. Here each run shows that it is the one that
+ * it should be.
+ */
+@Tag("kernels")
+class KernelsTest {
+  private final String expected = System.getProperty("mambaspark.test.kernels");
+
+  @Test
+  void theKernelsThatThisRunIsForAreTheOnesThatRun() {
+    assertThat(expected)
+        .as("start tests with -Dmambaspark.test.kernels=vector or scalar, as the build does")
+        .isIn("vector", "scalar");
+    assertThat(Kernels.best().getClass().getSimpleName())
+        .isEqualTo(expected.equals("vector") ? "VectorKernels" : "ScalarKernels");
+  }
+
+  @Test
+  void withoutTheVectorModuleTheRemedyIsNamed() {
+    boolean module = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
+    assertThat(module).isEqualTo("vector".equals(expected));
+    if (!module) {
+      assertThat(Kernels.best().describe())
+          .isEqualTo(
+              "scalar kernels; for the fast ones start the JVM with --add-modules"
+                  + " jdk.incubator.vector (on executors: spark.executor.extraJavaOptions)");
+    }
+  }
+
+  @Test
+  @Tag("vector")
+  void vectorsHaveAsManyLanesAsThisRunAsksForOrAsTheMachineHas() {
+    // The option in force: what the command line asks for, cut to what the machine has.
+    int bytes =
+        Integer.parseInt(
+            ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class)
+                .getVMOption("MaxVectorSize")
+                .getValue());
+    int lanes = Math.min(Integer.getInteger("mambaspark.test.lanes"), bytes / Float.BYTES);
+
+    assertThat(Kernels.best().describe()).isEqualTo("Vector API kernels, " + lanes + " lanes");
+  }
+}

@@ -1,0 +1,33 @@
+package io.mambaspark.engine.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+
+class PanelsTest {
+
+  @Test
+  void sixteenChannelsMakeAPanel() {
+    assertThat(Panels.count(1)).isEqualTo(1);
+    assertThat(Panels.count(16)).isEqualTo(1);
+    assertThat(Panels.count(17)).isEqualTo(2);
+    assertThat(Panels.count(50280)).isEqualTo(3143);
+  }
+
+  @Test
+  void stridesHaveRoomForWholeTilesOfSixAndEightRows() {
+    assertThat(Panels.stride(1)).isEqualTo(24);
+    assertThat(Panels.stride(24)).isEqualTo(24);
+    assertThat(Panels.stride(25)).isEqualTo(48);
+    assertThat(Panels.stride(480)).isEqualTo(480);
+  }
+
+  @Test
+  void neighbouringChannelsOfARowLieTogetherAndRowsFollow() {
+    assertThat(Panels.index(0, 0, 24)).isZero();
+    assertThat(Panels.index(0, 15, 24)).isEqualTo(15);
+    assertThat(Panels.index(1, 0, 24)).isEqualTo(16);
+    assertThat(Panels.index(0, 16, 24)).isEqualTo(24 * 16);
+    assertThat(Panels.index(5, 35, 24)).isEqualTo((2 * 24 + 5) * 16 + 3);
+  }
+}

@@ -1,0 +1,144 @@
+package io.mambaspark.engine.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.function.DoubleUnaryOperator;
+import org.junit.jupiter.api.Test;
+
+class ScalarMathTest {
+  private static final double SMALLEST = 0x1p-126;
+
+  /** Half a step above the largest float: what rounds to infinity. */
+  private static final double OVERFLOW = 0x1.ffffffp127;
+
+  @Test
+  void expIsWithinTwoUlp() {
+    everywhere("exp", ScalarMath::exp, StrictMath::exp, 2);
+  }
+
+  @Test
+  void logIsWithinTwoUlp() {
+    everywhere("log", ScalarMath::log, StrictMath::log, 2);
+  }
+
+  @Test
+  void log1pIsWithinTwoUlp() {
+    everywhere("log1p", ScalarMath::log1p, StrictMath::log1p, 2);
+  }
+
+  @Test
+  void sigmoidIsWithinTwoUlp() {
+    everywhere("sigmoid", ScalarMath::sigmoid, x -> 1 / (1 + StrictMath.exp(-x)), 2);
+  }
+
+  @Test
+  void softplusIsWithinTwoUlp() {
+    everywhere(
+        "softplus",
+        ScalarMath::softplus,
+        x -> Math.max(x, 0) + StrictMath.log1p(StrictMath.exp(-Math.abs(x))),
+        2);
+  }
+
+  @Test
+  void siluIsWithinThreeUlpUnlessItIsNothing() {
+    // Its exp overflows below -88.7, where x·sigmoid(x) is still above 2^-126, but less than 1e-36.
+    // At minus infinity it is NaN, as PyTorch's is.
+    everywhere(
+        "silu",
+        x -> x < -ScalarMath.EXP_HIGH ? 0f : ScalarMath.silu(x),
+        x -> x < -ScalarMath.EXP_HIGH ? 0 : x / (1 + StrictMath.exp(-x)),
+        3);
+    for (float x = -ScalarMath.EXP_HIGH; x > -Float.MAX_VALUE; x *= 1.125f) {
+      assertThat(ScalarMath.silu(x)).isBetween(-1e-36f, 0f);
+    }
+    assertThat(ScalarMath.silu(Float.NEGATIVE_INFINITY)).isNaN();
+    assertThat(ScalarMath.silu(Float.POSITIVE_INFINITY)).isInfinite();
+  }
+
+  @Test
+  void exp2OfZeroAndLessHasARelativeErrorBelowTwoInTenMillion() {
+    for (float t : FloatFunction.SPECIAL) {
+      if (t <= 0) {
+        checkExp2(t);
+      }
+    }
+    for (int bits = 0x80000000; bits < 0xff800000; bits += FloatFunction.STEP) {
+      checkExp2(Float.intBitsToFloat(bits));
+    }
+    assertThat(ScalarMath.exp2(Float.NEGATIVE_INFINITY)).isEqualTo(Float.MIN_NORMAL);
+    assertThat(ScalarMath.exp2(Float.NaN)).isNaN();
+    assertThat(ScalarMath.exp2(0f)).isEqualTo(1f);
+  }
+
+  private static void checkExp2(float t) {
+    double expected = Math.max(StrictMath.pow(2, t), SMALLEST);
+    float found = ScalarMath.exp2(t);
+    if (Math.abs(found / expected - 1) > 2e-7) {
+      assertThat((double) found).as("exp2(%s)", t).isEqualTo(expected);
+    }
+  }
+
+  @Test
+  void wholePowersOfTwoAreExact() {
+    for (int n = -126; n <= 0; n++) {
+      assertThat(ScalarMath.exp2(n)).isEqualTo(Math.scalb(1f, n));
+    }
+  }
+
+  @Test
+  void limitsAreWhatTheyShouldBe() {
+    assertThat(ScalarMath.exp(0f)).isEqualTo(1f);
+    assertThat(ScalarMath.exp(Float.NEGATIVE_INFINITY)).isZero();
+    assertThat(ScalarMath.exp(1000f)).isInfinite();
+    assertThat(ScalarMath.log(1f)).isZero();
+    assertThat(ScalarMath.log(0f)).isEqualTo(Float.NEGATIVE_INFINITY);
+    assertThat(ScalarMath.log(-Float.MIN_VALUE)).isNaN();
+    assertThat(ScalarMath.log(Float.POSITIVE_INFINITY)).isEqualTo(Float.POSITIVE_INFINITY);
+    assertThat(ScalarMath.log1p(-1f)).isEqualTo(Float.NEGATIVE_INFINITY);
+    assertThat(ScalarMath.log1p(1e-20f)).isEqualTo(1e-20f);
+    assertThat(ScalarMath.log1p(Math.nextDown(-1f))).isNaN();
+    assertThat(ScalarMath.sigmoid(0f)).isEqualTo(0.5f);
+    assertThat(ScalarMath.sigmoid(Float.NEGATIVE_INFINITY)).isZero();
+    assertThat(ScalarMath.sigmoid(Float.POSITIVE_INFINITY)).isEqualTo(1f);
+    assertThat(ScalarMath.softplus(0f)).isCloseTo(0.6931472f, within(1e-7f));
+    assertThat(ScalarMath.softplus(100f)).isEqualTo(100f);
+    assertThat(ScalarMath.softplus(Float.POSITIVE_INFINITY)).isInfinite();
+    assertThat(ScalarMath.softplus(Float.NEGATIVE_INFINITY)).isZero();
+  }
+
+  private static void everywhere(
+      String name, FloatFunction function, DoubleUnaryOperator reference, double ulps) {
+    for (float x : FloatFunction.SPECIAL) {
+      check(name, function, reference, ulps, x);
+    }
+    for (long bits = 0; bits < 1L << 32; bits += FloatFunction.STEP) {
+      check(name, function, reference, ulps, Float.intBitsToFloat((int) bits));
+    }
+  }
+
+  private static void check(
+      String name, FloatFunction function, DoubleUnaryOperator reference, double ulps, float x) {
+    float found = function.of(x);
+    double expected = reference.applyAsDouble(x);
+    boolean right =
+        Double.isNaN(expected)
+            ? Float.isNaN(found)
+            : Math.abs(expected) >= OVERFLOW
+                ? found == (float) expected
+                : (found == 0 && Math.abs(expected) < SMALLEST) || ulps(found, expected) <= ulps;
+    if (!right) {
+      assertThat((double) found)
+          .as("%s(%s), bits %08x", name, x, Float.floatToRawIntBits(x))
+          .isEqualTo(expected);
+    }
+  }
+
+  /** The error in units of the last place that a float of the expected size has. */
+  private static double ulps(float found, double expected) {
+    int exponent = expected == 0 ? -126 : Math.max(-126, Math.getExponent(expected));
+    double reached = Float.isInfinite(found) ? Math.copySign(0x1p128, found) : found;
+    return Math.abs(reached - expected) / Math.scalb(1.0, exponent - 23);
+  }
+}

@@ -1,0 +1,54 @@
+package io.mambaspark.engine.model;
+
+import io.mambaspark.engine.checkpoint.FloatReader;
+import io.mambaspark.engine.kernel.Kernels;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SplittableRandom;
+
+/** Models for the tests of other packages too. */
+public final class TestModels {
+  private TestModels() {}
+
+  /** The same weights on other kernels. */
+  public static MambaModel with(MambaModel model, Kernels kernels) {
+    return model.with(kernels);
+  }
+
+  /** Random tensors of every name that such a model needs, row-major; they may be changed. */
+  public static Map<String, float[]> tensors(MambaConfig config, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    Map<String, float[]> tensors = new LinkedHashMap<>();
+    for (String name : TensorNames.required(config)) {
+      int[] shape = TensorNames.shape(config, name);
+      float[] values = new float[Arrays.stream(shape).reduce(1, Math::multiplyExact)];
+      float spread = 1 / (float) Math.sqrt(shape[shape.length - 1]);
+      for (int i = 0; i < values.length; i++) {
+        values[i] = spread * (2 * (random.nextInt() >>> 8) * 0x1p-24f - 1);
+      }
+      tensors.put(name, values);
+    }
+    return tensors;
+  }
+
+  /** The model of these tensors. */
+  public static MambaModel of(MambaConfig config, Map<String, float[]> tensors) {
+    MambaModel.Builder builder = new MambaModel.Builder(config);
+    tensors.forEach(
+        (name, values) -> builder.add(name, shape(config, name), "a test", reader(values)));
+    return builder.build();
+  }
+
+  static int[] shape(MambaConfig config, String name) {
+    return TensorNames.shape(config, TensorNames.of(name));
+  }
+
+  static FloatReader reader(float... values) {
+    int[] position = {0};
+    return (into, offset, count) -> {
+      System.arraycopy(values, position[0], into, offset, count);
+      position[0] += count;
+    };
+  }
+}

@@ -1,0 +1,160 @@
+package io.mambaspark.engine.score;
+
+import static io.mambaspark.engine.score.TestSequences.ALL;
+import static io.mambaspark.engine.score.TestSequences.assertSameBits;
+import static io.mambaspark.engine.score.TestSequences.list;
+import static io.mambaspark.engine.score.TestSequences.scores;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.mambaspark.engine.Golden;
+import io.mambaspark.engine.kernel.TestKernels;
+import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.model.TestModels;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Scores are the same bits however sequences are cut, packed and computed. */
+@Tag("kernels")
+class ScorerBitsTest {
+  private static final int SEED = 51;
+
+  private static final int[] LENGTHS = {
+    3, 0, 1, 2, 479, 0, 0, 480, 481, 1, 17, 961, 5, 24, 2, 100, 0, 8
+  };
+
+  private static final int[] CHUNKS = {1, 2, 3, 7, 24, 480};
+
+  private static MambaModel model(String name) {
+    return MambaModel.load(Golden.folder(name));
+  }
+
+  private static List<Sequence<Integer>> sequences(MambaModel model) {
+    return TestSequences.random(SEED, model.config().vocabSize(), LENGTHS);
+  }
+
+  /** Each sequence alone, in one chunk. */
+  private static List<Scores<Integer>> alone(
+      MambaModel model, List<Sequence<Integer>> sequences, Wanted wanted) {
+    List<Scores<Integer>> scores = new ArrayList<>();
+    for (Sequence<Integer> sequence : sequences) {
+      int chunk = Math.max(1, sequence.tokens().length);
+      scores.addAll(scores(model, chunk, List.of(sequence), wanted));
+    }
+    return scores;
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"falcon", "odd-shapes", "seed-demo"})
+  void howSequencesAreCutAndPackedCannotBeSeen(String name) {
+    MambaModel model = model(name);
+    List<Sequence<Integer>> sequences = sequences(model);
+    List<Scores<Integer>> expected = alone(model, sequences, ALL);
+
+    for (int chunk : CHUNKS) {
+      assertSameBits(
+          "%s, seed %d, chunks of %d".formatted(name, SEED, chunk),
+          scores(model, chunk, sequences, ALL),
+          expected);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"falcon", "odd-shapes"})
+  void theOrderOfSequencesCannotBeSeen(String name) {
+    MambaModel model = model(name);
+    List<Sequence<Integer>> sequences = sequences(model);
+    List<Scores<Integer>> expected = alone(model, sequences, ALL);
+
+    for (int seed = 0; seed < 5; seed++) {
+      List<Sequence<Integer>> shuffled = new ArrayList<>(sequences);
+      Collections.shuffle(shuffled, new Random(seed));
+      assertSameBits(
+          "%s, order %d".formatted(name, seed),
+          scores(model, 37, shuffled, ALL),
+          shuffled.stream().map(sequence -> expected.get(sequence.key())).toList());
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"falcon", "odd-shapes", "seed-demo"})
+  @Tag("vector")
+  void whichKernelsComputeCannotBeSeen(String name) {
+    MambaModel model = model(name);
+    List<Sequence<Integer>> sequences = sequences(model);
+
+    assertSameBits(
+        "%s, seed %d".formatted(name, SEED),
+        scores(model, 480, sequences, ALL),
+        scores(TestModels.with(model, TestKernels.scalar()), 480, sequences, ALL));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"falcon", "odd-shapes"})
+  void whatElseIsWantedCannotBeSeen(String name) {
+    MambaModel model = model(name);
+    List<Sequence<Integer>> sequences =
+        TestSequences.random(SEED, model.config().vocabSize(), 3, 0, 1, 2, 60, 0, 25, 1);
+    List<Scores<Integer>> all = alone(model, sequences, ALL);
+
+    for (int bits = 0; bits < 16; bits++) {
+      Wanted wanted =
+          new Wanted((bits & 1) > 0, (bits & 2) > 0, (bits & 4) > 0 ? 5 : 0, (bits & 8) > 0);
+      List<Scores<Integer>> expected =
+          all.stream()
+              .map(
+                  s ->
+                      new Scores<>(
+                          s.key(),
+                          wanted.everyPosition() ? s.nll() : 0,
+                          wanted.everyPosition() ? s.tokenCount() : 0,
+                          wanted.tokenLogprobs() ? s.tokenLogprobs() : null,
+                          wanted.tokenLogprobs() ? s.greedyMatch() : null,
+                          wanted.topK() > 0 ? s.topKIds() : null,
+                          wanted.topK() > 0 ? s.topKLogprobs() : null,
+                          wanted.lastLogits() ? s.lastLogits() : null))
+              .toList();
+      for (int chunk : CHUNKS) {
+        assertSameBits(
+            "%s, seed %d, %s, chunks of %d".formatted(name, SEED, wanted, chunk),
+            scores(model, chunk, sequences, wanted),
+            expected);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"falcon", "odd-shapes"})
+  void theLogitsOfAllPositionsAreTheSameHoweverCutAndEndInTheLastLogits(String name) {
+    MambaModel model = model(name);
+    List<Sequence<Integer>> sequences =
+        TestSequences.random(SEED, model.config().vocabSize(), 3, 0, 1, 2, 60, 0, 25, 1);
+    List<PositionLogits<Integer>> expected = new ArrayList<>();
+    for (Sequence<Integer> sequence : sequences) {
+      expected.addAll(list(new Scorer(model, 60).logits(List.of(sequence).iterator())));
+    }
+    List<Scores<Integer>> last = alone(model, sequences, new Wanted(false, false, 0, true));
+
+    for (int chunk : CHUNKS) {
+      List<PositionLogits<Integer>> found =
+          list(new Scorer(model, chunk).logits(sequences.iterator()));
+      assertThat(found).hasSize(3 + 1 + 2 + 60 + 25 + 1);
+      for (int i = 0; i < found.size(); i++) {
+        PositionLogits<Integer> f = found.get(i);
+        String where = "%s, seed %d, chunks of %d, row %d".formatted(name, SEED, chunk, i);
+        assertThat(f.key()).as(where).isEqualTo(expected.get(i).key());
+        assertThat(f.position()).as(where).isEqualTo(expected.get(i).position());
+        int[] tokens = sequences.get(f.key()).tokens();
+        assertThat(f.token()).as(where).isEqualTo(tokens[f.position()]);
+        assertThat(f.logits()).as(where).isEqualTo(expected.get(i).logits());
+        if (f.position() == tokens.length - 1) {
+          assertThat(f.logits()).as(where).isEqualTo(last.get(f.key()).lastLogits());
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,396 @@
+package io.mambaspark.engine.score;
+
+import static io.mambaspark.engine.score.TestSequences.ALL;
+import static io.mambaspark.engine.score.TestSequences.list;
+import static io.mambaspark.engine.score.TestSequences.score;
+import static io.mambaspark.engine.score.TestSequences.sequence;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.mambaspark.engine.Golden;
+import io.mambaspark.engine.kernel.Kernels;
+import io.mambaspark.engine.kernel.TestKernels;
+import io.mambaspark.engine.model.MambaConfig;
+import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.model.TestModels;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.NoSuchElementException;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ScorerTest {
+  private static final Wanted PERPLEXITY = new Wanted(true, false, 0, false);
+  private static final Wanted LAST_LOGITS = new Wanted(false, false, 0, true);
+
+  private static MambaModel small() {
+    return MambaModel.random(MambaConfig.of(16, 1, 40), 61);
+  }
+
+  static Stream<Golden.Case> tinyBooks() {
+    return Golden.cases(Golden.folder("tiny-books")).stream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("tinyBooks")
+  @Tag("kernels")
+  void theScoresOfATrainedModelAreThoseOfTheReference(Golden.Case golden) {
+    MambaModel trained = MambaModel.load(Golden.folder("tiny-books"));
+    double nll = -Arrays.stream(golden.logprobs()).sum();
+    for (Kernels kernels : List.of(trained.kernels(), TestKernels.scalar())) {
+      Scores<Integer> scores = score(TestModels.with(trained, kernels), ALL, golden.inputIds());
+
+      assertThat(scores.tokenCount()).isEqualTo(golden.logprobs().length);
+      assertThat(scores.tokenLogprobs()).hasSameSizeAs(golden.logprobs());
+      for (int i = 0; i < golden.logprobs().length; i++) {
+        // 1e-4 nats are asked for; what is seen is 5e-6.
+        assertThat((double) scores.tokenLogprobs()[i])
+            .as("%s, position %d, %s", golden, i, kernels.describe())
+            .isCloseTo(golden.logprobs()[i], within(2e-5));
+      }
+      assertThat(scores.nll()).isCloseTo(nll, within(2e-6 * golden.logprobs().length));
+      assertThat(scores.lastLogits()).hasSize(4096);
+      for (int id = 0; id < 4096; id++) {
+        assertThat(scores.lastLogits()[id])
+            .as("%s, logit %d", golden, id)
+            .isCloseTo(golden.lastLogits()[id], within(5e-5f));
+      }
+    }
+  }
+
+  @Test
+  void theDemonstrationOfMambaMinimalRuns() {
+    MambaModel model = MambaModel.random(MambaConfig.of(128, 2, 32000), 62);
+    List<Sequence<Integer>> batch = TestSequences.random(63, 32000, 200, 200);
+
+    Iterator<PositionLogits<Integer>> logits = new Scorer(model).logits(batch.iterator());
+
+    for (int b = 0; b < 2; b++) {
+      for (int l = 0; l < 200; l++) {
+        PositionLogits<Integer> row = logits.next();
+        assertThat(row.key()).isEqualTo(b);
+        assertThat(row.position()).isEqualTo(l);
+        assertThat(row.logits()).hasSize(32000);
+        for (float logit : row.logits()) {
+          if (!Float.isFinite(logit)) {
+            assertThat(logit).as("row %d of sequence %d", l, b).isFinite();
+          }
+        }
+      }
+    }
+    assertThat(logits.hasNext()).isFalse();
+  }
+
+  @ParameterizedTest
+  @CsvSource({"odd-shapes, 1", "odd-shapes, 5", "odd-shapes, 40", "falcon, 56", "seed-demo, 100"})
+  void everyScoreFollowsFromTheLogits(String name, int k) {
+    MambaModel model = MambaModel.load(Golden.folder(name));
+    int vocabSize = model.config().vocabSize();
+    int[] tokens = new SplittableRandom(64).ints(50, 0, vocabSize).toArray();
+    List<PositionLogits<Integer>> rows =
+        list(new Scorer(model).logits(List.of(sequence(tokens)).iterator()));
+
+    Scores<Integer> scores = score(model, new Wanted(true, true, k, true), tokens);
+
+    assertThat(scores.tokenCount()).isEqualTo(49);
+    double nll = 0;
+    for (int t = 0; t < 49; t++) {
+      float[] logits = rows.get(t).logits();
+      double sum = 0;
+      for (float logit : logits) {
+        sum += Math.exp(logit);
+      }
+      double logSum = Math.log(sum);
+      String where = "seed 64, position " + t;
+      assertThat((double) scores.tokenLogprobs()[t])
+          .as(where)
+          .isCloseTo(logits[tokens[t + 1]] - logSum, within(5e-6));
+      int[] best =
+          IntStream.range(0, vocabSize)
+              .boxed()
+              .sorted(Comparator.<Integer>comparingDouble(i -> -logits[i]).thenComparing(i -> i))
+              .limit(k)
+              .mapToInt(i -> i)
+              .toArray();
+      assertThat(scores.topKIds()[t]).as(where).isEqualTo(best);
+      for (int i = 0; i < k; i++) {
+        assertThat((double) scores.topKLogprobs()[t][i])
+            .as(where)
+            .isCloseTo(logits[best[i]] - logSum, within(5e-6));
+        if (best[i] == tokens[t + 1]) {
+          assertThat(scores.topKLogprobs()[t][i]).isEqualTo(scores.tokenLogprobs()[t]);
+        }
+      }
+      assertThat(scores.greedyMatch()[t]).as(where).isEqualTo(best[0] == tokens[t + 1]);
+      nll -= scores.tokenLogprobs()[t];
+    }
+    assertThat(scores.nll()).isEqualTo(nll);
+    assertThat(scores.perplexity()).isEqualTo(StrictMath.exp(nll / 49));
+    assertThat(scores.lastLogits()).isEqualTo(rows.get(49).logits());
+    assertThat(scores.finite()).isTrue();
+  }
+
+  @Test
+  void aGreedyContinuationMatchesEverywhere() {
+    MambaModel model = small();
+    int[] tokens = new int[20];
+    for (int length = 1; length < 20; length++) {
+      float[] logits = score(model, LAST_LOGITS, Arrays.copyOf(tokens, length)).lastLogits();
+      for (int id = 0; id < 40; id++) {
+        tokens[length] = logits[id] > logits[tokens[length]] ? id : tokens[length];
+      }
+    }
+
+    boolean[] matches = score(model, ALL, tokens).greedyMatch();
+
+    assertThat(matches).hasSize(19).containsOnly(true);
+  }
+
+  @Test
+  @Tag("kernels")
+  void ofEquallyProbableTokensTheLowestIdIsTheMostProbable() {
+    // Two groups of equal rows that point in opposite ways: one of them is always on top. Their
+    // rows stand in one panel, in others of the same block, and in other blocks.
+    int[] plus = {3, 5, 19, 300, 599};
+    int[] minus = {4, 9, 100, 301, 302};
+    MambaConfig config = MambaConfig.of(16, 1, 600);
+    Map<String, float[]> tensors = TestModels.tensors(config, 65);
+    float[] embedding = tensors.get("embedding.weight");
+    for (int i = 0; i < 16; i++) {
+      float value = 50 * embedding[i];
+      for (int n = 0; n < 5; n++) {
+        embedding[plus[n] * 16 + i] = value;
+        embedding[minus[n] * 16 + i] = -value;
+      }
+    }
+    MambaModel model = TestModels.of(config, tensors);
+
+    for (int next : new int[] {3, 4, 5, 9, 19, 100, 300, 301, 302, 599}) {
+      Scores<Integer> scores = score(model, ALL, 3, next);
+      int[] best = scores.topKIds()[0];
+      assertThat(best).isIn(plus, minus);
+      assertThat(scores.greedyMatch()[0]).isEqualTo(next == best[0]);
+      float[] logprobs = scores.topKLogprobs()[0];
+      assertThat(logprobs).containsOnly(logprobs[0]);
+    }
+  }
+
+  @Test
+  void sequencesOfNoneAndOneTokenHaveNothingToScore() {
+    MambaModel model = small();
+    Scores<Integer> empty = score(model, ALL);
+    Scores<Integer> one = score(model, ALL, 7);
+
+    for (Scores<Integer> scores : List.of(empty, one)) {
+      assertThat(scores.nll()).isZero();
+      assertThat(scores.tokenCount()).isZero();
+      assertThat(scores.tokenLogprobs()).isEmpty();
+      assertThat(scores.greedyMatch()).isEmpty();
+      assertThat(scores.topKIds()).isEmpty();
+      assertThat(scores.topKLogprobs()).isEmpty();
+      assertThat(scores.perplexity()).isNaN();
+      assertThat(scores.finite()).isTrue();
+    }
+    assertThat(empty.lastLogits()).isNull();
+    assertThat(one.lastLogits()).hasSize(40);
+  }
+
+  /** Counts what is taken from it, and holds more than anyone wants to read. */
+  private static final class Endless implements Iterator<Sequence<Integer>> {
+    private final int[] tokens;
+    int taken;
+
+    Endless(int length) {
+      this.tokens = new int[length];
+    }
+
+    @Override
+    public boolean hasNext() {
+      return taken < 1_000_000;
+    }
+
+    @Override
+    public Sequence<Integer> next() {
+      return new Sequence<>(taken++, tokens);
+    }
+  }
+
+  @Test
+  void noMoreIsReadThanOneChunkAhead() {
+    Endless source = new Endless(8);
+    Iterator<Scores<Integer>> scores = new Scorer(small(), 24).score(source, LAST_LOGITS);
+    assertThat(source.taken).isZero();
+
+    assertThat(scores.next().key()).isZero();
+    assertThat(source.taken).isEqualTo(3);
+    assertThat(scores.next().key()).isEqualTo(1);
+    assertThat(scores.next().key()).isEqualTo(2);
+    assertThat(source.taken).isEqualTo(3);
+    assertThat(scores.next().key()).isEqualTo(3);
+    assertThat(source.taken).isEqualTo(6);
+
+    Endless forLogits = new Endless(8);
+    Iterator<PositionLogits<Integer>> logits = new Scorer(small(), 24).logits(forLogits);
+    assertThat(forLogits.taken).isZero();
+    logits.next();
+    assertThat(forLogits.taken).isEqualTo(3);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1})
+  void aRunOfSequencesWithNothingToScoreIsNotReadToItsEnd(int length) {
+    Endless source = new Endless(length);
+    Iterator<Scores<Integer>> scores = new Scorer(small(), 24).score(source, PERPLEXITY);
+
+    for (int i = 0; i < 100; i++) {
+      assertThat(scores.next().key()).isEqualTo(i);
+      assertThat(source.taken).isLessThanOrEqualTo(i + 25);
+    }
+  }
+
+  @Test
+  void emptySequencesAreScoredBetweenOthersInOrder() {
+    int[] lengths = new int[300];
+    lengths[50] = 100;
+    lengths[51] = 3;
+    lengths[299] = 30;
+    List<Sequence<Integer>> sequences = TestSequences.random(66, 40, lengths);
+
+    List<Scores<Integer>> scores = TestSequences.scores(small(), 24, sequences, PERPLEXITY);
+
+    assertThat(scores).extracting(Scores::key).isEqualTo(IntStream.range(0, 300).boxed().toList());
+    assertThat(scores.get(50).tokenCount()).isEqualTo(99);
+    assertThat(scores.get(51).tokenCount()).isEqualTo(2);
+    assertThat(scores.get(299).tokenCount()).isEqualTo(29);
+  }
+
+  @Test
+  void iteratorsEndAsIteratorsShould() {
+    Iterator<Sequence<Integer>> none = Collections.emptyIterator();
+    Iterator<Scores<Integer>> noScores = new Scorer(small()).score(none, ALL);
+    assertThat(noScores.hasNext()).isFalse();
+    assertThatThrownBy(noScores::next).isInstanceOf(NoSuchElementException.class);
+
+    Iterator<Scores<Integer>> scores =
+        new Scorer(small()).score(List.of(sequence(1, 2)).iterator(), ALL);
+    assertThat(scores.hasNext()).isTrue();
+    assertThat(scores.hasNext()).isTrue();
+    scores.next();
+    assertThat(scores.hasNext()).isFalse();
+    assertThatThrownBy(scores::next).isInstanceOf(NoSuchElementException.class);
+
+    Iterator<PositionLogits<Integer>> logits =
+        new Scorer(small()).logits(List.of(sequence(1, 2), sequence()).iterator());
+    assertThat(logits.next().position()).isZero();
+    assertThat(logits.next().position()).isEqualTo(1);
+    assertThat(logits.hasNext()).isFalse();
+    assertThatThrownBy(logits::next).isInstanceOf(NoSuchElementException.class);
+  }
+
+  @Test
+  void aScorerCanBeUsedAgain() {
+    Scorer scorer = new Scorer(small(), 7);
+    List<Sequence<Integer>> sequences = TestSequences.random(67, 40, 20, 1, 30);
+    List<Scores<Integer>> expected = list(scorer.score(sequences.iterator(), ALL));
+    Iterator<Scores<Integer>> leftAlone = scorer.score(sequences.iterator(), PERPLEXITY);
+    leftAlone.next();
+
+    TestSequences.assertSameBits(
+        "seed 67", list(scorer.score(sequences.iterator(), ALL)), expected);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"40, 0", "-1, 0", "40, 3", "2147483647, 3", "-2147483648, 2"})
+  void anIdOutsideTheVocabularyIsRefusedWhereverItStands(int id, int position) {
+    int[] tokens = new int[4];
+    tokens[position] = id;
+    for (Wanted wanted : List.of(PERPLEXITY, LAST_LOGITS, ALL)) {
+      assertThatThrownBy(() -> score(small(), wanted, tokens))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("Token id %d at position %d is outside [0, 40)".formatted(id, position));
+    }
+    assertThatThrownBy(() -> list(new Scorer(small()).logits(List.of(sequence(tokens)).iterator())))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThat(score(small(), ALL, 0, 39).tokenCount()).isEqualTo(1);
+  }
+
+  @Test
+  void anIdThatIsNothingButContextIsCheckedToo() {
+    assertThatThrownBy(() -> score(small(), PERPLEXITY, 40))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("Token id 40 at position 0 is outside [0, 40)");
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {-1, 41})
+  void aTopKThatTheVocabularyDoesNotHaveIsRefused(int k) {
+    assertThatThrownBy(() -> score(small(), new Wanted(true, false, k, false), 1, 2))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("K of top-k is " + k + "; expected 0 to 40");
+  }
+
+  @Test
+  @Tag("kernels")
+  void weightsThatMakeLogitsOverflowGiveScoresThatAreNotFinite() {
+    MambaConfig config = MambaConfig.of(16, 1, 40);
+    Map<String, float[]> tensors = TestModels.tensors(config, 68);
+    Arrays.fill(tensors.get("norm_f.weight"), 3e38f);
+    float[] embedding = tensors.get("embedding.weight");
+    for (int i = 0; i < embedding.length; i++) {
+      embedding[i] *= 1e10f;
+    }
+    MambaModel model = TestModels.of(config, tensors);
+
+    assertThat(score(model, ALL, 1, 2, 3).finite()).isFalse();
+    assertThat(score(model, PERPLEXITY, 1, 2, 3).finite()).isFalse();
+    assertThat(score(model, LAST_LOGITS, 1, 2, 3).finite()).isFalse();
+  }
+
+  @Test
+  void aSequenceThatOverflowsDoesNotSpoilItsNeighbours() {
+    MambaConfig config = MambaConfig.of(16, 1, 40);
+    Map<String, float[]> tensors = TestModels.tensors(config, 69);
+    // Only token 39 has anything in the last channel, where the last norm overflows.
+    float[] embedding = tensors.get("embedding.weight");
+    for (int id = 0; id < 40; id++) {
+      embedding[id * 16 + 15] = id == 39 ? 1f : 0f;
+    }
+    Arrays.fill(tensors.get("layers.0.mixer.out_proj.weight"), 15 * 32, 16 * 32, 0f);
+    tensors.get("norm_f.weight")[15] = 3e38f;
+    MambaModel model = TestModels.of(config, tensors);
+    List<Sequence<Integer>> sequences =
+        List.of(
+            new Sequence<>(0, new int[] {1, 2, 3}),
+            new Sequence<>(1, new int[] {4, 39, 6, 7}),
+            new Sequence<>(2, new int[] {8, 9, 10, 11, 12}));
+
+    List<Scores<Integer>> scores = TestSequences.scores(model, 24, sequences, ALL);
+
+    assertThat(scores.get(1).finite()).isFalse();
+    for (int i : new int[] {0, 2}) {
+      TestSequences.assertSameBits(
+          "seed 69",
+          List.of(scores.get(i)),
+          TestSequences.scores(model, 24, List.of(sequences.get(i)), ALL));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, -3})
+  void chunksHaveAtLeastOneToken(int chunk) {
+    assertThatThrownBy(() -> new Scorer(small(), chunk))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+}

@@ -1,0 +1,48 @@
+package io.mambaspark.engine.score;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import org.junit.jupiter.api.Test;
+
+class ScoresTest {
+  private static final float[] GOOD = {-1, 0};
+  private static final float[] BAD = {-1, Float.NEGATIVE_INFINITY};
+  private static final float[] NAN = {Float.NaN, 0};
+
+  private static Scores<String> scores(double nll, long count) {
+    return new Scores<>("k", nll, count, null, null, null, null, null);
+  }
+
+  @Test
+  void perplexityIsTheExponentialOfTheMean() {
+    assertThat(scores(Math.log(8) * 3, 3).perplexity()).isCloseTo(8, within(1e-14));
+    assertThat(scores(0, 5).perplexity()).isEqualTo(1);
+    assertThat(scores(0, 0).perplexity()).isNaN();
+  }
+
+  @Test
+  void scoresAreFiniteWhenAllNumbersAre() {
+    assertThat(scores(0, 0).finite()).isTrue();
+    assertThat(scores(3, 2).finite()).isTrue();
+    assertThat(
+            new Scores<>("k", 1, 2, GOOD, new boolean[2], new int[2][2], new float[][] {GOOD}, GOOD)
+                .finite())
+        .isTrue();
+  }
+
+  @Test
+  void oneNumberThatIsNotFiniteIsEnough() {
+    assertThat(scores(Double.NaN, 1).finite()).isFalse();
+    assertThat(scores(Double.POSITIVE_INFINITY, 1).finite()).isFalse();
+    // Its mean has no exponential.
+    assertThat(scores(1000, 1).finite()).isFalse();
+    for (float[] bad : new float[][] {BAD, NAN}) {
+      assertThat(new Scores<>("k", 1, 2, bad, null, null, null, null).finite()).isFalse();
+      assertThat(
+              new Scores<>("k", 1, 2, null, null, null, new float[][] {GOOD, bad}, null).finite())
+          .isFalse();
+      assertThat(new Scores<>("k", 0, 0, null, null, null, null, bad).finite()).isFalse();
+    }
+  }
+}

@@ -1,0 +1,67 @@
+package io.mambaspark.engine.score;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.mambaspark.engine.model.MambaModel;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/** Random sequences, and the comparison of their scores. */
+final class TestSequences {
+  /** Everything that can be asked for at once. */
+  static final Wanted ALL = new Wanted(true, true, 5, true);
+
+  private TestSequences() {}
+
+  /** One sequence for each length, its key its index. */
+  static List<Sequence<Integer>> random(long seed, int vocabSize, int... lengths) {
+    SplittableRandom random = new SplittableRandom(seed);
+    List<Sequence<Integer>> sequences = new ArrayList<>();
+    for (int length : lengths) {
+      sequences.add(new Sequence<>(sequences.size(), random.ints(length, 0, vocabSize).toArray()));
+    }
+    return sequences;
+  }
+
+  static Sequence<Integer> sequence(int... tokens) {
+    return new Sequence<>(0, tokens);
+  }
+
+  static <E> List<E> list(Iterator<E> iterator) {
+    List<E> list = new ArrayList<>();
+    iterator.forEachRemaining(list::add);
+    return list;
+  }
+
+  static List<Scores<Integer>> scores(
+      MambaModel model, int chunkTokens, List<Sequence<Integer>> sequences, Wanted wanted) {
+    return list(new Scorer(model, chunkTokens).score(sequences.iterator(), wanted));
+  }
+
+  static Scores<Integer> score(MambaModel model, Wanted wanted, int... tokens) {
+    return scores(model, Scorer.CHUNK, List.of(sequence(tokens)), wanted).get(0);
+  }
+
+  static void assertSameBits(
+      String what, List<Scores<Integer>> found, List<Scores<Integer>> expected) {
+    assertThat(found).as(what).hasSameSizeAs(expected);
+    for (int i = 0; i < expected.size(); i++) {
+      Scores<Integer> f = found.get(i);
+      Scores<Integer> e = expected.get(i);
+      String where = what + ", sequence " + e.key();
+      assertThat(f.key()).as(where).isEqualTo(e.key());
+      assertThat(Double.doubleToRawLongBits(f.nll()))
+          .as(where + ", nll")
+          .isEqualTo(Double.doubleToRawLongBits(e.nll()));
+      assertThat(f.tokenCount()).as(where).isEqualTo(e.tokenCount());
+      // Equality of float arrays in Java is that of bits.
+      assertThat(f.tokenLogprobs()).as(where).isEqualTo(e.tokenLogprobs());
+      assertThat(f.greedyMatch()).as(where).isEqualTo(e.greedyMatch());
+      assertThat(f.topKIds()).as(where).isDeepEqualTo(e.topKIds());
+      assertThat(f.topKLogprobs()).as(where).isDeepEqualTo(e.topKLogprobs());
+      assertThat(f.lastLogits()).as(where).isEqualTo(e.lastLogits());
+    }
+  }
+}

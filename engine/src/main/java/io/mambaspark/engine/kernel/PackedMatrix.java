@@ -2,8 +2,7 @@ package io.mambaspark.engine.kernel;
 
 /**
  * A weight matrix W of shape (n, k) in the layout that {@link Kernels#product} reads: panels of
- * sixteen rows of W, each stored as (k, 16), so that one step along k reads neighbouring floats. k
- * is padded with zeros to whole panels, as the columns of A are.
+ * sixteen rows of W, each stored as (k, 16), so that one step along k reads neighbouring floats.
  *
  * <p>The rows may be divided into sections, each of which begins a panel of its own; the rest of a
  * section's last panel is zero. It is filled once by {@link #rows} and must not change after that.

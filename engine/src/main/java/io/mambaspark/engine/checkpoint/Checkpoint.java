@@ -88,10 +88,6 @@ public final class Checkpoint implements AutoCloseable {
     return checkpoint;
   }
 
-  public Path folder() {
-    return folder;
-  }
-
   /** The object in {@code config.json}. */
   public JsonNode config() {
     return config;

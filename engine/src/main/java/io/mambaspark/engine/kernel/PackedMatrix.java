@@ -106,12 +106,18 @@ public final class PackedMatrix {
     }
   }
 
-  /** Writes row {@code n} of the first section into row {@code row} of {@code to}, (k panels). */
+  /**
+   * Writes row {@code n} of the first section into row {@code row} of {@code to}, (k panels,
+   * stride, 16), and zeros into the padding: a sequence that overflowed may have left NaN there.
+   */
   public void copyRow(int n, float[] to, int row, int stride) {
     float[] segment = segment(n / Panels.WIDTH);
     int from = offset(n / Panels.WIDTH) + n % Panels.WIDTH;
     for (int i = 0; i < k; i++) {
       to[Panels.index(row, i, stride)] = segment[from + i * Panels.WIDTH];
+    }
+    for (int i = k; i % Panels.WIDTH != 0; i++) {
+      to[Panels.index(row, i, stride)] = 0f;
     }
   }
 }

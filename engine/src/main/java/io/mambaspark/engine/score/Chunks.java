@@ -7,6 +7,7 @@ import io.mambaspark.engine.model.Workspace;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.function.IntConsumer;
 import java.util.function.ToIntFunction;
 
 /** Lays sequences end to end into chunks, without padding, and runs the model over them. */
@@ -15,6 +16,8 @@ final class Chunks<T> {
   private final Workspace workspace;
   private final Iterator<Sequence<T>> sequences;
   private final ToIntFunction<Sequence<T>> lengths;
+  private final int mostParts;
+  private final IntConsumer chunkDone;
   private final int[] tokens;
 
   /** The state of the sequence that the last chunk cut, if it cut one. */
@@ -30,16 +33,26 @@ final class Chunks<T> {
    */
   record Part<T>(Sequence<T> sequence, int start, int row, int length) {}
 
-  /** {@code lengths}: how many of a sequence's tokens have to go through the model. */
+  /**
+   * Prepares chunks as large as the workspace.
+   *
+   * @param lengths how many of a sequence's tokens have to go through the model
+   * @param mostParts how many parts a chunk may have, however short they are
+   * @param chunkDone told after each chunk how many tokens it had
+   */
   Chunks(
       MambaModel model,
       Workspace workspace,
       Iterator<Sequence<T>> sequences,
-      ToIntFunction<Sequence<T>> lengths) {
+      ToIntFunction<Sequence<T>> lengths,
+      int mostParts,
+      IntConsumer chunkDone) {
     this.model = model;
     this.workspace = workspace;
     this.sequences = sequences;
     this.lengths = lengths;
+    this.mostParts = mostParts;
+    this.chunkDone = chunkDone;
     this.tokens = new int[workspace.tokens()];
     this.carried = new MambaState(model.config());
   }
@@ -49,8 +62,7 @@ final class Chunks<T> {
     List<Part<T>> parts = new ArrayList<>();
     List<Piece> pieces = new ArrayList<>();
     int rows = 0;
-    // The number of parts is bounded too: a run of empty sequences must not be read to its end.
-    while (rows < tokens.length && parts.size() <= tokens.length) {
+    while (rows < tokens.length && parts.size() < mostParts) {
       if (done == length) {
         if (!sequences.hasNext()) {
           break;
@@ -73,6 +85,7 @@ final class Chunks<T> {
     }
     if (rows > 0) {
       model.forward(workspace, tokens, pieces);
+      chunkDone.accept(rows);
     }
     return parts;
   }

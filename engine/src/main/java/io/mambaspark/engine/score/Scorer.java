@@ -7,11 +7,13 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
+import java.util.function.IntConsumer;
 
 /**
  * Scores sequences of token ids in packed ragged chunks: short sequences share a chunk, long ones
  * span many and carry their state. Results do not depend on how sequences fall into chunks, bit for
- * bit, and memory does not depend on their length.
+ * bit, and the memory that scoring takes does not depend on their length; only the lists for each
+ * token grow with it, where they are wanted.
  *
  * <p>A scorer is one thread's; a model may have many.
  */
@@ -22,8 +24,15 @@ public final class Scorer {
   /** Rows of logits that are computed together when all of them are wanted. */
   private static final int LOGIT_ROWS = 24;
 
+  /**
+   * Sequences in a chunk whose last logits are wanted: each holds a row of the vocabulary until it
+   * is handed out.
+   */
+  private static final int LAST_ROWS = 32;
+
   private final MambaModel model;
   private final Workspace workspace;
+  private final IntConsumer chunkDone;
 
   /** A scorer with chunks of {@link #CHUNK} tokens. */
   public Scorer(MambaModel model) {
@@ -32,8 +41,19 @@ public final class Scorer {
 
   /** A scorer with chunks of another size, from 1. */
   public Scorer(MambaModel model, int chunkTokens) {
+    this(model, chunkTokens, tokens -> {});
+  }
+
+  /**
+   * A scorer that tells of its progress.
+   *
+   * @param chunkDone called after each chunk with the number of tokens that went through the model;
+   *     what it throws comes out of the iterator
+   */
+  public Scorer(MambaModel model, int chunkTokens, IntConsumer chunkDone) {
     this.model = model;
     this.workspace = new Workspace(model.config(), chunkTokens);
+    this.chunkDone = chunkDone;
   }
 
   /**
@@ -121,7 +141,9 @@ public final class Scorer {
 
     ScoreIterator(Iterator<Sequence<T>> sequences, Wanted wanted) {
       this.wanted = wanted;
-      this.chunks = new Chunks<>(model, workspace, sequences, this::length);
+      // Bounded by number too: a run of empty sequences must not be read to its end.
+      int most = wanted.lastLogits() ? LAST_ROWS : workspace.tokens() + 1;
+      this.chunks = new Chunks<>(model, workspace, sequences, this::length, most, chunkDone);
     }
 
     /** Nobody asks what follows the last token, unless its logits are wanted. */
@@ -206,7 +228,9 @@ public final class Scorer {
     private int done;
 
     LogitsIterator(Iterator<Sequence<T>> sequences) {
-      this.chunks = new Chunks<>(model, workspace, sequences, s -> s.tokens().length);
+      int most = workspace.tokens() + 1;
+      this.chunks =
+          new Chunks<>(model, workspace, sequences, s -> s.tokens().length, most, chunkDone);
     }
 
     @Override

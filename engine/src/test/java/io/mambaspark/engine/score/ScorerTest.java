@@ -14,6 +14,7 @@ import io.mambaspark.engine.kernel.TestKernels;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.MambaModel;
 import io.mambaspark.engine.model.TestModels;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
@@ -385,6 +386,38 @@ class ScorerTest {
           List.of(scores.get(i)),
           TestSequences.scores(model, 24, List.of(sequences.get(i)), ALL));
     }
+  }
+
+  /** dModel 20 leaves lanes of the last panel unused, which the next chunk must not find soiled. */
+  @Test
+  void aSequenceThatOverflowsInsideALayerDoesNotSpoilLaterChunks() {
+    MambaConfig config = MambaConfig.of(20, 1, 40);
+    Map<String, float[]> tensors = TestModels.tensors(config, 70);
+    // Only token 39 has anything in the last channel, which the norm makes large enough to
+    // overflow.
+    float[] embedding = tensors.get("embedding.weight");
+    for (int id = 0; id < 40; id++) {
+      embedding[id * 20 + 19] = id == 39 ? 1f : 0f;
+    }
+    tensors.get("layers.0.norm.weight")[19] = 3e38f;
+    MambaModel model = TestModels.of(config, tensors);
+    Sequence<Integer> good = new Sequence<>(0, new int[] {1, 2, 3, 4, 6});
+    Sequence<Integer> bad = new Sequence<>(1, new int[] {39, 39, 39, 39, 39});
+
+    List<Scores<Integer>> scores = TestSequences.scores(model, 4, List.of(good, bad, good), ALL);
+
+    assertThat(scores.get(1).finite()).isFalse();
+    TestSequences.assertSameBits("seed 70", List.of(scores.get(0)), List.of(scores.get(2)));
+  }
+
+  @Test
+  void theCallerIsToldOfEveryChunk() {
+    MambaModel model = MambaModel.random(MambaConfig.of(16, 1, 40), 71);
+    List<Integer> told = new ArrayList<>();
+    Scorer scorer = new Scorer(model, 4, told::add);
+
+    scorer.logits(List.of(new Sequence<>(0, new int[] {1, 2, 3, 4, 5, 6})).iterator()).next();
+    assertThat(told).containsExactly(4);
   }
 
   @ParameterizedTest

@@ -17,8 +17,8 @@ public final class Panels {
   /** Channels in a panel. */
   public static final int WIDTH = 16;
 
-  /** Strides are a multiple of this, the least common multiple of all tile heights in use. */
-  private static final int ROW_QUANTUM = 24;
+  /** Rows are computed in tiles of twelve or six. */
+  private static final int TILE = 12;
 
   private Panels() {}
 
@@ -27,9 +27,13 @@ public final class Panels {
     return (columns + WIDTH - 1) / WIDTH;
   }
 
-  /** The stride, in rows, of an array with room for {@code rows} rows. */
+  /**
+   * The stride, in rows, of an array with room for {@code rows} rows: an odd number of tiles, so
+   * that the panels' beginnings spread over the sets of a cache. With a power of two in it they
+   * would all fall into a few.
+   */
   public static int stride(int rows) {
-    return (rows + ROW_QUANTUM - 1) / ROW_QUANTUM * ROW_QUANTUM;
+    return ((rows + TILE - 1) / TILE | 1) * TILE;
   }
 
   /** Where channel {@code column} of row {@code row} lies. */

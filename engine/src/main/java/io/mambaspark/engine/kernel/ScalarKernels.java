@@ -30,9 +30,9 @@ final class ScalarKernels implements Kernels {
       float[] c) {
     int k = w.k();
     float[] sum = new float[WIDTH];
+    float[] weights = new float[w.panelFloats()];
     for (int panel = first; panel < end; panel++) {
-      float[] weights = w.segment(panel);
-      int weightsAt = w.offset(panel);
+      w.unpack(panel, weights);
       for (int row = 0; row < rows; row++) {
         if (bias == null) {
           Arrays.fill(sum, 0f);
@@ -42,7 +42,7 @@ final class ScalarKernels implements Kernels {
         for (int i = 0; i < k; i++) {
           float value = a[Panels.index(row, i, stride)];
           for (int lane = 0; lane < WIDTH; lane++) {
-            sum[lane] = Math.fma(value, weights[weightsAt + i * WIDTH + lane], sum[lane]);
+            sum[lane] = Math.fma(value, weights[i * WIDTH + lane], sum[lane]);
           }
         }
         System.arraycopy(sum, 0, c, ((panel - first) * stride + row) * WIDTH, WIDTH);

@@ -6,7 +6,14 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
-/** {@link ScalarMath} on vectors, operation by operation. */
+/**
+ * {@link ScalarMath} on vectors, operation by operation.
+ *
+ * <p>C2 of JDK 17 makes some 500 nodes of a vector operation before it simplifies, and past 18,000
+ * inlines only what the JDK forces it to: a method that calls more than one of these functions
+ * keeps its vectors as objects, ten times slower. So constants are vectors, not broadcasts, and
+ * callers use one function in a loop.
+ */
 final class VectorMath {
   /** As wide as the hardware has it, but never wider than a panel. */
   static final VectorSpecies<Float> SPECIES =
@@ -16,23 +23,52 @@ final class VectorMath {
 
   static final int LANES = SPECIES.length();
 
+  private static final FloatVector LOG2_E = FloatVector.broadcast(SPECIES, ScalarMath.LOG2_E);
+  private static final FloatVector ROUND = FloatVector.broadcast(SPECIES, ScalarMath.ROUND);
+  private static final FloatVector MINUS_LN2_HIGH =
+      FloatVector.broadcast(SPECIES, -ScalarMath.LN2_HIGH);
+  private static final FloatVector MINUS_LN2_LOW =
+      FloatVector.broadcast(SPECIES, -ScalarMath.LN2_LOW);
+  private static final FloatVector EXP_5 = FloatVector.broadcast(SPECIES, ScalarMath.EXP_5);
+  private static final FloatVector EXP_4 = FloatVector.broadcast(SPECIES, ScalarMath.EXP_4);
+  private static final FloatVector EXP_3 = FloatVector.broadcast(SPECIES, ScalarMath.EXP_3);
+  private static final FloatVector EXP_2 = FloatVector.broadcast(SPECIES, ScalarMath.EXP_2);
+  private static final FloatVector EXP_1 = FloatVector.broadcast(SPECIES, ScalarMath.EXP_1);
+  private static final FloatVector EXP_0 = FloatVector.broadcast(SPECIES, ScalarMath.EXP_0);
+  private static final FloatVector EXP2_5 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_5);
+  private static final FloatVector EXP2_4 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_4);
+  private static final FloatVector EXP2_3 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_3);
+  private static final FloatVector EXP2_2 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_2);
+  private static final FloatVector EXP2_1 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_1);
+  private static final FloatVector ONE = FloatVector.broadcast(SPECIES, 1f);
+  private static final FloatVector ZERO = FloatVector.broadcast(SPECIES, 0f);
+  private static final FloatVector LOG_4 = FloatVector.broadcast(SPECIES, ScalarMath.LOG_4);
+  private static final FloatVector LOG_2 = FloatVector.broadcast(SPECIES, ScalarMath.LOG_2);
+  private static final FloatVector LOG_3 = FloatVector.broadcast(SPECIES, ScalarMath.LOG_3);
+  private static final FloatVector LOG_1 = FloatVector.broadcast(SPECIES, ScalarMath.LOG_1);
+  private static final FloatVector LOG_LN2_LOW =
+      FloatVector.broadcast(SPECIES, ScalarMath.LOG_LN2_LOW);
+  private static final FloatVector LOG_LN2_HIGH =
+      FloatVector.broadcast(SPECIES, ScalarMath.LOG_LN2_HIGH);
+  private static final FloatVector HALF = FloatVector.broadcast(SPECIES, 0.5f);
+  private static final FloatVector TWO = FloatVector.broadcast(SPECIES, 2f);
+
+  /** The least float whose mantissa {@link #mantissa} halves. */
+  private static final float SQRT_2 = Float.intBitsToFloat(ScalarMath.SQRT_HALF_BITS + (1 << 23));
+
   private VectorMath() {}
 
-  static FloatVector all(float value) {
-    return FloatVector.broadcast(SPECIES, value);
-  }
-
   static FloatVector exp(FloatVector x) {
-    FloatVector q = x.fma(all(ScalarMath.LOG2_E), all(ScalarMath.ROUND));
-    FloatVector n = q.sub(ScalarMath.ROUND);
-    FloatVector r = n.fma(all(-ScalarMath.LN2_HIGH), x);
-    r = n.fma(all(-ScalarMath.LN2_LOW), r);
-    FloatVector p = r.fma(all(ScalarMath.EXP_5), all(ScalarMath.EXP_4));
-    p = p.fma(r, all(ScalarMath.EXP_3));
-    p = p.fma(r, all(ScalarMath.EXP_2));
-    p = p.fma(r, all(ScalarMath.EXP_1));
-    p = p.fma(r, all(ScalarMath.EXP_0));
-    p = p.fma(r.mul(r), r).add(1f);
+    FloatVector q = x.fma(LOG2_E, ROUND);
+    FloatVector n = q.sub(ROUND);
+    FloatVector r = n.fma(MINUS_LN2_HIGH, x);
+    r = n.fma(MINUS_LN2_LOW, r);
+    FloatVector p = r.fma(EXP_5, EXP_4);
+    p = p.fma(r, EXP_3);
+    p = p.fma(r, EXP_2);
+    p = p.fma(r, EXP_1);
+    p = p.fma(r, EXP_0);
+    p = p.fma(r.mul(r), r).add(ONE);
     return scale(p, q)
         .blend(0f, x.compare(VectorOperators.LT, ScalarMath.EXP_LOW))
         .blend(Float.POSITIVE_INFINITY, x.compare(VectorOperators.GT, ScalarMath.EXP_HIGH))
@@ -42,13 +78,13 @@ final class VectorMath {
   static FloatVector exp2(FloatVector t) {
     FloatVector u =
         t.blend(ScalarMath.EXP2_LOW, t.compare(VectorOperators.LT, ScalarMath.EXP2_LOW));
-    FloatVector q = u.add(ScalarMath.ROUND);
-    FloatVector f = u.sub(q.sub(ScalarMath.ROUND));
-    FloatVector p = f.fma(all(ScalarMath.EXP2_5), all(ScalarMath.EXP2_4));
-    p = p.fma(f, all(ScalarMath.EXP2_3));
-    p = p.fma(f, all(ScalarMath.EXP2_2));
-    p = p.fma(f, all(ScalarMath.EXP2_1));
-    p = p.fma(f, all(1f));
+    FloatVector q = u.add(ROUND);
+    FloatVector f = u.sub(q.sub(ROUND));
+    FloatVector p = f.fma(EXP2_5, EXP2_4);
+    p = p.fma(f, EXP2_3);
+    p = p.fma(f, EXP2_2);
+    p = p.fma(f, EXP2_1);
+    p = p.fma(f, ONE);
     return scale(p, q);
   }
 
@@ -60,31 +96,45 @@ final class VectorMath {
   }
 
   static FloatVector silu(FloatVector x) {
-    return x.div(exp(x.neg()).add(1f));
+    return x.div(exp(x.neg()).add(ONE));
   }
 
   static FloatVector sigmoid(FloatVector x) {
     FloatVector e = exp(x.abs().neg());
-    FloatVector d = e.add(1f);
-    FloatVector inverse = all(1f).div(d);
-    FloatVector top = all(1f).blend(e, x.compare(VectorOperators.LT, 0f));
+    FloatVector d = e.add(ONE);
+    FloatVector inverse = ONE.div(d);
+    FloatVector top = ONE.blend(e, x.compare(VectorOperators.LT, 0f));
     FloatVector y = top.mul(inverse);
     FloatVector minusY = y.neg();
-    FloatVector left = minusY.fma(e.sub(d.sub(1f)), minusY.fma(d, top));
+    FloatVector left = minusY.fma(e.sub(d.sub(ONE)), minusY.fma(d, top));
     return left.fma(inverse, y);
   }
 
-  static FloatVector softplus(FloatVector x) {
-    FloatVector positive = x.blend(0f, x.compare(VectorOperators.LE, 0f));
-    return positive.add(log1p(exp(x.abs().neg()))).blend(x, x.compare(VectorOperators.NE, x));
+  /**
+   * {@link #log1p} of x in [0, 1], in one piece: what softplus needs. There u is at most 2, and k
+   * is 0 or 1.
+   */
+  static FloatVector log1pOfUnit(FloatVector x) {
+    FloatVector u = x.add(ONE);
+    FloatVector lost = x.sub(u.sub(ONE)).div(u);
+    VectorMask<Float> exact = u.compare(VectorOperators.LT, SQRT_2);
+    FloatVector k = ONE.blend(ZERO, exact);
+    FloatVector f = u.mul(HALF).sub(ONE).blend(x, exact);
+    FloatVector s = f.div(f.add(TWO));
+    FloatVector z = s.mul(s);
+    FloatVector w = z.mul(z);
+    FloatVector r = z.fma(w.fma(LOG_3, LOG_1), w.mul(w.fma(LOG_4, LOG_2)));
+    FloatVector half = f.mul(HALF).mul(f);
+    FloatVector low = k.fma(LOG_LN2_LOW, lost.blend(ZERO, exact));
+    return k.fma(LOG_LN2_HIGH, f.sub(half.sub(s.fma(half.add(r), low))));
   }
 
   static FloatVector log(FloatVector x) {
     VectorMask<Float> tiny = x.compare(VectorOperators.LT, Float.MIN_NORMAL);
     FloatVector u = x.blend(x.mul(ScalarMath.TWO_25), tiny);
     IntVector bits = u.reinterpretAsInts().sub(ScalarMath.SQRT_HALF_BITS);
-    FloatVector k = exponent(bits).sub(all(0f).blend(25f, tiny));
-    FloatVector y = logOf(mantissa(bits).sub(1f), k, all(0f));
+    FloatVector k = exponent(bits).sub(ZERO.blend(25f, tiny));
+    FloatVector y = logOf(mantissa(bits).sub(ONE), k, ZERO);
     return y.blend(x, x.compare(VectorOperators.EQ, Float.POSITIVE_INFINITY))
         .blend(Float.NaN, x.compare(VectorOperators.LT, 0f))
         .blend(x, x.compare(VectorOperators.NE, x))
@@ -92,14 +142,15 @@ final class VectorMath {
   }
 
   static FloatVector log1p(FloatVector x) {
-    FloatVector u = x.add(1f);
+    FloatVector u = x.add(ONE);
     IntVector bits = u.reinterpretAsInts().sub(ScalarMath.SQRT_HALF_BITS);
     FloatVector k = exponent(bits);
     FloatVector lost =
-        x.sub(u.sub(1f)).blend(all(1f).sub(u.sub(x)), u.compare(VectorOperators.GT, 2f)).div(u);
+        x.sub(u.sub(ONE)).blend(ONE.sub(u.sub(x)), u.compare(VectorOperators.GT, 2f)).div(u);
     VectorMask<Float> exact = k.compare(VectorOperators.EQ, 0f);
-    FloatVector y = logOf(mantissa(bits).sub(1f).blend(x, exact), k, lost.blend(0f, exact));
-    return y.blend(x, x.compare(VectorOperators.EQ, Float.POSITIVE_INFINITY))
+    FloatVector f = mantissa(bits).sub(ONE).blend(x, exact);
+    return logOf(f, k, lost.blend(ZERO, exact))
+        .blend(x, x.compare(VectorOperators.EQ, Float.POSITIVE_INFINITY))
         .blend(Float.NaN, x.compare(VectorOperators.LT, -1f))
         .blend(x, x.compare(VectorOperators.NE, x))
         .blend(Float.NEGATIVE_INFINITY, x.compare(VectorOperators.EQ, -1f));
@@ -114,14 +165,14 @@ final class VectorMath {
   }
 
   private static FloatVector logOf(FloatVector f, FloatVector k, FloatVector c) {
-    FloatVector s = f.div(f.add(2f));
+    FloatVector s = f.div(f.add(TWO));
     FloatVector z = s.mul(s);
     FloatVector w = z.mul(z);
-    FloatVector even = w.mul(w.fma(all(ScalarMath.LOG_4), all(ScalarMath.LOG_2)));
-    FloatVector r = z.fma(w.fma(all(ScalarMath.LOG_3), all(ScalarMath.LOG_1)), even);
+    FloatVector even = w.mul(w.fma(LOG_4, LOG_2));
+    FloatVector r = z.fma(w.fma(LOG_3, LOG_1), even);
     FloatVector half = f.mul(0.5f).mul(f);
-    FloatVector low = k.fma(all(ScalarMath.LOG_LN2_LOW), c);
+    FloatVector low = k.fma(LOG_LN2_LOW, c);
     FloatVector small = half.sub(s.fma(half.add(r), low));
-    return k.fma(all(ScalarMath.LOG_LN2_HIGH), f.sub(small));
+    return k.fma(LOG_LN2_HIGH, f.sub(small));
   }
 }

@@ -5,6 +5,10 @@ import static io.mambaspark.engine.kernel.VectorMath.LANES;
 import static io.mambaspark.engine.kernel.VectorMath.SPECIES;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorSpecies;
 
 /**
  * The matrix product on vectors: register tiles of some rows by two vectors of columns, whose
@@ -20,13 +24,24 @@ import jdk.incubator.vector.FloatVector;
  */
 final class VectorProduct {
   /** Steps of k in a block: two panels of that many, and a tile's rows of A, stay in L1. */
-  private static final int K_BLOCK = 256;
+  private static final int K_BLOCK = 192;
 
   /** Panels of C that are finished together, so that they stay in L2 between blocks of k. */
   private static final int C_PANELS = 16;
 
   private static final int TALL = 12;
   private static final int FLAT = 6;
+
+  /** Shorts that become a vector of floats. */
+  private static final VectorSpecies<Short> HALVES =
+      VectorSpecies.of(short.class, VectorShape.forBitSize(LANES * Short.SIZE));
+
+  /** Where the unpacked BF16 weights of a block stand, so that they begin as F32 panels do. */
+  private static final int UNPACKED_AT = PackedMatrix.LEAD;
+
+  /** A block of k of two panels, unpacked from BF16; it stays in L1 while all rows pass. */
+  private static final ThreadLocal<float[]> UNPACKED =
+      ThreadLocal.withInitial(() -> new float[UNPACKED_AT + 2 * K_BLOCK * WIDTH]);
 
   /** What the accumulators start from where there is no bias. */
   private static final float[] ZEROS = new float[2 * WIDTH];
@@ -64,13 +79,22 @@ final class VectorProduct {
       int k,
       float[] c) {
     int steps = Math.min(K_BLOCK, w.k() - k);
-    int panelFloats = w.panelFloats();
-    float[] b = w.segment(panel);
+    boolean packed = w.format() == WeightFormat.BF16;
+    int bNext = packed ? K_BLOCK * WIDTH : w.panelFloats();
+    float[] b = packed ? UNPACKED.get() : w.segment(panel);
     int cPanel = stride * WIDTH;
     while (panel < end) {
       int bAt = w.offset(panel) + k * WIDTH;
       int cAt = (panel - first) * cPanel;
       boolean pair = LANES == WIDTH && panel + 1 < end;
+      if (packed) {
+        short[] halves = w.halves(panel);
+        unpack(halves, bAt, steps * WIDTH, b, UNPACKED_AT);
+        if (pair) {
+          unpack(halves, bAt + w.panelFloats(), steps * WIDTH, b, UNPACKED_AT + bNext);
+        }
+        bAt = UNPACKED_AT;
+      }
       int height = LANES == WIDTH ? TALL : FLAT;
       // The first block starts from the bias or zero, the later ones from what the last one left.
       float[] from = k > 0 ? c : bias != null ? bias : ZEROS;
@@ -83,19 +107,7 @@ final class VectorProduct {
         int tileC = cAt + row * WIDTH;
         if (pair) {
           tall(
-              a,
-              aAt,
-              cPanel,
-              steps,
-              b,
-              bAt,
-              panelFloats,
-              from,
-              tileFrom,
-              fromStep,
-              fromPanel,
-              c,
-              tileC,
+              a, aAt, cPanel, steps, b, bAt, bNext, from, tileFrom, fromStep, fromPanel, c, tileC,
               cPanel);
         } else if (LANES == WIDTH) {
           single(a, aAt, cPanel, steps, b, bAt, from, tileFrom, fromStep, c, tileC);
@@ -120,6 +132,18 @@ final class VectorProduct {
         }
       }
       panel += pair ? 2 : 1;
+    }
+  }
+
+  private static void unpack(short[] from, int fromAt, int length, float[] to, int toAt) {
+    for (int i = 0; i < length; i += LANES) {
+      // The sign is extended and then shifted out.
+      ShortVector.fromArray(HALVES, from, fromAt + i)
+          .convertShape(VectorOperators.S2I, SPECIES.withLanes(int.class), 0)
+          .reinterpretAsInts()
+          .lanewise(VectorOperators.LSHL, 16)
+          .reinterpretAsFloats()
+          .intoArray(to, toAt + i);
     }
   }
 

@@ -5,6 +5,8 @@ import static io.mambaspark.engine.kernel.VectorMath.LANES;
 import static io.mambaspark.engine.kernel.VectorMath.SPECIES;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * The selective scan on vectors of channels: the state of four n at a time stays in registers while
@@ -35,23 +37,46 @@ final class VectorScan {
       for (int lane = 0; lane < WIDTH; lane += LANES) {
         int channel = panel * WIDTH + lane;
         int at = (panel * stride + row) * WIDTH + lane;
-        step(dt, at, length, dtBias, channel);
+        // y is free until then.
+        bias(dt, at, length, dtBias, channel, y);
+        tail(y, at, length);
+        softplus(dt, at, length, y);
         skip(xz, at, length, d, channel, y);
-        for (int n = 0; n < states; n += 4) {
+        for (int n = 0; n < states; n += 2) {
           int bcAt = Panels.index(row, n, stride);
           int stateAt = (panel * states + n) * WIDTH + lane;
-          four(xz, dt, at, length, bc, bOffset + bcAt, cOffset + bcAt, a, state, stateAt, y);
+          two(xz, dt, at, length, bc, bOffset + bcAt, cOffset + bcAt, a, state, stateAt, y);
         }
         gate(xz, panels * stride * WIDTH + at, length, y, at);
       }
     }
   }
 
-  /** {@code dt = softplus(dt + bias)}. */
-  private static void step(float[] dt, int at, int length, float[] bias, int channel) {
+  /** {@code dt += bias; e = exp(-|dt|)}. */
+  private static void bias(float[] dt, int at, int length, float[] bias, int channel, float[] e) {
     FloatVector b = FloatVector.fromArray(SPECIES, bias, channel);
     for (int i = at; i < at + length * WIDTH; i += WIDTH) {
-      VectorMath.softplus(FloatVector.fromArray(SPECIES, dt, i).add(b)).intoArray(dt, i);
+      FloatVector biased = FloatVector.fromArray(SPECIES, dt, i).add(b);
+      biased.intoArray(dt, i);
+      VectorMath.exp(biased.abs().neg()).intoArray(e, i);
+    }
+  }
+
+  /** {@code e = log1p(e)}: what softplus adds to the positive part. */
+  private static void tail(float[] e, int at, int length) {
+    for (int i = at; i < at + length * WIDTH; i += WIDTH) {
+      VectorMath.log1pOfUnit(FloatVector.fromArray(SPECIES, e, i)).intoArray(e, i);
+    }
+  }
+
+  /** {@code dt = max(dt, 0) + e}; NaN stays. */
+  private static void softplus(float[] dt, int at, int length, float[] e) {
+    for (int i = at; i < at + length * WIDTH; i += WIDTH) {
+      FloatVector x = FloatVector.fromArray(SPECIES, dt, i);
+      FloatVector.fromArray(SPECIES, e, i)
+          .add(x.blend(0f, x.compare(VectorOperators.LE, 0f)))
+          .blend(x, x.compare(VectorOperators.NE, x))
+          .intoArray(dt, i);
     }
   }
 
@@ -71,8 +96,13 @@ final class VectorScan {
     }
   }
 
-  /** Four states: {@code s = exp2(dt·A)·s + B·(dt·x); y += C·s}. */
-  private static void four(
+  /**
+   * Two states: {@code s = exp2(dt·A)·s + B·(dt·x); y += C·s}.
+   *
+   * <p>{@link VectorMath#exp2} is written out: C2 stops inlining methods that the JDK does not
+   * force it to inline once a method has grown to 18,000 nodes, and then vectors become objects.
+   */
+  private static void two(
       float[] x,
       float[] dt,
       int at,
@@ -84,31 +114,41 @@ final class VectorScan {
       float[] state,
       int stateAt,
       float[] y) {
+    FloatVector low = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_LOW);
+    FloatVector round = FloatVector.broadcast(SPECIES, ScalarMath.ROUND);
+    FloatVector p5 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_5);
+    FloatVector p4 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_4);
+    FloatVector p3 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_3);
+    FloatVector p2 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_2);
+    FloatVector p1 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_1);
+    FloatVector one = FloatVector.broadcast(SPECIES, 1f);
     FloatVector a0 = FloatVector.fromArray(SPECIES, a, stateAt);
-    FloatVector s0 = FloatVector.fromArray(SPECIES, state, stateAt);
     FloatVector a1 = FloatVector.fromArray(SPECIES, a, stateAt + WIDTH);
+    FloatVector s0 = FloatVector.fromArray(SPECIES, state, stateAt);
     FloatVector s1 = FloatVector.fromArray(SPECIES, state, stateAt + WIDTH);
-    FloatVector a2 = FloatVector.fromArray(SPECIES, a, stateAt + 2 * WIDTH);
-    FloatVector s2 = FloatVector.fromArray(SPECIES, state, stateAt + 2 * WIDTH);
-    FloatVector a3 = FloatVector.fromArray(SPECIES, a, stateAt + 3 * WIDTH);
-    FloatVector s3 = FloatVector.fromArray(SPECIES, state, stateAt + 3 * WIDTH);
     for (int t = 0; t < length * WIDTH; t += WIDTH) {
       FloatVector step = FloatVector.fromArray(SPECIES, dt, at + t);
       FloatVector input = FloatVector.fromArray(SPECIES, x, at + t).mul(step);
       FloatVector out = FloatVector.fromArray(SPECIES, y, at + t);
-      s0 = VectorMath.exp2(step.mul(a0)).fma(s0, input.mul(bc[bAt + t]));
-      out = s0.fma(VectorMath.all(bc[cAt + t]), out);
-      s1 = VectorMath.exp2(step.mul(a1)).fma(s1, input.mul(bc[bAt + t + 1]));
-      out = s1.fma(VectorMath.all(bc[cAt + t + 1]), out);
-      s2 = VectorMath.exp2(step.mul(a2)).fma(s2, input.mul(bc[bAt + t + 2]));
-      out = s2.fma(VectorMath.all(bc[cAt + t + 2]), out);
-      s3 = VectorMath.exp2(step.mul(a3)).fma(s3, input.mul(bc[bAt + t + 3]));
-      out = s3.fma(VectorMath.all(bc[cAt + t + 3]), out);
+      FloatVector u0 = step.mul(a0).max(low);
+      FloatVector q0 = u0.add(round);
+      FloatVector f0 = u0.sub(q0.sub(round));
+      FloatVector e0 = p5.fma(f0, p4).fma(f0, p3).fma(f0, p2).fma(f0, p1).fma(f0, one);
+      IntVector n0 = q0.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
+      FloatVector decay0 = e0.reinterpretAsInts().add(n0).reinterpretAsFloats();
+      s0 = decay0.fma(s0, input.mul(bc[bAt + t]));
+      out = s0.fma(FloatVector.broadcast(SPECIES, bc[cAt + t]), out);
+      FloatVector u1 = step.mul(a1).max(low);
+      FloatVector q1 = u1.add(round);
+      FloatVector f1 = u1.sub(q1.sub(round));
+      FloatVector e1 = p5.fma(f1, p4).fma(f1, p3).fma(f1, p2).fma(f1, p1).fma(f1, one);
+      IntVector n1 = q1.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
+      FloatVector decay1 = e1.reinterpretAsInts().add(n1).reinterpretAsFloats();
+      s1 = decay1.fma(s1, input.mul(bc[bAt + t + 1]));
+      out = s1.fma(FloatVector.broadcast(SPECIES, bc[cAt + t + 1]), out);
       out.intoArray(y, at + t);
     }
     s0.intoArray(state, stateAt);
     s1.intoArray(state, stateAt + WIDTH);
-    s2.intoArray(state, stateAt + 2 * WIDTH);
-    s3.intoArray(state, stateAt + 3 * WIDTH);
   }
 }

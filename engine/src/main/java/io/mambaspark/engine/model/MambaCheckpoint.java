@@ -2,7 +2,9 @@ package io.mambaspark.engine.model;
 
 import io.mambaspark.engine.checkpoint.Checkpoint;
 import io.mambaspark.engine.checkpoint.CheckpointException;
+import io.mambaspark.engine.checkpoint.DType;
 import io.mambaspark.engine.checkpoint.StoredTensor;
+import io.mambaspark.engine.kernel.WeightFormat;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -78,9 +80,20 @@ public final class MambaCheckpoint implements AutoCloseable {
     return used.values().stream().mapToLong(t -> t.byteSize() / t.dtype().bytes()).sum();
   }
 
-  /** Bytes that the model will take in memory when its weights are packed. */
+  /** Bytes that the model will take in memory when its weights are packed as F32. */
   public long packedBytes() {
-    return MambaWeights.packedBytes(config, used.containsKey(TensorNames.HEAD));
+    return packedBytes(WeightFormat.F32);
+  }
+
+  /** Bytes that the model will take in memory when its weights are packed. */
+  public long packedBytes(WeightFormat format) {
+    return MambaWeights.packedBytes(config, format, used.containsKey(TensorNames.HEAD));
+  }
+
+  /** Whether packing in this format rounds weights: it does not where all are stored as such. */
+  public boolean rounds(WeightFormat format) {
+    return format == WeightFormat.BF16
+        && used.values().stream().anyMatch(tensor -> tensor.dtype() != DType.BF16);
   }
 
   /**
@@ -123,9 +136,14 @@ public final class MambaCheckpoint implements AutoCloseable {
         });
   }
 
-  /** Packs the weights. The model does not need this checkpoint any more. */
+  /** Packs the weights as F32. The model does not need this checkpoint any more. */
   public MambaModel load() {
-    MambaModel.Builder builder = new MambaModel.Builder(config);
+    return load(WeightFormat.F32);
+  }
+
+  /** Packs the weights. The model does not need this checkpoint any more. */
+  public MambaModel load(WeightFormat format) {
+    MambaModel.Builder builder = new MambaModel.Builder(config, format);
     for (StoredTensor tensor : used.values()) {
       builder.add(tensor.name(), tensor.shape(), tensor.source(), tensor.floats());
     }

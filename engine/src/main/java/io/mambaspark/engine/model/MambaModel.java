@@ -4,6 +4,7 @@ import io.mambaspark.engine.checkpoint.FloatReader;
 import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.kernel.PackedMatrix;
 import io.mambaspark.engine.kernel.Panels;
+import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaWeights.Layer;
 import java.nio.file.Path;
 import java.util.List;
@@ -31,9 +32,14 @@ public final class MambaModel {
   public static final class Builder {
     private final MambaWeights weights;
 
-    /** For a model of this shape. */
+    /** For a model of this shape, its matrices kept in F32. */
     public Builder(MambaConfig config) {
-      this.weights = new MambaWeights(config);
+      this(config, WeightFormat.F32);
+    }
+
+    /** For a model of this shape, its matrices kept in this format. */
+    public Builder(MambaConfig config, WeightFormat format) {
+      this.weights = new MambaWeights(config, format);
     }
 
     /**
@@ -61,10 +67,10 @@ public final class MambaModel {
     }
   }
 
-  /** Opens a checkpoint folder, packs its weights and closes it. */
+  /** Opens a checkpoint folder, packs its weights as F32 and closes it. */
   public static MambaModel load(Path folder) {
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(folder)) {
-      return checkpoint.load();
+      return checkpoint.load(WeightFormat.F32);
     }
   }
 
@@ -72,7 +78,12 @@ public final class MambaModel {
    * A model with random weights, for tests and benchmarks: the same for the same config and seed.
    */
   public static MambaModel random(MambaConfig config, long seed) {
-    Builder builder = new Builder(config);
+    return random(config, seed, WeightFormat.F32);
+  }
+
+  /** The same in another format. */
+  public static MambaModel random(MambaConfig config, long seed, WeightFormat format) {
+    Builder builder = new Builder(config, format);
     SplittableRandom random = new SplittableRandom(seed);
     for (String name : TensorNames.required(config)) {
       addRandom(builder, config, name, random.split());
@@ -130,7 +141,8 @@ public final class MambaModel {
 
   /** Bytes that the packed weights take in memory. */
   public long packedBytes() {
-    return MambaWeights.packedBytes(config, weights.head != weights.embedding);
+    boolean ownHead = weights.head != weights.embedding;
+    return MambaWeights.packedBytes(config, weights.format, ownHead);
   }
 
   /**

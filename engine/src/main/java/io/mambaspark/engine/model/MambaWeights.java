@@ -4,6 +4,7 @@ import io.mambaspark.engine.checkpoint.CheckpointException;
 import io.mambaspark.engine.checkpoint.FloatReader;
 import io.mambaspark.engine.kernel.PackedMatrix;
 import io.mambaspark.engine.kernel.Panels;
+import io.mambaspark.engine.kernel.WeightFormat;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -19,6 +20,7 @@ final class MambaWeights {
   private static final int ROWS_AT_ONCE = Panels.WIDTH;
 
   final MambaConfig config;
+  final WeightFormat format;
   final Layer[] layers;
   final float[] normF;
   PackedMatrix embedding;
@@ -54,8 +56,9 @@ final class MambaWeights {
     float[] outProjBias;
   }
 
-  MambaWeights(MambaConfig config) {
+  MambaWeights(MambaConfig config, WeightFormat format) {
     this.config = config;
+    this.format = format;
     this.normF = new float[Panels.count(config.dModel()) * Panels.WIDTH];
     this.layers = new Layer[config.nLayer()];
     Arrays.setAll(layers, i -> new Layer());
@@ -70,17 +73,18 @@ final class MambaWeights {
   }
 
   /** Bytes that all matrices of a model take when packed; the vectors beside them are small. */
-  static long packedBytes(MambaConfig c, boolean ownHead) {
+  static long packedBytes(MambaConfig c, WeightFormat format, boolean ownHead) {
     long layer =
-        PackedMatrix.bytes(c.dModel(), c.dInner(), c.dInner())
-            + PackedMatrix.bytes(c.dInner(), c.dtRank(), c.dState(), c.dState())
-            + PackedMatrix.bytes(c.dtRank(), c.dInner())
-            + PackedMatrix.bytes(c.dInner(), c.dModel())
+        PackedMatrix.bytes(format, c.dModel(), c.dInner(), c.dInner())
+            + PackedMatrix.bytes(format, c.dInner(), c.dtRank(), c.dState(), c.dState())
+            + PackedMatrix.bytes(format, c.dtRank(), c.dInner())
+            + PackedMatrix.bytes(format, c.dInner(), c.dModel())
             + (long) Panels.count(c.dInner())
                 * Panels.WIDTH
                 * (states(c) + c.dConv() + 3)
                 * Float.BYTES;
-    return c.nLayer() * layer + (ownHead ? 2 : 1) * PackedMatrix.bytes(c.dModel(), c.vocabSize());
+    return c.nLayer() * layer
+        + (ownHead ? 2 : 1) * PackedMatrix.bytes(format, c.dModel(), c.vocabSize());
   }
 
   /**
@@ -170,8 +174,8 @@ final class MambaWeights {
     }
   }
 
-  private static PackedMatrix matrix(FloatReader floats, int k, int... sections) {
-    PackedMatrix matrix = new PackedMatrix(k, sections);
+  private PackedMatrix matrix(FloatReader floats, int k, int... sections) {
+    PackedMatrix matrix = new PackedMatrix(format, k, sections);
     float[] block = new float[ROWS_AT_ONCE * k];
     for (int section = 0; section < sections.length; section++) {
       for (int row = 0; row < sections[section]; row += ROWS_AT_ONCE) {

@@ -15,11 +15,11 @@ class PanelsTest {
   }
 
   @Test
-  void stridesHaveRoomForWholeTilesOfSixAndEightRows() {
-    assertThat(Panels.stride(1)).isEqualTo(24);
-    assertThat(Panels.stride(24)).isEqualTo(24);
-    assertThat(Panels.stride(25)).isEqualTo(48);
-    assertThat(Panels.stride(480)).isEqualTo(480);
+  void stridesAreOddNumbersOfTiles() {
+    assertThat(Panels.stride(1)).isEqualTo(12);
+    assertThat(Panels.stride(12)).isEqualTo(12);
+    assertThat(Panels.stride(13)).isEqualTo(36);
+    assertThat(Panels.stride(480)).isEqualTo(492);
   }
 
   @Test

@@ -18,7 +18,7 @@ class ScalarKernelsTest {
 
   @Test
   void aProductByHand() {
-    PackedMatrix w = new PackedMatrix(2, 3);
+    PackedMatrix w = new PackedMatrix(WeightFormat.F32, 2, 3);
     w.rows(0, 0, 3, new float[] {1, 2, 3, 4, 5, 6});
     float[] a = new float[24 * 16];
     a[0] = 10;
@@ -41,7 +41,7 @@ class ScalarKernelsTest {
   @Test
   void aProductIsOneChainOfFusedMultiplyAddsInTheOrderOfK() {
     // 1 + 2^-24 rounds to 1 each time, so the order of the terms shows.
-    PackedMatrix w = new PackedMatrix(3, 2);
+    PackedMatrix w = new PackedMatrix(WeightFormat.F32, 3, 2);
     w.rows(0, 0, 2, new float[] {1, 0x1p-24f, 0x1p-24f, 0x1p-24f, 0x1p-24f, 1});
     float[] a = new float[24 * 16];
     Arrays.fill(a, 0, 3, 1f);
@@ -53,7 +53,7 @@ class ScalarKernelsTest {
     assertThat(c[1]).isEqualTo(1f + 0x1p-23f);
 
     // Rounded once, not twice: (1 + 2^-23)² - 1 - 2^-22 = 2^-46.
-    PackedMatrix one = new PackedMatrix(1, 1);
+    PackedMatrix one = new PackedMatrix(WeightFormat.F32, 1, 1);
     one.rows(0, 0, 1, new float[] {1 + 0x1p-23f});
     float[] bias = new float[16];
     bias[0] = -1 - 0x1p-22f;
@@ -74,7 +74,7 @@ class ScalarKernelsTest {
     float[] a = random.panels(k, m, stride, -1, 1);
     float[] values = random.matrix(n, k);
     float[] bias = random.vector(n, -1, 1);
-    PackedMatrix w = new PackedMatrix(k, n);
+    PackedMatrix w = new PackedMatrix(WeightFormat.F32, k, n);
     w.rows(0, 0, n, values);
     float[] c = new float[w.panels() * stride * 16];
 

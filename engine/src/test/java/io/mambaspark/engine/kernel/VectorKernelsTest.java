@@ -37,7 +37,7 @@ class VectorKernelsTest {
   }
 
   private static PackedMatrix random(long seed, int k, int... sections) {
-    return fill(seed, new PackedMatrix(k, sections), k, sections);
+    return fill(seed, new PackedMatrix(WeightFormat.F32, k, sections), k, sections);
   }
 
   private static PackedMatrix fill(long seed, PackedMatrix w, int k, int... sections) {
@@ -76,6 +76,14 @@ class VectorKernelsTest {
     compareProduct(16, 7, k, w, true, 0, w.panels());
   }
 
+  @ParameterizedTest
+  @CsvSource({"1, 1", "17, 33", "191, 48", "192, 16", "193, 49", "513, 97", "768, 3072"})
+  void productsOfBf16WeightsAreEqual(int k, int n) {
+    PackedMatrix w = fill(14, new PackedMatrix(WeightFormat.BF16, k, n), k, n);
+    compareProduct(15, 25, k, w, false, 0, w.panels());
+    compareProduct(16, 7, k, w, true, 0, w.panels());
+  }
+
   @Test
   void sectionsBeginPanelsInProductsToo() {
     PackedMatrix w = random(17, 60, 2, 5, 17, 60);
@@ -90,7 +98,8 @@ class VectorKernelsTest {
     PackedMatrix whole = random(20, k, n);
     // Two, four and eighteen panels in an array.
     for (int segment : new int[] {1, 4 * k * 16, 19 * k * 16}) {
-      PackedMatrix cut = fill(20, new PackedMatrix(k, new int[] {n}, segment), k, n);
+      PackedMatrix cut =
+          fill(20, new PackedMatrix(WeightFormat.F32, k, new int[] {n}, segment), k, n);
       for (int[] range :
           new int[][] {{0, 39}, {0, 1}, {1, 2}, {1, 4}, {3, 36}, {17, 38}, {38, 39}}) {
         compareProduct(21, 9, k, cut, true, range[0], range[1]);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.fail;
 
 import java.util.function.UnaryOperator;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -20,7 +21,12 @@ class VectorMathTest {
     LOG1P(ScalarMath::log1p, VectorMath::log1p),
     SIGMOID(ScalarMath::sigmoid, VectorMath::sigmoid),
     SILU(ScalarMath::silu, VectorMath::silu),
-    SOFTPLUS(ScalarMath::softplus, VectorMath::softplus);
+    LOG1P_OF_UNIT(
+        x -> x < 0 || x > 1 ? 0f : ScalarMath.log1p(x),
+        x ->
+            VectorMath.log1pOfUnit(x)
+                .blend(0f, x.compare(VectorOperators.LT, 0f))
+                .blend(0f, x.compare(VectorOperators.GT, 1f)));
 
     private final FloatFunction scalar;
     private final UnaryOperator<FloatVector> vector;

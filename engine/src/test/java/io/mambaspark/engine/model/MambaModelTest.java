@@ -2,17 +2,20 @@ package io.mambaspark.engine.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import io.mambaspark.engine.Golden;
 import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.kernel.Panels;
 import io.mambaspark.engine.kernel.TestKernels;
+import io.mambaspark.engine.kernel.WeightFormat;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class MambaModelTest {
@@ -143,5 +146,56 @@ class MambaModelTest {
     assertThatThrownBy(() -> new Workspace(MambaConfig.of(8, 1, 8), 0))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("A workspace for 0 tokens is of no use; expected at least 1");
+  }
+
+  @Test
+  void aBf16CheckpointComputesTheSameBitsFromBf16Weights() {
+    MambaModel full;
+    MambaModel half;
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(Golden.folder("bf16"))) {
+      assertThat(checkpoint.rounds(WeightFormat.BF16)).isFalse();
+      full = checkpoint.load();
+      half = checkpoint.load(WeightFormat.BF16);
+      assertThat(half.packedBytes())
+          .isEqualTo(checkpoint.packedBytes(WeightFormat.BF16))
+          .isLessThan(full.packedBytes());
+    }
+    int[] tokens = {3, 1, 4, 1, 5, 9, 2, 6};
+    assertThat(hidden(half, tokens)).isEqualTo(hidden(full, tokens));
+  }
+
+  @Test
+  void anF32CheckpointIsRoundedAsBf16AndComesClose() {
+    MambaModel full;
+    MambaModel half;
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(Golden.folder("seed-demo"))) {
+      assertThat(checkpoint.rounds(WeightFormat.F32)).isFalse();
+      assertThat(checkpoint.rounds(WeightFormat.BF16)).isTrue();
+      full = checkpoint.load();
+      half = checkpoint.load(WeightFormat.BF16);
+    }
+    int[] tokens = {3, 1, 4, 1, 5, 9, 2, 6};
+    assertThat(hidden(half, tokens))
+        .isNotEqualTo(hidden(full, tokens))
+        .containsExactly(hidden(full, tokens), within(0.1f));
+  }
+
+  private static float[] hidden(MambaModel model, int[] tokens) {
+    Workspace workspace = new Workspace(model.config(), tokens.length);
+    model.forward(workspace, tokens, List.of(new Piece(tokens.length, null, null)));
+    return workspace.hidden();
+  }
+
+  @ParameterizedTest
+  @CsvSource({"768, 24, 64", "2560, 64, 256"})
+  void aWorkspaceStaysSmall(int dModel, int nLayer, int megabytes) {
+    MambaConfig config = MambaConfig.of(dModel, nLayer, 50277);
+    Workspace w = new Workspace(config, 480);
+    long floats = 0;
+    for (float[] array :
+        List.of(w.h, w.u, w.xz, w.dbc, w.dt, w.y, w.sums, w.window, w.conv, w.scan)) {
+      floats += array.length;
+    }
+    assertThat(floats * Float.BYTES).isLessThan((long) megabytes << 20);
   }
 }

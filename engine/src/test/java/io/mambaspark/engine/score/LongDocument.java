@@ -1,0 +1,23 @@
+package io.mambaspark.engine.score;
+
+import io.mambaspark.engine.model.MambaConfig;
+import io.mambaspark.engine.model.MambaModel;
+import java.util.List;
+import java.util.Random;
+
+/** Scores one document of as many tokens as the argument says; run in a JVM with a small heap. */
+final class LongDocument {
+  private LongDocument() {}
+
+  public static void main(String[] args) {
+    MambaModel model = MambaModel.random(MambaConfig.of(16, 2, 64), 1);
+    int[] tokens = new Random(2).ints(Integer.parseInt(args[0]), 0, 64).toArray();
+    Scores<String> scores =
+        new Scorer(model)
+            .score(
+                List.of(new Sequence<>("long", tokens)).iterator(),
+                new Wanted(true, false, 0, false))
+            .next();
+    System.out.println(scores.tokenCount() + " " + scores.finite());
+  }
+}

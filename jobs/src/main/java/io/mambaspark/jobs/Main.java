@@ -1,6 +1,8 @@
 package io.mambaspark.jobs;
 
 import java.io.PrintWriter;
+import java.lang.reflect.Constructor;
+import org.apache.spark.SparkUserAppException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -32,8 +34,13 @@ public final class Main {
 
   private Main() {}
 
-  /** Runs the command and ends the JVM with its exit code. */
-  public static void main(String[] args) {
+  /**
+   * Runs the command and ends the JVM with its exit code.
+   *
+   * @throws SparkUserAppException under spark-submit, if the code is not 0: Spark ends the JVM with
+   *     its code
+   */
+  public static void main(String[] args) throws Exception {
     int code;
     try {
       code = run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args);
@@ -44,7 +51,35 @@ public final class Main {
       System.err.println("error: Spark is not on the class path; start this jar with spark-submit");
       code = FAILED;
     }
-    System.exit(code);
+    if (!startedBySpark()) {
+      System.exit(code);
+    }
+    // On YARN a System.exit, whatever its code, is an application that failed and is run again.
+    if (code != 0) {
+      throw userException(code);
+    }
+  }
+
+  /** Its constructor takes the code alone in Spark 3.5 and 4.0, and a cause too in later ones. */
+  private static Exception userException(int code) throws ReflectiveOperationException {
+    Constructor<?> constructor = SparkUserAppException.class.getConstructors()[0];
+    Object[] arguments = new Object[constructor.getParameterCount()];
+    arguments[0] = code;
+    return (Exception) constructor.newInstance(arguments);
+  }
+
+  /**
+   * Whether this thread belongs to spark-submit or to YARN's application master. The driver of a
+   * standalone cluster's cluster mode does not know the exception and ends with 1 for it.
+   */
+  private static boolean startedBySpark() {
+    return StackWalker.getInstance()
+        .walk(
+            frames ->
+                frames.anyMatch(
+                    frame ->
+                        frame.getClassName().startsWith("org.apache.spark.deploy.SparkSubmit")
+                            || frame.getClassName().startsWith("org.apache.spark.deploy.yarn.")));
   }
 
   /**

@@ -2,7 +2,6 @@ package io.mambaspark.jobs;
 
 import java.io.IOException;
 import java.io.OutputStream;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.function.Function;
 import org.apache.hadoop.conf.Configuration;
@@ -62,13 +61,35 @@ final class Output {
 
   /**
    * Writes the rows, then the summary that {@code summarize} makes of the folder they were written
-   * to, then puts both in place.
+   * to, then puts both in place. Once the rows are whole they stay, whatever fails after that.
    *
    * @param run names this run among those that write to the same place
    */
   <T> T write(
       Dataset<Row> rows, String run, Function<Path, T> summarize, Function<T, String> toJson) {
     Path target = replaces ? beside("_new-" + run) : path;
+    save(rows, target);
+    T summary;
+    try {
+      summary = summarize.apply(target);
+      try (OutputStream out = files.create(new Path(target, SUMMARY), false)) {
+        out.write(toJson.apply(summary).getBytes(StandardCharsets.UTF_8));
+      }
+    } catch (IOException | RuntimeException e) {
+      throw Refusal.because(
+          e,
+          "Cannot write the summary: %s; all scores lie in %s%s",
+          Failures.oneLine(e),
+          target,
+          replaces ? ", the old output still in " + path : "");
+    }
+    if (replaces) {
+      swap(target, beside("_old-" + run));
+    }
+    return summary;
+  }
+
+  private void save(Dataset<Row> rows, Path target) {
     boolean whole = false;
     try {
       rows.write()
@@ -77,19 +98,7 @@ final class Output {
           .option("ignoreNullFields", false)
           .mode(SaveMode.ErrorIfExists)
           .save(target.toString());
-      // A folder of ours that lies in place stays, even if its summary cannot be written.
-      whole = !replaces;
-      T summary = summarize.apply(target);
-      try (OutputStream out = files.create(new Path(target, SUMMARY), false)) {
-        out.write(toJson.apply(summary).getBytes(StandardCharsets.UTF_8));
-      }
       whole = true;
-      if (replaces) {
-        swap(target, beside("_old-" + run));
-      }
-      return summary;
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
     } finally {
       if (!whole) {
         discard(target);
@@ -101,20 +110,60 @@ final class Output {
     return new Path(path.getParent(), path.getName() + suffix);
   }
 
-  private void swap(Path fresh, Path old) throws IOException {
-    if (files.exists(path) && !files.rename(path, old)) {
-      throw new IOException(
-          "Cannot move the old output " + path + " aside; the new one lies in " + fresh);
+  private void swap(Path fresh, Path old) {
+    boolean replaced;
+    try {
+      replaced = files.exists(path);
+      if (replaced) {
+        move(path, old);
+      }
+    } catch (IOException e) {
+      throw Refusal.because(
+          e,
+          "Cannot move the old output %s aside to %s: %s; the new one lies in %s",
+          path,
+          old,
+          e.getMessage(),
+          fresh);
     }
-    if (!files.rename(fresh, path)) {
-      boolean back = files.rename(old, path);
-      throw new IOException(
-          String.format(
-              "Cannot move the new output to %s: it lies in %s, the old one in %s",
-              path, fresh, back ? path : old));
+    try {
+      move(fresh, path);
+    } catch (IOException e) {
+      throw Refusal.because(
+          e,
+          "Cannot move the new output to %s: %s; it lies in %s%s",
+          path,
+          e.getMessage(),
+          fresh,
+          replaced ? ", the old one in " + (movedBack(old) ? path : old) : "");
     }
-    if (!files.delete(old, true)) {
-      LOG.warn("The old output could not be removed from {}", old);
+    try {
+      if (replaced && !files.delete(old, true)) {
+        LOG.warn("The old output could not be removed from {}", old);
+      }
+    } catch (IOException e) {
+      LOG.warn("The old output could not be removed from {}: {}", old, e.toString());
+    }
+  }
+
+  private boolean movedBack(Path old) {
+    try {
+      move(old, path);
+      return true;
+    } catch (IOException e) {
+      LOG.warn("The old output could not be moved back: {}", e.toString());
+      return false;
+    }
+  }
+
+  /** A file system may refuse a rename by an answer or by an exception. */
+  private void move(Path from, Path to) throws IOException {
+    // Onto a folder that exists Hadoop moves into it.
+    if (files.exists(to)) {
+      throw new IOException(to + " exists");
+    }
+    if (!files.rename(from, to)) {
+      throw new IOException("the file system refused the rename");
     }
   }
 

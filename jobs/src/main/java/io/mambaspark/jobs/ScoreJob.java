@@ -61,7 +61,7 @@ public final class ScoreJob {
       try {
         // Logs which kernels this JVM runs; executors say so too.
         Kernels.best();
-        return run(spark, source, model, output);
+        return SmallBatches.during(spark, () -> run(spark, source, model, output));
       } finally {
         if (ours) {
           spark.stop();

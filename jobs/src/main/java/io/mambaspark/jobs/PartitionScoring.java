@@ -15,6 +15,8 @@ import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 import scala.Tuple2;
 
@@ -36,7 +38,7 @@ record PartitionScoring(
     int prefix,
     int maxTokens,
     boolean failOnError,
-    String[] keptNames,
+    StructType keptColumns,
     LongAccumulator progress)
     implements MapPartitionsFunction<Row, Tuple2<Row, ScoredRow>> {
   private static final long serialVersionUID = 1;
@@ -169,11 +171,12 @@ record PartitionScoring(
 
   private RowFailure failure(Row kept, String error) {
     StringBuilder message = new StringBuilder(error);
-    for (int i = 0; i < keptNames.length; i++) {
-      String value = String.valueOf(kept.get(i)).replaceAll("\\s+", " ");
+    StructField[] columns = keptColumns.fields();
+    for (int i = 0; i < columns.length; i++) {
+      String value = Opaque.shown(kept.get(i), columns[i].dataType()).replaceAll("\\s+", " ");
       message
           .append(i == 0 ? "; the row has " : ", ")
-          .append(keptNames[i])
+          .append(columns[i].name())
           .append('=')
           .append(value.length() > 80 ? value.substring(0, 80) + "…" : value);
     }

@@ -39,7 +39,7 @@ public final class Scoring {
             options.prefixId(config),
             options.maxTokens(),
             options.failOnError(),
-            schema.keptNames().toArray(String[]::new),
+            schema.keptAsRead(),
             progress);
     return input
         .select(schema.input())

@@ -145,7 +145,8 @@ record ScoringSchema(String tokens, List<StructField> kept, List<ScoreColumn> sc
     List<Column> columns = new ArrayList<>();
     columns.add(quoted(tokens).as("tokens"));
     for (int i = 0; i < kept.size(); i++) {
-      columns.add(quoted(kept.get(i).name()).as(keptName(i)));
+      Column column = quoted(kept.get(i).name());
+      columns.add(Opaque.pack(column, kept.get(i).dataType()).as(keptName(i)));
     }
     return columns.toArray(Column[]::new);
   }
@@ -155,7 +156,7 @@ record ScoringSchema(String tokens, List<StructField> kept, List<ScoreColumn> sc
     StructType struct = new StructType();
     for (int i = 0; i < kept.size(); i++) {
       StructField field = kept.get(i);
-      struct = struct.add(keptName(i), field.dataType(), field.nullable(), field.metadata());
+      struct = struct.add(keptName(i), Opaque.packed(field.dataType()), field.nullable());
     }
     return struct;
   }
@@ -164,13 +165,20 @@ record ScoringSchema(String tokens, List<StructField> kept, List<ScoreColumn> sc
   Column[] output() {
     List<Column> columns = new ArrayList<>();
     for (int i = 0; i < kept.size(); i++) {
-      columns.add(col("_1").getField(keptName(i)).as(kept.get(i).name(), kept.get(i).metadata()));
+      StructField field = kept.get(i);
+      Column column = Opaque.unpack(col("_1").getField(keptName(i)), field.dataType());
+      columns.add(column.as(field.name(), field.metadata()));
     }
     for (ScoreColumn score : scores) {
       Metadata comment = new MetadataBuilder().putString("comment", score.comment).build();
       columns.add(col("_2").getField(score.property).as(score.column, comment));
     }
     return columns.toArray(Column[]::new);
+  }
+
+  /** The kept columns by their own names, as they come in. */
+  StructType keptAsRead() {
+    return new StructType(kept.toArray(StructField[]::new));
   }
 
   List<String> keptNames() {

@@ -22,6 +22,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.TimeZone;
 import org.apache.spark.SparkException;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -30,6 +31,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -443,6 +445,52 @@ class ScoringTest {
   }
 
   @Test
+  void kept_columns_come_through_to_the_last_byte() {
+    TimeZone zone = TimeZone.getDefault();
+    TimeZone.setDefault(TimeZone.getTimeZone("Europe/Berlin"));
+    try {
+      Dataset<Row> input =
+          rows(new int[] {1, 2}, new int[] {3})
+              .selectExpr(
+                  "tokens",
+                  "cast(unhex('61FF62C0') as string) as text",
+                  "cast(null as string) as none",
+                  "date_from_unix_date(-141420) as left_out",
+                  "date'0001-01-01' as first",
+                  "timestamp_micros(-12219290000000001) as reform",
+                  "timestamp_micros(253402300799999999) as last",
+                  "timestamp_ntz'1582-10-10 01:02:03.000004' as ntz",
+                  "interval '3 04:05:06.000007' day to second as span",
+                  "interval '1-2' year to month as months",
+                  "cast('-12345678901234567890.123456789012345678' as decimal(38, 18)) as dec",
+                  "map('k', 1, 'l', 2) as m",
+                  "struct('s' as s, struct(array(1.5D) as a) as t) as nested");
+      Dataset<Row> scored = score(input, emit("perplexity"));
+      String[] exact = {
+        "hex(cast(text as binary))",
+        "none",
+        "unix_date(left_out)",
+        "unix_date(first)",
+        "unix_micros(reform)",
+        "unix_micros(last)",
+        "cast(ntz as string)",
+        "cast(span as string)",
+        "cast(months as string)",
+        "dec",
+        "m",
+        "nested"
+      };
+      assertThat(scored.selectExpr(exact).collectAsList())
+          .isEqualTo(input.selectExpr(exact).collectAsList());
+      Dataset<Row> kept = scored.select("text", input.drop("tokens", "text").columns());
+      assertThat(kept.schema().simpleString())
+          .isEqualTo(input.drop("tokens").schema().simpleString());
+    } finally {
+      TimeZone.setDefault(zone);
+    }
+  }
+
+  @Test
   void columns_are_kept_by_choice_even_none_and_even_the_tokens() {
     Dataset<Row> input = rows(new int[] {1, 2});
     ScoreOptions none = new ScoreOptions("tokens", List.of(), Emit.PERPLEXITY, "none", 0, false);
@@ -474,7 +522,14 @@ class ScoringTest {
           }
         };
     PartitionScoring scoring =
-        new PartitionScoring(broadcast, Emit.PERPLEXITY, -1, 0, false, new String[] {"id"}, null);
+        new PartitionScoring(
+            broadcast,
+            Emit.PERPLEXITY,
+            -1,
+            0,
+            false,
+            new StructType().add("id", DataTypes.BinaryType),
+            null);
     Iterator<?> scored = scoring.call(rows);
     for (int i = 1; i <= 200; i++) {
       scored.next();

@@ -58,7 +58,36 @@ final class HadoopFiles {
     }
   }
 
-  /** Whether {@code inner} is {@code outer} or lies in it. Both qualified. */
+  /**
+   * One spelling for all of a path's: without symbolic links, and with the file system's service,
+   * which has the default port. What does not exist is named as its nearest ancestor that does.
+   */
+  static Path canonical(Path path, Configuration configuration) {
+    try {
+      Path existing = path;
+      StringBuilder rest = new StringBuilder();
+      FileSystem files = path.getFileSystem(configuration);
+      while (existing.getParent() != null && !files.exists(existing)) {
+        rest.insert(0, "/" + existing.getName());
+        existing = existing.getParent();
+      }
+      Path resolved = files.resolvePath(existing);
+      FileSystem holder = resolved.getFileSystem(configuration);
+      if (holder.getUri().getScheme().equals("file")) {
+        return new Path(
+            "file", null, java.nio.file.Path.of(resolved.toUri().getPath()).toRealPath() + "" + rest);
+      }
+      String service = holder.getCanonicalServiceName();
+      return new Path(
+          holder.getUri().getScheme(),
+          service == null ? holder.getUri().getAuthority() : service,
+          resolved.toUri().getPath() + rest);
+    } catch (IOException | IllegalArgumentException e) {
+      throw Refusal.because(e, "Cannot use path %s: %s", path, e.getMessage());
+    }
+  }
+
+  /** Whether {@code inner} is {@code outer} or lies in it. Both canonical. */
   static boolean within(Path inner, Path outer) {
     for (Path path = inner; path != null; path = path.getParent()) {
       if (path.equals(outer)) {

@@ -13,7 +13,7 @@ import org.apache.spark.sql.SparkSession;
 /** The rows to score. */
 final class Input {
   /** Sources whose paths are files: a path that is not there is refused before Spark starts. */
-  private static final Set<String> FILE_FORMATS = Set.of("parquet", "json", "orc", "avro");
+  static final Set<String> FILE_FORMATS = Set.of("parquet", "json", "orc", "avro");
 
   /** Tasks for every core, so that a slow last one costs little. */
   private static final int TASKS_PER_CORE = 2;
@@ -43,9 +43,9 @@ final class Input {
     }
     Path output = HadoopFiles.qualified(options.output(), configuration);
     for (String path : options.input()) {
-      checkApart(output, HadoopFiles.qualified(path, configuration));
+      checkApart(output, HadoopFiles.qualified(path, configuration), configuration);
       for (FileStatus found : HadoopFiles.glob(path, configuration)) {
-        checkApart(output, found.getPath());
+        checkApart(output, found.getPath(), configuration);
       }
     }
   }
@@ -59,12 +59,14 @@ final class Input {
     }
     Path output = HadoopFiles.qualified(options.output(), configuration);
     for (String file : input.inputFiles()) {
-      checkApart(output, new Path(java.net.URI.create(file)));
+      checkApart(output, new Path(java.net.URI.create(file)), configuration);
     }
   }
 
-  private static void checkApart(Path output, Path input) {
-    if (HadoopFiles.within(output, input) || HadoopFiles.within(input, output)) {
+  private static void checkApart(Path output, Path input, Configuration configuration) {
+    Path to = HadoopFiles.canonical(output, configuration);
+    Path from = HadoopFiles.canonical(input, configuration);
+    if (HadoopFiles.within(to, from) || HadoopFiles.within(from, to)) {
       throw Refusal.because(
           "Output %s and input %s overlap; choose an output elsewhere", output, input);
     }

@@ -2,6 +2,7 @@ package io.mambaspark.jobs;
 
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -36,6 +37,9 @@ public record JobOptions(
   /** Checks what can be checked without touching a file. */
   public JobOptions {
     input = List.copyOf(input);
+    // Spark does not mind capitals in the names of its sources; names of classes have them.
+    String lowerCase = inputFormat.toLowerCase(Locale.ROOT);
+    inputFormat = Input.FILE_FORMATS.contains(lowerCase) ? lowerCase : inputFormat;
     if (input.isEmpty() == (inputTable == null)) {
       throw Refusal.wrongUsage(
           input.isEmpty()

@@ -13,9 +13,10 @@ import java.io.IOException;
 import java.io.ObjectInput;
 import java.io.ObjectOutput;
 import java.io.UncheckedIOException;
+import java.lang.ref.WeakReference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.apache.spark.util.KnownSizeEstimation;
@@ -81,7 +82,9 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
     out.writeObject(config);
     if (checkpoint == null) {
       // An executor that is short of storage memory moves the broadcast to disk and back: the
-      // weights stay in this JVM's memory in any case, so a reference to them is enough.
+      // weights would come back to this JVM's memory with the next task, so they stay there and a
+      // reference to them is enough.
+      Packed.pin(fingerprint, model);
       out.writeInt(REFERENCE);
       return;
     }
@@ -169,20 +172,13 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
     };
   }
 
-  /** The models of this JVM. */
+  /**
+   * The models of this JVM. A model lives as long as a broadcast holds it, or until it is dropped
+   * where a broadcast that is moved to disk counts on finding it here.
+   */
   static final class Packed {
-    /** More than one, for jobs that compare two models; few, for notebooks that try many. */
-    private static final int KEPT = 2;
-
-    private static final Map<String, MambaModel> MODELS =
-        new LinkedHashMap<>(4, 0.75f, true) {
-          private static final long serialVersionUID = 1;
-
-          @Override
-          protected boolean removeEldestEntry(Map.Entry<String, MambaModel> eldest) {
-            return size() > KEPT;
-          }
-        };
+    private static final Map<String, WeakReference<MambaModel>> MODELS = new HashMap<>();
+    private static final Map<String, MambaModel> PINNED = new HashMap<>();
 
     private static long loads;
 
@@ -190,13 +186,20 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
 
     /** Packs a model unless it is here. Tasks that ask meanwhile wait, as they need it too. */
     static synchronized MambaModel model(String fingerprint, Supplier<MambaModel> pack) {
-      MambaModel model = MODELS.get(fingerprint);
+      WeakReference<MambaModel> known = MODELS.get(fingerprint);
+      MambaModel model = known == null ? null : known.get();
       if (model == null) {
+        MODELS.values().removeIf(reference -> reference.get() == null);
         model = pack.get();
         loads++;
-        MODELS.put(fingerprint, model);
+        MODELS.put(fingerprint, new WeakReference<>(model));
       }
       return model;
+    }
+
+    static synchronized void pin(String fingerprint, MambaModel model) {
+      PINNED.put(fingerprint, model);
+      MODELS.put(fingerprint, new WeakReference<>(model));
     }
 
     /** How often this JVM packed a model. */
@@ -204,9 +207,10 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
       return loads;
     }
 
-    /** Lets go of all models; those in use live on with their users. */
-    static synchronized void clear() {
-      MODELS.clear();
+    /** Lets go of a model; those who use it keep it. */
+    static synchronized void drop(String fingerprint) {
+      PINNED.remove(fingerprint);
+      MODELS.remove(fingerprint);
     }
   }
 }

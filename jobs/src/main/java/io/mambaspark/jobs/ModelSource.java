@@ -1,18 +1,31 @@
 package io.mambaspark.jobs;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.mambaspark.engine.checkpoint.CheckpointException;
 import io.mambaspark.engine.model.MambaCheckpoint;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * An open checkpoint on the driver. What does not lie on the driver's own disk is copied to a
@@ -20,18 +33,38 @@ import org.apache.hadoop.fs.FileSystem;
  */
 public final class ModelSource implements AutoCloseable {
   private static final String CONFIG = "config.json";
-  private static final String INDEX = "model.safetensors.index.json";
-  private static final String PICKLE = "pytorch_model.bin";
+  private static final String INDEX = ".index.json";
+
+  /** In the order in which a {@code Checkpoint} looks for them. */
+  private static final List<String> LAYOUTS =
+      List.of(
+          "model.safetensors",
+          "model.safetensors" + INDEX,
+          "pytorch_model.bin",
+          "pytorch_model.bin" + INDEX);
+
+  private static final Logger LOG = LoggerFactory.getLogger(ModelSource.class);
+
+  /** Remove the temporary folders of this JVM where {@link #close} is not reached. */
+  private static final Map<Path, Thread> HOOKS = new ConcurrentHashMap<>();
 
   private final String name;
+  private final Path folder;
   private final Path copy;
   private final MambaCheckpoint checkpoint;
 
   private ModelSource(String name, Path folder, Path copy) {
     this.name = name;
+    this.folder = folder;
     this.copy = copy;
     try {
       this.checkpoint = MambaCheckpoint.open(folder);
+    } catch (CheckpointException e) {
+      delete(copy);
+      // The user knows nothing of the copy.
+      throw copy == null
+          ? e
+          : new CheckpointException(e.getMessage().replace(copy.toString(), name), e);
     } catch (RuntimeException | Error e) {
       delete(copy);
       throw e;
@@ -80,6 +113,11 @@ public final class ModelSource implements AutoCloseable {
     return name;
   }
 
+  /** Where the checkpoint lies on the driver's disk. */
+  Path folder() {
+    return folder;
+  }
+
   /** Open until this source is closed. */
   public MambaCheckpoint checkpoint() {
     return checkpoint;
@@ -107,42 +145,64 @@ public final class ModelSource implements AutoCloseable {
     }
   }
 
+  /**
+   * Copies the files that a {@code Checkpoint} of that folder would open and no others. What is
+   * missing or wrong is left for it to say.
+   */
   private static void download(
       String model, org.apache.hadoop.fs.Path folder, Path copy, Configuration configuration)
       throws IOException {
     FileSystem files = folder.getFileSystem(configuration);
-    List<String> wanted = new ArrayList<>();
-    boolean safetensors = false;
-    boolean pickle = false;
-    FileStatus[] listed;
+    Set<String> present = new HashSet<>();
     try {
-      listed = files.listStatus(folder);
-    } catch (java.io.FileNotFoundException e) {
+      for (FileStatus file : files.listStatus(folder)) {
+        present.add(file.getPath().getName());
+      }
+    } catch (FileNotFoundException e) {
       throw Refusal.because(e, "Cannot open model %s: no such folder", model);
     }
-    for (FileStatus file : listed) {
-      String fileName = file.getPath().getName();
-      if (fileName.endsWith(".safetensors") || fileName.equals(INDEX)) {
-        safetensors = true;
-        wanted.add(fileName);
-      } else if (fileName.equals(CONFIG)) {
-        wanted.add(fileName);
+    List<String> wanted = new ArrayList<>(List.of(CONFIG));
+    LAYOUTS.stream().filter(present::contains).findFirst().ifPresent(wanted::add);
+    for (int i = 0; i < wanted.size(); i++) {
+      String name = wanted.get(i);
+      if (!present.contains(name)) {
+        continue;
       }
-      pickle |= fileName.equals(PICKLE);
-    }
-    if (pickle && !safetensors) {
-      wanted.add(PICKLE);
-    }
-    for (String fileName : wanted) {
-      try (InputStream in = files.open(new org.apache.hadoop.fs.Path(folder, fileName))) {
-        Files.copy(in, copy.resolve(fileName));
+      Path file = copy.resolve(name);
+      try (InputStream in = files.open(new org.apache.hadoop.fs.Path(folder, name))) {
+        Files.copy(in, file);
+      }
+      if (name.endsWith(INDEX)) {
+        wanted.addAll(shards(file, present));
       }
     }
   }
 
+  /** The shards that an index names, as far as they are there. */
+  private static Set<String> shards(Path index, Set<String> present) throws IOException {
+    Set<String> shards = new TreeSet<>();
+    try {
+      for (JsonNode shard : new ObjectMapper().readTree(index.toFile()).path("weight_map")) {
+        shards.add(shard.asText());
+      }
+    } catch (JsonProcessingException e) {
+      // The checkpoint says what is wrong with it.
+      return Set.of();
+    }
+    // No name with a slash is in a listing. The two files are here.
+    shards.retainAll(present);
+    shards.remove(CONFIG);
+    shards.remove(index.getFileName().toString());
+    return shards;
+  }
+
   private static Path temporary() {
     try {
-      return Files.createTempDirectory("mamba-spark-model");
+      Path folder = Files.createTempDirectory("mamba-spark-model");
+      Thread hook = new Thread(() -> deleteFiles(folder), "mamba-spark-model-deletion");
+      HOOKS.put(folder, hook);
+      Runtime.getRuntime().addShutdownHook(hook);
+      return folder;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -152,12 +212,24 @@ public final class ModelSource implements AutoCloseable {
     if (folder == null) {
       return;
     }
+    deleteFiles(folder);
+    try {
+      Runtime.getRuntime().removeShutdownHook(HOOKS.remove(folder));
+    } catch (IllegalStateException e) {
+      LOG.debug("The JVM ends already", e);
+    }
+  }
+
+  /** What stays behind is only logged: it must not stand for the outcome of a job. */
+  private static void deleteFiles(Path folder) {
     try (Stream<Path> files = Files.walk(folder)) {
       for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-        Files.delete(file);
+        Files.deleteIfExists(file);
       }
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+    } catch (NoSuchFileException e) {
+      LOG.debug("{} is gone", folder);
+    } catch (IOException | UncheckedIOException e) {
+      LOG.warn("Could not remove {}: {}", folder, e.toString());
     }
   }
 }

@@ -25,9 +25,13 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Runs a scoring job from the model's files to the written scores. */
 public final class ScoreJob {
+  private static final Logger LOG = LoggerFactory.getLogger(ScoreJob.class);
+
   private final JobOptions options;
   private final PrintWriter out;
 
@@ -55,6 +59,7 @@ public final class ScoreJob {
     Input.checkApart(options, files);
     try (ModelSource source = ModelSource.open(options.model(), files)) {
       options.scoring().check(source.checkpoint().config());
+      String fingerprint = source.checkpoint().fingerprint();
       ModelBroadcast model = new ModelBroadcast(source.checkpoint());
       boolean ours = SparkSession.getDefaultSession().isEmpty();
       SparkSession spark = session();
@@ -63,12 +68,11 @@ public final class ScoreJob {
         Kernels.best();
         return SmallBatches.during(spark, () -> run(spark, source, model, output));
       } finally {
+        ModelBroadcast.Packed.drop(fingerprint);
         if (ours) {
-          spark.stop();
+          quietly("stop Spark", spark::stop);
         }
       }
-    } finally {
-      ModelBroadcast.Packed.clear();
     }
   }
 
@@ -159,7 +163,16 @@ public final class ScoreJob {
       }
       return summary.totals().errorRows();
     } finally {
-      broadcast.destroy();
+      quietly("remove the model from the executors", broadcast::destroy);
+    }
+  }
+
+  /** What fails after the outcome is there must not stand for it. */
+  private static void quietly(String what, Runnable action) {
+    try {
+      action.run();
+    } catch (RuntimeException e) {
+      LOG.warn("Could not {}: {}", what, e.toString());
     }
   }
 

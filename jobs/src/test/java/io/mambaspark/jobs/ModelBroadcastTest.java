@@ -11,6 +11,7 @@ import io.mambaspark.engine.score.Sequence;
 import io.mambaspark.engine.score.Wanted;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
+import java.lang.ref.WeakReference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -36,8 +37,14 @@ class ModelBroadcastTest {
   @TempDir Path folder;
 
   @BeforeEach
-  void forgetModels() {
-    ModelBroadcast.Packed.clear();
+  void forgetModel() {
+    forget(TestModels.write(folder));
+  }
+
+  private static void forget(Path model) {
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(model)) {
+      ModelBroadcast.Packed.drop(checkpoint.fingerprint());
+    }
   }
 
   private static byte[] write(Serializer serializer, ModelBroadcast model) {
@@ -67,7 +74,7 @@ class ModelBroadcastTest {
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
       Scores<String> expected = score(checkpoint.load());
       for (Serializer serializer : List.of(new JavaSerializer(conf), new KryoSerializer(conf))) {
-        ModelBroadcast.Packed.clear();
+        ModelBroadcast.Packed.drop(checkpoint.fingerprint());
         long before = ModelBroadcast.Packed.loads();
         byte[] bytes = write(serializer, new ModelBroadcast(checkpoint));
         ModelBroadcast arrived = read(serializer, bytes);
@@ -107,11 +114,47 @@ class ModelBroadcastTest {
       byte[] reference = write(serializer, second);
       assertThat(reference.length).isLessThan(2000);
       assertThat(read(serializer, reference).model()).isSameAs(first);
-      ModelBroadcast.Packed.clear();
+      ModelBroadcast.Packed.drop(checkpoint.fingerprint());
       assertThatThrownBy(() -> read(serializer, reference))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageEndingWith("is no longer in this JVM");
     }
+  }
+
+  @Test
+  void a_model_lives_as_long_as_somebody_counts_on_it() throws Exception {
+    JavaSerializer serializer = new JavaSerializer(new SparkConf());
+    byte[] whole;
+    byte[] reference;
+    WeakReference<MambaModel> model;
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
+      whole = write(serializer, new ModelBroadcast(checkpoint));
+      model = new WeakReference<>(read(serializer, whole).model());
+      assertThat(goes(model)).isTrue();
+
+      model = new WeakReference<>(read(serializer, whole).model());
+      reference = write(serializer, read(serializer, whole));
+      // Other models come and go, as in a notebook.
+      for (int scale = 2; scale < 6; scale++) {
+        Path folderOfOther = folder.resolve("other-" + scale);
+        try (MambaCheckpoint other =
+            MambaCheckpoint.open(TestModels.write(folderOfOther, scale))) {
+          read(serializer, write(serializer, new ModelBroadcast(other)));
+        }
+      }
+      assertThat(goes(model)).isFalse();
+      assertThat(read(serializer, reference).model()).isSameAs(model.get());
+      ModelBroadcast.Packed.drop(checkpoint.fingerprint());
+      assertThat(goes(model)).isTrue();
+    }
+  }
+
+  private static boolean goes(WeakReference<?> reference) throws InterruptedException {
+    for (int i = 0; i < 20 && reference.get() != null; i++) {
+      System.gc();
+      Thread.sleep(10);
+    }
+    return reference.get() == null;
   }
 
   @Test

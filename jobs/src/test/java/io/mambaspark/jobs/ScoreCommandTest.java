@@ -2,9 +2,11 @@ package io.mambaspark.jobs;
 
 import static io.mambaspark.jobs.TestSpark.rows;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.mambaspark.engine.checkpoint.StoredTensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -223,6 +225,18 @@ class ScoreCommandTest {
             : score(good, "--overwrite");
     assertThat(run.code()).isEqualTo(1);
     assertThat(run.err()).contains(" overlap; choose an output elsewhere").hasLineCount(1);
+    assertThat(TestSpark.session().read().parquet(good.toString()).count()).isEqualTo(30);
+  }
+
+  @Test
+  void an_overlap_is_seen_through_links_and_capitals() throws IOException {
+    Path link = Files.createSymbolicLink(own.resolve("link"), shared);
+    output = link.resolve("good").resolve("new");
+    assertThat(score(good).err()).contains(" overlap; choose an output elsewhere");
+    output = good;
+    assertThat(score(link.resolve("good"), "--overwrite").err()).contains(" overlap;");
+    assertThat(score(good, "--overwrite", "--input-format", "Parquet").err())
+        .contains(" overlap;");
     assertThat(TestSpark.session().read().parquet(good.toString()).count()).isEqualTo(30);
   }
 
@@ -469,6 +483,54 @@ class ScoreCommandTest {
     } finally {
       System.clearProperty("spark.hadoop.fs.far.impl");
     }
+  }
+
+  /** Files of a folder that the inspected copy has when the model's URI is that folder's. */
+  private static List<String> copied(Path folder) throws IOException {
+    org.apache.hadoop.conf.Configuration files = new org.apache.hadoop.conf.Configuration();
+    files.set("fs.far.impl", FarFileSystem.class.getName());
+    try (ModelSource source = ModelSource.open("far://" + folder, files);
+        Stream<Path> copies = Files.list(source.folder())) {
+      return copies.map(f -> f.getFileName().toString()).sorted().toList();
+    }
+  }
+
+  @Test
+  void of_a_model_elsewhere_only_what_is_read_is_copied() throws IOException {
+    Path folder = TestModels.write(own.resolve("layouts"));
+    for (String stray : List.of("consolidated.safetensors", "pytorch_model.bin", "README.md")) {
+      Files.writeString(folder.resolve(stray), "x");
+    }
+    assertThat(copied(folder)).containsExactly("config.json", "model.safetensors");
+    // The only shard under an index; names that lead elsewhere are not followed.
+    Path shard = folder.resolve("model-00001-of-00001.safetensors");
+    Files.move(folder.resolve("model.safetensors"), shard);
+    StringBuilder weights = new StringBuilder();
+    try (ModelSource whole = ModelSource.open(model.toString(), HadoopFiles.configuration())) {
+      for (StoredTensor tensor : whole.checkpoint().tensors().values()) {
+        weights.append(weights.isEmpty() ? "" : ",");
+        weights.append("\"" + tensor.name() + "\": \"" + shard.getFileName() + "\"");
+      }
+    }
+    Path index = folder.resolve("model.safetensors.index.json");
+    Files.writeString(index, "{\"weight_map\": {" + weights + "}}");
+    assertThat(copied(folder))
+        .containsExactly(
+            "config.json", "model-00001-of-00001.safetensors", "model.safetensors.index.json");
+    Files.writeString(index, "{\"weight_map\": {\"a\": \"../secret\"}}");
+    assertThatThrownBy(() -> copied(folder)).hasMessageContaining("../secret");
+    // Weights of PyTorch, beside a stray safetensors file.
+    Files.delete(index);
+    assertThatThrownBy(() -> copied(folder)).hasMessageContaining("pytorch_model.bin");
+    Files.move(
+        folder.resolve("pytorch_model.bin"), folder.resolve("pytorch_model-00001-of-00001.bin"));
+    Files.writeString(
+        folder.resolve("pytorch_model.bin.index.json"),
+        "{\"weight_map\": {\"a\": \"pytorch_model-00001-of-00001.bin\"}}");
+    assertThatThrownBy(() -> copied(folder))
+        .hasMessageContaining("pytorch_model-00001-of-00001.bin");
+    Files.delete(folder.resolve("config.json"));
+    assertThatThrownBy(() -> copied(folder)).hasMessageContaining("far://" + folder);
   }
 
   private static List<String> temporaryModels() throws IOException {

@@ -4,7 +4,6 @@ import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.MambaModel;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Sequence;
-import io.mambaspark.engine.score.Wanted;
 import java.io.PrintWriter;
 import java.util.Iterator;
 import java.util.List;
@@ -97,9 +96,7 @@ final class DryRun {
     Iterator<?> scores =
         emit.logits()
             ? scorer.logits(sequences)
-            : scorer.score(
-                sequences,
-                new Wanted(emit.nll(), emit.tokenLogprobs(), emit.topK(), emit.lastLogits()));
+            : scorer.score(sequences, emit.wanted());
     while (scores.hasNext()) {
       scores.next();
     }

@@ -1,5 +1,6 @@
 package io.mambaspark.jobs;
 
+import io.mambaspark.engine.score.Wanted;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -83,6 +84,11 @@ public record Emit(
   /** True if the columns nll, token_count and perplexity are written. */
   public boolean nll() {
     return perplexity || tokenLogprobs;
+  }
+
+  /** What the engine has to compute for it, unless logits are asked for. */
+  Wanted wanted() {
+    return new Wanted(nll(), tokenLogprobs, topK, lastLogits);
   }
 
   /** The list that {@link #parse} reads. */

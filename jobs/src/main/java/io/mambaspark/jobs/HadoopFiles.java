@@ -16,8 +16,9 @@ final class HadoopFiles {
   private HadoopFiles() {}
 
   /**
-   * Hadoop's configuration as Spark will see it, before there is a Spark session: models and
-   * outputs are checked before executors are asked for.
+   * Hadoop's configuration with the {@code spark.hadoop.} settings laid over it, for use before
+   * there is a Spark session: models and outputs are checked before executors are asked for. What
+   * Spark sets by itself, such as the keys that it takes from the environment for S3, is not in it.
    */
   static Configuration configuration() {
     Configuration configuration = new Configuration();

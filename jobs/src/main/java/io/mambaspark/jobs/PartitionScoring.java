@@ -5,12 +5,12 @@ import io.mambaspark.engine.score.PositionLogits;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
-import io.mambaspark.engine.score.Wanted;
 import java.util.ArrayDeque;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
+import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Row;
@@ -43,19 +43,22 @@ record PartitionScoring(
     implements MapPartitionsFunction<Row, Tuple2<Row, ScoredRow>> {
   private static final long serialVersionUID = 1;
 
+  /** Leaves room for the kept columns and for the doubling of Spark's buffers. */
+  private static final long MAX_ROW_BYTES = 1L << 30;
+
   /** What of a row has to wait for its scores. {@code error} is null for a row that is scored. */
   private record Pending(Row kept, int tokens, boolean truncated, String error) {}
 
   @Override
   public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<Row> rows) {
     MambaModel packed = model.value().model();
-    Scorer scorer = new Scorer(packed);
+    TaskContext task = TaskContext.get();
+    Scorer scorer = new Scorer(packed, Scorer.CHUNK, tokens -> chunkDone(tokens, task));
     if (emit.logits()) {
       return new LogitsRows(rows, scorer, packed.config().vocabSize());
     }
-    Wanted wanted = new Wanted(emit.nll(), emit.tokenLogprobs(), emit.topK(), emit.lastLogits());
     Iterator<Scores<Pending>> scores =
-        scorer.score(map(rows, row -> sequence(row, packed.config().vocabSize())), wanted);
+        scorer.score(map(rows, row -> sequence(row, packed.config().vocabSize())), emit.wanted());
     return map(scores, this::scored);
   }
 
@@ -65,6 +68,9 @@ record PartitionScoring(
     boolean truncated = maxTokens > 0 && column.size() > maxTokens;
     int count = truncated ? maxTokens : column.size();
     int from = prefix == ScoreOptions.NO_PREFIX ? 0 : 1;
+    if (rowBytes(from + count) > MAX_ROW_BYTES) {
+      return refused(kept, truncated, RowError.tooLarge(from + count, rowBytes(from + count)));
+    }
     int[] tokens = new int[from + count];
     if (from == 1) {
       tokens[0] = prefix;
@@ -85,6 +91,13 @@ record PartitionScoring(
     return new Sequence<>(new Pending(kept, count, truncated, null), tokens);
   }
 
+  /** What the lists of a row take in Spark's own layout, in which a row is one byte array. */
+  private long rowBytes(int tokens) {
+    // A candidate: its offset in the list, null bits, two fields of a word each.
+    long topK = emit.topK() == 0 ? 0 : 32L * emit.topK() + 32;
+    return tokens * (topK + (emit.tokenLogprobs() ? 6 : 0));
+  }
+
   private Sequence<Pending> refused(Row kept, boolean truncated, String error) {
     if (failOnError) {
       throw failure(kept, error);
@@ -101,7 +114,6 @@ record PartitionScoring(
         throw failure(row.kept, error);
       }
     }
-    count(row.tokens);
     ScoredRow out = new ScoredRow();
     out.setTruncated(row.truncated);
     out.setError(error);
@@ -113,24 +125,11 @@ record PartitionScoring(
       }
       out.setTokenLogprobs(scores.tokenLogprobs());
       out.setGreedyMatch(scores.greedyMatch());
-      out.setTopK(candidates(scores.topKIds(), scores.topKLogprobs()));
+      out.setTopKIds(scores.topKIds());
+      out.setTopKLogprobs(scores.topKLogprobs());
       out.setLastLogits(scores.lastLogits());
     }
     return new Tuple2<>(row.kept, out);
-  }
-
-  private static ScoredRow.Candidate[][] candidates(int[][] ids, float[][] logprobs) {
-    if (ids == null) {
-      return null;
-    }
-    ScoredRow.Candidate[][] candidates = new ScoredRow.Candidate[ids.length][];
-    for (int i = 0; i < ids.length; i++) {
-      candidates[i] = new ScoredRow.Candidate[ids[i].length];
-      for (int k = 0; k < ids[i].length; k++) {
-        candidates[i][k] = new ScoredRow.Candidate(ids[i][k], logprobs[i][k]);
-      }
-    }
-    return candidates;
   }
 
   private static String nonFinite(Scores<Pending> scores) {
@@ -183,9 +182,13 @@ record PartitionScoring(
     return new RowFailure(message.toString());
   }
 
-  private void count(int tokens) {
+  /** A long row is many chunks: between them it is seen to move, and can be stopped. */
+  private void chunkDone(int tokens, TaskContext task) {
     if (progress != null) {
       progress.add(tokens);
+    }
+    if (task != null) {
+      task.killTaskIfInterrupted();
     }
   }
 
@@ -249,7 +252,6 @@ record PartitionScoring(
       }
       PositionLogits<Pending> position = next;
       next = null;
-      count(1);
       String error =
           nonFinite("logits of position " + position.position() + ", ", position.logits());
       if (error != null) {

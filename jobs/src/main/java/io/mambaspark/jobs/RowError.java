@@ -7,6 +7,7 @@ enum RowError {
   NULL_ELEMENT("Token at position ", "%d is null"),
   NEGATIVE_ID("Token id -", "%s at position %d is negative; expected an id in [0, %d)"),
   ID_OUTSIDE_VOCABULARY("Token id ", "%d at position %d is outside [0, %d)"),
+  TOO_LARGE("Scores of ", "%d tokens take %d bytes, more than one row may; see --max-tokens"),
   NON_FINITE_SCORE("Score is not finite: ", "%s is %s");
 
   private final String start;
@@ -43,6 +44,10 @@ enum RowError {
       return NEGATIVE_ID.message(Long.toString(id).substring(1), position, vocabSize);
     }
     return ID_OUTSIDE_VOCABULARY.message(id, position, vocabSize);
+  }
+
+  static String tooLarge(int tokens, long bytes) {
+    return TOO_LARGE.message(tokens, bytes);
   }
 
   static String nonFinite(String what, double value) {

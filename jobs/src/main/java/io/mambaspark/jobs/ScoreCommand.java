@@ -127,7 +127,7 @@ final class ScoreCommand implements Callable<Integer> {
       description = "Deal the rows out to N tasks (default: as the input is cut).")
   Integer partitions;
 
-  @Option(names = "--limit", paramLabel = "N", description = "Score the first N rows only.")
+  @Option(names = "--limit", paramLabel = "N", description = "Score N rows only.")
   Integer limit;
 
   @Option(

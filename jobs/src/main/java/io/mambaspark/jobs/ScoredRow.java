@@ -15,46 +15,13 @@ public final class ScoredRow {
   private Boolean truncated;
   private float[] tokenLogprobs;
   private boolean[] greedyMatch;
-  private Candidate[][] topK;
+  private int[][] topKIds;
+  private float[][] topKLogprobs;
   private float[] lastLogits;
   private Integer position;
   private Integer token;
   private float[] logits;
   private String error;
-
-  /** One of the likeliest ids at a position. */
-  public static final class Candidate {
-    private int id;
-    private float logprob;
-
-    /** For Spark. */
-    public Candidate() {}
-
-    Candidate(int id, float logprob) {
-      this.id = id;
-      this.logprob = logprob;
-    }
-
-    /** Token id. */
-    public int getId() {
-      return id;
-    }
-
-    /** Token id. */
-    public void setId(int id) {
-      this.id = id;
-    }
-
-    /** ln p(id), nats. */
-    public float getLogprob() {
-      return logprob;
-    }
-
-    /** ln p(id), nats. */
-    public void setLogprob(float logprob) {
-      this.logprob = logprob;
-    }
-  }
 
   /** For Spark. */
   public ScoredRow() {}
@@ -120,13 +87,23 @@ public final class ScoredRow {
   }
 
   /** (tokenCount, K) best first. */
-  public Candidate[][] getTopK() {
-    return topK;
+  public int[][] getTopKIds() {
+    return topKIds;
   }
 
   /** (tokenCount, K) best first. */
-  public void setTopK(Candidate[][] topK) {
-    this.topK = topK;
+  public void setTopKIds(int[][] topKIds) {
+    this.topKIds = topKIds;
+  }
+
+  /** (tokenCount, K) ln p of the ids, nats. */
+  public float[][] getTopKLogprobs() {
+    return topKLogprobs;
+  }
+
+  /** (tokenCount, K) ln p of the ids, nats. */
+  public void setTopKLogprobs(float[][] topKLogprobs) {
+    this.topKLogprobs = topKLogprobs;
   }
 
   /** (vocabSize) after the last token. */

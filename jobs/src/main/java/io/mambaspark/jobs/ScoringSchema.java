@@ -1,6 +1,7 @@
 package io.mambaspark.jobs;
 
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.expr;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -36,7 +37,7 @@ record ScoringSchema(String tokens, List<StructField> kept, List<ScoreColumn> sc
     GREEDY_MATCH("greedy_match", "greedyMatch", "True where the scored token was the arg max"),
     TOP_K(
         "top_k",
-        "topK",
+        "topKIds",
         "Per scored token the K likeliest ids, best first, with their ln p in nats"),
     LAST_LOGITS("last_logits", "lastLogits", "Logits after the last token, one per vocabulary id"),
     POSITION("position", "position", "Position in the row, from 0, prefix included"),
@@ -58,6 +59,11 @@ record ScoringSchema(String tokens, List<StructField> kept, List<ScoreColumn> sc
       return column;
     }
   }
+
+  /** Ids and log-probabilities come as arrays of numbers and become pairs inside Spark. */
+  private static final String TOP_K_PAIRS =
+      "zip_with(_2.topKIds, _2.topKLogprobs, (ids, logprobs) -> zip_with(ids, logprobs,"
+          + " (id, logprob) -> named_struct('id', id, 'logprob', logprob)))";
 
   /** Throws {@link Refusal} where the input lacks a column or a name would stand twice. */
   static ScoringSchema of(StructType input, ScoreOptions options) {
@@ -171,7 +177,9 @@ record ScoringSchema(String tokens, List<StructField> kept, List<ScoreColumn> sc
     }
     for (ScoreColumn score : scores) {
       Metadata comment = new MetadataBuilder().putString("comment", score.comment).build();
-      columns.add(col("_2").getField(score.property).as(score.column, comment));
+      Column value =
+          score == ScoreColumn.TOP_K ? expr(TOP_K_PAIRS) : col("_2").getField(score.property);
+      columns.add(value.as(score.column, comment));
     }
     return columns.toArray(Column[]::new);
   }

@@ -32,6 +32,7 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -39,6 +40,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import scala.Tuple2;
 
 class ScoringTest {
   private static final int V = TestModels.VOCABULARY;
@@ -501,6 +503,53 @@ class ScoringTest {
     Row row = score(input, both).collectAsList().get(0);
     assertThat(row.getList(0)).isEqualTo(List.of(1, 2));
     assertThat(row.getString(1)).isEqualTo("row-0");
+  }
+
+  private static PartitionScoring scoring(Emit emit, LongAccumulator progress) {
+    StructType kept = new StructType().add("id", DataTypes.BinaryType);
+    return new PartitionScoring(broadcast, emit, -1, 0, false, kept, progress);
+  }
+
+  private static Row row(int[] tokens) {
+    return org.apache.spark.sql.RowFactory.create(TestSpark.ints(tokens), new byte[0]);
+  }
+
+  @Test
+  void lists_that_no_row_of_spark_can_hold_are_an_error_of_their_row() {
+    List<Row> rows = List.of(row(new int[2_000_000]), row(new int[] {1, 2}));
+    Iterator<Tuple2<Row, ScoredRow>> scored =
+        scoring(Emit.parse("top-k=24"), null).call(rows.iterator());
+    String error = scored.next()._2().getError();
+    assertThat(error)
+        .isEqualTo(
+            "Scores of 2000000 tokens take 1600000000 bytes, more than one row may; see"
+                + " --max-tokens");
+    assertThat(RowError.of(error).kind()).isEqualTo("too_large");
+    assertThat(scored.next()._2().getError()).isNull();
+  }
+
+  @Test
+  void a_long_row_shows_progress_and_can_be_stopped_while_it_runs() {
+    LongAccumulator progress = new LongAccumulator();
+    progress.register(TestSpark.session().sparkContext(), scala.Option.empty(), false);
+    List<Long> seen = new ArrayList<>();
+    Iterator<Row> rows =
+        new Iterator<>() {
+          @Override
+          public boolean hasNext() {
+            seen.add(progress.value());
+            return seen.size() < 4;
+          }
+
+          @Override
+          public Row next() {
+            return row(new Random(1).ints(3000, 0, V).toArray());
+          }
+        };
+    scoring(Emit.PERPLEXITY, progress).call(rows).forEachRemaining(row -> {});
+    // Asked for the next row when the last chunk of a row has room left: the others are counted.
+    assertThat(seen.get(1)).isBetween(1L, 2999L);
+    assertThat(progress.value()).isEqualTo(3 * 2999L);
   }
 
   @Test

@@ -62,6 +62,19 @@ final class Demo {
     }
   }
 
+  /** What Parquet footers would tell of the corpus; its text counts for the size of all columns. */
+  static Footers footers() {
+    long rows = 0;
+    long tokens = 0;
+    long bytes = 0;
+    for (Row row : rows()) {
+      rows++;
+      tokens += ((int[]) row.get(SCHEMA.fieldIndex("tokens"))).length;
+      bytes += row.getString(SCHEMA.fieldIndex("text")).length();
+    }
+    return new Footers(rows, tokens, bytes);
+  }
+
   /** The rows of the corpus, as {@link #SCHEMA}. */
   static List<Row> rows() {
     ObjectMapper json = new ObjectMapper();

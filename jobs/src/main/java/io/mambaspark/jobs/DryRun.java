@@ -58,7 +58,7 @@ final class DryRun {
           out,
           "output",
           bound
-              + bytes(known.keptBytes() + scoreBytes(known, emit, model.config().vocabSize()))
+              + bytes(keptBytes(known, emit) + scoreBytes(known, emit, model.config().vocabSize()))
               + " before compression of the scores");
     } else {
       line(out, "tokens", "not known: only Parquet files tell beforehand");
@@ -94,13 +94,18 @@ final class DryRun {
         };
     Scorer scorer = new Scorer(model);
     Iterator<?> scores =
-        emit.logits()
-            ? scorer.logits(sequences)
-            : scorer.score(sequences, emit.wanted());
+        emit.logits() ? scorer.logits(sequences) : scorer.score(sequences, emit.wanted());
     while (scores.hasNext()) {
       scores.next();
     }
     return tokens[0] / ((System.nanoTime() - start) / 1e9);
+  }
+
+  /** Logits write the kept columns once for every position. */
+  private static long keptBytes(Footers footers, Emit emit) {
+    return emit.logits()
+        ? (long) ((double) footers.keptBytes() / Math.max(1, footers.rows()) * footers.tokens())
+        : footers.keptBytes();
   }
 
   private static long scoreBytes(Footers footers, Emit emit, int vocabSize) {

@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -22,21 +23,22 @@ import org.apache.parquet.hadoop.util.HadoopInputFile;
  *
  * @param tokens values of the tokens column; an empty or null list counts as one, so this is at
  *     most one per row too many
- * @param keptBytes compressed size of the other columns
+ * @param keptBytes compressed size of the kept columns
  */
 record Footers(long rows, long tokens, long keptBytes) {
   private static final int THREADS = 8;
 
   /**
-   * Reads the footers of {@code files}; empty if one of them cannot be read or has no such column,
-   * as this serves a display only.
+   * Reads the footers of {@code files}, where {@code kept} are columns to carry over; empty if one
+   * of them cannot be read or has no such column, as this serves a display only.
    */
-  static Optional<Footers> read(String[] files, String tokensColumn, Configuration configuration) {
+  static Optional<Footers> read(
+      String[] files, String tokensColumn, Set<String> kept, Configuration configuration) {
     ExecutorService threads = Executors.newFixedThreadPool(THREADS, Footers::daemon);
     try {
       List<Future<Footers>> reading =
           Arrays.stream(files)
-              .map(f -> threads.submit(() -> read(f, tokensColumn, configuration)))
+              .map(f -> threads.submit(() -> read(f, tokensColumn, kept, configuration)))
               .collect(Collectors.toList());
       Footers sum = new Footers(0, 0, 0);
       for (Future<Footers> footer : reading) {
@@ -59,7 +61,8 @@ record Footers(long rows, long tokens, long keptBytes) {
     return thread;
   }
 
-  private static Footers read(String file, String tokensColumn, Configuration configuration) {
+  private static Footers read(
+      String file, String tokensColumn, Set<String> kept, Configuration configuration) {
     Path path = new Path(java.net.URI.create(file));
     long rows = 0;
     long tokens = 0;
@@ -70,10 +73,12 @@ record Footers(long rows, long tokens, long keptBytes) {
       for (BlockMetaData block : reader.getFooter().getBlocks()) {
         rows += block.getRowCount();
         for (ColumnChunkMetaData column : block.getColumns()) {
-          if (column.getPath().toArray()[0].equals(tokensColumn)) {
+          String name = column.getPath().toArray()[0];
+          if (name.equals(tokensColumn)) {
             tokens += column.getValueCount();
             found = true;
-          } else {
+          }
+          if (kept.contains(name)) {
             keptBytes += column.getTotalSize();
           }
         }

@@ -76,7 +76,9 @@ final class HadoopFiles {
       FileSystem holder = resolved.getFileSystem(configuration);
       if (holder.getUri().getScheme().equals("file")) {
         return new Path(
-            "file", null, java.nio.file.Path.of(resolved.toUri().getPath()).toRealPath() + "" + rest);
+            "file",
+            null,
+            java.nio.file.Path.of(resolved.toUri().getPath()).toRealPath() + "" + rest);
       }
       String service = holder.getCanonicalServiceName();
       return new Path(

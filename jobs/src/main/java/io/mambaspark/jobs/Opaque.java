@@ -10,10 +10,10 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 
 /**
- * Kept columns past Java's objects. Spark makes a string a {@code String}, which replaces bytes that
- * are no UTF-8, and dates and timestamps objects of {@code java.sql}, which know neither the days
- * that the calendar reform left out nor every hour of the local time zone. So they travel as the
- * bytes and the numbers that Spark itself keeps, and come out as they went in. Other types, and
+ * Kept columns past Java's objects. Spark makes a string a {@code String}, which replaces bytes
+ * that are no UTF-8, and dates and timestamps objects of {@code java.sql}, which know neither the
+ * days that the calendar reform left out nor every hour of the local time zone. So they travel as
+ * the bytes and the numbers that Spark itself keeps, and come out as they went in. Other types, and
  * what lies inside arrays, maps and structs, travel as Spark makes them.
  */
 final class Opaque {

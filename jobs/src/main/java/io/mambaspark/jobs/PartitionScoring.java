@@ -108,9 +108,9 @@ record PartitionScoring(
   private Tuple2<Row, ScoredRow> scored(Scores<Pending> scores) {
     Pending row = scores.key();
     String error = row.error;
-    if (error == null && !scores.finite()) {
+    if (error == null) {
       error = nonFinite(scores);
-      if (failOnError) {
+      if (error != null && failOnError) {
         throw failure(row.kept, error);
       }
     }
@@ -132,6 +132,7 @@ record PartitionScoring(
     return new Tuple2<>(row.kept, out);
   }
 
+  /** The message for the first score that is not finite; null if all are. */
   private static String nonFinite(Scores<Pending> scores) {
     if (!Double.isFinite(scores.nll())) {
       return RowError.nonFinite("nll", scores.nll());
@@ -145,7 +146,10 @@ record PartitionScoring(
     if (found == null) {
       found = nonFinite("last_logits", scores.lastLogits());
     }
-    return found != null ? found : RowError.nonFinite("perplexity", scores.perplexity());
+    if (found == null && scores.tokenCount() > 0 && !Double.isFinite(scores.perplexity())) {
+      found = RowError.nonFinite("perplexity", scores.perplexity());
+    }
+    return found;
   }
 
   /** The message for the first value that is not finite; null if all are. */

@@ -79,7 +79,9 @@ final class ScoreCommand implements Callable<Integer> {
   @Option(
       names = "--input-table",
       paramLabel = "TABLE",
-      description = "A table of Spark's catalog, instead of --input.")
+      description =
+          "A table of the session's catalog, instead of --input: Hive's where Spark has Hive, or what"
+              + " spark.sql.catalog.* settings name.")
   String inputTable;
 
   @Option(

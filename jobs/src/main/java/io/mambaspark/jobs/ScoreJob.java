@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.UUID;
 import java.util.function.Supplier;
 import org.apache.hadoop.conf.Configuration;
@@ -76,7 +77,19 @@ public final class ScoreJob {
     }
   }
 
-  private static SparkSession session() {
+  /** Tables are most often those of a Hive metastore, which a session has to be told of. */
+  private static boolean hiveIsThere() {
+    try {
+      ClassLoader loader = Thread.currentThread().getContextClassLoader();
+      Class.forName("org.apache.spark.sql.hive.HiveSessionStateBuilder", false, loader);
+      Class.forName("org.apache.hadoop.hive.conf.HiveConf", false, loader);
+      return true;
+    } catch (ClassNotFoundException | NoClassDefFoundError e) {
+      return false;
+    }
+  }
+
+  private SparkSession session() {
     SparkConf given = new SparkConf();
     SparkSession.Builder builder = SparkSession.builder().appName("mamba-spark score");
     if (!given.contains("spark.master")) {
@@ -86,6 +99,11 @@ public final class ScoreJob {
         && !given.contains("spark.executor.heartbeatInterval")) {
       // Progress comes with heartbeats. On a cluster Spark's own ten seconds spare the driver.
       builder.config("spark.executor.heartbeatInterval", "1s");
+    }
+    if (options.inputTable() != null
+        && !given.contains("spark.sql.catalogImplementation")
+        && hiveIsThere()) {
+      builder.enableHiveSupport();
     }
     return builder.getOrCreate();
   }
@@ -104,7 +122,7 @@ public final class ScoreJob {
           model.model(),
           schema,
           input.inputFiles(),
-          footers(input, files),
+          footers(input, schema, files),
           Input.partitions(input, options),
           context.defaultParallelism(),
           out);
@@ -120,7 +138,7 @@ public final class ScoreJob {
       Dataset<Row> result;
       if (output == null) {
         List<Row> collected;
-        Progress shown = progress(context, progress, this::demoTokens);
+        Progress shown = progress(context, progress, () -> total(footers(input, schema, files)));
         try {
           collected = scored.collectAsList();
         } finally {
@@ -130,11 +148,7 @@ public final class ScoreJob {
         result = spark.createDataFrame(collected, scored.schema());
         summary = summary(result, rows, seconds, source);
       } else {
-        Progress shown =
-            progress(
-                context,
-                progress,
-                () -> options.demo() ? demoTokens() : total(footers(input, files)));
+        Progress shown = progress(context, progress, () -> total(footers(input, schema, files)));
         try {
           summary =
               output.write(
@@ -199,11 +213,18 @@ public final class ScoreJob {
     return new Summary(totals, emit, documents, seconds, model, options.byName());
   }
 
-  private Optional<Footers> footers(Dataset<Row> input, Configuration files) {
-    if (options.demo() || !options.inputFormat().equals("parquet")) {
+  private Optional<Footers> footers(Dataset<Row> input, ScoringSchema schema, Configuration files) {
+    if (options.demo()) {
+      return Optional.of(Demo.footers());
+    }
+    if (!options.inputFormat().equals("parquet")) {
       return Optional.empty();
     }
-    return Footers.read(input.inputFiles(), options.scoring().tokensColumn(), files);
+    return Footers.read(
+        input.inputFiles(),
+        options.scoring().tokensColumn(),
+        Set.copyOf(schema.keptNames()),
+        files);
   }
 
   private OptionalLong total(Optional<Footers> footers) {
@@ -212,15 +233,6 @@ public final class ScoreJob {
     return cut || footers.isEmpty()
         ? OptionalLong.empty()
         : OptionalLong.of(footers.get().tokens());
-  }
-
-  private OptionalLong demoTokens() {
-    if (options.limit() > 0 || options.scoring().maxTokens() > 0) {
-      return OptionalLong.empty();
-    }
-    int tokens = Demo.SCHEMA.fieldIndex("tokens");
-    return OptionalLong.of(
-        Demo.rows().stream().mapToLong(row -> ((int[]) row.get(tokens)).length).sum());
   }
 
   private static Progress progress(

@@ -13,9 +13,9 @@ public final class Scoring {
 
   /**
    * Adds the columns that {@code options} ask for. Lazy, as every transformation of Spark; a
-   * partition is streamed, and the order of its rows is kept. Nothing is shuffled.
-   * Where rows are long, keep {@code spark.sql.parquet.columnarReaderBatchSize} small: Spark reads
-   * that many at once.
+   * partition is streamed, and the order of its rows is kept. Nothing is shuffled. Where rows are
+   * long, keep {@code spark.sql.parquet.columnarReaderBatchSize} small: Spark reads that many at
+   * once.
    *
    * @param input has the tokens column and the columns to keep
    * @param config of the model in {@code model}

@@ -12,8 +12,7 @@ import org.apache.spark.sql.SparkSession;
 final class SmallBatches {
   private static final String ROWS = "64";
   private static final List<String> READERS =
-      List.of(
-          "spark.sql.parquet.columnarReaderBatchSize", "spark.sql.orc.columnarReaderBatchSize");
+      List.of("spark.sql.parquet.columnarReaderBatchSize", "spark.sql.orc.columnarReaderBatchSize");
 
   private SmallBatches() {}
 

@@ -137,8 +137,7 @@ class ModelBroadcastTest {
       // Other models come and go, as in a notebook.
       for (int scale = 2; scale < 6; scale++) {
         Path folderOfOther = folder.resolve("other-" + scale);
-        try (MambaCheckpoint other =
-            MambaCheckpoint.open(TestModels.write(folderOfOther, scale))) {
+        try (MambaCheckpoint other = MambaCheckpoint.open(TestModels.write(folderOfOther, scale))) {
           read(serializer, write(serializer, new ModelBroadcast(other)));
         }
       }

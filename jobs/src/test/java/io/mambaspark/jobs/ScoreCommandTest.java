@@ -235,8 +235,7 @@ class ScoreCommandTest {
     assertThat(score(good).err()).contains(" overlap; choose an output elsewhere");
     output = good;
     assertThat(score(link.resolve("good"), "--overwrite").err()).contains(" overlap;");
-    assertThat(score(good, "--overwrite", "--input-format", "Parquet").err())
-        .contains(" overlap;");
+    assertThat(score(good, "--overwrite", "--input-format", "Parquet").err()).contains(" overlap;");
     assertThat(TestSpark.session().read().parquet(good.toString()).count()).isEqualTo(30);
   }
 
@@ -315,6 +314,23 @@ class ScoreCommandTest {
         .containsPattern("speed +[\\d,]+ tokens/s on 2 cores")
         .contains("nothing: this is a dry run");
     assertThat(beside()).isEmpty();
+  }
+
+  @Test
+  void a_dry_run_counts_the_columns_that_are_kept_as_often_as_they_are_written() {
+    Path wide = own.resolve("wide");
+    rows(new Random(1).ints(200, 0, 24).toArray())
+        .selectExpr("tokens", "randstr(20000, 7) as a", "randstr(40000, 8) as b")
+        .write()
+        .parquet(wide.toString());
+    assertThat(score(wide, "--dry-run", "--keep-columns", "").out())
+        .containsPattern("output +\\d+ bytes");
+    assertThat(score(wide, "--dry-run", "--keep-columns", "a").out())
+        .containsPattern("output +(1\\d|20)\\.\\d kB");
+    assertThat(score(wide, "--dry-run", "--keep-columns", "a", "--emit", "logits").out())
+        .containsPattern("output +[34]\\.\\d MB");
+    assertThat(Cli.run("score", "--model", model, "--input", "demo", "--dry-run").out())
+        .containsPattern("tokens +\\d[\\d,]+");
   }
 
   @Test

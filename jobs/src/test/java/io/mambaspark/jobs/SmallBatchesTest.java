@@ -15,8 +15,7 @@ class SmallBatchesTest {
     SparkSession spark = TestSpark.session();
     spark.conf().set(ORC, "1000");
     List<String> during =
-        SmallBatches.during(
-            spark, () -> List.of(spark.conf().get(PARQUET), spark.conf().get(ORC)));
+        SmallBatches.during(spark, () -> List.of(spark.conf().get(PARQUET), spark.conf().get(ORC)));
     assertThat(during).containsExactly("64", "1000");
     assertThat(spark.conf().contains(PARQUET)).isFalse();
     assertThat(spark.conf().get(ORC)).isEqualTo("1000");

@@ -124,8 +124,8 @@ public final class MambaModel {
     builder.add(name, shape, "random numbers", floats);
   }
 
-  /** The same weights with other kernels; for comparing them. */
-  MambaModel with(Kernels other) {
+  /** The same weights, not copied, with other kernels: for comparing and measuring kernels. */
+  public MambaModel with(Kernels other) {
     return new MambaModel(weights, other);
   }
 

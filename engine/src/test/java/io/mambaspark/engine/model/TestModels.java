@@ -40,7 +40,8 @@ public final class TestModels {
     return builder.build();
   }
 
-  static int[] shape(MambaConfig config, String name) {
+  /** The shape that a tensor of this name has in such a model. */
+  public static int[] shape(MambaConfig config, String name) {
     return TensorNames.shape(config, TensorNames.of(name));
   }
 

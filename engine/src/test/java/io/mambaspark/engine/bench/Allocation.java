@@ -1,0 +1,36 @@
+package io.mambaspark.engine.bench;
+
+import com.sun.management.ThreadMXBean;
+import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.Scorer;
+import io.mambaspark.engine.score.Scores;
+import io.mambaspark.engine.score.Sequence;
+import io.mambaspark.engine.score.Wanted;
+import java.lang.management.ManagementFactory;
+import java.util.Iterator;
+import java.util.List;
+
+/** Bytes that scoring allocates for a further token. */
+final class Allocation {
+  private static final int SHORT = 1;
+  private static final int LONG = 3;
+
+  private Allocation() {}
+
+  /** For a perplexity: what one document of three chunks takes beyond one of one chunk. */
+  static double bytesPerToken(MambaModel model) {
+    Scorer scorer = new Scorer(model);
+    long more = bytes(scorer, LONG) - bytes(scorer, SHORT);
+    return (double) more / ((LONG - SHORT) * Scorer.CHUNK);
+  }
+
+  private static long bytes(Scorer scorer, int chunks) {
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    Sequence<Integer> document = new Sequence<>(0, new int[chunks * Scorer.CHUNK + 1]);
+    Wanted perplexity = new Wanted(true, false, 0, false);
+    long before = threads.getCurrentThreadAllocatedBytes();
+    Iterator<Scores<Integer>> scores = scorer.score(List.of(document).iterator(), perplexity);
+    scores.next();
+    return threads.getCurrentThreadAllocatedBytes() - before;
+  }
+}

@@ -1,0 +1,140 @@
+package io.mambaspark.engine.bench;
+
+import io.mambaspark.engine.kernel.Kernels;
+import io.mambaspark.engine.kernel.TestKernels;
+import io.mambaspark.engine.model.MambaConfig;
+import io.mambaspark.engine.model.MambaModel;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Measures the whole forward pass on random weights, always beside the peak of fused multiply-adds
+ * that the same JVM reaches in the same minutes. scripts/bench.sh starts it and says more.
+ */
+public final class Bench {
+  /** A short document, its first token included. */
+  private static final int SHORT_DOCUMENT = 30;
+
+  /** Tokens for the scalar kernels, which are slow. */
+  private static final int FEW = 48;
+
+  private static final long SEED = 1;
+
+  private final BenchOptions options;
+  private final Cores cores;
+  private final Peak peak;
+  private final Report report;
+
+  private Bench(BenchOptions options, Cores cores) {
+    this.options = options;
+    this.cores = cores;
+    this.peak = new Peak(cores);
+    this.report = new Report(options, peak);
+  }
+
+  /** Exits with 2 if the arguments are wrong. */
+  public static void main(String[] args) throws IOException {
+    BenchOptions options = null;
+    try {
+      options = BenchOptions.parse(args);
+    } catch (IllegalArgumentException e) {
+      System.err.println(e.getMessage());
+      System.exit(2);
+    }
+    try (Cores cores = new Cores(options.threads())) {
+      Bench bench = new Bench(options, cores);
+      bench.run();
+      bench.report.print(System.out);
+      Path json = bench.report.write(Path.of(System.getProperty("mambaspark.bench.out", ".")));
+      System.out.println("\nWritten to " + json);
+    }
+  }
+
+  private void run() {
+    say("Warming up the peak loop");
+    long end = System.nanoTime() + 2_000_000_000L;
+    while (System.nanoTime() < end) {
+      peaks();
+    }
+    peak.clear();
+    for (Shape shape : options.shapes()) {
+      measure(shape);
+      System.gc();
+    }
+    products(Shape.SMALLEST);
+  }
+
+  /** A sample of the peak on one thread, and one on all. */
+  private void peaks() {
+    peak.measure(1);
+    if (cores.count() > 1) {
+      peak.measure(cores.count());
+    }
+  }
+
+  private void measure(Shape shape) {
+    boolean first = shape.equals(options.shapes().get(0));
+    say("Making " + shape.name() + " of random weights");
+    MambaConfig config = shape.config();
+    MambaModel model = MambaModel.random(config, SEED);
+
+    List<ForwardRun> runs = new ArrayList<>();
+    ForwardRun one = new ForwardRun("long document", model, 1, 0);
+    runs.add(one);
+    runs.add(new ForwardRun(SHORT_DOCUMENT + "-token documents", model, 1, SHORT_DOCUMENT));
+    // BF16 weights belong here, as a run on one thread with a model of their own.
+    if (cores.count() > 1) {
+      runs.add(new ForwardRun("long documents", model, cores.count(), 0));
+    }
+
+    say("Warming up " + shape.name());
+    for (ForwardRun run : runs) {
+      boolean cold = first && run == one;
+      run.prepare(cores, cold ? options.coldWarmUp() : options.warmUp(), options.sample());
+    }
+    for (int repeat = 1; repeat <= options.repeats(); repeat++) {
+      say("Measuring %s, %d of %d".formatted(shape.name(), repeat, options.repeats()));
+      for (ForwardRun run : runs) {
+        peaks();
+        run.measure(cores);
+      }
+    }
+    peaks();
+    say("Timing the kernels of " + shape.name());
+    Breakdown breakdown = Breakdown.of(model, cores, first ? 2 : 1, options.sample());
+    if (shape.equals(Shape.SMALLEST)) {
+      report.allocated(Allocation.bytesPerToken(model));
+      runs.add(scalar(model));
+    }
+    report.add(shape, runs, breakdown);
+  }
+
+  private ForwardRun scalar(MambaModel model) {
+    say("Measuring the scalar kernels");
+    Kernels kernels = TestKernels.scalar();
+    MambaModel small = MambaModel.random(MambaConfig.of(128, 2, 1024), SEED).with(kernels);
+    new ForwardRun("warm-up", small, 1, FEW + 1).prepare(cores, options.warmUp(), 0);
+    ForwardRun run = new ForwardRun("scalar kernels", model.with(kernels), 1, FEW + 1, FEW);
+    run.measure(cores);
+    run.measure(cores);
+    return run;
+  }
+
+  /** After everything else, so that the JVM has seen all shapes. */
+  private void products(Shape shape) {
+    say("Measuring the products of " + shape.name() + " alone");
+    ProductPass pass = new ProductPass(shape.config());
+    for (int repeat = 0; repeat < options.repeats(); repeat++) {
+      peaks();
+      cores.run(1, thread -> pass.measure());
+    }
+    peaks();
+    report.add(shape, pass);
+  }
+
+  private static void say(String what) {
+    System.err.println(what + " ...");
+  }
+}

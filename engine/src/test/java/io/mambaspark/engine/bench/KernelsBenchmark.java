@@ -1,0 +1,255 @@
+package io.mambaspark.engine.bench;
+
+import io.mambaspark.engine.kernel.Kernels;
+import io.mambaspark.engine.kernel.LogSoftmax;
+import io.mambaspark.engine.kernel.PackedMatrix;
+import io.mambaspark.engine.kernel.Panels;
+import io.mambaspark.engine.kernel.TestKernels;
+import io.mambaspark.engine.model.MambaConfig;
+import io.mambaspark.engine.score.Scorer;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.IntToLongFunction;
+import org.openjdk.jmh.annotations.AuxCounters;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Measurement;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.Warmup;
+
+/**
+ * The kernels one by one, at the sizes of the 130m shape and of a full chunk, each compared with
+ * the scalar kernels before it is timed. {@code flop} of a product, in a nanosecond, are its
+ * GFLOP/s: to be compared with those of {@link #fmaPeak}.
+ */
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.MICROSECONDS)
+@Warmup(iterations = 4, time = 1)
+@Measurement(iterations = 5, time = 1)
+@Fork(1)
+public class KernelsBenchmark {
+  private static final MambaConfig CONFIG = Shape.SMALLEST.config();
+  private static final int ROWS = Scorer.CHUNK;
+  private static final int STRIDE = Panels.stride(ROWS);
+  private static final int INNER = Panels.count(CONFIG.dInner());
+  private static final Kernels KERNELS = Kernels.best();
+
+  /** Floating-point operations done. */
+  @AuxCounters(AuxCounters.Type.OPERATIONS)
+  @State(Scope.Thread)
+  public static class Flop {
+    /** What JMH shows. */
+    public long flop;
+  }
+
+  /** Operands of a product. */
+  @State(Scope.Thread)
+  public static class Product {
+    /** Which; of the head a block. */
+    @Param({"in_proj", "x_proj", "dt_proj", "out_proj", "head"})
+    public String name;
+
+    private PackedMatrix w;
+    private float[] a;
+    private float[] c;
+    private long flop;
+
+    /** Fills the operands and compares. */
+    @Setup
+    public void fill() {
+      int dInner = CONFIG.dInner();
+      switch (name) {
+        case "in_proj" -> fill(CONFIG.dModel(), dInner, dInner);
+        case "x_proj" -> fill(dInner, CONFIG.dtRank(), CONFIG.dState(), CONFIG.dState());
+        case "dt_proj" -> fill(CONFIG.dtRank(), dInner);
+        case "out_proj" -> fill(dInner, CONFIG.dModel());
+        case "head" -> fill(CONFIG.dModel(), LogSoftmax.BLOCK * Panels.WIDTH);
+        default -> throw new IllegalArgumentException(name);
+      }
+    }
+
+    private void fill(int k, int... sections) {
+      w = new PackedMatrix(k, sections);
+      for (int section = 0; section < sections.length; section++) {
+        w.rows(section, 0, sections[section], random(sections[section] * k, -1, 1));
+        flop += 2L * ROWS * k * sections[section];
+      }
+      a = random(Panels.count(k) * STRIDE * Panels.WIDTH, -1, 1);
+      c = new float[w.panels() * STRIDE * Panels.WIDTH];
+      check(c, kernels -> run(kernels));
+    }
+
+    private void run(Kernels kernels) {
+      kernels.product(a, ROWS, STRIDE, w, null, 0, w.panels(), c);
+    }
+  }
+
+  /** Operands of everything else. */
+  @State(Scope.Thread)
+  public static class Layer {
+    private final float[] xz = random(2 * INNER * STRIDE * Panels.WIDTH, -1, 1);
+    private final float[] x = random(INNER * STRIDE * Panels.WIDTH, -1, 1);
+    private final float[] y = new float[x.length];
+    private final float[] dt = random(x.length, -1, 1);
+    private final float[] bc = random(2 * STRIDE * Panels.WIDTH, -1, 1);
+    private final float[] a = random(INNER * Panels.WIDTH * CONFIG.dState(), -2, -0.1);
+    private final float[] state = new float[a.length];
+    private final float[] channels = random(INNER * Panels.WIDTH, -0.1, 0.1);
+    private final float[] dtBias = random(INNER * Panels.WIDTH, -4.8, -4.4);
+    private final float[] weight = random(INNER * Panels.WIDTH * CONFIG.dConv(), 0, 0.2);
+    // Around this bias what is convolved again and again stays near 1.
+    private final float[] bias = random(INNER * Panels.WIDTH, 0.9, 1.1);
+    private final float[] context = new float[INNER * Panels.WIDTH * (CONFIG.dConv() - 1)];
+    private final float[] window = new float[(CONFIG.dConv() - 1 + ROWS) * Panels.WIDTH];
+    private final float[] sums = new float[STRIDE * Panels.WIDTH];
+    private final float[] max = new float[STRIDE * Panels.WIDTH];
+    private final float[] sum = new float[STRIDE * Panels.WIDTH];
+    private final float[] argMax = new float[STRIDE * Panels.WIDTH];
+
+    /** Compares. */
+    @Setup
+    public void check() {
+      float[] dtBefore = dt.clone();
+      KernelsBenchmark.check(
+          y,
+          kernels -> {
+            System.arraycopy(dtBefore, 0, dt, 0, dt.length);
+            Arrays.fill(state, 0f);
+            scan(kernels);
+          });
+      float[] xBefore = x.clone();
+      KernelsBenchmark.check(
+          x,
+          kernels -> {
+            System.arraycopy(xBefore, 0, x, 0, x.length);
+            Arrays.fill(context, 0f);
+            convolution(kernels);
+          });
+      KernelsBenchmark.check(y, this::norm);
+      KernelsBenchmark.check(
+          sum,
+          kernels -> {
+            Arrays.fill(max, LogSoftmax.NOTHING);
+            Arrays.fill(sum, 0f);
+            fold(kernels);
+          });
+    }
+
+    private void scan(Kernels kernels) {
+      kernels.selectiveScan(
+          xz,
+          dt,
+          bc,
+          0,
+          bc.length / 2,
+          INNER,
+          STRIDE,
+          0,
+          ROWS,
+          a,
+          CONFIG.dState(),
+          channels,
+          dtBias,
+          state,
+          y);
+    }
+
+    private void convolution(Kernels kernels) {
+      kernels.convolution(x, INNER, STRIDE, 0, ROWS, weight, bias, CONFIG.dConv(), context, window);
+    }
+
+    private void norm(Kernels kernels) {
+      kernels.rmsNorm(xz, 0, CONFIG.dModel(), ROWS, STRIDE, channels, CONFIG.normEps(), y, sums);
+    }
+
+    private void fold(Kernels kernels) {
+      kernels.foldLogits(xz, LogSoftmax.BLOCK, 0, ROWS, STRIDE, max, sum, argMax);
+    }
+  }
+
+  /** The peak loop. */
+  @State(Scope.Thread)
+  public static class PeakLoop {
+    /** Independent chains of fused multiply-adds. */
+    @Param({"8", "12", "16"})
+    public int chains;
+
+    private final IntToLongFunction loop = Peak.loop();
+  }
+
+  private static float[] random(int length, double from, double to) {
+    SplittableRandom random = new SplittableRandom(length);
+    float[] values = new float[length];
+    for (int i = 0; i < length; i++) {
+      values[i] = (float) (from + (to - from) * random.nextDouble());
+    }
+    return values;
+  }
+
+  private static void check(float[] result, Consumer<Kernels> kernel) {
+    Arrays.fill(result, 0f);
+    kernel.accept(TestKernels.scalar());
+    float[] expected = result.clone();
+    Arrays.fill(result, 0f);
+    kernel.accept(KERNELS);
+    if (!Arrays.equals(result, expected)) {
+      throw new IllegalStateException("the kernel's result is not that of the scalar kernels");
+    }
+  }
+
+  /** The machine's peak is the best of these. */
+  @Benchmark
+  @BenchmarkMode(Mode.Throughput)
+  @OutputTimeUnit(TimeUnit.NANOSECONDS)
+  public long fmaPeak(PeakLoop peak, Flop flop) {
+    long done = peak.loop.applyAsLong(peak.chains);
+    flop.flop += done;
+    return done;
+  }
+
+  /** The product of a full chunk. */
+  @Benchmark
+  @BenchmarkMode(Mode.Throughput)
+  @OutputTimeUnit(TimeUnit.NANOSECONDS)
+  public float[] product(Product product, Flop flop) {
+    product.run(KERNELS);
+    flop.flop += product.flop;
+    return product.c;
+  }
+
+  /** Softplus, scan and gate of one layer. */
+  @Benchmark
+  public float[] selectiveScan(Layer layer) {
+    layer.scan(KERNELS);
+    return layer.y;
+  }
+
+  /** Convolution and SiLU of one layer. */
+  @Benchmark
+  public float[] convolution(Layer layer) {
+    layer.convolution(KERNELS);
+    return layer.x;
+  }
+
+  /** The norm before a layer. */
+  @Benchmark
+  public float[] rmsNorm(Layer layer) {
+    layer.norm(KERNELS);
+    return layer.y;
+  }
+
+  /** One block of logits, of {@link LogSoftmax#BLOCK} panels. */
+  @Benchmark
+  public float[] foldLogits(Layer layer) {
+    layer.fold(KERNELS);
+    return layer.sum;
+  }
+}

@@ -1,0 +1,54 @@
+package io.mambaspark.engine.bench;
+
+import io.mambaspark.engine.model.MambaConfig;
+import java.util.List;
+
+/** The shapes of the published models, state-spaces/mamba-130m to mamba-2.8b. */
+record Shape(String name, int dModel, int nLayer) {
+  static final List<Shape> ALL =
+      List.of(
+          new Shape("130m", 768, 24),
+          new Shape("370m", 1024, 48),
+          new Shape("1.4b", 2048, 48),
+          new Shape("2.8b", 2560, 64));
+
+  static final Shape SMALLEST = ALL.get(0);
+
+  /** Before it is padded to 50280. */
+  private static final int VOCABULARY = 50277;
+
+  static Shape of(String name) {
+    return ALL.stream()
+        .filter(shape -> shape.name.equals(name))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "--shapes %s: expected some of %s"
+                        .formatted(
+                            name, String.join(",", ALL.stream().map(Shape::name).toList()))));
+  }
+
+  MambaConfig config() {
+    return MambaConfig.of(dModel, nLayer, VOCABULARY);
+  }
+
+  /** Floating-point operations of a token in the layers' products. */
+  static double layerFlop(MambaConfig c) {
+    double inProj = 2.0 * c.dInner() * c.dModel();
+    double xProj = (c.dtRank() + 2.0 * c.dState()) * c.dInner();
+    double dtProj = (double) c.dtRank() * c.dInner();
+    double outProj = (double) c.dInner() * c.dModel();
+    return 2 * c.nLayer() * (inProj + xProj + dtProj + outProj);
+  }
+
+  /** Floating-point operations of a token in the head's product, all logits. */
+  static double headFlop(MambaConfig c) {
+    return 2.0 * c.vocabSize() * c.dModel();
+  }
+
+  /** Floating-point operations of a token in all products; nothing else is counted. */
+  static double flop(MambaConfig c) {
+    return layerFlop(c) + headFlop(c);
+  }
+}

@@ -1,0 +1,154 @@
+package io.mambaspark.engine.bench;
+
+import io.mambaspark.engine.kernel.Kernels;
+import io.mambaspark.engine.kernel.PackedMatrix;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.Map;
+
+/** Kernels that add up how long each takes. For one thread. */
+final class TimedKernels implements Kernels {
+  /** What is told apart. */
+  enum Kernel {
+    PRODUCT,
+    HEAD_PRODUCT,
+    FOLD,
+    SCAN,
+    CONVOLUTION,
+    NORM,
+    ADD
+  }
+
+  private final Kernels kernels;
+  private final int headPanels;
+  private final long[] nanos = new long[Kernel.values().length];
+
+  /** {@code headPanels}: panels of the head's matrix; no other matrix has as many. */
+  TimedKernels(Kernels kernels, int headPanels) {
+    this.kernels = kernels;
+    this.headPanels = headPanels;
+  }
+
+  /** Begins anew. */
+  void clear() {
+    Arrays.fill(nanos, 0);
+  }
+
+  /** Seconds in each kernel. */
+  Map<Kernel, Double> seconds() {
+    Map<Kernel, Double> seconds = new EnumMap<>(Kernel.class);
+    for (Kernel kernel : Kernel.values()) {
+      seconds.put(kernel, nanos[kernel.ordinal()] / 1e9);
+    }
+    return seconds;
+  }
+
+  private void count(Kernel kernel, long start) {
+    nanos[kernel.ordinal()] += System.nanoTime() - start;
+  }
+
+  @Override
+  public String describe() {
+    return kernels.describe();
+  }
+
+  @Override
+  public void product(
+      float[] a,
+      int rows,
+      int stride,
+      PackedMatrix w,
+      float[] bias,
+      int first,
+      int end,
+      float[] c) {
+    long start = System.nanoTime();
+    kernels.product(a, rows, stride, w, bias, first, end, c);
+    count(w.panels() == headPanels ? Kernel.HEAD_PRODUCT : Kernel.PRODUCT, start);
+  }
+
+  @Override
+  public void rmsNorm(
+      float[] x,
+      int xOffset,
+      int columns,
+      int rows,
+      int stride,
+      float[] weight,
+      float eps,
+      float[] to,
+      float[] sums) {
+    long start = System.nanoTime();
+    kernels.rmsNorm(x, xOffset, columns, rows, stride, weight, eps, to, sums);
+    count(Kernel.NORM, start);
+  }
+
+  @Override
+  public void add(float[] x, float[] y, int panels, int rows, int stride) {
+    long start = System.nanoTime();
+    kernels.add(x, y, panels, rows, stride);
+    count(Kernel.ADD, start);
+  }
+
+  @Override
+  public void convolution(
+      float[] x,
+      int panels,
+      int stride,
+      int row,
+      int length,
+      float[] weight,
+      float[] bias,
+      int dConv,
+      float[] context,
+      float[] window) {
+    long start = System.nanoTime();
+    kernels.convolution(x, panels, stride, row, length, weight, bias, dConv, context, window);
+    count(Kernel.CONVOLUTION, start);
+  }
+
+  @Override
+  public void selectiveScan(
+      float[] xz,
+      float[] dt,
+      float[] bc,
+      int bOffset,
+      int cOffset,
+      int panels,
+      int stride,
+      int row,
+      int length,
+      float[] a,
+      int dState,
+      float[] d,
+      float[] dtBias,
+      float[] state,
+      float[] y) {
+    long start = System.nanoTime();
+    kernels.selectiveScan(
+        xz, dt, bc, bOffset, cOffset, panels, stride, row, length, a, dState, d, dtBias, state, y);
+    count(Kernel.SCAN, start);
+  }
+
+  @Override
+  public void foldLogits(
+      float[] logits,
+      int panels,
+      int firstPanel,
+      int rows,
+      int stride,
+      float[] max,
+      float[] sum,
+      float[] argMax) {
+    long start = System.nanoTime();
+    kernels.foldLogits(logits, panels, firstPanel, rows, stride, max, sum, argMax);
+    count(Kernel.FOLD, start);
+  }
+
+  @Override
+  public void log(float[] x, int length) {
+    long start = System.nanoTime();
+    kernels.log(x, length);
+    count(Kernel.FOLD, start);
+  }
+}

@@ -1,5 +1,6 @@
 package io.mambaspark.jobs;
 
+import io.mambaspark.engine.kernel.WeightFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -9,6 +10,7 @@ import java.util.Map;
  * A whole scoring job: which model, which rows, scored how, written where.
  *
  * @param model a folder, any Hadoop URI, or {@code demo}
+ * @param weights how the weights are kept in memory
  * @param input paths or globs, or the single word {@code demo}; empty if {@code inputTable} is
  *     given
  * @param inputFormat a Spark data source
@@ -20,6 +22,7 @@ import java.util.Map;
  */
 public record JobOptions(
     String model,
+    WeightFormat weights,
     List<String> input,
     String inputFormat,
     String inputTable,
@@ -81,6 +84,7 @@ public record JobOptions(
   Map<String, Object> byName() {
     Map<String, Object> options = new LinkedHashMap<>();
     options.put("model", model);
+    options.put("weights", weights.name().toLowerCase(Locale.ROOT));
     options.put("input", input);
     options.put("input-format", inputFormat);
     options.put("input-table", inputTable);

@@ -5,6 +5,7 @@ import com.esotericsoftware.kryo.serializers.JavaSerializer;
 import io.mambaspark.engine.checkpoint.DType;
 import io.mambaspark.engine.checkpoint.FloatReader;
 import io.mambaspark.engine.checkpoint.StoredTensor;
+import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.MambaModel;
@@ -29,8 +30,8 @@ import org.slf4j.LoggerFactory;
  * <p>On the driver it holds an open checkpoint. What is sent is the tensors as stored, two bytes a
  * weight where the checkpoint has two; an executor packs them one by one as they arrive, so that no
  * second copy lives. It does so once per JVM: Spark unpacks a broadcast once for all tasks, and
- * models that this JVM already has are found by their fingerprint. In local mode Spark hands back
- * the driver's own object, which then packs the checkpoint when the first task asks.
+ * models that this JVM already has are found by their identity. In local mode Spark hands back the
+ * driver's own object, which then packs the checkpoint when the first task asks.
  *
  * <p>Kryo would look at the fields; it is told to leave the work to Java's serialization.
  */
@@ -45,6 +46,7 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
   private static final int REFERENCE = -1;
 
   private String fingerprint;
+  private WeightFormat weights;
   private MambaConfig config;
   private MambaCheckpoint checkpoint;
   private MambaModel model;
@@ -56,16 +58,22 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
    * Wraps an open checkpoint, which the caller closes when the broadcast is no longer needed. Reads
    * every weight once for the fingerprint.
    */
-  public ModelBroadcast(MambaCheckpoint checkpoint) {
+  public ModelBroadcast(MambaCheckpoint checkpoint, WeightFormat weights) {
     this.checkpoint = checkpoint;
+    this.weights = weights;
     this.config = checkpoint.config();
     this.fingerprint = checkpoint.fingerprint();
+  }
+
+  /** What the model computes depends on these two: the stored weights, and how they are kept. */
+  String identity() {
+    return fingerprint + " " + weights;
   }
 
   /** The packed model, shared by all tasks of this JVM. The first call may pack it. */
   public synchronized MambaModel model() {
     if (model == null) {
-      model = Packed.model(fingerprint, checkpoint::load);
+      model = Packed.model(identity(), () -> checkpoint.load(weights));
     }
     return model;
   }
@@ -79,12 +87,13 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
   @Override
   public void writeExternal(ObjectOutput out) throws IOException {
     out.writeUTF(fingerprint);
+    out.writeUTF(weights.name());
     out.writeObject(config);
     if (checkpoint == null) {
       // An executor that is short of storage memory moves the broadcast to disk and back: the
       // weights would come back to this JVM's memory with the next task, so they stay there and a
       // reference to them is enough.
-      Packed.pin(fingerprint, model);
+      Packed.pin(identity(), model);
       out.writeInt(REFERENCE);
       return;
     }
@@ -116,11 +125,12 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
   @Override
   public void readExternal(ObjectInput in) throws IOException, ClassNotFoundException {
     fingerprint = in.readUTF();
+    weights = WeightFormat.valueOf(in.readUTF());
     config = (MambaConfig) in.readObject();
     int tensors = in.readInt();
     try {
       // Where the model is already here the rest of the stream stays unread, which Java allows.
-      model = Packed.model(fingerprint, () -> pack(in, tensors));
+      model = Packed.model(identity(), () -> pack(in, tensors));
     } catch (UncheckedIOException e) {
       throw e.getCause();
     }
@@ -132,7 +142,7 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
     }
     try {
       long start = System.nanoTime();
-      MambaModel.Builder builder = new MambaModel.Builder(config);
+      MambaModel.Builder builder = new MambaModel.Builder(config, weights);
       for (int i = 0; i < tensors; i++) {
         String name = in.readUTF();
         DType dtype = DType.valueOf(in.readUTF());
@@ -185,21 +195,21 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
     private Packed() {}
 
     /** Packs a model unless it is here. Tasks that ask meanwhile wait, as they need it too. */
-    static synchronized MambaModel model(String fingerprint, Supplier<MambaModel> pack) {
-      WeakReference<MambaModel> known = MODELS.get(fingerprint);
+    static synchronized MambaModel model(String identity, Supplier<MambaModel> pack) {
+      WeakReference<MambaModel> known = MODELS.get(identity);
       MambaModel model = known == null ? null : known.get();
       if (model == null) {
         MODELS.values().removeIf(reference -> reference.get() == null);
         model = pack.get();
         loads++;
-        MODELS.put(fingerprint, new WeakReference<>(model));
+        MODELS.put(identity, new WeakReference<>(model));
       }
       return model;
     }
 
-    static synchronized void pin(String fingerprint, MambaModel model) {
-      PINNED.put(fingerprint, model);
-      MODELS.put(fingerprint, new WeakReference<>(model));
+    static synchronized void pin(String identity, MambaModel model) {
+      PINNED.put(identity, model);
+      MODELS.put(identity, new WeakReference<>(model));
     }
 
     /** How often this JVM packed a model. */
@@ -208,9 +218,9 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
     }
 
     /** Lets go of a model; those who use it keep it. */
-    static synchronized void drop(String fingerprint) {
-      PINNED.remove(fingerprint);
-      MODELS.remove(fingerprint);
+    static synchronized void drop(String identity) {
+      PINNED.remove(identity);
+      MODELS.remove(identity);
     }
   }
 }

@@ -1,5 +1,6 @@
 package io.mambaspark.jobs;
 
+import io.mambaspark.engine.kernel.WeightFormat;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -61,6 +62,15 @@ final class ScoreCommand implements Callable<Integer> {
       paramLabel = "FOLDER",
       description = "Checkpoint: a folder, any Hadoop URI, or 'demo' for the model inside the jar.")
   String model;
+
+  @Option(
+      names = "--weights",
+      defaultValue = "f32",
+      paramLabel = "FORMAT",
+      description =
+          "How weights are kept in memory: f32, or bf16 in half of it, which is exact for checkpoints"
+              + " in BF16 and rounds others (default: ${DEFAULT-VALUE}).")
+  String weights;
 
   @Option(
       names = "--input",
@@ -198,6 +208,7 @@ final class ScoreCommand implements Callable<Integer> {
             fail);
     return new JobOptions(
         model,
+        weightFormat(),
         input,
         inputFormat,
         inputTable,
@@ -209,6 +220,14 @@ final class ScoreCommand implements Callable<Integer> {
         overwrite,
         strict,
         dryRun);
+  }
+
+  private WeightFormat weightFormat() {
+    return switch (weights) {
+      case "f32" -> WeightFormat.F32;
+      case "bf16" -> WeightFormat.BF16;
+      default -> throw Refusal.wrongUsage("--weights %s: expected f32 or bf16", weights);
+    };
   }
 
   private static List<String> columns(String list) {

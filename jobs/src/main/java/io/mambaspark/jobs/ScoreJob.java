@@ -10,6 +10,7 @@ import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -60,8 +61,10 @@ public final class ScoreJob {
     Input.checkApart(options, files);
     try (ModelSource source = ModelSource.open(options.model(), files)) {
       options.scoring().check(source.checkpoint().config());
-      String fingerprint = source.checkpoint().fingerprint();
-      ModelBroadcast model = new ModelBroadcast(source.checkpoint());
+      ModelBroadcast model = new ModelBroadcast(source.checkpoint(), options.weights());
+      if (source.checkpoint().rounds(options.weights())) {
+        LOG.warn("--weights bf16 rounds weights that the checkpoint holds in more digits");
+      }
       boolean ours = SparkSession.getDefaultSession().isEmpty();
       SparkSession spark = session();
       try {
@@ -69,7 +72,7 @@ public final class ScoreJob {
         Kernels.best();
         return SmallBatches.during(spark, () -> run(spark, source, model, output));
       } finally {
-        ModelBroadcast.Packed.drop(fingerprint);
+        ModelBroadcast.Packed.drop(model.identity());
         if (ours) {
           quietly("stop Spark", spark::stop);
         }
@@ -209,6 +212,8 @@ public final class ScoreJob {
     Map<String, Object> model = new LinkedHashMap<>();
     model.put("path", source.name());
     model.put("fingerprint", checkpoint.fingerprint());
+    model.put("weights", options.weights().name().toLowerCase(Locale.ROOT));
+    model.put("weights_rounded", checkpoint.rounds(options.weights()));
     model.put("parameters", checkpoint.parameterCount());
     return new Summary(totals, emit, documents, seconds, model, options.byName());
   }

@@ -3,6 +3,7 @@ package io.mambaspark.jobs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.engine.model.MambaModel;
 import io.mambaspark.engine.score.Scorer;
@@ -43,7 +44,7 @@ class ModelBroadcastTest {
 
   private static void forget(Path model) {
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(model)) {
-      ModelBroadcast.Packed.drop(checkpoint.fingerprint());
+      ModelBroadcast.Packed.drop(checkpoint.fingerprint() + " F32");
     }
   }
 
@@ -74,9 +75,9 @@ class ModelBroadcastTest {
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
       Scores<String> expected = score(checkpoint.load());
       for (Serializer serializer : List.of(new JavaSerializer(conf), new KryoSerializer(conf))) {
-        ModelBroadcast.Packed.drop(checkpoint.fingerprint());
+        ModelBroadcast.Packed.drop(checkpoint.fingerprint() + " F32");
         long before = ModelBroadcast.Packed.loads();
-        byte[] bytes = write(serializer, new ModelBroadcast(checkpoint));
+        byte[] bytes = write(serializer, new ModelBroadcast(checkpoint, WeightFormat.F32));
         ModelBroadcast arrived = read(serializer, bytes);
         assertThat(ModelBroadcast.Packed.loads() - before).isEqualTo(1);
         Scores<String> scores = score(arrived.model());
@@ -92,7 +93,10 @@ class ModelBroadcastTest {
     Path demo = Files.createDirectory(folder.resolve("demo"));
     Demo.unpackModel(demo);
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(demo)) {
-      byte[] bytes = write(new JavaSerializer(new SparkConf()), new ModelBroadcast(checkpoint));
+      byte[] bytes =
+          write(
+              new JavaSerializer(new SparkConf()),
+              new ModelBroadcast(checkpoint, WeightFormat.F32));
       assertThat(bytes.length).isBetween(2_400_000, 2_500_000);
       ModelBroadcast arrived = read(new JavaSerializer(new SparkConf()), bytes);
       assertThat(score(arrived.model()).nll()).isEqualTo(score(checkpoint.load()).nll());
@@ -103,7 +107,7 @@ class ModelBroadcastTest {
   void a_model_that_this_jvm_has_is_not_unpacked_again() {
     JavaSerializer serializer = new JavaSerializer(new SparkConf());
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
-      byte[] bytes = write(serializer, new ModelBroadcast(checkpoint));
+      byte[] bytes = write(serializer, new ModelBroadcast(checkpoint, WeightFormat.F32));
       long before = ModelBroadcast.Packed.loads();
       MambaModel first = read(serializer, bytes).model();
       ModelBroadcast second = read(serializer, bytes);
@@ -114,7 +118,7 @@ class ModelBroadcastTest {
       byte[] reference = write(serializer, second);
       assertThat(reference.length).isLessThan(2000);
       assertThat(read(serializer, reference).model()).isSameAs(first);
-      ModelBroadcast.Packed.drop(checkpoint.fingerprint());
+      ModelBroadcast.Packed.drop(checkpoint.fingerprint() + " F32");
       assertThatThrownBy(() -> read(serializer, reference))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageEndingWith("is no longer in this JVM");
@@ -128,7 +132,7 @@ class ModelBroadcastTest {
     byte[] reference;
     WeakReference<MambaModel> model;
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
-      whole = write(serializer, new ModelBroadcast(checkpoint));
+      whole = write(serializer, new ModelBroadcast(checkpoint, WeightFormat.F32));
       model = new WeakReference<>(read(serializer, whole).model());
       assertThat(goes(model)).isTrue();
 
@@ -138,12 +142,12 @@ class ModelBroadcastTest {
       for (int scale = 2; scale < 6; scale++) {
         Path folderOfOther = folder.resolve("other-" + scale);
         try (MambaCheckpoint other = MambaCheckpoint.open(TestModels.write(folderOfOther, scale))) {
-          read(serializer, write(serializer, new ModelBroadcast(other)));
+          read(serializer, write(serializer, new ModelBroadcast(other, WeightFormat.F32)));
         }
       }
       assertThat(goes(model)).isFalse();
       assertThat(read(serializer, reference).model()).isSameAs(model.get());
-      ModelBroadcast.Packed.drop(checkpoint.fingerprint());
+      ModelBroadcast.Packed.drop(checkpoint.fingerprint() + " F32");
       assertThat(goes(model)).isTrue();
     }
   }
@@ -162,7 +166,8 @@ class ModelBroadcastTest {
         JavaSparkContext.fromSparkContext(TestSpark.session().sparkContext());
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
       long before = ModelBroadcast.Packed.loads();
-      Broadcast<ModelBroadcast> sent = context.broadcast(new ModelBroadcast(checkpoint));
+      Broadcast<ModelBroadcast> sent =
+          context.broadcast(new ModelBroadcast(checkpoint, WeightFormat.F32));
       List<Integer> tasks = IntStream.range(0, 8).boxed().toList();
       long models =
           context

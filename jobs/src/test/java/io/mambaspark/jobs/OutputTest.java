@@ -4,6 +4,7 @@ import static io.mambaspark.jobs.TestSpark.rows;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.mambaspark.engine.kernel.WeightFormat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -74,6 +75,7 @@ class OutputTest {
     return Output.at(
         new JobOptions(
             "m",
+            WeightFormat.F32,
             List.of("in"),
             "json",
             null,

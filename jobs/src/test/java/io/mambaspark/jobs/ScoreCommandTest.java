@@ -98,10 +98,19 @@ class ScoreCommandTest {
     assertThat(json.get("mean_document_perplexity").asDouble()).isPositive();
     assertThat(json.get("model").get("fingerprint").asText()).matches("[0-9a-f]{64}");
     assertThat(json.get("options").get("emit").asText()).isEqualTo("perplexity");
-    assertThat(json.get("options").size()).isEqualTo(16);
+    assertThat(json.get("options").size()).isEqualTo(17);
     assertThat(json.get("versions").get("mamba_spark").asText()).matches("\\d+\\.\\d+\\.\\d+.*");
     assertThat(json.get("versions").get("spark").asText()).isEqualTo(TestSpark.session().version());
     assertThat(run.out()).contains("corpus perplexity").contains("written to");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"f32, false", "bf16, true"})
+  void the_summary_tells_how_weights_were_kept(String weights, boolean rounded) throws IOException {
+    assertThat(score(good, "--weights", weights).code()).isZero();
+    JsonNode model = summary().get("model");
+    assertThat(model.get("weights").asText()).isEqualTo(weights);
+    assertThat(model.get("weights_rounded").asBoolean()).isEqualTo(rounded);
   }
 
   @Test
@@ -372,6 +381,7 @@ class ScoreCommandTest {
         "--partitions -2 | --partitions -2: expected at least 1",
         "--limit 0 | --limit 0: expected at least 1",
         "--on-error ignore | --on-error ignore: expected quarantine or fail",
+        "--weights f16 | --weights f16: expected f32 or bf16",
         "--output-format csv | --output-format csv: expected one of parquet, json, orc",
         "--input-table t | Give either --input or --input-table, not both",
         "--input demo | --input demo stands alone",

@@ -7,6 +7,7 @@ import static io.mambaspark.jobs.TestSpark.value;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.engine.model.MambaModel;
 import io.mambaspark.engine.score.PositionLogits;
@@ -55,7 +56,7 @@ class ScoringTest {
   static void openModel() {
     checkpoint = MambaCheckpoint.open(TestModels.write(folder.resolve("model")));
     model = checkpoint.load();
-    broadcast = context().broadcast(new ModelBroadcast(checkpoint));
+    broadcast = context().broadcast(new ModelBroadcast(checkpoint, WeightFormat.F32));
   }
 
   @AfterAll
@@ -316,7 +317,8 @@ class ScoringTest {
   void a_score_that_is_not_finite_is_an_error_of_its_row() {
     try (MambaCheckpoint hot =
         MambaCheckpoint.open(TestModels.write(folder.resolve("hot"), 3e38f))) {
-      Broadcast<ModelBroadcast> sent = context().broadcast(new ModelBroadcast(hot));
+      Broadcast<ModelBroadcast> sent =
+          context().broadcast(new ModelBroadcast(hot, WeightFormat.F32));
       for (String emit : List.of("perplexity", "last-logits", "top-k=1", "logits")) {
         Dataset<Row> input = rows(new int[] {1, 2, 3}, new int[0]);
         List<Row> scored =

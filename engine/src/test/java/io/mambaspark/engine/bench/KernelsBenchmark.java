@@ -5,6 +5,7 @@ import io.mambaspark.engine.kernel.LogSoftmax;
 import io.mambaspark.engine.kernel.PackedMatrix;
 import io.mambaspark.engine.kernel.Panels;
 import io.mambaspark.engine.kernel.TestKernels;
+import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.score.Scorer;
 import java.util.Arrays;
@@ -77,7 +78,7 @@ public class KernelsBenchmark {
     }
 
     private void fill(int k, int... sections) {
-      w = new PackedMatrix(k, sections);
+      w = new PackedMatrix(WeightFormat.F32, k, sections);
       for (int section = 0; section < sections.length; section++) {
         w.rows(section, 0, sections[section], random(sections[section] * k, -1, 1));
         flop += 2L * ROWS * k * sections[section];

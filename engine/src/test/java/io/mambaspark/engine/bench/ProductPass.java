@@ -4,6 +4,7 @@ import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.kernel.LogSoftmax;
 import io.mambaspark.engine.kernel.PackedMatrix;
 import io.mambaspark.engine.kernel.Panels;
+import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.score.Scorer;
 import java.util.LinkedHashMap;
@@ -53,7 +54,7 @@ final class ProductPass {
       this.matrices = new PackedMatrix[count];
       float[] values = random(Panels.WIDTH * k, 1 / Math.sqrt(k));
       for (int i = 0; i < count; i++) {
-        matrices[i] = new PackedMatrix(k, sections);
+        matrices[i] = new PackedMatrix(WeightFormat.F32, k, sections);
         for (int section = 0; section < sections.length; section++) {
           for (int row = 0; row < sections[section]; row += Panels.WIDTH) {
             int some = Math.min(Panels.WIDTH, sections[section] - row);

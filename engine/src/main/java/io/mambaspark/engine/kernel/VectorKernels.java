@@ -6,6 +6,7 @@ import static io.mambaspark.engine.kernel.VectorMath.SPECIES;
 
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
@@ -139,6 +140,7 @@ final class VectorKernels implements Kernels {
             panel * WIDTH + lane,
             x,
             at + lane);
+        VectorPass.run(VectorPass.SILU, x, at + lane, bias, panel * WIDTH, x, at + lane, length);
       }
     }
   }
@@ -161,7 +163,7 @@ final class VectorKernels implements Kernels {
         FloatVector w = FloatVector.fromArray(SPECIES, weight, weightAt + j);
         sum = w.fma(FloatVector.fromArray(SPECIES, window, from + i + j), sum);
       }
-      VectorMath.silu(sum).intoArray(x, at + i);
+      sum.intoArray(x, at + i);
     }
   }
 
@@ -197,24 +199,18 @@ final class VectorKernels implements Kernels {
       float[] sum,
       float[] argMax) {
     int step = stride * WIDTH;
+    float[] before = new float[LANES];
     for (int i = 0; i < rows * WIDTH; i += LANES) {
-      foldMax(logits, panels, firstPanel, i, step, max, sum, argMax);
-      foldSum(logits, panels, i, step, max, sum);
+      System.arraycopy(max, i, before, 0, LANES);
+      foldMax(logits, panels, firstPanel, i, step, max, argMax);
+      foldSum(logits, panels, i, step, before, max, sum);
     }
   }
 
-  /** The new maximum; the sum is rescaled to it. */
+  /** The new maximum. */
   private static void foldMax(
-      float[] logits,
-      int panels,
-      int firstPanel,
-      int at,
-      int step,
-      float[] max,
-      float[] sum,
-      float[] argMax) {
-    FloatVector before = FloatVector.fromArray(SPECIES, max, at);
-    FloatVector most = before;
+      float[] logits, int panels, int firstPanel, int at, int step, float[] max, float[] argMax) {
+    FloatVector most = FloatVector.fromArray(SPECIES, max, at);
     FloatVector where = FloatVector.fromArray(SPECIES, argMax, at);
     for (int panel = 0; panel < panels; panel++) {
       FloatVector logit = FloatVector.fromArray(SPECIES, logits, at + panel * step);
@@ -224,29 +220,50 @@ final class VectorKernels implements Kernels {
     }
     most.intoArray(max, at);
     where.intoArray(argMax, at);
-    VectorMath.exp2(before.sub(most).mul(ScalarMath.LOG2_E))
-        .mul(FloatVector.fromArray(SPECIES, sum, at))
-        .intoArray(sum, at);
   }
 
+  /**
+   * The sum, rescaled from the maximum {@code before} to {@code max}. {@link VectorMath#exp2} is
+   * written out: see {@link VectorPass} for what becomes of calls.
+   */
   private static void foldSum(
-      float[] logits, int panels, int at, int step, float[] max, float[] sum) {
+      float[] logits, int panels, int at, int step, float[] before, float[] max, float[] sum) {
+    FloatVector low = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_LOW);
+    FloatVector round = FloatVector.broadcast(SPECIES, ScalarMath.ROUND);
+    FloatVector p5 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_5);
+    FloatVector p4 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_4);
+    FloatVector p3 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_3);
+    FloatVector p2 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_2);
+    FloatVector p1 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_1);
+    FloatVector one = FloatVector.broadcast(SPECIES, 1f);
     FloatVector most = FloatVector.fromArray(SPECIES, max, at);
-    FloatVector total = FloatVector.fromArray(SPECIES, sum, at);
+    FloatVector u0 =
+        FloatVector.fromArray(SPECIES, before, 0).sub(most).mul(ScalarMath.LOG2_E).max(low);
+    FloatVector q0 = u0.add(round);
+    FloatVector f0 = u0.sub(q0.sub(round));
+    FloatVector p0 = p5.fma(f0, p4).fma(f0, p3).fma(f0, p2).fma(f0, p1).fma(f0, one);
+    IntVector n0 = q0.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
+    FloatVector total =
+        p0.reinterpretAsInts()
+            .add(n0)
+            .reinterpretAsFloats()
+            .mul(FloatVector.fromArray(SPECIES, sum, at));
     for (int panel = 0; panel < panels; panel++) {
       FloatVector below = FloatVector.fromArray(SPECIES, logits, at + panel * step).sub(most);
-      total = total.add(VectorMath.exp2(below.mul(ScalarMath.LOG2_E)));
+      FloatVector u = below.mul(ScalarMath.LOG2_E).max(low);
+      FloatVector q = u.add(round);
+      FloatVector f = u.sub(q.sub(round));
+      FloatVector p = p5.fma(f, p4).fma(f, p3).fma(f, p2).fma(f, p1).fma(f, one);
+      IntVector n = q.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
+      total = total.add(p.reinterpretAsInts().add(n).reinterpretAsFloats());
     }
     total.intoArray(sum, at);
   }
 
+  /** One for each row of a chunk: too few to be worth vectors. */
   @Override
   public void log(float[] x, int length) {
-    int whole = SPECIES.loopBound(length);
-    for (int i = 0; i < whole; i += LANES) {
-      VectorMath.log(FloatVector.fromArray(SPECIES, x, i)).intoArray(x, i);
-    }
-    for (int i = whole; i < length; i++) {
+    for (int i = 0; i < length; i++) {
       x[i] = ScalarMath.log(x[i]);
     }
   }

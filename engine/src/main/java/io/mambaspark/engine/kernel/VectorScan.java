@@ -9,9 +9,8 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * The selective scan on vectors of channels: the state of four n at a time stays in registers while
- * time passes. Each step is a method of its own, since C2 stops inlining Vector API calls in a
- * method that has grown too large.
+ * The selective scan on vectors of channels: the state of one n at a time stays in a register while
+ * time passes.
  */
 final class VectorScan {
   private VectorScan() {}
@@ -37,35 +36,19 @@ final class VectorScan {
       for (int lane = 0; lane < WIDTH; lane += LANES) {
         int channel = panel * WIDTH + lane;
         int at = (panel * stride + row) * WIDTH + lane;
-        // y is free until then.
-        bias(dt, at, length, dtBias, channel, y);
-        tail(y, at, length);
+        // softplus; y is free until then.
+        VectorPass.run(VectorPass.BIAS, dt, at, dtBias, channel, y, at, length);
+        VectorPass.run(VectorPass.LOG1P, dt, at, dtBias, channel, y, at, length);
         softplus(dt, at, length, y);
         skip(xz, at, length, d, channel, y);
-        for (int n = 0; n < states; n += 2) {
+        for (int n = 0; n < states; n++) {
           int bcAt = Panels.index(row, n, stride);
           int stateAt = (panel * states + n) * WIDTH + lane;
-          two(xz, dt, at, length, bc, bOffset + bcAt, cOffset + bcAt, a, state, stateAt, y);
+          one(xz, dt, at, length, bc, bOffset + bcAt, cOffset + bcAt, a, state, stateAt, y);
         }
-        gate(xz, panels * stride * WIDTH + at, length, y, at);
+        int zAt = panels * stride * WIDTH + at;
+        VectorPass.run(VectorPass.GATE, xz, zAt, d, channel, y, at, length);
       }
-    }
-  }
-
-  /** {@code dt += bias; e = exp(-|dt|)}. */
-  private static void bias(float[] dt, int at, int length, float[] bias, int channel, float[] e) {
-    FloatVector b = FloatVector.fromArray(SPECIES, bias, channel);
-    for (int i = at; i < at + length * WIDTH; i += WIDTH) {
-      FloatVector biased = FloatVector.fromArray(SPECIES, dt, i).add(b);
-      biased.intoArray(dt, i);
-      VectorMath.exp(biased.abs().neg()).intoArray(e, i);
-    }
-  }
-
-  /** {@code e = log1p(e)}: what softplus adds to the positive part. */
-  private static void tail(float[] e, int at, int length) {
-    for (int i = at; i < at + length * WIDTH; i += WIDTH) {
-      VectorMath.log1pOfUnit(FloatVector.fromArray(SPECIES, e, i)).intoArray(e, i);
     }
   }
 
@@ -88,21 +71,13 @@ final class VectorScan {
     }
   }
 
-  /** {@code y *= silu(z)}. */
-  private static void gate(float[] xz, int zAt, int length, float[] y, int at) {
-    for (int i = 0; i < length * WIDTH; i += WIDTH) {
-      FloatVector z = VectorMath.silu(FloatVector.fromArray(SPECIES, xz, zAt + i));
-      FloatVector.fromArray(SPECIES, y, at + i).mul(z).intoArray(y, at + i);
-    }
-  }
-
   /**
-   * Two states: {@code s = exp2(dt·A)·s + B·(dt·x); y += C·s}.
+   * One state of the scan: {@code s = exp2(dt·A)·s + B·(dt·x); y += C·s}.
    *
-   * <p>{@link VectorMath#exp2} is written out: C2 stops inlining methods that the JDK does not
-   * force it to inline once a method has grown to 18,000 nodes, and then vectors become objects.
+   * <p>{@link VectorMath#exp2} is written out: see {@link VectorPass} for what becomes of calls.
+   * With two states in a loop C2 of JDK 17 made objects of vectors in every second run.
    */
-  private static void two(
+  private static void one(
       float[] x,
       float[] dt,
       int at,
@@ -122,33 +97,22 @@ final class VectorScan {
     FloatVector p2 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_2);
     FloatVector p1 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_1);
     FloatVector one = FloatVector.broadcast(SPECIES, 1f);
-    FloatVector a0 = FloatVector.fromArray(SPECIES, a, stateAt);
-    FloatVector a1 = FloatVector.fromArray(SPECIES, a, stateAt + WIDTH);
-    FloatVector s0 = FloatVector.fromArray(SPECIES, state, stateAt);
-    FloatVector s1 = FloatVector.fromArray(SPECIES, state, stateAt + WIDTH);
+    FloatVector decayRate = FloatVector.fromArray(SPECIES, a, stateAt);
+    FloatVector s = FloatVector.fromArray(SPECIES, state, stateAt);
     for (int t = 0; t < length * WIDTH; t += WIDTH) {
       FloatVector step = FloatVector.fromArray(SPECIES, dt, at + t);
       FloatVector input = FloatVector.fromArray(SPECIES, x, at + t).mul(step);
       FloatVector out = FloatVector.fromArray(SPECIES, y, at + t);
-      FloatVector u0 = step.mul(a0).max(low);
-      FloatVector q0 = u0.add(round);
-      FloatVector f0 = u0.sub(q0.sub(round));
-      FloatVector e0 = p5.fma(f0, p4).fma(f0, p3).fma(f0, p2).fma(f0, p1).fma(f0, one);
-      IntVector n0 = q0.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
-      FloatVector decay0 = e0.reinterpretAsInts().add(n0).reinterpretAsFloats();
-      s0 = decay0.fma(s0, input.mul(bc[bAt + t]));
-      out = s0.fma(FloatVector.broadcast(SPECIES, bc[cAt + t]), out);
-      FloatVector u1 = step.mul(a1).max(low);
-      FloatVector q1 = u1.add(round);
-      FloatVector f1 = u1.sub(q1.sub(round));
-      FloatVector e1 = p5.fma(f1, p4).fma(f1, p3).fma(f1, p2).fma(f1, p1).fma(f1, one);
-      IntVector n1 = q1.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
-      FloatVector decay1 = e1.reinterpretAsInts().add(n1).reinterpretAsFloats();
-      s1 = decay1.fma(s1, input.mul(bc[bAt + t + 1]));
-      out = s1.fma(FloatVector.broadcast(SPECIES, bc[cAt + t + 1]), out);
+      FloatVector exponent = step.mul(decayRate).max(low);
+      FloatVector q = exponent.add(round);
+      FloatVector f = exponent.sub(q.sub(round));
+      FloatVector p = p5.fma(f, p4).fma(f, p3).fma(f, p2).fma(f, p1).fma(f, one);
+      IntVector n = q.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
+      FloatVector decay = p.reinterpretAsInts().add(n).reinterpretAsFloats();
+      s = decay.fma(s, input.mul(bc[bAt + t]));
+      out = s.fma(FloatVector.broadcast(SPECIES, bc[cAt + t]), out);
       out.intoArray(y, at + t);
     }
-    s0.intoArray(state, stateAt);
-    s1.intoArray(state, stateAt + WIDTH);
+    s.intoArray(state, stateAt);
   }
 }

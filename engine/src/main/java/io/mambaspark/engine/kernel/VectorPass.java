@@ -1,0 +1,78 @@
+package io.mambaspark.engine.kernel;
+
+import static io.mambaspark.engine.kernel.Panels.WIDTH;
+import static io.mambaspark.engine.kernel.VectorMath.SPECIES;
+
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * The loops over a piece of one panel that call a function of {@link VectorMath}, which C2 must
+ * compile each by itself.
+ *
+ * <p>C2 of JDK 17 makes some 500 nodes of a vector operation before it simplifies, and past 18,000
+ * inlines only what the JDK forces it to. Where it has inlined several of these loops into a caller
+ * it stops in the midst of one, whose vectors then are objects: a hundred times slower, in some
+ * runs and not in others. Called through one array of four implementations, none of them is
+ * inlined.
+ */
+final class VectorPass {
+  /** {@code x += p; y = exp(-|x|)}: the first third of softplus. */
+  static final int BIAS = 0;
+
+  /** {@code y = log1p(y)} for y in [0, 1]: the second. */
+  static final int LOG1P = 1;
+
+  /** {@code y *= silu(x)}. */
+  static final int GATE = 2;
+
+  /** {@code y = silu(y)}. */
+  static final int SILU = 3;
+
+  private static final Pass[] PASSES = {
+    VectorPass::bias, VectorPass::log1p, VectorPass::gate, VectorPass::silu
+  };
+
+  private interface Pass {
+    void run(float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length);
+  }
+
+  private VectorPass() {}
+
+  /**
+   * Runs one of them over {@code length} rows of one vector each, which are 16 floats apart; {@code
+   * p} holds one vector.
+   */
+  static void run(
+      int pass, float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {
+    PASSES[pass].run(x, xAt, p, pAt, y, yAt, length);
+  }
+
+  private static void bias(float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {
+    FloatVector b = FloatVector.fromArray(SPECIES, p, pAt);
+    for (int i = 0; i < length * WIDTH; i += WIDTH) {
+      FloatVector biased = FloatVector.fromArray(SPECIES, x, xAt + i).add(b);
+      biased.intoArray(x, xAt + i);
+      VectorMath.exp(biased.abs().neg()).intoArray(y, yAt + i);
+    }
+  }
+
+  private static void log1p(
+      float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {
+    for (int i = 0; i < length * WIDTH; i += WIDTH) {
+      VectorMath.log1pOfUnit(FloatVector.fromArray(SPECIES, y, yAt + i)).intoArray(y, yAt + i);
+    }
+  }
+
+  private static void gate(float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {
+    for (int i = 0; i < length * WIDTH; i += WIDTH) {
+      FloatVector gate = VectorMath.silu(FloatVector.fromArray(SPECIES, x, xAt + i));
+      FloatVector.fromArray(SPECIES, y, yAt + i).mul(gate).intoArray(y, yAt + i);
+    }
+  }
+
+  private static void silu(float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {
+    for (int i = 0; i < length * WIDTH; i += WIDTH) {
+      VectorMath.silu(FloatVector.fromArray(SPECIES, y, yAt + i)).intoArray(y, yAt + i);
+    }
+  }
+}

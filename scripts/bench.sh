@@ -6,6 +6,8 @@
 #   scripts/bench.sh --shapes 130m,370m  some of 130m, 370m, 1.4b, 2.8b
 #   scripts/bench.sh --kernels           the kernels by themselves, with JMH and its gc profiler;
 #                                        further arguments go to JMH
+#   scripts/bench.sh --spark             the Spark job on local[N] against the bare engine with N
+#                                        threads, on the 130m shape
 #   --threads N   instead of all cores   --repeats N   samples of each run
 #
 # A table goes to the terminal, everything measured to target/bench/TIME.json. JAVA_HOME chooses the
@@ -17,7 +19,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 bench=$target/bench
 command="${BENCH_JAVA_OPTS:+BENCH_JAVA_OPTS='$BENCH_JAVA_OPTS' }scripts/bench.sh${*:+ $*}"
 
-usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | sed '$d' >&2; exit 2; }
+usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 
 # Compiles the engine and its tests if they are older than their sources. Sets $classpath.
 build_tests() {
@@ -60,13 +62,14 @@ choose_heap() {
   fi
 }
 
-shapes= short= kernels=
+shapes= short= kernels= spark=
 threads=$(getconf _NPROCESSORS_ONLN)
 arguments=()
 while (($#)); do
   case $1 in
     --kernels) kernels=yes; shift; arguments=("$@"); break ;;
     --shapes) [[ -n ${2:-} ]] || usage; shapes=$2; arguments+=("$1" "$2"); shift 2 ;;
+    --spark) spark=yes; shift ;;
     --short) short=yes; arguments+=("$1"); shift ;;
     --threads) [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || usage; threads=$2; arguments+=("$1" "$2"); shift 2 ;;
     --repeats) [[ -n ${2:-} ]] || usage; arguments+=("$1" "$2"); shift 2 ;;
@@ -79,6 +82,12 @@ options+=(--add-modules=jdk.incubator.vector)
 build_tests
 if [[ -n $kernels ]]; then
   exec "$java" -Xmx1g ${options[@]+"${options[@]}"} -cp "$classpath" org.openjdk.jmh.Main -prof gc \
+    ${arguments[@]+"${arguments[@]}"}
+fi
+if [[ -n $spark ]]; then
+  build_jar
+  exec "$java" -Xmx2g "${options[@]}" "-Dmambaspark.bench.command=$command" -cp "$classpath" \
+    io.mambaspark.engine.bench.SparkBench "$root/scripts/submit.sh" "$bench" \
     ${arguments[@]+"${arguments[@]}"}
 fi
 [[ -n $shapes ]] || { [[ -n $short ]] && shapes=130m || shapes=130m,370m,1.4b,2.8b; }

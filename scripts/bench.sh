@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures the engine beside the peak of the machine's fused multiply-adds:
 #
-#   scripts/bench.sh                     all shapes, about twenty minutes; needs 13 GB of memory
+#   scripts/bench.sh                     all shapes, about half an hour; needs 13 GB of memory
 #   scripts/bench.sh --short             the 130m shape in less than two minutes
 #   scripts/bench.sh --shapes 130m,370m  some of 130m, 370m, 1.4b, 2.8b
 #   scripts/bench.sh --kernels           the kernels by themselves, with JMH and its gc profiler;
@@ -35,7 +35,7 @@ build_tests() {
   classpath=$root/engine/target/test-classes:$root/engine/target/classes:$(<"$bench/classpath")
 }
 
-# MB of heap for a shape: its packed weights, a second form of them for the smallest, and some room.
+# MB of heap for a shape: its packed weights, for the smallest in both formats, and some room.
 heap_of() {
   case $1 in
     130m) echo 1800 ;;

@@ -39,7 +39,7 @@ record BenchOptions(
     }
     return brief
         ? new BenchOptions(shapes, threads, repeats > 0 ? repeats : 3, 8, 1, 2)
-        : new BenchOptions(shapes, threads, repeats > 0 ? repeats : 5, 15, 2, 4);
+        : new BenchOptions(shapes, threads, repeats > 0 ? repeats : 4, 15, 2, 4);
   }
 
   private static String value(String option, Deque<String> left) {

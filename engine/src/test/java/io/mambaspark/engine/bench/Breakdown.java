@@ -39,11 +39,12 @@ record Breakdown(
     run.prepare(cores, 0, seconds);
     timed.clear();
     run.measure(cores);
-    double rate = run.samples.best();
+    ForwardRun.Result result = run.result();
+    double rate = result.samples().best();
     Map<Kernel, Double> kernels = timed.seconds();
     double inKernels = 0;
     for (Map.Entry<Kernel, Double> kernel : kernels.entrySet()) {
-      kernel.setValue(kernel.getValue() / run.tokens());
+      kernel.setValue(kernel.getValue() / result.tokens());
       inKernels += kernel.getValue();
     }
     MambaConfig config = model.config();

@@ -17,17 +17,26 @@ import java.util.concurrent.atomic.AtomicLong;
  * share the model.
  */
 final class ForwardRun {
+  /**
+   * What remains of a run without its model.
+   *
+   * @param tokens that one thread scores in a sample
+   * @param packedBytes of the model
+   * @param samples tokens/s
+   */
+  record Result(String name, int threads, long tokens, long packedBytes, Samples samples) {}
+
   /** So many chunks at most make a sample. */
   private static final int MOST_CHUNKS = 16;
 
   private static final Wanted ALL_LOGPROBS = new Wanted(true, true, 0, false);
 
-  final MambaModel model;
-  final String name;
-  final int threads;
+  private final MambaModel model;
+  private final String name;
+  private final int threads;
 
   /** Tokens/s. */
-  final Samples samples = new Samples();
+  private final Samples samples = new Samples();
 
   private final List<Scorer> scorers = new ArrayList<>();
   private final int documentTokens;
@@ -68,14 +77,15 @@ final class ForwardRun {
     tokens = Scorer.CHUNK * (int) Math.max(1, Math.min(MOST_CHUNKS, seconds / chunk));
   }
 
-  /** Tokens that one thread scores in a sample. */
-  long tokens() {
-    return documents(0).stream().mapToLong(document -> document.tokens().length - 1).sum();
-  }
-
   /** Takes a sample. */
   void measure(Cores cores) {
     samples.add(once(cores));
+  }
+
+  /** What has been measured so far. */
+  Result result() {
+    long scored = documents(0).stream().mapToLong(document -> document.tokens().length - 1).sum();
+    return new Result(name, threads, scored, model.packedBytes(), samples);
   }
 
   /** Tokens/s of one sample. Tokens that are scored count. */

@@ -58,6 +58,10 @@ public class KernelsBenchmark {
     @Param({"in_proj", "x_proj", "dt_proj", "out_proj", "head"})
     public String name;
 
+    /** Of the weights. */
+    @Param({"F32", "BF16"})
+    public WeightFormat format;
+
     private PackedMatrix w;
     private float[] a;
     private float[] c;
@@ -78,7 +82,7 @@ public class KernelsBenchmark {
     }
 
     private void fill(int k, int... sections) {
-      w = new PackedMatrix(WeightFormat.F32, k, sections);
+      w = new PackedMatrix(format, k, sections);
       for (int section = 0; section < sections.length; section++) {
         w.rows(section, 0, sections[section], random(sections[section] * k, -1, 1));
         flop += 2L * ROWS * k * sections[section];

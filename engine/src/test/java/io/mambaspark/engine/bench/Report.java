@@ -33,9 +33,9 @@ final class Report {
   private ProductPass products;
   private Double allocated;
 
-  private record Measured(Shape shape, List<ForwardRun> runs, Breakdown breakdown) {
+  private record Measured(Shape shape, List<ForwardRun.Result> runs, Breakdown breakdown) {
     /** The run to which the others are compared. */
-    ForwardRun first() {
+    ForwardRun.Result first() {
       return runs.get(0);
     }
   }
@@ -46,7 +46,7 @@ final class Report {
   }
 
   /** {@code runs}: the one to which the others are compared comes first. */
-  void add(Shape shape, List<ForwardRun> runs, Breakdown breakdown) {
+  void add(Shape shape, List<ForwardRun.Result> runs, Breakdown breakdown) {
     shapes.add(new Measured(shape, runs, breakdown));
   }
 
@@ -78,15 +78,15 @@ final class Report {
     out.printf("%nThe whole forward with all log-probabilities; best and median of the repeats%n");
     line(out, FORWARD, "shape", "", "threads", "tokens/s", "median", "GFLOP/s", "of peak", "ratio");
     for (Measured measured : shapes) {
-      for (ForwardRun run : measured.runs) {
+      for (ForwardRun.Result run : measured.runs) {
         line(
             out,
             FORWARD,
             measured.shape.name(),
-            run.name,
-            run.threads,
-            decimal(run.samples.best()),
-            decimal(run.samples.median()),
+            run.name(),
+            run.threads(),
+            decimal(run.samples().best()),
+            decimal(run.samples().median()),
             decimal(gflops(measured, run)),
             percent(ofPeak(measured, run)),
             String.format(Locale.ROOT, "%.2f", ratio(measured, run)));
@@ -201,14 +201,14 @@ final class Report {
     json.put("n_layer", config.nLayer());
     json.put("vocab_size", config.vocabSize());
     json.put("gflop_per_token", Shape.flop(config) / 1e9);
-    json.put("packed_bytes", measured.first().model.packedBytes());
     List<Object> runs = new ArrayList<>();
-    for (ForwardRun run : measured.runs) {
+    for (ForwardRun.Result run : measured.runs) {
       Map<String, Object> one = new LinkedHashMap<>();
-      one.put("run", run.name);
-      one.put("threads", run.threads);
+      one.put("run", run.name());
+      one.put("threads", run.threads());
+      one.put("packed_bytes", run.packedBytes());
       one.put("tokens_in_a_sample", run.tokens());
-      one.put("tokens_per_second", samples(run.samples));
+      one.put("tokens_per_second", samples(run.samples()));
       one.put("gflops", gflops(measured, run));
       one.put("share_of_peak", ofPeak(measured, run));
       one.put("ratio_to_first", ratio(measured, run));
@@ -251,16 +251,16 @@ final class Report {
     return options.threads() == 1 ? List.of(1) : List.of(1, options.threads());
   }
 
-  private static double gflops(Measured measured, ForwardRun run) {
-    return run.samples.best() * Shape.flop(measured.shape.config()) / 1e9;
+  private static double gflops(Measured measured, ForwardRun.Result run) {
+    return run.samples().best() * Shape.flop(measured.shape.config()) / 1e9;
   }
 
-  private double ofPeak(Measured measured, ForwardRun run) {
-    return gflops(measured, run) / peak.of(run.threads).best();
+  private double ofPeak(Measured measured, ForwardRun.Result run) {
+    return gflops(measured, run) / peak.of(run.threads()).best();
   }
 
-  private static double ratio(Measured measured, ForwardRun run) {
-    return run.samples.best() / measured.first().samples.best();
+  private static double ratio(Measured measured, ForwardRun.Result run) {
+    return run.samples().best() / measured.first().samples().best();
   }
 
   private static String command() {

@@ -88,7 +88,7 @@ public final class SparkBench {
         double seconds = more.get("seconds").asDouble() - less.get("seconds").asDouble();
         spark.add(tokens / seconds);
       }
-      bare.samples.values().forEach(engine::add);
+      bare.result().samples().values().forEach(engine::add);
     }
   }
 

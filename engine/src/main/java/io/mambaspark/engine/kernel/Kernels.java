@@ -89,7 +89,7 @@ public interface Kernels {
    * @param dt (panels, stride, 16), before its bias and softplus; overwritten with dt after them
    * @param bc holds B from float {@code bOffset} and C from float {@code cOffset} on, each (dState
    *     panels, stride, 16), zero in the padding
-   * @param a A · log2(e), (panels, dState rounded up to a multiple of 4, 16), zero in the padding
+   * @param a A · log2(e), (panels, dState, 16), zero in the padding of the last panel
    * @param d D, (panels, 16)
    * @param dtBias (panels, 16)
    * @param state s, laid out like a; carried: overwritten with the state after the piece

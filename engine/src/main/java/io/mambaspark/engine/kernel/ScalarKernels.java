@@ -151,7 +151,6 @@ final class ScalarKernels implements Kernels {
       float[] dtBias,
       float[] state,
       float[] y) {
-    int states = states(dState);
     for (int channel = 0; channel < panels * WIDTH; channel++) {
       int panel = channel / WIDTH;
       int lane = channel % WIDTH;
@@ -161,8 +160,8 @@ final class ScalarKernels implements Kernels {
         float step = ScalarMath.softplus(dt[at] + dtBias[channel]);
         float input = x * step;
         float out = d[channel] * x;
-        for (int n = 0; n < states; n++) {
-          int stateAt = (panel * states + n) * WIDTH + lane;
+        for (int n = 0; n < dState; n++) {
+          int stateAt = (panel * dState + n) * WIDTH + lane;
           int bcAt = Panels.index(t, n, stride);
           float decay = ScalarMath.exp2(step * a[stateAt]);
           state[stateAt] = Math.fma(decay, state[stateAt], input * bc[bOffset + bcAt]);
@@ -172,11 +171,6 @@ final class ScalarKernels implements Kernels {
         y[at] = out * ScalarMath.silu(xz[panels * stride * WIDTH + at]);
       }
     }
-  }
-
-  /** States that are computed: whole groups of four; those added stay zero. */
-  static int states(int dState) {
-    return (dState + 3) / 4 * 4;
   }
 
   @Override

@@ -31,7 +31,6 @@ final class VectorScan {
       float[] dtBias,
       float[] state,
       float[] y) {
-    int states = ScalarKernels.states(dState);
     for (int panel = 0; panel < panels; panel++) {
       for (int lane = 0; lane < WIDTH; lane += LANES) {
         int channel = panel * WIDTH + lane;
@@ -41,9 +40,9 @@ final class VectorScan {
         VectorPass.run(VectorPass.LOG1P, dt, at, dtBias, channel, y, at, length);
         softplus(dt, at, length, y);
         skip(xz, at, length, d, channel, y);
-        for (int n = 0; n < states; n++) {
+        for (int n = 0; n < dState; n++) {
           int bcAt = Panels.index(row, n, stride);
-          int stateAt = (panel * states + n) * WIDTH + lane;
+          int stateAt = (panel * dState + n) * WIDTH + lane;
           one(xz, dt, at, length, bc, bOffset + bcAt, cOffset + bcAt, a, state, stateAt, y);
         }
         int zAt = panels * stride * WIDTH + at;

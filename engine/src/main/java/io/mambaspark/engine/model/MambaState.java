@@ -5,8 +5,8 @@ import java.util.Arrays;
 
 /**
  * What one sequence carries from chunk to chunk: for each layer the last dConv - 1 inputs of the
- * convolution, (dInner panels, dConv - 1, 16), and the state of the scan, (dInner panels, dState
- * rounded up to a multiple of 4, 16). A new one is that before the first token.
+ * convolution, (dInner panels, dConv - 1, 16), and the state of the scan, (dInner panels, dState,
+ * 16). A new one is that before the first token.
  */
 public final class MambaState {
   final float[][] conv;
@@ -16,7 +16,7 @@ public final class MambaState {
   public MambaState(MambaConfig config) {
     int channels = Panels.count(config.dInner()) * Panels.WIDTH;
     this.conv = new float[config.nLayer()][channels * (config.dConv() - 1)];
-    this.scan = new float[config.nLayer()][channels * MambaWeights.states(config)];
+    this.scan = new float[config.nLayer()][channels * config.dState()];
   }
 
   /** Writes one layer's part of a state into {@code to}; zeros where there is none yet. */

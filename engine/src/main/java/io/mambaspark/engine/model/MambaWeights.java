@@ -48,7 +48,7 @@ final class MambaWeights {
     PackedMatrix dtProj;
     float[] dtBias;
 
-    /** -exp(A_log) · log2(e), (dInner panels, dState rounded up to a multiple of 4, 16). */
+    /** -exp(A_log) · log2(e), (dInner panels, dState, 16). */
     float[] a;
 
     float[] d;
@@ -67,11 +67,6 @@ final class MambaWeights {
     }
   }
 
-  /** States for which the scan has room: whole groups of four. */
-  static int states(MambaConfig config) {
-    return (config.dState() + 3) / 4 * 4;
-  }
-
   /** Bytes that all matrices of a model take when packed; the vectors beside them are small. */
   static long packedBytes(MambaConfig c, WeightFormat format, boolean ownHead) {
     long layer =
@@ -81,7 +76,7 @@ final class MambaWeights {
             + PackedMatrix.bytes(format, c.dInner(), c.dModel())
             + (long) Panels.count(c.dInner())
                 * Panels.WIDTH
-                * (states(c) + c.dConv() + 3)
+                * (c.dState() + c.dConv() + 3)
                 * Float.BYTES;
     return c.nLayer() * layer
         + (ownHead ? 2 : 1) * PackedMatrix.bytes(format, c.dModel(), c.vocabSize());
@@ -122,8 +117,7 @@ final class MambaWeights {
       case "norm.weight" -> layer.norm = vector(floats, dModel);
       case "mixer.in_proj.weight" -> layer.inProj = matrix(floats, dModel, dInner, dInner);
       case "mixer.in_proj.bias" -> layer.inProjBias = vector(floats, dInner, dInner);
-      case "mixer.conv1d.weight" ->
-          layer.convWeight = transposed(floats, config.dConv(), config.dConv());
+      case "mixer.conv1d.weight" -> layer.convWeight = transposed(floats, config.dConv());
       case "mixer.conv1d.bias" -> layer.convBias = vector(floats, dInner);
       case "mixer.x_proj.weight" ->
           layer.xProj = matrix(floats, dInner, config.dtRank(), config.dState(), config.dState());
@@ -202,13 +196,13 @@ final class MambaWeights {
     return vector;
   }
 
-  /** (dInner, columns) as stored, to (dInner panels, room for the columns, 16). */
-  private float[] transposed(FloatReader floats, int columns, int room) {
-    float[] to = new float[Panels.count(config.dInner()) * room * Panels.WIDTH];
+  /** (dInner, columns) as stored, to (dInner panels, columns, 16). */
+  private float[] transposed(FloatReader floats, int columns) {
+    float[] to = new float[Panels.count(config.dInner()) * columns * Panels.WIDTH];
     float[] row = new float[columns];
     for (int channel = 0; channel < config.dInner(); channel++) {
       floats.read(row, 0, columns);
-      int at = channel / Panels.WIDTH * room * Panels.WIDTH + channel % Panels.WIDTH;
+      int at = channel / Panels.WIDTH * columns * Panels.WIDTH + channel % Panels.WIDTH;
       for (int i = 0; i < columns; i++) {
         to[at + i * Panels.WIDTH] = row[i];
       }
@@ -225,7 +219,7 @@ final class MambaWeights {
             into[i] = (float) (-StrictMath.exp(into[i]) / StrictMath.log(2));
           }
         };
-    return transposed(a, config.dState(), states(config));
+    return transposed(a, config.dState());
   }
 
   /** Passes floats on and refuses those that are not finite. */

@@ -49,7 +49,7 @@ public final class Workspace {
     this.sums = new float[rowFloats];
     this.window = new float[rowFloats + (config.dConv() - 1) * Panels.WIDTH];
     this.conv = new float[inner * Panels.WIDTH * (config.dConv() - 1)];
-    this.scan = new float[inner * Panels.WIDTH * MambaWeights.states(config)];
+    this.scan = new float[inner * Panels.WIDTH * config.dState()];
   }
 
   /** Tokens in a chunk, at most. */

@@ -36,8 +36,7 @@ final class ScanInput {
     this.bc = new float[cOffset + c.length];
     System.arraycopy(b, 0, bc, bOffset, b.length);
     System.arraycopy(c, 0, bc, cOffset, c.length);
-    int states = (dState + 3) / 4 * 4;
-    this.a = new float[panels * states * 16];
+    this.a = new float[panels * dState * 16];
     this.state = new float[a.length];
     for (int channel = 0; channel < channels; channel++) {
       for (int n = 0; n < dState; n++) {
@@ -50,8 +49,7 @@ final class ScanInput {
   }
 
   int stateIndex(int channel, int n) {
-    int states = (dState + 3) / 4 * 4;
-    return (channel / 16 * states + n) * 16 + channel % 16;
+    return (channel / 16 * dState + n) * 16 + channel % 16;
   }
 
   void run(Kernels kernels, int row, int length, float[] dt, float[] state, float[] y) {

@@ -85,7 +85,7 @@ public interface Kernels {
    * Selective scan over one piece of a sequence, gated: {@code dt = softplus(dt + dtBias); s =
    * exp(dt·A)·s + dt·B·x; y = (C·s + D·x) · silu(z)} (arXiv:2312.00752, Algorithm 2).
    *
-   * @param xz (2 × panels, stride, 16): x, then z
+   * @param xz (2 × panels, stride, 16): x, which is overwritten with dt·x, then z
    * @param dt (panels, stride, 16), before its bias and softplus; overwritten with dt after them
    * @param bc holds B from float {@code bOffset} and C from float {@code cOffset} on, each (dState
    *     panels, stride, 16), zero in the padding

@@ -2,7 +2,8 @@ package io.mambaspark.engine.kernel;
 
 /**
  * A weight matrix W of shape (n, k) in the layout that {@link Kernels#product} reads: panels of
- * sixteen rows of W, each stored as (k, 16), so that one step along k reads neighbouring floats.
+ * sixteen rows of W, two of them side by side as (k, 32), so that one step along k reads
+ * neighbouring floats. The last one of an odd number stands alone, (k, 16).
  *
  * <p>The rows may be divided into sections, each of which begins a panel of its own; the rest of a
  * section's last panel is zero. It is filled once by {@link #rows} and must not change after that.
@@ -44,7 +45,7 @@ public final class PackedMatrix {
     this.k = k;
     this.sections = sections.clone();
     this.panels = panelsOf(sections);
-    // An even number: the product takes two panels at a time, and they must lie in one array.
+    // An even number: a pair must lie in one array.
     int panelFloats = panelFloats();
     this.panelsPerSegment = Math.max(2, segment / panelFloats / 2 * 2);
     int count = (panels + panelsPerSegment - 1) / panelsPerSegment;
@@ -78,7 +79,7 @@ public final class PackedMatrix {
     return k;
   }
 
-  /** Floats from one panel to the next. */
+  /** Floats in a panel. */
   int panelFloats() {
     return k * Panels.WIDTH;
   }
@@ -93,10 +94,7 @@ public final class PackedMatrix {
     return format;
   }
 
-  /**
-   * In F32 the array that holds panel {@code panel}, from {@link #offset} on; its neighbour
-   * follows.
-   */
+  /** In F32 the array that holds panel {@code panel}, from {@link #offset} on. */
   float[] segment(int panel) {
     return segments[panel / panelsPerSegment];
   }
@@ -108,20 +106,31 @@ public final class PackedMatrix {
 
   /** Writes panel {@code panel}, (k, 16), to the beginning of {@code to}, in either format. */
   void unpack(int panel, float[] to) {
-    int from = offset(panel);
-    if (format == WeightFormat.F32) {
-      System.arraycopy(segment(panel), from, to, 0, panelFloats());
-    } else {
-      short[] packed = halves(panel);
-      for (int i = 0; i < panelFloats(); i++) {
-        to[i] = WeightFormat.fromBf16(packed[from + i]);
+    int step = step(panel);
+    for (int i = 0; i < k; i++) {
+      int from = offset(panel) + i * step;
+      for (int lane = 0; lane < Panels.WIDTH; lane++) {
+        to[i * Panels.WIDTH + lane] = value(panel, from + lane);
       }
     }
   }
 
+  /** The element at {@code index} of the array that holds panel {@code panel}. */
+  private float value(int panel, int index) {
+    return format == WeightFormat.F32
+        ? segment(panel)[index]
+        : WeightFormat.fromBf16(halves(panel)[index]);
+  }
+
   /** Where panel {@code panel} begins in its array. */
   int offset(int panel) {
-    return LEAD + panel % panelsPerSegment * panelFloats();
+    int inSegment = panel % panelsPerSegment;
+    return LEAD + inSegment / 2 * 2 * panelFloats() + inSegment % 2 * Panels.WIDTH;
+  }
+
+  /** From one step along k to the next in panel {@code panel}: 32 in a pair, 16 alone. */
+  int step(int panel) {
+    return (panel | 1) < panels ? 2 * Panels.WIDTH : Panels.WIDTH;
   }
 
   /** The panel after the last one that lies in the same array as {@code panel}. */
@@ -146,26 +155,26 @@ public final class PackedMatrix {
       int to = offset(panel) + row % Panels.WIDTH;
       int from = (row - first) * k;
       if (format == WeightFormat.F32) {
-        transpose(values, from, lanes, segment(panel), to);
+        transpose(values, from, lanes, segment(panel), to, step(panel));
       } else {
-        transpose(values, from, lanes, halves(panel), to);
+        transpose(values, from, lanes, halves(panel), to, step(panel));
       }
       row += lanes;
     }
   }
 
-  private void transpose(float[] values, int from, int lanes, float[] segment, int to) {
+  private void transpose(float[] values, int from, int lanes, float[] segment, int to, int step) {
     for (int i = 0; i < k; i++) {
       for (int lane = 0; lane < lanes; lane++) {
-        segment[to + i * Panels.WIDTH + lane] = values[from + lane * k + i];
+        segment[to + i * step + lane] = values[from + lane * k + i];
       }
     }
   }
 
-  private void transpose(float[] values, int from, int lanes, short[] segment, int to) {
+  private void transpose(float[] values, int from, int lanes, short[] segment, int to, int step) {
     for (int i = 0; i < k; i++) {
       for (int lane = 0; lane < lanes; lane++) {
-        segment[to + i * Panels.WIDTH + lane] = WeightFormat.toBf16(values[from + lane * k + i]);
+        segment[to + i * step + lane] = WeightFormat.toBf16(values[from + lane * k + i]);
       }
     }
   }
@@ -177,11 +186,9 @@ public final class PackedMatrix {
   public void copyRow(int n, float[] to, int row, int stride) {
     int panel = n / Panels.WIDTH;
     int from = offset(panel) + n % Panels.WIDTH;
+    int step = step(panel);
     for (int i = 0; i < k; i++) {
-      to[Panels.index(row, i, stride)] =
-          format == WeightFormat.F32
-              ? segment(panel)[from + i * Panels.WIDTH]
-              : WeightFormat.fromBf16(halves(panel)[from + i * Panels.WIDTH]);
+      to[Panels.index(row, i, stride)] = value(panel, from + i * step);
     }
     for (int i = k; i % Panels.WIDTH != 0; i++) {
       to[Panels.index(row, i, stride)] = 0f;

@@ -163,11 +163,12 @@ final class ScalarKernels implements Kernels {
         for (int n = 0; n < dState; n++) {
           int stateAt = (panel * dState + n) * WIDTH + lane;
           int bcAt = Panels.index(t, n, stride);
-          float decay = ScalarMath.exp2(step * a[stateAt]);
+          float decay = ScalarMath.decay(step * a[stateAt]);
           state[stateAt] = Math.fma(decay, state[stateAt], input * bc[bOffset + bcAt]);
           out = Math.fma(state[stateAt], bc[cOffset + bcAt], out);
         }
         dt[at] = step;
+        xz[at] = input;
         y[at] = out * ScalarMath.silu(xz[panels * stride * WIDTH + at]);
       }
     }

@@ -3,7 +3,8 @@ package io.mambaspark.engine.kernel;
 /**
  * exp, log, log1p and the sigmoid in single precision, and the only place where their constants
  * stand. Every step is one IEEE operation or one fused multiply-add, so that the vector form gives
- * the same bits. Errors are at most 2 ulp; results below 2^-126 flush to zero in {@link #exp}.
+ * the same bits. Errors are at most 2 ulp, 3 of silu and softplus; results below 2^-126 flush to
+ * zero in {@link #exp}.
  */
 final class ScalarMath {
   static final float LOG2_E = 1.44269504f;
@@ -49,23 +50,25 @@ final class ScalarMath {
   /** The bits of sqrt(1/2): mantissas are brought into [sqrt(1/2), sqrt(2)). */
   static final int SQRT_HALF_BITS = 0x3f3504f3;
 
+  // log(1 + x) = s·(2 + s²·P(s²)) by s = x / (2 + x), for x in [0, 1]; minimax, error 5e-9.
+  static final float UNIT_0 = 0x1.5555p-1f;
+  static final float UNIT_1 = 0x1.99d27cp-2f;
+  static final float UNIT_2 = 0x1.1eb61p-2f;
+  static final float UNIT_3 = 0x1.1ef87ap-2f;
+
   static final float TWO_25 = 0x1p25f;
+
+  static final int SIGN = 0x80000000;
+
+  static final int EXP_LOW_BITS = Float.floatToRawIntBits(EXP_LOW);
+
+  static final int EXP2_LOW_BITS = Float.floatToRawIntBits(EXP2_LOW);
 
   private ScalarMath() {}
 
   /** e to the power of x. */
   static float exp(float x) {
-    float q = Math.fma(x, LOG2_E, ROUND);
-    float n = q - ROUND;
-    float r = Math.fma(n, -LN2_LOW, Math.fma(n, -LN2_HIGH, x));
-    float p = Math.fma(EXP_5, r, EXP_4);
-    p = Math.fma(p, r, EXP_3);
-    p = Math.fma(p, r, EXP_2);
-    p = Math.fma(p, r, EXP_1);
-    p = Math.fma(p, r, EXP_0);
-    p = Math.fma(p, r * r, r) + 1f;
-    float scaled =
-        Float.intBitsToFloat(Float.floatToRawIntBits(p) + (Float.floatToRawIntBits(q) << 23));
+    float scaled = expInRange(x);
     if (x < EXP_LOW) {
       return 0f;
     }
@@ -75,12 +78,55 @@ final class ScalarMath {
     return x != x ? x : scaled;
   }
 
+  /** e to the power of {@link #minusAbs}. */
+  static float expOfMinusAbs(float x) {
+    return expInRange(minusAbs(x));
+  }
+
   /**
-   * 2 to the power of t for t <= 0, and 2^-126 below that. For decays and softmax terms, whose
-   * absolute error counts: it saves the second reduction step of {@link #exp}.
+   * -|x|, but not below {@link #EXP_LOW}, which a NaN gives too. Floats that are not positive are
+   * ordered backwards as integers, so that one operation does it: comparisons and masks are slow on
+   * JDK 17.
+   */
+  private static float minusAbs(float x) {
+    return Float.intBitsToFloat(Math.min(Float.floatToRawIntBits(x) | SIGN, EXP_LOW_BITS));
+  }
+
+  private static float expInRange(float x) {
+    float q = Math.fma(x, LOG2_E, ROUND);
+    float n = q - ROUND;
+    float r = Math.fma(n, -LN2_LOW, Math.fma(n, -LN2_HIGH, x));
+    float p = Math.fma(EXP_5, r, EXP_4);
+    p = Math.fma(p, r, EXP_3);
+    p = Math.fma(p, r, EXP_2);
+    p = Math.fma(p, r, EXP_1);
+    p = Math.fma(p, r, EXP_0);
+    p = Math.fma(p, r * r, r) + 1f;
+    return scale(p, q);
+  }
+
+  /** p · 2^n, where n stands in the low bits of q. */
+  private static float scale(float p, float q) {
+    return Float.intBitsToFloat(Float.floatToRawIntBits(p) + (Float.floatToRawIntBits(q) << 23));
+  }
+
+  /**
+   * 2 to the power of t for t <= 0, and 2^-126 below that. For softmax terms, whose absolute error
+   * counts: it saves the second reduction step of {@link #exp}.
    */
   static float exp2(float t) {
-    t = t < EXP2_LOW ? EXP2_LOW : t;
+    return exp2InRange(t < EXP2_LOW ? EXP2_LOW : t);
+  }
+
+  /**
+   * {@link #exp2} of what is not positive, -0 included; +0 and NaN give 2^-126. For decays of a
+   * state, which gets a NaN by its input: see {@link #minusAbs}.
+   */
+  static float decay(float t) {
+    return exp2InRange(Float.intBitsToFloat(Math.min(Float.floatToRawIntBits(t), EXP2_LOW_BITS)));
+  }
+
+  private static float exp2InRange(float t) {
     float q = t + ROUND;
     float f = t - (q - ROUND);
     float p = Math.fma(EXP2_5, f, EXP2_4);
@@ -88,7 +134,7 @@ final class ScalarMath {
     p = Math.fma(p, f, EXP2_2);
     p = Math.fma(p, f, EXP2_1);
     p = Math.fma(p, f, 1f);
-    return Float.intBitsToFloat(Float.floatToRawIntBits(p) + (Float.floatToRawIntBits(q) << 23));
+    return scale(p, q);
   }
 
   /** 1 / (1 + exp(-x)); where that is less than 2^-126, zero. */
@@ -103,16 +149,34 @@ final class ScalarMath {
     return Math.fma(left, inverse, y);
   }
 
-  /** x · sigmoid(x). */
+  /** x · sigmoid(x); NaN for what is infinite below zero, as PyTorch has it. */
   static float silu(float x) {
-    return x / (1f + exp(-x));
+    float t = minusAbs(x);
+    float e = expInRange(t);
+    float positive = positive(x);
+    // The smaller of x and 0, but not below EXP_LOW; or nothing beside a large x.
+    float negative = t + positive;
+    return Math.fma(negative, e, positive) / (1f + e);
   }
 
-  /** log(1 + exp(x)), without overflow for large x. */
+  /** log(1 + exp(x)), without overflow for large x; NaN for what is infinite below zero. */
   static float softplus(float x) {
-    float positive = x > 0f ? x : 0f;
-    // A NaN must come out as one.
-    return x != x ? x : positive + log1p(exp(-Math.abs(x)));
+    return positive(x) + log1pOfUnit(expOfMinusAbs(x));
+  }
+
+  /** The larger of x and 0; a NaN stays. */
+  private static float positive(float x) {
+    return Math.fma(0.5f, Math.abs(x), 0.5f * x);
+  }
+
+  /** log(1 + x) for x in [0, 1]: shorter than {@link #log1p}. */
+  static float log1pOfUnit(float x) {
+    float s = x / (2f + x);
+    float z = s * s;
+    float p = Math.fma(UNIT_3, z, UNIT_2);
+    p = Math.fma(p, z, UNIT_1);
+    p = Math.fma(p, z, UNIT_0);
+    return Math.fma(s * z, p, s + s);
   }
 
   /** The natural logarithm; NaN below zero. */

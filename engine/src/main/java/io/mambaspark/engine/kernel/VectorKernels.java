@@ -199,18 +199,28 @@ final class VectorKernels implements Kernels {
       float[] sum,
       float[] argMax) {
     int step = stride * WIDTH;
-    float[] before = new float[LANES];
     for (int i = 0; i < rows * WIDTH; i += LANES) {
-      System.arraycopy(max, i, before, 0, LANES);
-      foldMax(logits, panels, firstPanel, i, step, max, argMax);
-      foldSum(logits, panels, i, step, before, max, sum);
+      fold(logits, panels, firstPanel, i, step, max, sum, argMax);
     }
   }
 
-  /** The new maximum. */
-  private static void foldMax(
-      float[] logits, int panels, int firstPanel, int at, int step, float[] max, float[] argMax) {
-    FloatVector most = FloatVector.fromArray(SPECIES, max, at);
+  /**
+   * The new maximum, and the sum rescaled to it. One method of more than the 325 bytes that C2
+   * inlines: inlined into the loop over rows, the vectors that this one carries become objects on
+   * JDK 17. {@link ScalarMath#exp2} is written out: see {@link VectorPass} for what becomes of
+   * calls.
+   */
+  private static void fold(
+      float[] logits,
+      int panels,
+      int firstPanel,
+      int at,
+      int step,
+      float[] max,
+      float[] sum,
+      float[] argMax) {
+    FloatVector before = FloatVector.fromArray(SPECIES, max, at);
+    FloatVector most = before;
     FloatVector where = FloatVector.fromArray(SPECIES, argMax, at);
     for (int panel = 0; panel < panels; panel++) {
       FloatVector logit = FloatVector.fromArray(SPECIES, logits, at + panel * step);
@@ -220,14 +230,6 @@ final class VectorKernels implements Kernels {
     }
     most.intoArray(max, at);
     where.intoArray(argMax, at);
-  }
-
-  /**
-   * The sum, rescaled from the maximum {@code before} to {@code max}. {@link VectorMath#exp2} is
-   * written out: see {@link VectorPass} for what becomes of calls.
-   */
-  private static void foldSum(
-      float[] logits, int panels, int at, int step, float[] before, float[] max, float[] sum) {
     FloatVector low = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_LOW);
     FloatVector round = FloatVector.broadcast(SPECIES, ScalarMath.ROUND);
     FloatVector p5 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_5);
@@ -236,9 +238,8 @@ final class VectorKernels implements Kernels {
     FloatVector p2 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_2);
     FloatVector p1 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_1);
     FloatVector one = FloatVector.broadcast(SPECIES, 1f);
-    FloatVector most = FloatVector.fromArray(SPECIES, max, at);
-    FloatVector u0 =
-        FloatVector.fromArray(SPECIES, before, 0).sub(most).mul(ScalarMath.LOG2_E).max(low);
+    FloatVector u0 = before.sub(most).mul(ScalarMath.LOG2_E);
+    u0 = u0.blend(low, u0.compare(VectorOperators.LT, low));
     FloatVector q0 = u0.add(round);
     FloatVector f0 = u0.sub(q0.sub(round));
     FloatVector p0 = p5.fma(f0, p4).fma(f0, p3).fma(f0, p2).fma(f0, p1).fma(f0, one);
@@ -250,7 +251,8 @@ final class VectorKernels implements Kernels {
             .mul(FloatVector.fromArray(SPECIES, sum, at));
     for (int panel = 0; panel < panels; panel++) {
       FloatVector below = FloatVector.fromArray(SPECIES, logits, at + panel * step).sub(most);
-      FloatVector u = below.mul(ScalarMath.LOG2_E).max(low);
+      FloatVector u = below.mul(ScalarMath.LOG2_E);
+      u = u.blend(low, u.compare(VectorOperators.LT, low));
       FloatVector q = u.add(round);
       FloatVector f = u.sub(q.sub(round));
       FloatVector p = p5.fma(f, p4).fma(f, p3).fma(f, p2).fma(f, p1).fma(f, one);

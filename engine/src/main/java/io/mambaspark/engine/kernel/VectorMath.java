@@ -35,11 +35,6 @@ final class VectorMath {
   private static final FloatVector EXP_2 = FloatVector.broadcast(SPECIES, ScalarMath.EXP_2);
   private static final FloatVector EXP_1 = FloatVector.broadcast(SPECIES, ScalarMath.EXP_1);
   private static final FloatVector EXP_0 = FloatVector.broadcast(SPECIES, ScalarMath.EXP_0);
-  private static final FloatVector EXP2_5 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_5);
-  private static final FloatVector EXP2_4 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_4);
-  private static final FloatVector EXP2_3 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_3);
-  private static final FloatVector EXP2_2 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_2);
-  private static final FloatVector EXP2_1 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_1);
   private static final FloatVector ONE = FloatVector.broadcast(SPECIES, 1f);
   private static final FloatVector ZERO = FloatVector.broadcast(SPECIES, 0f);
   private static final FloatVector LOG_4 = FloatVector.broadcast(SPECIES, ScalarMath.LOG_4);
@@ -52,13 +47,35 @@ final class VectorMath {
       FloatVector.broadcast(SPECIES, ScalarMath.LOG_LN2_HIGH);
   private static final FloatVector HALF = FloatVector.broadcast(SPECIES, 0.5f);
   private static final FloatVector TWO = FloatVector.broadcast(SPECIES, 2f);
-
-  /** The least float whose mantissa {@link #mantissa} halves. */
-  private static final float SQRT_2 = Float.intBitsToFloat(ScalarMath.SQRT_HALF_BITS + (1 << 23));
+  private static final FloatVector UNIT_3 = FloatVector.broadcast(SPECIES, ScalarMath.UNIT_3);
+  private static final FloatVector UNIT_2 = FloatVector.broadcast(SPECIES, ScalarMath.UNIT_2);
+  private static final FloatVector UNIT_1 = FloatVector.broadcast(SPECIES, ScalarMath.UNIT_1);
+  private static final FloatVector UNIT_0 = FloatVector.broadcast(SPECIES, ScalarMath.UNIT_0);
+  private static final IntVector SIGN =
+      IntVector.broadcast(SPECIES.withLanes(int.class), ScalarMath.SIGN);
+  private static final IntVector EXP_LOW =
+      IntVector.broadcast(SPECIES.withLanes(int.class), ScalarMath.EXP_LOW_BITS);
+  static final IntVector EXP2_LOW =
+      IntVector.broadcast(SPECIES.withLanes(int.class), ScalarMath.EXP2_LOW_BITS);
 
   private VectorMath() {}
 
   static FloatVector exp(FloatVector x) {
+    return expInRange(x)
+        .blend(0f, x.compare(VectorOperators.LT, ScalarMath.EXP_LOW))
+        .blend(Float.POSITIVE_INFINITY, x.compare(VectorOperators.GT, ScalarMath.EXP_HIGH))
+        .blend(x, x.compare(VectorOperators.NE, x));
+  }
+
+  static FloatVector expOfMinusAbs(FloatVector x) {
+    return expInRange(minusAbs(x));
+  }
+
+  private static FloatVector minusAbs(FloatVector x) {
+    return x.reinterpretAsInts().or(SIGN).min(EXP_LOW).reinterpretAsFloats();
+  }
+
+  private static FloatVector expInRange(FloatVector x) {
     FloatVector q = x.fma(LOG2_E, ROUND);
     FloatVector n = q.sub(ROUND);
     FloatVector r = n.fma(MINUS_LN2_HIGH, x);
@@ -69,22 +86,6 @@ final class VectorMath {
     p = p.fma(r, EXP_1);
     p = p.fma(r, EXP_0);
     p = p.fma(r.mul(r), r).add(ONE);
-    return scale(p, q)
-        .blend(0f, x.compare(VectorOperators.LT, ScalarMath.EXP_LOW))
-        .blend(Float.POSITIVE_INFINITY, x.compare(VectorOperators.GT, ScalarMath.EXP_HIGH))
-        .blend(x, x.compare(VectorOperators.NE, x));
-  }
-
-  static FloatVector exp2(FloatVector t) {
-    FloatVector u =
-        t.blend(ScalarMath.EXP2_LOW, t.compare(VectorOperators.LT, ScalarMath.EXP2_LOW));
-    FloatVector q = u.add(ROUND);
-    FloatVector f = u.sub(q.sub(ROUND));
-    FloatVector p = f.fma(EXP2_5, EXP2_4);
-    p = p.fma(f, EXP2_3);
-    p = p.fma(f, EXP2_2);
-    p = p.fma(f, EXP2_1);
-    p = p.fma(f, ONE);
     return scale(p, q);
   }
 
@@ -96,7 +97,15 @@ final class VectorMath {
   }
 
   static FloatVector silu(FloatVector x) {
-    return x.div(exp(x.neg()).add(ONE));
+    FloatVector t = minusAbs(x);
+    FloatVector e = expInRange(t);
+    FloatVector positive = positive(x);
+    return t.add(positive).fma(e, positive).div(e.add(ONE));
+  }
+
+  /** The larger of x and 0; a NaN stays. */
+  static FloatVector positive(FloatVector x) {
+    return HALF.fma(x.abs(), x.mul(HALF));
   }
 
   static FloatVector sigmoid(FloatVector x) {
@@ -110,23 +119,11 @@ final class VectorMath {
     return left.fma(inverse, y);
   }
 
-  /**
-   * {@link #log1p} of x in [0, 1], in one piece: what softplus needs. There u is at most 2, and k
-   * is 0 or 1.
-   */
   static FloatVector log1pOfUnit(FloatVector x) {
-    FloatVector u = x.add(ONE);
-    FloatVector lost = x.sub(u.sub(ONE)).div(u);
-    VectorMask<Float> exact = u.compare(VectorOperators.LT, SQRT_2);
-    FloatVector k = ONE.blend(ZERO, exact);
-    FloatVector f = u.mul(HALF).sub(ONE).blend(x, exact);
-    FloatVector s = f.div(f.add(TWO));
+    FloatVector s = x.div(x.add(TWO));
     FloatVector z = s.mul(s);
-    FloatVector w = z.mul(z);
-    FloatVector r = z.fma(w.fma(LOG_3, LOG_1), w.mul(w.fma(LOG_4, LOG_2)));
-    FloatVector half = f.mul(HALF).mul(f);
-    FloatVector low = k.fma(LOG_LN2_LOW, lost.blend(ZERO, exact));
-    return k.fma(LOG_LN2_HIGH, f.sub(half.sub(s.fma(half.add(r), low))));
+    FloatVector p = z.fma(UNIT_3, UNIT_2).fma(z, UNIT_1).fma(z, UNIT_0);
+    return s.mul(z).fma(p, s.add(s));
   }
 
   static FloatVector log(FloatVector x) {

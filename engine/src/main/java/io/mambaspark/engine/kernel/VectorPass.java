@@ -52,7 +52,7 @@ final class VectorPass {
     for (int i = 0; i < length * WIDTH; i += WIDTH) {
       FloatVector biased = FloatVector.fromArray(SPECIES, x, xAt + i).add(b);
       biased.intoArray(x, xAt + i);
-      VectorMath.exp(biased.abs().neg()).intoArray(y, yAt + i);
+      VectorMath.expOfMinusAbs(biased).intoArray(y, yAt + i);
     }
   }
 

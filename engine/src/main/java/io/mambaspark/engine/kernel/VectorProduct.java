@@ -23,8 +23,17 @@ import jdk.incubator.vector.VectorSpecies;
  * at a time costs an eighth of the speed.
  */
 final class VectorProduct {
-  /** Steps of k in a block: two panels of that many, and a tile's rows of A, stay in L1. */
-  private static final int K_BLOCK = 192;
+  /** Steps of k in a block, a multiple of 16 below 512: a pair of panels of that many fills L1. */
+  private static final int K_BLOCK = 256;
+
+  /**
+   * A loop over k counts by 2^22. C2 cuts counted loops into strips of a thousand turns, and the
+   * loop around them costs the inner one registers and 4 % of its speed; not so where a thousand
+   * turns pass the range of int.
+   */
+  private static final int STEP_BITS = 22;
+
+  private static final int STEP = 1 << STEP_BITS;
 
   /** Panels of C that are finished together, so that they stay in L2 between blocks of k. */
   private static final int C_PANELS = 16;
@@ -79,59 +88,79 @@ final class VectorProduct {
       int k,
       float[] c) {
     int steps = Math.min(K_BLOCK, w.k() - k);
-    boolean packed = w.format() == WeightFormat.BF16;
-    int bNext = packed ? K_BLOCK * WIDTH : w.panelFloats();
-    float[] b = packed ? UNPACKED.get() : w.segment(panel);
-    int cPanel = stride * WIDTH;
+    int aStep = stride * WIDTH;
     while (panel < end) {
-      int bAt = w.offset(panel) + k * WIDTH;
-      int cAt = (panel - first) * cPanel;
-      boolean pair = LANES == WIDTH && panel + 1 < end;
-      if (packed) {
-        short[] halves = w.halves(panel);
-        unpack(halves, bAt, steps * WIDTH, b, UNPACKED_AT);
-        if (pair) {
-          unpack(halves, bAt + w.panelFloats(), steps * WIDTH, b, UNPACKED_AT + bNext);
-        }
-        bAt = UNPACKED_AT;
+      int next = Math.min((panel | 1) + 1, end);
+      int bStep = w.step(panel);
+      int bAt = w.offset(panel) + k * bStep;
+      float[] b;
+      if (w.format() == WeightFormat.BF16) {
+        // The whole of a pair, also where only its second panel is wanted.
+        int lead = panel % 2 * WIDTH;
+        b = UNPACKED.get();
+        unpack(w.halves(panel), bAt - lead, steps * bStep, b, UNPACKED_AT);
+        bAt = UNPACKED_AT + lead;
+      } else {
+        b = w.segment(panel);
       }
-      int height = LANES == WIDTH ? TALL : FLAT;
-      // The first block starts from the bias or zero, the later ones from what the last one left.
-      float[] from = k > 0 ? c : bias != null ? bias : ZEROS;
-      int fromAt = k > 0 ? cAt : bias != null ? panel * WIDTH : 0;
-      int fromStep = k > 0 ? WIDTH : 0;
-      int fromPanel = k > 0 ? cPanel : WIDTH;
-      for (int row = 0; row < rows; row += height) {
-        int aAt = k * stride + row * WIDTH;
-        int tileFrom = fromAt + row * fromStep;
-        int tileC = cAt + row * WIDTH;
-        if (pair) {
-          tall(
-              a, aAt, cPanel, steps, b, bAt, bNext, from, tileFrom, fromStep, fromPanel, c, tileC,
-              cPanel);
-        } else if (LANES == WIDTH) {
-          single(a, aAt, cPanel, steps, b, bAt, from, tileFrom, fromStep, c, tileC);
-        } else {
-          for (int lane = 0; lane < WIDTH; lane += 2 * LANES) {
-            flat(
-                a,
-                aAt,
-                cPanel,
-                steps,
-                b,
-                bAt + lane,
-                LANES,
-                from,
-                tileFrom + lane,
-                fromStep,
-                LANES,
-                c,
-                tileC + lane,
-                LANES);
-          }
+      if (LANES == WIDTH && next - panel == 2) {
+        rows(a, rows, aStep, k, steps, b, bAt, bStep, 2, bias, panel, c, (panel - first) * aStep);
+      } else {
+        for (int p = panel; p < next; p++, bAt += WIDTH) {
+          rows(a, rows, aStep, k, steps, b, bAt, bStep, 1, bias, p, c, (p - first) * aStep);
         }
       }
-      panel += pair ? 2 : 1;
+      panel = next;
+    }
+  }
+
+  /** The tiles of all rows by one panel or by a pair of them. */
+  private static void rows(
+      float[] a,
+      int rows,
+      int aStep,
+      int k,
+      int steps,
+      float[] b,
+      int bAt,
+      int bStep,
+      int panels,
+      float[] bias,
+      int panel,
+      float[] c,
+      int cAt) {
+    // The first block starts from the bias or zero, the later ones from what the last one left.
+    float[] from = k > 0 ? c : bias != null ? bias : ZEROS;
+    int fromAt = k > 0 ? cAt : bias != null ? panel * WIDTH : 0;
+    int fromStep = k > 0 ? WIDTH : 0;
+    int fromPanel = k > 0 ? aStep : WIDTH;
+    int height = LANES == WIDTH ? TALL : FLAT;
+    int aAt = k / WIDTH * aStep;
+    for (int row = 0; row < rows; row += height) {
+      if (panels == 2) {
+        tall(a, aAt, aStep, steps, b, bAt, from, fromAt, fromStep, fromPanel, c, cAt);
+      } else if (LANES == WIDTH) {
+        single(a, aAt, aStep, steps, b, bAt, bStep, from, fromAt, fromStep, c, cAt);
+      } else {
+        for (int lane = 0; lane < WIDTH; lane += 2 * LANES) {
+          flat(
+              a,
+              aAt,
+              aStep,
+              steps,
+              b,
+              bAt + lane,
+              bStep,
+              from,
+              fromAt + lane,
+              fromStep,
+              c,
+              cAt + lane);
+        }
+      }
+      aAt += height * WIDTH;
+      fromAt += height * fromStep;
+      cAt += height * WIDTH;
     }
   }
 
@@ -148,9 +177,9 @@ final class VectorProduct {
   }
 
   /**
-   * Twelve rows by two vectors. A: from {@code aAt} on, the next panel {@code aStep} further. B:
-   * from {@code bAt} on, the second vector {@code bNext} further. The accumulators start from
-   * {@code from}, whose rows are {@code fromStep} apart.
+   * Twelve rows by a pair of panels. A and C: from {@code aAt} and {@code cAt} on, the next panel
+   * {@code aStep} further. B: from {@code bAt} on. The accumulators start from {@code from}, whose
+   * rows are {@code fromStep} apart and whose panels {@code fromNext}.
    */
   private static void tall(
       float[] a,
@@ -159,14 +188,12 @@ final class VectorProduct {
       int k,
       float[] b,
       int bAt,
-      int bNext,
       float[] from,
       int fromAt,
       int fromStep,
       int fromNext,
       float[] c,
-      int cAt,
-      int cNext) {
+      int cAt) {
     FloatVector c00 = FloatVector.fromArray(SPECIES, from, fromAt);
     FloatVector c10 = FloatVector.fromArray(SPECIES, from, fromAt + fromStep);
     FloatVector c20 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * fromStep);
@@ -193,10 +220,11 @@ final class VectorProduct {
     FloatVector ca1 = FloatVector.fromArray(SPECIES, from, fromAt + 10 * fromStep);
     FloatVector cb1 = FloatVector.fromArray(SPECIES, from, fromAt + 11 * fromStep);
     int skip = aStep - WIDTH;
-    for (int step = 0; step < k; step++) {
-      int i = aAt + step + (step >> 4) * skip;
-      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt + step * WIDTH);
-      FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + step * WIDTH + bNext);
+    int end = k * STEP;
+    for (int step = 0; step < end; step += STEP) {
+      int i = aAt + (step >> STEP_BITS) + (step >> STEP_BITS + 4) * skip;
+      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt + (step >> STEP_BITS - 5));
+      FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + (step >> STEP_BITS - 5) + WIDTH);
       FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
       c00 = a0.fma(b0, c00);
       c01 = a0.fma(b1, c01);
@@ -246,7 +274,7 @@ final class VectorProduct {
     c90.intoArray(c, cAt + 9 * WIDTH);
     ca0.intoArray(c, cAt + 10 * WIDTH);
     cb0.intoArray(c, cAt + 11 * WIDTH);
-    cAt += cNext;
+    cAt += aStep;
     c01.intoArray(c, cAt);
     c11.intoArray(c, cAt + WIDTH);
     c21.intoArray(c, cAt + 2 * WIDTH);
@@ -261,7 +289,7 @@ final class VectorProduct {
     cb1.intoArray(c, cAt + 11 * WIDTH);
   }
 
-  /** Twelve rows by one vector: the last panel of an odd number. */
+  /** Twelve rows by one panel whose steps are {@code bStep} apart; else as {@link #tall}. */
   private static void single(
       float[] a,
       int aAt,
@@ -269,6 +297,7 @@ final class VectorProduct {
       int k,
       float[] b,
       int bAt,
+      int bStep,
       float[] from,
       int fromAt,
       int fromStep,
@@ -287,9 +316,10 @@ final class VectorProduct {
     FloatVector ca = FloatVector.fromArray(SPECIES, from, fromAt + 10 * fromStep);
     FloatVector cb = FloatVector.fromArray(SPECIES, from, fromAt + 11 * fromStep);
     int skip = aStep - WIDTH;
-    for (int step = 0; step < k; step++) {
-      int i = aAt + step + (step >> 4) * skip;
-      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt + step * WIDTH);
+    int end = k * STEP;
+    for (int step = 0; step < end; step += STEP) {
+      int i = aAt + (step >> STEP_BITS) + (step >> STEP_BITS + 4) * skip;
+      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt + (step >> STEP_BITS) * bStep);
       c0 = FloatVector.broadcast(SPECIES, a[i]).fma(b0, c0);
       c1 = FloatVector.broadcast(SPECIES, a[i + WIDTH]).fma(b0, c1);
       c2 = FloatVector.broadcast(SPECIES, a[i + 2 * WIDTH]).fma(b0, c2);
@@ -317,7 +347,7 @@ final class VectorProduct {
     cb.intoArray(c, cAt + 11 * WIDTH);
   }
 
-  /** Six rows by two vectors; parameters as in {@link #tall}. */
+  /** Six rows by two neighbouring vectors of one panel; else as {@link #single}. */
   private static void flat(
       float[] a,
       int aAt,
@@ -325,21 +355,19 @@ final class VectorProduct {
       int k,
       float[] b,
       int bAt,
-      int bNext,
+      int bStep,
       float[] from,
       int fromAt,
       int fromStep,
-      int fromNext,
       float[] c,
-      int cAt,
-      int cNext) {
+      int cAt) {
     FloatVector c00 = FloatVector.fromArray(SPECIES, from, fromAt);
     FloatVector c10 = FloatVector.fromArray(SPECIES, from, fromAt + fromStep);
     FloatVector c20 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * fromStep);
     FloatVector c30 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * fromStep);
     FloatVector c40 = FloatVector.fromArray(SPECIES, from, fromAt + 4 * fromStep);
     FloatVector c50 = FloatVector.fromArray(SPECIES, from, fromAt + 5 * fromStep);
-    fromAt += fromNext;
+    fromAt += LANES;
     FloatVector c01 = FloatVector.fromArray(SPECIES, from, fromAt);
     FloatVector c11 = FloatVector.fromArray(SPECIES, from, fromAt + fromStep);
     FloatVector c21 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * fromStep);
@@ -347,10 +375,11 @@ final class VectorProduct {
     FloatVector c41 = FloatVector.fromArray(SPECIES, from, fromAt + 4 * fromStep);
     FloatVector c51 = FloatVector.fromArray(SPECIES, from, fromAt + 5 * fromStep);
     int skip = aStep - WIDTH;
-    for (int step = 0; step < k; step++) {
-      int i = aAt + step + (step >> 4) * skip;
-      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt + step * WIDTH);
-      FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + step * WIDTH + bNext);
+    int end = k * STEP;
+    for (int step = 0; step < end; step += STEP) {
+      int i = aAt + (step >> STEP_BITS) + (step >> STEP_BITS + 4) * skip;
+      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt + (step >> STEP_BITS) * bStep);
+      FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + (step >> STEP_BITS) * bStep + LANES);
       FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
       c00 = a0.fma(b0, c00);
       c01 = a0.fma(b1, c01);
@@ -376,7 +405,7 @@ final class VectorProduct {
     c30.intoArray(c, cAt + 3 * WIDTH);
     c40.intoArray(c, cAt + 4 * WIDTH);
     c50.intoArray(c, cAt + 5 * WIDTH);
-    cAt += cNext;
+    cAt += LANES;
     c01.intoArray(c, cAt);
     c11.intoArray(c, cAt + WIDTH);
     c21.intoArray(c, cAt + 2 * WIDTH);

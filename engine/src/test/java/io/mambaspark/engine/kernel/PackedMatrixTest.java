@@ -28,8 +28,30 @@ class PackedMatrixTest {
   }
 
   private static float[] panel(PackedMatrix w, int panel) {
-    int from = w.offset(panel);
-    return Arrays.copyOfRange(w.segment(panel), from, from + w.panelFloats());
+    float[] floats = new float[w.panelFloats()];
+    w.unpack(panel, floats);
+    return floats;
+  }
+
+  @Test
+  void twoPanelsStandSideBySideAndTheLastOfAnOddNumberAlone() {
+    PackedMatrix w = new PackedMatrix(WeightFormat.F32, 2, 48);
+    float[] values = new float[96];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = i;
+    }
+    w.rows(0, 0, 48, values);
+
+    int at = PackedMatrix.LEAD;
+    for (int row = 0; row < 48; row++) {
+      for (int k = 0; k < 2; k++) {
+        int index = row < 32 ? k * 32 + row : 64 + k * 16 + row - 32;
+        assertThat(w.segment(0)[at + index]).isEqualTo(2 * row + k);
+      }
+    }
+    assertThat(w.step(0)).isEqualTo(32);
+    assertThat(w.step(1)).isEqualTo(32);
+    assertThat(w.step(2)).isEqualTo(16);
   }
 
   @Test
@@ -87,7 +109,7 @@ class PackedMatrixTest {
         .isSameAs(w.segment(1))
         .isNotSameAs(w.segment(2));
     assertThat(w.segment(6)).hasSize(PackedMatrix.LEAD + 320).isNotSameAs(w.segment(5));
-    assertThat(w.offset(3)).isEqualTo(PackedMatrix.LEAD + 320);
+    assertThat(w.offset(3)).isEqualTo(PackedMatrix.LEAD + 16);
     assertThat(w.segmentEnd(0)).isEqualTo(2);
     assertThat(w.segmentEnd(5)).isEqualTo(6);
     assertThat(w.segmentEnd(6)).isEqualTo(7);

@@ -33,28 +33,48 @@ class ScalarMathTest {
   }
 
   @Test
-  void softplusIsWithinTwoUlp() {
+  void softplusIsWithinThreeUlpUnlessItIsNothing() {
     everywhere(
         "softplus",
-        ScalarMath::softplus,
-        x -> Math.max(x, 0) + StrictMath.log1p(StrictMath.exp(-Math.abs(x))),
-        2);
+        x -> x < ScalarMath.EXP_LOW ? 0f : ScalarMath.softplus(x),
+        x ->
+            x < ScalarMath.EXP_LOW
+                ? 0
+                : Math.max(x, 0) + StrictMath.log1p(StrictMath.exp(-Math.abs(x))),
+        3);
+    for (float x = ScalarMath.EXP_LOW; x > -Float.MAX_VALUE; x *= 1.125f) {
+      assertThat(ScalarMath.softplus(x)).isBetween(0f, Float.MIN_NORMAL * 1.0001f);
+    }
+    // What is infinite is an overflow, and must not become a score.
+    assertThat(ScalarMath.softplus(Float.NEGATIVE_INFINITY)).isNaN();
+  }
+
+  @Test
+  void log1pOfUnitIsWithinTwoUlp() {
+    for (int bits = 0; bits <= Float.floatToRawIntBits(1f); bits += 100) {
+      float x = Float.intBitsToFloat(bits);
+      check("log1pOfUnit", ScalarMath::log1pOfUnit, StrictMath::log1p, 2, x);
+    }
+    check("log1pOfUnit", ScalarMath::log1pOfUnit, StrictMath::log1p, 2, 1f);
   }
 
   @Test
   void siluIsWithinThreeUlpUnlessItIsNothing() {
-    // Its exp overflows below -88.7, where x·sigmoid(x) is still above 2^-126, but less than 1e-36.
-    // At minus infinity it is NaN, as PyTorch's is.
+    // Its exp stays above 2^-126, where x·sigmoid(x) goes on to 0. Subnormal halves lose a bit.
     everywhere(
         "silu",
-        x -> x < -ScalarMath.EXP_HIGH ? 0f : ScalarMath.silu(x),
-        x -> x < -ScalarMath.EXP_HIGH ? 0 : x / (1 + StrictMath.exp(-x)),
+        x -> isNothing(x) ? 0f : ScalarMath.silu(x),
+        x -> isNothing(x) ? 0 : x / (1 + StrictMath.exp(-x)),
         3);
-    for (float x = -ScalarMath.EXP_HIGH; x > -Float.MAX_VALUE; x *= 1.125f) {
-      assertThat(ScalarMath.silu(x)).isBetween(-1e-36f, 0f);
+    for (float x = ScalarMath.EXP_LOW; x > -Float.MAX_VALUE; x *= 1.125f) {
+      assertThat(ScalarMath.silu(x)).isBetween(-1.1e-36f, 0f);
     }
     assertThat(ScalarMath.silu(Float.NEGATIVE_INFINITY)).isNaN();
     assertThat(ScalarMath.silu(Float.POSITIVE_INFINITY)).isInfinite();
+  }
+
+  private static boolean isNothing(double x) {
+    return x < ScalarMath.EXP_LOW || Math.abs(x) < 2 * Float.MIN_NORMAL;
   }
 
   @Test
@@ -70,6 +90,17 @@ class ScalarMathTest {
     assertThat(ScalarMath.exp2(Float.NEGATIVE_INFINITY)).isEqualTo(Float.MIN_NORMAL);
     assertThat(ScalarMath.exp2(Float.NaN)).isNaN();
     assertThat(ScalarMath.exp2(0f)).isEqualTo(1f);
+  }
+
+  @Test
+  void decayIsExp2OfWhatIsNotPositive() {
+    for (int bits = 0x80000000; bits <= 0xff800000; bits += FloatFunction.STEP) {
+      float t = Float.intBitsToFloat(bits);
+      assertThat(ScalarMath.decay(t)).isEqualTo(ScalarMath.exp2(t));
+    }
+    assertThat(ScalarMath.decay(-0f)).isEqualTo(1f);
+    assertThat(ScalarMath.decay(Float.NEGATIVE_INFINITY)).isEqualTo(Float.MIN_NORMAL);
+    assertThat(ScalarMath.decay(Float.NaN)).isEqualTo(Float.MIN_NORMAL);
   }
 
   private static void checkExp2(float t) {
@@ -105,7 +136,6 @@ class ScalarMathTest {
     assertThat(ScalarMath.softplus(0f)).isCloseTo(0.6931472f, within(1e-7f));
     assertThat(ScalarMath.softplus(100f)).isEqualTo(100f);
     assertThat(ScalarMath.softplus(Float.POSITIVE_INFINITY)).isInfinite();
-    assertThat(ScalarMath.softplus(Float.NEGATIVE_INFINITY)).isZero();
   }
 
   private static void everywhere(

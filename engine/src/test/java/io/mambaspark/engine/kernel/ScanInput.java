@@ -54,6 +54,20 @@ final class ScanInput {
 
   void run(Kernels kernels, int row, int length, float[] dt, float[] state, float[] y) {
     kernels.selectiveScan(
-        xz, dt, bc, bOffset, cOffset, panels, stride, row, length, a, dState, d, dtBias, state, y);
+        xz.clone(),
+        dt,
+        bc,
+        bOffset,
+        cOffset,
+        panels,
+        stride,
+        row,
+        length,
+        a,
+        dState,
+        d,
+        dtBias,
+        state,
+        y);
   }
 }

@@ -3,12 +3,18 @@ package io.mambaspark.engine.kernel;
 /**
  * A weight matrix W of shape (n, k) in the layout that {@link Kernels#product} reads: panels of
  * sixteen rows of W, two of them side by side as (k, 32), so that one step along k reads
- * neighbouring floats. The last one of an odd number stands alone, (k, 16).
+ * neighbouring floats. Beside the last one of an odd number stand zeros.
+ *
+ * <p>In BF16 a pair is (k, 16) ints, whose lower halves are the first panel and whose upper halves
+ * the second: a shift makes floats of the ones, a mask of the others.
  *
  * <p>The rows may be divided into sections, each of which begins a panel of its own; the rest of a
  * section's last panel is zero. It is filled once by {@link #rows} and must not change after that.
  */
 public final class PackedMatrix {
+  /** Floats from one step of a pair of panels to the next. */
+  static final int PAIR = 2 * Panels.WIDTH;
+
   /**
    * Elements in one array, at most: 64 MB of floats with the header. Large enough to be rare, small
    * enough to find a place in any heap.
@@ -16,7 +22,7 @@ public final class PackedMatrix {
   private static final int SEGMENT = (1 << 24) - 32;
 
   /**
-   * Elements before the first panel. G1 begins large arrays at the border of a region, and their
+   * Elements before the first pair. G1 begins large arrays at the border of a region, and their
    * elements 16 bytes after it: so the panels begin at the border of a cache line, which is worth a
    * fifteenth of the product's speed. Where an array lies otherwise nothing is lost.
    */
@@ -25,14 +31,14 @@ public final class PackedMatrix {
   private final int k;
   private final int[] sections;
   private final int panels;
-  private final int panelsPerSegment;
+  private final int pairsPerSegment;
   private final WeightFormat format;
 
-  /** The panels in F32; empty in BF16. */
-  private final float[][] segments;
+  /** The pairs in F32; empty in BF16. */
+  private final float[][] floats;
 
-  /** The panels in BF16; empty in F32. */
-  private final short[][] halves;
+  /** The pairs in BF16; empty in F32. */
+  private final int[][] halves;
 
   /** A matrix of zeros with {@code k} columns and sections of the given numbers of rows. */
   public PackedMatrix(WeightFormat format, int k, int... sections) {
@@ -45,18 +51,18 @@ public final class PackedMatrix {
     this.k = k;
     this.sections = sections.clone();
     this.panels = panelsOf(sections);
-    // An even number: a pair must lie in one array.
-    int panelFloats = panelFloats();
-    this.panelsPerSegment = Math.max(2, segment / panelFloats / 2 * 2);
-    int count = (panels + panelsPerSegment - 1) / panelsPerSegment;
-    this.segments = new float[format == WeightFormat.F32 ? count : 0][];
-    this.halves = new short[format == WeightFormat.BF16 ? count : 0][];
+    int pairs = (panels + 1) / 2;
+    int elements = elementsOfPair();
+    this.pairsPerSegment = Math.max(1, segment / elements);
+    int count = (pairs + pairsPerSegment - 1) / pairsPerSegment;
+    this.floats = new float[format == WeightFormat.F32 ? count : 0][];
+    this.halves = new int[format == WeightFormat.BF16 ? count : 0][];
     for (int s = 0; s < count; s++) {
-      int held = Math.min(panelsPerSegment, panels - s * panelsPerSegment);
+      int held = Math.min(pairsPerSegment, pairs - s * pairsPerSegment);
       if (format == WeightFormat.F32) {
-        segments[s] = new float[LEAD + held * panelFloats];
+        floats[s] = new float[LEAD + held * elements];
       } else {
-        halves[s] = new short[LEAD + held * panelFloats];
+        halves[s] = new int[LEAD + held * elements];
       }
     }
   }
@@ -71,7 +77,7 @@ public final class PackedMatrix {
 
   /** Bytes of memory that a matrix of this shape takes. */
   public static long bytes(WeightFormat format, int k, int... sections) {
-    return (long) panelsOf(sections) * Panels.WIDTH * k * format.bytes();
+    return (panelsOf(sections) + 1L) / 2 * PAIR * k * format.bytes();
   }
 
   /** The number of columns of W. */
@@ -79,9 +85,8 @@ public final class PackedMatrix {
     return k;
   }
 
-  /** Floats in a panel. */
-  int panelFloats() {
-    return k * Panels.WIDTH;
+  private int elementsOfPair() {
+    return format == WeightFormat.F32 ? k * PAIR : k * Panels.WIDTH;
   }
 
   /** The number of panels over all sections. */
@@ -94,48 +99,33 @@ public final class PackedMatrix {
     return format;
   }
 
-  /** In F32 the array that holds panel {@code panel}, from {@link #offset} on. */
-  float[] segment(int panel) {
-    return segments[panel / panelsPerSegment];
+  /** In F32 the array that holds panel {@code panel}, whose pair begins at {@link #offset}. */
+  float[] floats(int panel) {
+    return floats[panel / 2 / pairsPerSegment];
   }
 
-  /** In BF16 the array that holds panel {@code panel}, as {@link #segment}. */
-  short[] halves(int panel) {
-    return halves[panel / panelsPerSegment];
+  /** In BF16 the array that holds panel {@code panel}, whose pair begins at {@link #offset}. */
+  int[] halves(int panel) {
+    return halves[panel / 2 / pairsPerSegment];
   }
 
-  /** Writes panel {@code panel}, (k, 16), to the beginning of {@code to}, in either format. */
-  void unpack(int panel, float[] to) {
-    int step = step(panel);
-    for (int i = 0; i < k; i++) {
-      int from = offset(panel) + i * step;
-      for (int lane = 0; lane < Panels.WIDTH; lane++) {
-        to[i * Panels.WIDTH + lane] = value(panel, from + lane);
-      }
-    }
-  }
-
-  /** The element at {@code index} of the array that holds panel {@code panel}. */
-  private float value(int panel, int index) {
-    return format == WeightFormat.F32
-        ? segment(panel)[index]
-        : WeightFormat.fromBf16(halves(panel)[index]);
-  }
-
-  /** Where panel {@code panel} begins in its array. */
+  /** Where the pair of panel {@code panel} begins in its array. */
   int offset(int panel) {
-    int inSegment = panel % panelsPerSegment;
-    return LEAD + inSegment / 2 * 2 * panelFloats() + inSegment % 2 * Panels.WIDTH;
+    return LEAD + panel / 2 % pairsPerSegment * elementsOfPair();
   }
 
-  /** From one step along k to the next in panel {@code panel}: 32 in a pair, 16 alone. */
-  int step(int panel) {
-    return (panel | 1) < panels ? 2 * Panels.WIDTH : Panels.WIDTH;
+  /** The weight at step {@code i} and lane {@code lane} of panel {@code panel}. */
+  float weight(int panel, int i, int lane) {
+    if (format == WeightFormat.F32) {
+      return floats(panel)[offset(panel) + i * PAIR + panel % 2 * Panels.WIDTH + lane];
+    }
+    int both = halves(panel)[offset(panel) + i * Panels.WIDTH + lane];
+    return WeightFormat.fromBf16((short) (panel % 2 == 0 ? both : both >>> 16));
   }
 
   /** The panel after the last one that lies in the same array as {@code panel}. */
   int segmentEnd(int panel) {
-    return Math.min(panels, (panel / panelsPerSegment + 1) * panelsPerSegment);
+    return Math.min(panels, (panel / 2 / pairsPerSegment + 1) * pairsPerSegment * 2);
   }
 
   /**
@@ -152,29 +142,33 @@ public final class PackedMatrix {
       // Panel by panel and column by column: memory is written in order.
       int lanes = Math.min(Panels.WIDTH - row % Panels.WIDTH, first + count - row);
       int panel = before + row / Panels.WIDTH;
-      int to = offset(panel) + row % Panels.WIDTH;
+      int lane = row % Panels.WIDTH;
       int from = (row - first) * k;
       if (format == WeightFormat.F32) {
-        transpose(values, from, lanes, segment(panel), to, step(panel));
+        transpose(values, from, lanes, panel, lane, floats(panel));
       } else {
-        transpose(values, from, lanes, halves(panel), to, step(panel));
+        transpose(values, from, lanes, panel, lane, halves(panel));
       }
       row += lanes;
     }
   }
 
-  private void transpose(float[] values, int from, int lanes, float[] segment, int to, int step) {
+  private void transpose(float[] values, int from, int lanes, int panel, int lane, float[] pairs) {
+    int to = offset(panel) + panel % 2 * Panels.WIDTH + lane;
     for (int i = 0; i < k; i++) {
-      for (int lane = 0; lane < lanes; lane++) {
-        segment[to + i * step + lane] = values[from + lane * k + i];
+      for (int row = 0; row < lanes; row++) {
+        pairs[to + i * PAIR + row] = values[from + row * k + i];
       }
     }
   }
 
-  private void transpose(float[] values, int from, int lanes, short[] segment, int to, int step) {
+  private void transpose(float[] values, int from, int lanes, int panel, int lane, int[] pairs) {
+    int to = offset(panel) + lane;
+    int shift = panel % 2 * 16;
     for (int i = 0; i < k; i++) {
-      for (int lane = 0; lane < lanes; lane++) {
-        segment[to + i * step + lane] = WeightFormat.toBf16(values[from + lane * k + i]);
+      for (int row = 0; row < lanes; row++) {
+        int half = WeightFormat.toBf16(values[from + row * k + i]) & 0xffff;
+        pairs[to + i * Panels.WIDTH + row] |= half << shift;
       }
     }
   }
@@ -184,11 +178,8 @@ public final class PackedMatrix {
    * stride, 16), and zeros into the padding: a sequence that overflowed may have left NaN there.
    */
   public void copyRow(int n, float[] to, int row, int stride) {
-    int panel = n / Panels.WIDTH;
-    int from = offset(panel) + n % Panels.WIDTH;
-    int step = step(panel);
     for (int i = 0; i < k; i++) {
-      to[Panels.index(row, i, stride)] = value(panel, from + i * step);
+      to[Panels.index(row, i, stride)] = weight(n / Panels.WIDTH, i, n % Panels.WIDTH);
     }
     for (int i = k; i % Panels.WIDTH != 0; i++) {
       to[Panels.index(row, i, stride)] = 0f;

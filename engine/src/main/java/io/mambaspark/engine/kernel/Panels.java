@@ -17,8 +17,8 @@ public final class Panels {
   /** Channels in a panel. */
   public static final int WIDTH = 16;
 
-  /** Rows are computed in tiles of twelve or six. */
-  private static final int TILE = 12;
+  /** Rows are computed in tiles of so many. */
+  private static final int[] TILES = {12, 5};
 
   private Panels() {}
 
@@ -28,12 +28,16 @@ public final class Panels {
   }
 
   /**
-   * The stride, in rows, of an array with room for {@code rows} rows: an odd number of tiles, so
-   * that the panels' beginnings spread over the sets of a cache. With a power of two in it they
-   * would all fall into a few.
+   * The stride, in rows, of an array with room for {@code rows} rows, the last tile whole: an odd
+   * multiple of four, so that the panels' beginnings spread over the sets of a cache. With a higher
+   * power of two in it they would all fall into a few.
    */
   public static int stride(int rows) {
-    return ((rows + TILE - 1) / TILE | 1) * TILE;
+    int whole = 0;
+    for (int tile : TILES) {
+      whole = Math.max(whole, (rows + tile - 1) / tile * tile);
+    }
+    return ((whole + 3) / 4 | 1) * 4;
   }
 
   /** Where channel {@code column} of row {@code row} lies. */

@@ -30,9 +30,11 @@ final class ScalarKernels implements Kernels {
       float[] c) {
     int k = w.k();
     float[] sum = new float[WIDTH];
-    float[] weights = new float[w.panelFloats()];
+    float[] weights = new float[k * WIDTH];
     for (int panel = first; panel < end; panel++) {
-      w.unpack(panel, weights);
+      for (int i = 0; i < k * WIDTH; i++) {
+        weights[i] = w.weight(panel, i / WIDTH, i % WIDTH);
+      }
       for (int row = 0; row < rows; row++) {
         if (bias == null) {
           Arrays.fill(sum, 0f);

@@ -5,18 +5,18 @@ import static io.mambaspark.engine.kernel.VectorMath.LANES;
 import static io.mambaspark.engine.kernel.VectorMath.SPECIES;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
  * The matrix product on vectors: register tiles of some rows by two vectors of columns, whose
  * accumulators walk along a block of k and then rest in C until the next block.
  *
- * <p>A tile is twelve rows high where a vector fills a panel (AVX-512), and takes two panels; six
- * rows where it does not, because AVX2 has sixteen registers. How k is cut, and how high tiles are,
- * cannot be seen in the result: each element stays one chain of fused multiply-adds.
+ * <p>A tile is twelve rows high where a vector fills a panel (AVX-512), and takes two panels; five
+ * rows where it does not, because AVX2 has sixteen registers and C2 spills a sum of six. How k is
+ * cut, and how high tiles are, cannot be seen in the result: each element stays one chain of fused
+ * multiply-adds.
  *
  * <p>k is one loop, although A comes in panels of sixteen steps: C2 of JDK 17 keeps accumulators as
  * objects if an inner loop has a variable bound, and with a constant one entering it sixteen steps
@@ -38,12 +38,13 @@ final class VectorProduct {
   /** Panels of C that are finished together, so that they stay in L2 between blocks of k. */
   private static final int C_PANELS = 16;
 
+  /** Rows of a tile by a pair of panels, or by one; 24 of 32 registers hold its sums. */
   private static final int TALL = 12;
-  private static final int FLAT = 6;
 
-  /** Shorts that become a vector of floats. */
-  private static final VectorSpecies<Short> HALVES =
-      VectorSpecies.of(short.class, VectorShape.forBitSize(LANES * Short.SIZE));
+  /** Rows of a tile by two vectors that do not fill a panel: 10 of 16 registers hold its sums. */
+  private static final int FLAT = 5;
+
+  private static final VectorSpecies<Integer> INTS = SPECIES.withLanes(int.class);
 
   /** Where the unpacked BF16 weights of a block stand, so that they begin as F32 panels do. */
   private static final int UNPACKED_AT = PackedMatrix.LEAD;
@@ -91,23 +92,22 @@ final class VectorProduct {
     int aStep = stride * WIDTH;
     while (panel < end) {
       int next = Math.min((panel | 1) + 1, end);
-      int bStep = w.step(panel);
-      int bAt = w.offset(panel) + k * bStep;
       float[] b;
+      int bAt;
       if (w.format() == WeightFormat.BF16) {
-        // The whole of a pair, also where only its second panel is wanted.
-        int lead = panel % 2 * WIDTH;
         b = UNPACKED.get();
-        unpack(w.halves(panel), bAt - lead, steps * bStep, b, UNPACKED_AT);
-        bAt = UNPACKED_AT + lead;
+        bAt = UNPACKED_AT;
+        unpack(w.halves(panel), w.offset(panel) + k * WIDTH, steps * WIDTH, b);
       } else {
-        b = w.segment(panel);
+        b = w.floats(panel);
+        bAt = w.offset(panel) + k * PackedMatrix.PAIR;
       }
       if (LANES == WIDTH && next - panel == 2) {
-        rows(a, rows, aStep, k, steps, b, bAt, bStep, 2, bias, panel, c, (panel - first) * aStep);
+        rows(a, rows, aStep, k, steps, b, bAt, 2, bias, panel, c, (panel - first) * aStep);
       } else {
-        for (int p = panel; p < next; p++, bAt += WIDTH) {
-          rows(a, rows, aStep, k, steps, b, bAt, bStep, 1, bias, p, c, (p - first) * aStep);
+        for (int p = panel; p < next; p++) {
+          int at = bAt + p % 2 * WIDTH;
+          rows(a, rows, aStep, k, steps, b, at, 1, bias, p, c, (p - first) * aStep);
         }
       }
       panel = next;
@@ -123,7 +123,6 @@ final class VectorProduct {
       int steps,
       float[] b,
       int bAt,
-      int bStep,
       int panels,
       float[] bias,
       int panel,
@@ -140,22 +139,10 @@ final class VectorProduct {
       if (panels == 2) {
         tall(a, aAt, aStep, steps, b, bAt, from, fromAt, fromStep, fromPanel, c, cAt);
       } else if (LANES == WIDTH) {
-        single(a, aAt, aStep, steps, b, bAt, bStep, from, fromAt, fromStep, c, cAt);
+        single(a, aAt, aStep, steps, b, bAt, from, fromAt, fromStep, c, cAt);
       } else {
         for (int lane = 0; lane < WIDTH; lane += 2 * LANES) {
-          flat(
-              a,
-              aAt,
-              aStep,
-              steps,
-              b,
-              bAt + lane,
-              bStep,
-              from,
-              fromAt + lane,
-              fromStep,
-              c,
-              cAt + lane);
+          flat(a, aAt, aStep, steps, b, bAt + lane, from, fromAt + lane, fromStep, c, cAt + lane);
         }
       }
       aAt += height * WIDTH;
@@ -164,15 +151,15 @@ final class VectorProduct {
     }
   }
 
-  private static void unpack(short[] from, int fromAt, int length, float[] to, int toAt) {
-    for (int i = 0; i < length; i += LANES) {
-      // The sign is extended and then shifted out.
-      ShortVector.fromArray(HALVES, from, fromAt + i)
-          .convertShape(VectorOperators.S2I, SPECIES.withLanes(int.class), 0)
-          .reinterpretAsInts()
-          .lanewise(VectorOperators.LSHL, 16)
-          .reinterpretAsFloats()
-          .intoArray(to, toAt + i);
+  /** Makes floats of {@code length} ints of a block. */
+  private static void unpack(int[] from, int fromAt, int length, float[] to) {
+    for (int i = 0; i < length; i += WIDTH) {
+      for (int lane = 0; lane < WIDTH; lane += LANES) {
+        int toAt = UNPACKED_AT + 2 * i + lane;
+        IntVector both = IntVector.fromArray(INTS, from, fromAt + i + lane);
+        both.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().intoArray(to, toAt);
+        both.and(0xffff0000).reinterpretAsFloats().intoArray(to, toAt + WIDTH);
+      }
     }
   }
 
@@ -289,7 +276,7 @@ final class VectorProduct {
     cb1.intoArray(c, cAt + 11 * WIDTH);
   }
 
-  /** Twelve rows by one panel whose steps are {@code bStep} apart; else as {@link #tall}. */
+  /** Twelve rows by one panel of a pair; parameters as in {@link #tall}. */
   private static void single(
       float[] a,
       int aAt,
@@ -297,7 +284,6 @@ final class VectorProduct {
       int k,
       float[] b,
       int bAt,
-      int bStep,
       float[] from,
       int fromAt,
       int fromStep,
@@ -319,7 +305,7 @@ final class VectorProduct {
     int end = k * STEP;
     for (int step = 0; step < end; step += STEP) {
       int i = aAt + (step >> STEP_BITS) + (step >> STEP_BITS + 4) * skip;
-      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt + (step >> STEP_BITS) * bStep);
+      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt + (step >> STEP_BITS - 5));
       c0 = FloatVector.broadcast(SPECIES, a[i]).fma(b0, c0);
       c1 = FloatVector.broadcast(SPECIES, a[i + WIDTH]).fma(b0, c1);
       c2 = FloatVector.broadcast(SPECIES, a[i + 2 * WIDTH]).fma(b0, c2);
@@ -347,7 +333,10 @@ final class VectorProduct {
     cb.intoArray(c, cAt + 11 * WIDTH);
   }
 
-  /** Six rows by two neighbouring vectors of one panel; else as {@link #single}. */
+  /**
+   * Five rows by two neighbouring vectors of a panel; parameters as in {@link #tall}. Its loop goes
+   * by ones: shifting and checking indices would take more than the strips do.
+   */
   private static void flat(
       float[] a,
       int aAt,
@@ -355,7 +344,6 @@ final class VectorProduct {
       int k,
       float[] b,
       int bAt,
-      int bStep,
       float[] from,
       int fromAt,
       int fromStep,
@@ -366,20 +354,17 @@ final class VectorProduct {
     FloatVector c20 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * fromStep);
     FloatVector c30 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * fromStep);
     FloatVector c40 = FloatVector.fromArray(SPECIES, from, fromAt + 4 * fromStep);
-    FloatVector c50 = FloatVector.fromArray(SPECIES, from, fromAt + 5 * fromStep);
     fromAt += LANES;
     FloatVector c01 = FloatVector.fromArray(SPECIES, from, fromAt);
     FloatVector c11 = FloatVector.fromArray(SPECIES, from, fromAt + fromStep);
     FloatVector c21 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * fromStep);
     FloatVector c31 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * fromStep);
     FloatVector c41 = FloatVector.fromArray(SPECIES, from, fromAt + 4 * fromStep);
-    FloatVector c51 = FloatVector.fromArray(SPECIES, from, fromAt + 5 * fromStep);
     int skip = aStep - WIDTH;
-    int end = k * STEP;
-    for (int step = 0; step < end; step += STEP) {
-      int i = aAt + (step >> STEP_BITS) + (step >> STEP_BITS + 4) * skip;
-      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt + (step >> STEP_BITS) * bStep);
-      FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + (step >> STEP_BITS) * bStep + LANES);
+    for (int step = 0; step < k; step++) {
+      int i = aAt + step + (step >> 4) * skip;
+      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt + step * PackedMatrix.PAIR);
+      FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + step * PackedMatrix.PAIR + LANES);
       FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
       c00 = a0.fma(b0, c00);
       c01 = a0.fma(b1, c01);
@@ -395,22 +380,17 @@ final class VectorProduct {
       FloatVector a4 = FloatVector.broadcast(SPECIES, a[i + 4 * WIDTH]);
       c40 = a4.fma(b0, c40);
       c41 = a4.fma(b1, c41);
-      FloatVector a5 = FloatVector.broadcast(SPECIES, a[i + 5 * WIDTH]);
-      c50 = a5.fma(b0, c50);
-      c51 = a5.fma(b1, c51);
     }
     c00.intoArray(c, cAt);
     c10.intoArray(c, cAt + WIDTH);
     c20.intoArray(c, cAt + 2 * WIDTH);
     c30.intoArray(c, cAt + 3 * WIDTH);
     c40.intoArray(c, cAt + 4 * WIDTH);
-    c50.intoArray(c, cAt + 5 * WIDTH);
     cAt += LANES;
     c01.intoArray(c, cAt);
     c11.intoArray(c, cAt + WIDTH);
     c21.intoArray(c, cAt + 2 * WIDTH);
     c31.intoArray(c, cAt + 3 * WIDTH);
     c41.intoArray(c, cAt + 4 * WIDTH);
-    c51.intoArray(c, cAt + 5 * WIDTH);
   }
 }

@@ -18,24 +18,35 @@ final class VectorPeak implements IntToLongFunction {
   private static final int LANES = SPECIES.length();
   private static final int STEPS = 2048;
 
-  /** Called through one array, so that C2 inlines none of them: see kernel.VectorPass. */
-  private static final Loop[] LOOPS = {
-    VectorPeak::chains8, VectorPeak::chains12, VectorPeak::chains16
-  };
-
-  private interface Loop {
-    void run(float[] sums, float factor, int steps);
-  }
+  /** Calls after which C2 compiles a method from its entry, with a little more. */
+  private static final int WARM_UP = 2000;
 
   private final float[] sums = new float[16 * LANES];
 
-  /** Runs a few thousand steps of 8, 12 or 16 chains; the floating-point operations done. */
+  VectorPeak() {
+    for (int chains = 8; chains <= 16; chains += 4) {
+      for (int call = 0; call < WARM_UP; call++) {
+        run(chains, 16);
+      }
+    }
+  }
+
+  /** Runs a few thousand steps of so many chains; the floating-point operations done. */
   @Override
   public long applyAsLong(int chains) {
-    // The sums tend to 1, far from what is slow to compute with.
-    float factor = 0.999f;
-    LOOPS[chains / 4 - 2].run(sums, factor, STEPS);
+    run(chains, STEPS);
     return 2L * STEPS * chains * LANES;
+  }
+
+  private void run(int chains, int steps) {
+    // The sums grow to where nothing is added any more, far from what is slow to compute with.
+    float factor = 0.999f;
+    switch (chains) {
+      case 8 -> chains8(sums, factor, steps);
+      case 12 -> chains12(sums, factor, steps);
+      case 16 -> chains16(sums, factor, steps);
+      default -> throw new IllegalArgumentException("no loop with " + chains + " chains");
+    }
   }
 
   /** 8 chains. */
@@ -51,14 +62,14 @@ final class VectorPeak implements IntToLongFunction {
     FloatVector c6 = FloatVector.fromArray(SPECIES, sums, 6 * LANES);
     FloatVector c7 = FloatVector.fromArray(SPECIES, sums, 7 * LANES);
     for (int step = 0; step < steps; step++) {
-      c0 = c0.fma(a, b);
-      c1 = c1.fma(a, b);
-      c2 = c2.fma(a, b);
-      c3 = c3.fma(a, b);
-      c4 = c4.fma(a, b);
-      c5 = c5.fma(a, b);
-      c6 = c6.fma(a, b);
-      c7 = c7.fma(a, b);
+      c0 = a.fma(b, c0);
+      c1 = a.fma(b, c1);
+      c2 = a.fma(b, c2);
+      c3 = a.fma(b, c3);
+      c4 = a.fma(b, c4);
+      c5 = a.fma(b, c5);
+      c6 = a.fma(b, c6);
+      c7 = a.fma(b, c7);
     }
     c0.intoArray(sums, 0);
     c1.intoArray(sums, LANES);
@@ -87,18 +98,18 @@ final class VectorPeak implements IntToLongFunction {
     FloatVector ca = FloatVector.fromArray(SPECIES, sums, 10 * LANES);
     FloatVector cb = FloatVector.fromArray(SPECIES, sums, 11 * LANES);
     for (int step = 0; step < steps; step++) {
-      c0 = c0.fma(a, b);
-      c1 = c1.fma(a, b);
-      c2 = c2.fma(a, b);
-      c3 = c3.fma(a, b);
-      c4 = c4.fma(a, b);
-      c5 = c5.fma(a, b);
-      c6 = c6.fma(a, b);
-      c7 = c7.fma(a, b);
-      c8 = c8.fma(a, b);
-      c9 = c9.fma(a, b);
-      ca = ca.fma(a, b);
-      cb = cb.fma(a, b);
+      c0 = a.fma(b, c0);
+      c1 = a.fma(b, c1);
+      c2 = a.fma(b, c2);
+      c3 = a.fma(b, c3);
+      c4 = a.fma(b, c4);
+      c5 = a.fma(b, c5);
+      c6 = a.fma(b, c6);
+      c7 = a.fma(b, c7);
+      c8 = a.fma(b, c8);
+      c9 = a.fma(b, c9);
+      ca = a.fma(b, ca);
+      cb = a.fma(b, cb);
     }
     c0.intoArray(sums, 0);
     c1.intoArray(sums, LANES);
@@ -135,22 +146,22 @@ final class VectorPeak implements IntToLongFunction {
     FloatVector ce = FloatVector.fromArray(SPECIES, sums, 14 * LANES);
     FloatVector cf = FloatVector.fromArray(SPECIES, sums, 15 * LANES);
     for (int step = 0; step < steps; step++) {
-      c0 = c0.fma(a, b);
-      c1 = c1.fma(a, b);
-      c2 = c2.fma(a, b);
-      c3 = c3.fma(a, b);
-      c4 = c4.fma(a, b);
-      c5 = c5.fma(a, b);
-      c6 = c6.fma(a, b);
-      c7 = c7.fma(a, b);
-      c8 = c8.fma(a, b);
-      c9 = c9.fma(a, b);
-      ca = ca.fma(a, b);
-      cb = cb.fma(a, b);
-      cc = cc.fma(a, b);
-      cd = cd.fma(a, b);
-      ce = ce.fma(a, b);
-      cf = cf.fma(a, b);
+      c0 = a.fma(b, c0);
+      c1 = a.fma(b, c1);
+      c2 = a.fma(b, c2);
+      c3 = a.fma(b, c3);
+      c4 = a.fma(b, c4);
+      c5 = a.fma(b, c5);
+      c6 = a.fma(b, c6);
+      c7 = a.fma(b, c7);
+      c8 = a.fma(b, c8);
+      c9 = a.fma(b, c9);
+      ca = a.fma(b, ca);
+      cb = a.fma(b, cb);
+      cc = a.fma(b, cc);
+      cd = a.fma(b, cd);
+      ce = a.fma(b, ce);
+      cf = a.fma(b, cf);
     }
     c0.intoArray(sums, 0);
     c1.intoArray(sums, LANES);

@@ -28,30 +28,35 @@ class PackedMatrixTest {
   }
 
   private static float[] panel(PackedMatrix w, int panel) {
-    float[] floats = new float[w.panelFloats()];
-    w.unpack(panel, floats);
+    float[] floats = new float[16 * w.k()];
+    for (int i = 0; i < floats.length; i++) {
+      floats[i] = w.weight(panel, i / 16, i % 16);
+    }
     return floats;
   }
 
   @Test
-  void twoPanelsStandSideBySideAndTheLastOfAnOddNumberAlone() {
+  void twoPanelsStandSideBySide() {
     PackedMatrix w = new PackedMatrix(WeightFormat.F32, 2, 48);
+    PackedMatrix half = new PackedMatrix(WeightFormat.BF16, 2, 48);
     float[] values = new float[96];
     for (int i = 0; i < values.length; i++) {
       values[i] = i;
     }
     w.rows(0, 0, 48, values);
+    half.rows(0, 0, 48, values);
 
-    int at = PackedMatrix.LEAD;
-    for (int row = 0; row < 48; row++) {
+    assertThat(w.floats(0)).hasSize(PackedMatrix.LEAD + 128);
+    assertThat(half.halves(0)).hasSize(PackedMatrix.LEAD + 64);
+    for (int row = 0; row < 64; row++) {
       for (int k = 0; k < 2; k++) {
-        int index = row < 32 ? k * 32 + row : 64 + k * 16 + row - 32;
-        assertThat(w.segment(0)[at + index]).isEqualTo(2 * row + k);
+        float value = row < 48 ? 2 * row + k : 0;
+        assertThat(w.floats(0)[w.offset(row / 16) + k * 32 + row % 32]).isEqualTo(value);
+        int both = half.halves(0)[half.offset(row / 16) + k * 16 + row % 16];
+        int bits = row % 32 < 16 ? both << 16 : both & 0xffff0000;
+        assertThat(Float.intBitsToFloat(bits)).isEqualTo(value);
       }
     }
-    assertThat(w.step(0)).isEqualTo(32);
-    assertThat(w.step(1)).isEqualTo(32);
-    assertThat(w.step(2)).isEqualTo(16);
   }
 
   @Test
@@ -62,10 +67,10 @@ class PackedMatrixTest {
     w.rows(2, 0, 1, new float[] {4});
 
     assertThat(w.panels()).isEqualTo(4);
-    assertThat(w.segment(0)[w.offset(0)]).isEqualTo(1);
-    assertThat(w.segment(0)[w.offset(0) + 1]).isEqualTo(2);
-    assertThat(w.segment(2)[w.offset(2)]).isEqualTo(3);
-    assertThat(w.segment(3)[w.offset(3)]).isEqualTo(4);
+    assertThat(w.weight(0, 0, 0)).isEqualTo(1);
+    assertThat(w.weight(0, 0, 1)).isEqualTo(2);
+    assertThat(w.weight(2, 0, 0)).isEqualTo(3);
+    assertThat(w.weight(3, 0, 0)).isEqualTo(4);
   }
 
   @Test
@@ -81,7 +86,7 @@ class PackedMatrixTest {
     }
 
     for (int panel = 0; panel < whole.panels(); panel++) {
-      assertThat(pieces.segment(panel)).isEqualTo(whole.segment(panel));
+      assertThat(panel(pieces, panel)).isEqualTo(panel(whole, panel));
     }
   }
 
@@ -100,33 +105,33 @@ class PackedMatrixTest {
   }
 
   @Test
-  void panelsAreSpreadOverArraysAnEvenNumberInEach() {
-    // A panel has 320 floats: three would fit.
-    PackedMatrix w = new PackedMatrix(WeightFormat.F32, 20, new int[] {16 * 7}, 3 * 320);
+  void pairsAreSpreadOverArrays() {
+    // A pair has 640 floats: two fit.
+    PackedMatrix w = new PackedMatrix(WeightFormat.F32, 20, new int[] {16 * 7}, 3 * 640 - 1);
 
-    assertThat(w.segment(0))
-        .hasSize(PackedMatrix.LEAD + 640)
-        .isSameAs(w.segment(1))
-        .isNotSameAs(w.segment(2));
-    assertThat(w.segment(6)).hasSize(PackedMatrix.LEAD + 320).isNotSameAs(w.segment(5));
-    assertThat(w.offset(3)).isEqualTo(PackedMatrix.LEAD + 16);
-    assertThat(w.segmentEnd(0)).isEqualTo(2);
-    assertThat(w.segmentEnd(5)).isEqualTo(6);
+    assertThat(w.floats(0))
+        .hasSize(PackedMatrix.LEAD + 1280)
+        .isSameAs(w.floats(3))
+        .isNotSameAs(w.floats(4));
+    assertThat(w.floats(6)).hasSize(PackedMatrix.LEAD + 1280).isSameAs(w.floats(5));
+    assertThat(w.offset(3)).isEqualTo(PackedMatrix.LEAD + 640);
+    assertThat(w.segmentEnd(0)).isEqualTo(4);
+    assertThat(w.segmentEnd(5)).isEqualTo(7);
     assertThat(w.segmentEnd(6)).isEqualTo(7);
   }
 
   @Test
-  void aPanelLargerThanASegmentStillStandsBesideItsNeighbour() {
+  void aPairLargerThanASegmentHasAnArrayOfItsOwn() {
     PackedMatrix w = new PackedMatrix(WeightFormat.F32, 20, new int[] {48}, 10);
 
-    assertThat(w.segment(0)).hasSize(PackedMatrix.LEAD + 640).isSameAs(w.segment(1));
-    assertThat(w.segment(2)).hasSize(PackedMatrix.LEAD + 320);
+    assertThat(w.floats(0)).hasSize(PackedMatrix.LEAD + 640).isSameAs(w.floats(1));
+    assertThat(w.floats(2)).hasSize(PackedMatrix.LEAD + 640);
   }
 
   @Test
-  void bytesAreThoseOfAllPanels() {
-    assertThat(PackedMatrix.bytes(WeightFormat.F32, 20, 17, 1)).isEqualTo(3 * 20 * 16 * 4);
-    assertThat(PackedMatrix.bytes(WeightFormat.F32, 2560, 50280)).isEqualTo(3143L * 2560 * 16 * 4);
+  void bytesAreThoseOfAllPairs() {
+    assertThat(PackedMatrix.bytes(WeightFormat.F32, 20, 17, 1)).isEqualTo(4 * 20 * 16 * 4);
+    assertThat(PackedMatrix.bytes(WeightFormat.F32, 2560, 50280)).isEqualTo(3144L * 2560 * 16 * 4);
     assertThat(PackedMatrix.bytes(WeightFormat.F32, 10240, 1 << 24))
         .isEqualTo((1L << 24) * 10240 * 4);
   }
@@ -137,8 +142,7 @@ class PackedMatrixTest {
     PackedMatrix w = new PackedMatrix(WeightFormat.BF16, 6, 1);
     w.rows(0, 0, 1, values);
 
-    float[] panel = new float[w.panelFloats()];
-    w.unpack(0, panel);
+    float[] panel = panel(w, 0);
     float[] row = new float[16];
     w.copyRow(0, row, 0, 1);
 
@@ -148,7 +152,7 @@ class PackedMatrixTest {
       assertThat(panel[i * 16]).isEqualTo(nearest[i]);
       assertThat(row[i]).isEqualTo(nearest[i]);
     }
-    assertThat(PackedMatrix.bytes(WeightFormat.BF16, 20, 17, 1)).isEqualTo(3 * 20 * 16 * 2);
+    assertThat(PackedMatrix.bytes(WeightFormat.BF16, 20, 17, 1)).isEqualTo(4 * 20 * 16 * 2);
   }
 
   @Test

@@ -15,11 +15,17 @@ class PanelsTest {
   }
 
   @Test
-  void stridesAreOddNumbersOfTiles() {
+  void stridesAreOddMultiplesOfFourWithRoomForWholeTiles() {
     assertThat(Panels.stride(1)).isEqualTo(12);
-    assertThat(Panels.stride(12)).isEqualTo(12);
-    assertThat(Panels.stride(13)).isEqualTo(36);
-    assertThat(Panels.stride(480)).isEqualTo(492);
+    assertThat(Panels.stride(12)).isEqualTo(20);
+    assertThat(Panels.stride(13)).isEqualTo(28);
+    assertThat(Panels.stride(480)).isEqualTo(484);
+    for (int rows = 1; rows < 1000; rows++) {
+      int stride = Panels.stride(rows);
+      assertThat(stride % 8).isEqualTo(4);
+      assertThat(stride).isBetween((rows + 11) / 12 * 12, rows + 20);
+      assertThat(stride).isGreaterThanOrEqualTo((rows + 4) / 5 * 5);
+    }
   }
 
   @Test

@@ -6,7 +6,6 @@ import static io.mambaspark.engine.kernel.VectorMath.SPECIES;
 
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
@@ -14,6 +13,13 @@ import jdk.incubator.vector.VectorOperators;
  * The kernels on the Vector API; {@link VectorProduct} and {@link VectorScan} hold the large two.
  */
 final class VectorKernels implements Kernels {
+
+  /** Rows of logits that are folded together, so that their maxima and sums stay in L1. */
+  private static final int STRIP = 64;
+
+  /** The maxima of a strip before a block. */
+  private static final ThreadLocal<float[]> BEFORE =
+      ThreadLocal.withInitial(() -> new float[STRIP * WIDTH]);
 
   VectorKernels() {
     if (LANES < 4) {
@@ -198,68 +204,39 @@ final class VectorKernels implements Kernels {
       float[] max,
       float[] sum,
       float[] argMax) {
-    int step = stride * WIDTH;
-    for (int i = 0; i < rows * WIDTH; i += LANES) {
-      fold(logits, panels, firstPanel, i, step, max, sum, argMax);
+    float[] before = BEFORE.get();
+    for (int row = 0; row < rows; row += STRIP) {
+      int length = Math.min(STRIP, rows - row);
+      int at = row * WIDTH;
+      System.arraycopy(max, at, before, 0, length * WIDTH);
+      for (int panel = 0; panel < panels; panel++) {
+        int from = (panel * stride + row) * WIDTH;
+        largest(logits, from, firstPanel + panel, length * WIDTH, max, argMax, at);
+      }
+      for (int lane = 0; lane < WIDTH; lane += LANES) {
+        int to = at + lane;
+        VectorPass.run(VectorPass.RESCALE, before, lane, max, to, sum, to, length);
+        for (int panel = 0; panel < panels; panel++) {
+          int from = (panel * stride + row) * WIDTH + lane;
+          VectorPass.run(VectorPass.ADD_EXP, logits, from, max, to, sum, to, length);
+        }
+      }
     }
   }
 
   /**
-   * The new maximum, and the sum rescaled to it. One method of more than the 325 bytes that C2
-   * inlines: inlined into the loop over rows, the vectors that this one carries become objects on
-   * JDK 17. {@link ScalarMath#exp2} is written out: see {@link VectorPass} for what becomes of
-   * calls.
+   * Keeps what is larger, and the number of its panel. The maxima pass through memory: carried in
+   * registers along the panels of a row they become objects on JDK 17, in some runs.
    */
-  private static void fold(
-      float[] logits,
-      int panels,
-      int firstPanel,
-      int at,
-      int step,
-      float[] max,
-      float[] sum,
-      float[] argMax) {
-    FloatVector before = FloatVector.fromArray(SPECIES, max, at);
-    FloatVector most = before;
-    FloatVector where = FloatVector.fromArray(SPECIES, argMax, at);
-    for (int panel = 0; panel < panels; panel++) {
-      FloatVector logit = FloatVector.fromArray(SPECIES, logits, at + panel * step);
+  private static void largest(
+      float[] logits, int from, float panel, int length, float[] max, float[] argMax, int at) {
+    for (int i = 0; i < length; i += LANES) {
+      FloatVector logit = FloatVector.fromArray(SPECIES, logits, from + i);
+      FloatVector most = FloatVector.fromArray(SPECIES, max, at + i);
       VectorMask<Float> more = logit.compare(VectorOperators.GT, most);
-      most = most.blend(logit, more);
-      where = where.blend(firstPanel + panel, more);
+      most.blend(logit, more).intoArray(max, at + i);
+      FloatVector.fromArray(SPECIES, argMax, at + i).blend(panel, more).intoArray(argMax, at + i);
     }
-    most.intoArray(max, at);
-    where.intoArray(argMax, at);
-    FloatVector low = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_LOW);
-    FloatVector round = FloatVector.broadcast(SPECIES, ScalarMath.ROUND);
-    FloatVector p5 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_5);
-    FloatVector p4 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_4);
-    FloatVector p3 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_3);
-    FloatVector p2 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_2);
-    FloatVector p1 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_1);
-    FloatVector one = FloatVector.broadcast(SPECIES, 1f);
-    FloatVector u0 = before.sub(most).mul(ScalarMath.LOG2_E);
-    u0 = u0.blend(low, u0.compare(VectorOperators.LT, low));
-    FloatVector q0 = u0.add(round);
-    FloatVector f0 = u0.sub(q0.sub(round));
-    FloatVector p0 = p5.fma(f0, p4).fma(f0, p3).fma(f0, p2).fma(f0, p1).fma(f0, one);
-    IntVector n0 = q0.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
-    FloatVector total =
-        p0.reinterpretAsInts()
-            .add(n0)
-            .reinterpretAsFloats()
-            .mul(FloatVector.fromArray(SPECIES, sum, at));
-    for (int panel = 0; panel < panels; panel++) {
-      FloatVector below = FloatVector.fromArray(SPECIES, logits, at + panel * step).sub(most);
-      FloatVector u = below.mul(ScalarMath.LOG2_E);
-      u = u.blend(low, u.compare(VectorOperators.LT, low));
-      FloatVector q = u.add(round);
-      FloatVector f = u.sub(q.sub(round));
-      FloatVector p = p5.fma(f, p4).fma(f, p3).fma(f, p2).fma(f, p1).fma(f, one);
-      IntVector n = q.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
-      total = total.add(p.reinterpretAsInts().add(n).reinterpretAsFloats());
-    }
-    total.intoArray(sum, at);
   }
 
   /** One for each row of a chunk: too few to be worth vectors. */

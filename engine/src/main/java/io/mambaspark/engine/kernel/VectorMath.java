@@ -35,6 +35,11 @@ final class VectorMath {
   private static final FloatVector EXP_2 = FloatVector.broadcast(SPECIES, ScalarMath.EXP_2);
   private static final FloatVector EXP_1 = FloatVector.broadcast(SPECIES, ScalarMath.EXP_1);
   private static final FloatVector EXP_0 = FloatVector.broadcast(SPECIES, ScalarMath.EXP_0);
+  private static final FloatVector EXP2_5 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_5);
+  private static final FloatVector EXP2_4 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_4);
+  private static final FloatVector EXP2_3 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_3);
+  private static final FloatVector EXP2_2 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_2);
+  private static final FloatVector EXP2_1 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_1);
   private static final FloatVector ONE = FloatVector.broadcast(SPECIES, 1f);
   private static final FloatVector ZERO = FloatVector.broadcast(SPECIES, 0f);
   private static final FloatVector LOG_4 = FloatVector.broadcast(SPECIES, ScalarMath.LOG_4);
@@ -86,6 +91,15 @@ final class VectorMath {
     p = p.fma(r, EXP_1);
     p = p.fma(r, EXP_0);
     p = p.fma(r.mul(r), r).add(ONE);
+    return scale(p, q);
+  }
+
+  static FloatVector exp2(FloatVector t) {
+    FloatVector u =
+        t.blend(ScalarMath.EXP2_LOW, t.compare(VectorOperators.LT, ScalarMath.EXP2_LOW));
+    FloatVector q = u.add(ROUND);
+    FloatVector f = u.sub(q.sub(ROUND));
+    FloatVector p = f.fma(EXP2_5, EXP2_4).fma(f, EXP2_3).fma(f, EXP2_2).fma(f, EXP2_1).fma(f, ONE);
     return scale(p, q);
   }
 

@@ -12,7 +12,7 @@ import jdk.incubator.vector.FloatVector;
  * <p>C2 of JDK 17 makes some 500 nodes of a vector operation before it simplifies, and past 18,000
  * inlines only what the JDK forces it to. Where it has inlined several of these loops into a caller
  * it stops in the midst of one, whose vectors then are objects: a hundred times slower, in some
- * runs and not in others. Called through one array of four implementations, none of them is
+ * runs and not in others. Called through one array of several implementations, none of them is
  * inlined.
  */
 final class VectorPass {
@@ -28,8 +28,19 @@ final class VectorPass {
   /** {@code y = silu(y)}. */
   static final int SILU = 3;
 
+  /** {@code y *= exp(x - p)} where p is at least x. */
+  static final int RESCALE = 4;
+
+  /** {@code y += exp(x - p)} where p is at least x. */
+  static final int ADD_EXP = 5;
+
   private static final Pass[] PASSES = {
-    VectorPass::bias, VectorPass::log1p, VectorPass::gate, VectorPass::silu
+    VectorPass::bias,
+    VectorPass::log1p,
+    VectorPass::gate,
+    VectorPass::silu,
+    VectorPass::rescale,
+    VectorPass::addExp
   };
 
   private interface Pass {
@@ -40,7 +51,7 @@ final class VectorPass {
 
   /**
    * Runs one of them over {@code length} rows of one vector each, which are 16 floats apart; {@code
-   * p} holds one vector.
+   * p} is one vector in the first four, and has rows as the others in the last two.
    */
   static void run(
       int pass, float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {
@@ -73,6 +84,28 @@ final class VectorPass {
   private static void silu(float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {
     for (int i = 0; i < length * WIDTH; i += WIDTH) {
       VectorMath.silu(FloatVector.fromArray(SPECIES, y, yAt + i)).intoArray(y, yAt + i);
+    }
+  }
+
+  private static void rescale(
+      float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {
+    for (int i = 0; i < length * WIDTH; i += WIDTH) {
+      FloatVector below =
+          FloatVector.fromArray(SPECIES, x, xAt + i)
+              .sub(FloatVector.fromArray(SPECIES, p, pAt + i));
+      FloatVector factor = VectorMath.exp2(below.mul(ScalarMath.LOG2_E));
+      factor.mul(FloatVector.fromArray(SPECIES, y, yAt + i)).intoArray(y, yAt + i);
+    }
+  }
+
+  private static void addExp(
+      float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {
+    for (int i = 0; i < length * WIDTH; i += WIDTH) {
+      FloatVector below =
+          FloatVector.fromArray(SPECIES, x, xAt + i)
+              .sub(FloatVector.fromArray(SPECIES, p, pAt + i));
+      FloatVector term = VectorMath.exp2(below.mul(ScalarMath.LOG2_E));
+      FloatVector.fromArray(SPECIES, y, yAt + i).add(term).intoArray(y, yAt + i);
     }
   }
 }

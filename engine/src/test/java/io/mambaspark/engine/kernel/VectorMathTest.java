@@ -15,6 +15,7 @@ class VectorMathTest {
   /** The functions in both forms. */
   enum Both {
     EXP(ScalarMath::exp, VectorMath::exp),
+    EXP2(ScalarMath::exp2, VectorMath::exp2),
     EXP_OF_MINUS_ABS(ScalarMath::expOfMinusAbs, VectorMath::expOfMinusAbs),
     LOG(ScalarMath::log, VectorMath::log),
     LOG1P(ScalarMath::log1p, VectorMath::log1p),

@@ -18,7 +18,7 @@
  *
  * <pre>{@code
  * MambaModel model = MambaModel.load(Path.of("mamba-130m-hf"));
- * Wanted wanted = new Wanted(true, false, 0, false);
+ * Wanted wanted = new Wanted(true, false, false, 0, false);
  * Iterator<Scores<String>> scores =
  *     new Scorer(model).score(List.of(new Sequence<>("first", tokens)).iterator(), wanted);
  * System.out.println(scores.next().perplexity());

@@ -117,6 +117,9 @@ final class DryRun {
     if (emit.tokenLogprobs()) {
       perToken += 4 + 1 / 8.0;
     }
+    if (emit.tokenRanks()) {
+      perToken += 4;
+    }
     perToken += 8.0 * emit.topK();
     if (emit.lastLogits()) {
       perRow += 4.0 * vocabSize;

@@ -13,20 +13,27 @@ import java.util.Set;
  * @param perplexity nll, token count and perplexity
  * @param tokenLogprobs the log-probability of each scored token, and whether it was the arg max;
  *     brings nll, token count and perplexity with it
+ * @param tokenRanks the place of each scored token among all ids; brings nll, token count and
+ *     perplexity with it
  * @param topK this many likeliest ids at each scored position; 0 for none
  * @param lastLogits the logits after the last token
  * @param logits one row per position with its logits; excludes the others
  */
 public record Emit(
-    boolean perplexity, boolean tokenLogprobs, int topK, boolean lastLogits, boolean logits)
+    boolean perplexity,
+    boolean tokenLogprobs,
+    boolean tokenRanks,
+    int topK,
+    boolean lastLogits,
+    boolean logits)
     implements Serializable {
 
   /** nll, token count and perplexity. */
-  public static final Emit PERPLEXITY = new Emit(true, false, 0, false, false);
+  public static final Emit PERPLEXITY = new Emit(true, false, false, 0, false, false);
 
   /** Checks that logits stand alone and that something is asked for. */
   public Emit {
-    boolean others = perplexity || tokenLogprobs || topK > 0 || lastLogits;
+    boolean others = perplexity || tokenLogprobs || tokenRanks || topK > 0 || lastLogits;
     if (logits && others) {
       throw Refusal.wrongUsage("--emit logits stands alone: it writes one row per position");
     }
@@ -36,12 +43,13 @@ public record Emit(
   }
 
   private static final String EXPECTED =
-      "a list of perplexity, token-logprobs, top-k=K, last-logits, or logits alone";
+      "a list of perplexity, token-logprobs, token-ranks, top-k=K, last-logits, or logits alone";
 
   /** Parses a comma list such as {@code perplexity,top-k=5}; throws {@link Refusal}. */
   public static Emit parse(String list) {
     boolean perplexity = false;
     boolean tokenLogprobs = false;
+    boolean tokenRanks = false;
     int topK = 0;
     boolean lastLogits = false;
     boolean logits = false;
@@ -55,6 +63,7 @@ public record Emit(
       switch (word) {
         case "perplexity" -> perplexity = true;
         case "token-logprobs" -> tokenLogprobs = true;
+        case "token-ranks" -> tokenRanks = true;
         case "last-logits" -> lastLogits = true;
         case "logits" -> logits = true;
         default -> {
@@ -65,7 +74,7 @@ public record Emit(
         }
       }
     }
-    return new Emit(perplexity, tokenLogprobs, topK, lastLogits, logits);
+    return new Emit(perplexity, tokenLogprobs, tokenRanks, topK, lastLogits, logits);
   }
 
   private static int parseK(String word) {
@@ -83,12 +92,12 @@ public record Emit(
 
   /** True if the columns nll, token_count and perplexity are written. */
   public boolean nll() {
-    return perplexity || tokenLogprobs;
+    return perplexity || tokenLogprobs || tokenRanks;
   }
 
   /** What the engine has to compute for it, unless logits are asked for. */
   Wanted wanted() {
-    return new Wanted(nll(), tokenLogprobs, topK, lastLogits);
+    return new Wanted(nll(), tokenLogprobs, tokenRanks, topK, lastLogits);
   }
 
   /** The list that {@link #parse} reads. */
@@ -100,6 +109,9 @@ public record Emit(
     }
     if (tokenLogprobs) {
       words.add("token-logprobs");
+    }
+    if (tokenRanks) {
+      words.add("token-ranks");
     }
     if (topK > 0) {
       words.add("top-k=" + topK);

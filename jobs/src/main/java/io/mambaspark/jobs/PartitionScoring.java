@@ -95,7 +95,7 @@ record PartitionScoring(
   private long rowBytes(int tokens) {
     // A candidate: its offset in the list, null bits, two fields of a word each.
     long topK = emit.topK() == 0 ? 0 : 32L * emit.topK() + 32;
-    return tokens * (topK + (emit.tokenLogprobs() ? 6 : 0));
+    return tokens * (topK + (emit.tokenLogprobs() ? 6 : 0) + (emit.tokenRanks() ? 4 : 0));
   }
 
   private Sequence<Pending> refused(Row kept, boolean truncated, String error) {
@@ -125,6 +125,7 @@ record PartitionScoring(
       }
       out.setTokenLogprobs(scores.tokenLogprobs());
       out.setGreedyMatch(scores.greedyMatch());
+      out.setTokenRanks(scores.tokenRanks());
       out.setTopKIds(scores.topKIds());
       out.setTopKLogprobs(scores.topKLogprobs());
       out.setLastLogits(scores.lastLogits());

@@ -113,8 +113,8 @@ final class ScoreCommand implements Callable<Integer> {
       defaultValue = "perplexity",
       paramLabel = "VALUE,...",
       description =
-          "What to write: perplexity, token-logprobs, top-k=K, last-logits; or logits alone, which"
-              + " writes one row per position (default: ${DEFAULT-VALUE}).")
+          "What to write: perplexity, token-logprobs, token-ranks, top-k=K, last-logits; or logits"
+              + " alone, which writes one row per position (default: ${DEFAULT-VALUE}).")
   String emit;
 
   @Option(

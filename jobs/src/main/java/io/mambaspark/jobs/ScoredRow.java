@@ -15,6 +15,7 @@ public final class ScoredRow {
   private Boolean truncated;
   private float[] tokenLogprobs;
   private boolean[] greedyMatch;
+  private int[] tokenRanks;
   private int[][] topKIds;
   private float[][] topKLogprobs;
   private float[] lastLogits;
@@ -84,6 +85,16 @@ public final class ScoredRow {
   /** (tokenCount) whether the token was the arg max. */
   public void setGreedyMatch(boolean[] greedyMatch) {
     this.greedyMatch = greedyMatch;
+  }
+
+  /** (tokenCount) the token's place among all ids, from 1 on. */
+  public int[] getTokenRanks() {
+    return tokenRanks;
+  }
+
+  /** (tokenCount) the token's place among all ids, from 1 on. */
+  public void setTokenRanks(int[] tokenRanks) {
+    this.tokenRanks = tokenRanks;
   }
 
   /** (tokenCount, K) best first. */

@@ -35,6 +35,10 @@ record ScoringSchema(String tokens, List<StructField> kept, List<ScoreColumn> sc
     TRUNCATED("truncated", "truncated", "True if tokens beyond --max-tokens were dropped"),
     TOKEN_LOGPROBS("token_logprobs", "tokenLogprobs", "ln p of each scored token, in nats"),
     GREEDY_MATCH("greedy_match", "greedyMatch", "True where the scored token was the arg max"),
+    TOKEN_RANKS(
+        "token_ranks",
+        "tokenRanks",
+        "Place of each scored token among all ids by their probability, 1 for the arg max"),
     TOP_K(
         "top_k",
         "topKIds",
@@ -134,6 +138,9 @@ record ScoringSchema(String tokens, List<StructField> kept, List<ScoreColumn> sc
       columns.add(ScoreColumn.TRUNCATED);
       if (emit.tokenLogprobs()) {
         columns.addAll(List.of(ScoreColumn.TOKEN_LOGPROBS, ScoreColumn.GREEDY_MATCH));
+      }
+      if (emit.tokenRanks()) {
+        columns.add(ScoreColumn.TOKEN_RANKS);
       }
       if (emit.topK() > 0) {
         columns.add(ScoreColumn.TOP_K);

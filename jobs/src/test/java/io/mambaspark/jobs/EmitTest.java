@@ -14,10 +14,11 @@ class EmitTest {
       strings = {
         "perplexity",
         "token-logprobs",
+        "token-ranks",
         "top-k=5",
         "last-logits",
         "logits",
-        "perplexity,token-logprobs,top-k=1,last-logits"
+        "perplexity,token-logprobs,token-ranks,top-k=1,last-logits"
       })
   void a_list_is_read_and_written_alike(String list) {
     assertThat(Emit.parse(list)).hasToString(list);
@@ -26,11 +27,12 @@ class EmitTest {
   @Test
   void spaces_do_no_harm() {
     assertThat(Emit.parse(" top-k=5 , perplexity"))
-        .isEqualTo(new Emit(true, false, 5, false, false));
+        .isEqualTo(new Emit(true, false, false, 5, false, false));
   }
 
   @Test
-  void token_logprobs_bring_the_sums_with_them() {
+  void lists_of_the_tokens_bring_the_sums_with_them() {
+    assertThat(Emit.parse("token-ranks").nll()).isTrue();
     assertThat(Emit.parse("token-logprobs").nll()).isTrue();
     assertThat(Emit.parse("top-k=2,last-logits").nll()).isFalse();
   }
@@ -47,7 +49,7 @@ class EmitTest {
         "top-k=x | --emit top-k=x: expected top-k=K with a whole number K of at least 1",
         "logits,perplexity | --emit logits stands alone: it writes one row per position",
         "entropy | --emit does not know 'entropy'; expected a list of perplexity, token-logprobs,"
-            + " top-k=K, last-logits, or logits alone"
+            + " token-ranks, top-k=K, last-logits, or logits alone"
       })
   void what_makes_no_sense_is_wrong_usage(String list, String message) {
     assertThatThrownBy(() -> Emit.parse(list))

@@ -65,7 +65,8 @@ class ModelBroadcastTest {
   private static Scores<String> score(MambaModel model) {
     int[] tokens = IntStream.range(0, 100).map(i -> i * i % 24).toArray();
     return new Scorer(model)
-        .score(List.of(new Sequence<>("k", tokens)).iterator(), new Wanted(true, true, 0, true))
+        .score(
+            List.of(new Sequence<>("k", tokens)).iterator(), new Wanted(true, true, false, 0, true))
         .next();
   }
 

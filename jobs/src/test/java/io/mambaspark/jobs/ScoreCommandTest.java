@@ -368,7 +368,7 @@ class ScoreCommandTest {
       delimiter = '|',
       value = {
         "--emit entropy | --emit does not know 'entropy'; expected a list of perplexity,"
-            + " token-logprobs, top-k=K, last-logits, or logits alone",
+            + " token-logprobs, token-ranks, top-k=K, last-logits, or logits alone",
         "--emit perplexity,perplexity | --emit names perplexity twice",
         "--emit logits,perplexity | --emit logits stands alone: it writes one row per position",
         "--emit top-k=25 | --emit top-k=25: the vocabulary has only 24 ids",

@@ -107,9 +107,9 @@ class ScoringTest {
         "top-k=3 | truncated boolean, top_k array<array<struct<id:int,logprob:float>>>,"
             + " error string",
         "last-logits | truncated boolean, last_logits array<float>, error string",
-        "last-logits,top-k=2,perplexity,token-logprobs | nll double, token_count bigint,"
+        "last-logits,top-k=2,perplexity,token-ranks,token-logprobs | nll double, token_count bigint,"
             + " perplexity double, truncated boolean, token_logprobs array<float>,"
-            + " greedy_match array<boolean>, top_k array<array<struct<id:int,logprob:float>>>,"
+            + " greedy_match array<boolean>, token_ranks array<int>, top_k array<array<struct<id:int,logprob:float>>>,"
             + " last_logits array<float>, error string",
         "logits | position int, token int, logits array<float>, error string"
       })
@@ -135,10 +135,12 @@ class ScoringTest {
   @Test
   void scores_equal_the_engines_to_the_bit() {
     int[][] lists = randomLists(40);
-    Wanted all = new Wanted(true, true, 3, true);
+    Wanted all = new Wanted(true, true, true, 3, true);
     List<Scores<String>> expected = engine(all, lists);
     List<Row> rows =
-        score(rows((Object[]) lists), emit("perplexity,token-logprobs,top-k=3,last-logits"))
+        score(
+                rows((Object[]) lists),
+                emit("perplexity,token-logprobs,token-ranks,top-k=3,last-logits"))
             .collectAsList();
     assertThat(rows).hasSameSizeAs(expected);
     for (int i = 0; i < rows.size(); i++) {
@@ -152,6 +154,8 @@ class ScoringTest {
       assertThat(floats(row, "token_logprobs")).containsExactly(scores.tokenLogprobs());
       assertThat(row.getList(row.fieldIndex("greedy_match")))
           .isEqualTo(boxed(scores.greedyMatch()));
+      assertThat(row.<Integer>getList(row.fieldIndex("token_ranks")))
+          .containsExactly(Arrays.stream(scores.tokenRanks()).boxed().toArray(Integer[]::new));
       assertThat(floats(row, "last_logits")).containsExactly(scores.lastLogits());
       List<List<Row>> topK = topK(row);
       for (int t = 0; t < scores.tokenCount(); t++) {
@@ -289,7 +293,8 @@ class ScoringTest {
         assertThat(value(bad, column)).as(column).isNull();
       }
     }
-    double untouched = engine(new Wanted(true, false, 0, false), new int[] {1, 2, 3}).get(0).nll();
+    double untouched =
+        engine(new Wanted(true, false, false, 0, false), new int[] {1, 2, 3}).get(0).nll();
     assertThat(value(scored.get(0), "nll")).isEqualTo(untouched);
     assertThat(value(scored.get(4), "nll")).isEqualTo(untouched);
   }
@@ -335,7 +340,7 @@ class ScoringTest {
   void a_prefix_token_makes_the_first_token_a_scored_one() {
     ScoreOptions bos = new ScoreOptions("tokens", null, Emit.PERPLEXITY, "bos", 0, false);
     ScoreOptions id = new ScoreOptions("tokens", null, Emit.PERPLEXITY, "3", 0, false);
-    Wanted wanted = new Wanted(true, false, 0, false);
+    Wanted wanted = new Wanted(true, false, false, 0, false);
     Scores<String> expected = engine(wanted, new int[] {3, 9, 8}).get(0);
     for (ScoreOptions options : List.of(bos, id)) {
       List<Row> scored = score(rows(new int[] {9, 8}, new int[0]), options).collectAsList();
@@ -349,7 +354,8 @@ class ScoringTest {
   void an_empty_row_after_a_prefix_has_last_logits() {
     ScoreOptions bos = new ScoreOptions("tokens", null, Emit.parse("last-logits"), "bos", 0, false);
     List<Row> scored = score(rows(new int[0], new int[] {V}), bos).collectAsList();
-    float[] expected = engine(new Wanted(false, false, 0, true), new int[] {3}).get(0).lastLogits();
+    float[] expected =
+        engine(new Wanted(false, false, false, 0, true), new int[] {3}).get(0).lastLogits();
     assertThat(floats(scored.get(0), "last_logits")).containsExactly(expected);
     assertThat(value(scored.get(1), "last_logits")).isNull();
   }
@@ -361,7 +367,7 @@ class ScoringTest {
         score(rows(new int[] {5, 6, 7, 999}, new int[] {5, 6, 7}, new int[] {5, 999, 7, 8}), three)
             .collectAsList();
     double expected =
-        engine(new Wanted(true, false, 0, false), new int[] {3, 5, 6, 7}).get(0).nll();
+        engine(new Wanted(true, false, false, 0, false), new int[] {3, 5, 6, 7}).get(0).nll();
     assertThat(scored.stream().map(r -> value(r, "truncated"))).containsExactly(true, false, true);
     assertThat(value(scored.get(0), "nll")).isEqualTo(expected);
     assertThat(value(scored.get(1), "nll")).isEqualTo(expected);

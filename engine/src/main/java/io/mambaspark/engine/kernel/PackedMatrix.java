@@ -174,6 +174,19 @@ public final class PackedMatrix {
   }
 
   /**
+   * One element of {@link Kernels#product}, to the bit: row {@code row} of {@code a}, (k panels,
+   * stride, 16), by row {@code n} of the first section.
+   */
+  public float dot(float[] a, int row, int stride, int n) {
+    float sum = 0f;
+    for (int i = 0; i < k; i++) {
+      float weight = weight(n / Panels.WIDTH, i, n % Panels.WIDTH);
+      sum = Math.fma(a[Panels.index(row, i, stride)], weight, sum);
+    }
+    return sum;
+  }
+
+  /**
    * Writes row {@code n} of the first section into row {@code row} of {@code to}, (k panels,
    * stride, 16), and zeros into the padding: a sequence that overflowed may have left NaN there.
    */

@@ -259,6 +259,13 @@ public final class MambaModel {
   }
 
   /**
+   * One logit of one hidden row, (dModel panels, stride, 16): the bits that {@link #logits} gives.
+   */
+  public float logit(float[] hidden, int row, int stride, int id) {
+    return weights.head.dot(hidden, row, stride, id);
+  }
+
+  /**
    * Some panels of the logits of some hidden rows.
    *
    * @param hidden (dModel panels, stride, 16)

@@ -22,6 +22,7 @@ final class Head {
 
   private final LogSoftmax softmax;
   private final float[] targetLogits;
+  private final int[] rank;
   private TopK[] topK = {};
 
   /** For up to {@code rows} rows at a time. */
@@ -33,6 +34,7 @@ final class Head {
     this.block = new float[LogSoftmax.BLOCK * stride * Panels.WIDTH];
     this.softmax = new LogSoftmax(model.kernels(), stride);
     this.targetLogits = new float[stride];
+    this.rank = new int[stride];
   }
 
   /** Takes row {@code from} of a workspace as row {@code to} here. */
@@ -51,13 +53,17 @@ final class Head {
    * Runs over the rows taken.
    *
    * @param targets ids whose log-probability is wanted, one a row; null where no log-softmax is
+   * @param ranks whether to find the rank of each target
    * @param k how many of the most probable to find for each row with a target
    * @param logits for each row an array of vocabSize floats to fill, or null
    */
-  void run(int rows, int[] targets, int k, float[][] logits) {
+  void run(int rows, int[] targets, boolean ranks, int k, float[][] logits) {
     if (targets != null) {
       softmax.begin(rows);
       makeRoom(rows, k);
+    }
+    if (ranks) {
+      rankAgainst(rows, targets);
     }
     int panels = rows == 0 ? 0 : model.logitPanels();
     for (int first = 0; first < panels; first += LogSoftmax.BLOCK) {
@@ -70,7 +76,7 @@ final class Head {
         softmax.fold(block, end - first, first, rows, stride);
       }
       for (int row = 0; row < rows; row++) {
-        pick(row, first, end, targets, k, logits[row]);
+        pick(row, first, end, targets, ranks, k, logits[row]);
       }
     }
     if (targets != null) {
@@ -88,6 +94,16 @@ final class Head {
     }
   }
 
+  /** A rank needs the target's logit before the others pass. */
+  private void rankAgainst(int rows, int[] targets) {
+    for (int row = 0; row < rows; row++) {
+      rank[row] = 1;
+      if (targets[row] >= 0) {
+        targetLogits[row] = model.logit(hidden, row, stride, targets[row]);
+      }
+    }
+  }
+
   private void blankPadding(int rows, int lastPanel) {
     int used = (vocabSize - 1) % Panels.WIDTH + 1;
     for (int row = 0; row < rows; row++) {
@@ -96,15 +112,20 @@ final class Head {
     }
   }
 
-  private void pick(int row, int first, int end, int[] targets, int k, float[] logits) {
+  private void pick(
+      int row, int first, int end, int[] targets, boolean ranks, int k, float[] logits) {
     int firstId = first * Panels.WIDTH;
     int endId = Math.min(end * Panels.WIDTH, vocabSize);
     if (targets != null && targets[row] >= firstId && targets[row] < endId) {
       targetLogits[row] = block[Panels.index(row, targets[row] - firstId, stride)];
     }
-    for (int id = firstId; (k > 0 || logits != null) && id < endId; id += Panels.WIDTH) {
+    boolean ranked = ranks && targets[row] >= 0;
+    for (int id = firstId; (k > 0 || ranked || logits != null) && id < endId; id += Panels.WIDTH) {
       int at = Panels.index(row, id - firstId, stride);
       int count = Math.min(Panels.WIDTH, endId - id);
+      if (ranked) {
+        rank[row] += before(at, count, id, targets[row], targetLogits[row]);
+      }
       if (k > 0) {
         topK[row].offer(block, at, count, id);
       }
@@ -114,9 +135,28 @@ final class Head {
     }
   }
 
+  /**
+   * Ids id … id + count - 1 of a row, whose logits begin at {@code at}, that precede its target.
+   */
+  private int before(int at, int count, int id, int target, float logit) {
+    int before = 0;
+    for (int i = 0; i < count; i++) {
+      float other = block[at + i];
+      if (other > logit || (other == logit && id + i < target)) {
+        before++;
+      }
+    }
+    return before;
+  }
+
   /** After {@link #run}: the log-probability of the row's target. */
   float logprob(int row) {
     return softmax.logProbability(row, targetLogits[row]);
+  }
+
+  /** After {@link #run} with ranks: the place of the row's target among all ids, from 1 on. */
+  int rank(int row) {
+    return rank[row];
   }
 
   /** After {@link #run}: the most probable id. */

@@ -88,6 +88,7 @@ public final class Scorer {
     final int scored;
     final float[] tokenLogprobs;
     final boolean[] greedyMatch;
+    final int[] tokenRanks;
     final int[][] topKIds;
     final float[][] topKLogprobs;
     float[] lastLogits;
@@ -99,6 +100,7 @@ public final class Scorer {
       this.scored = wanted.everyPosition() ? Math.max(0, sequence.tokens().length - 1) : 0;
       this.tokenLogprobs = wanted.tokenLogprobs() ? new float[scored] : null;
       this.greedyMatch = wanted.tokenLogprobs() ? new boolean[scored] : null;
+      this.tokenRanks = wanted.tokenRanks() ? new int[scored] : null;
       this.topKIds = wanted.topK() > 0 ? new int[scored][wanted.topK()] : null;
       this.topKLogprobs = wanted.topK() > 0 ? new float[scored][wanted.topK()] : null;
     }
@@ -109,6 +111,9 @@ public final class Scorer {
       if (tokenLogprobs != null) {
         tokenLogprobs[position] = logprob;
         greedyMatch[position] = head.argMax(row) == sequence.tokens()[position + 1];
+      }
+      if (tokenRanks != null) {
+        tokenRanks[position] = head.rank(row);
       }
       if (topKIds != null) {
         head.topK(row, topKIds[position], topKLogprobs[position]);
@@ -122,6 +127,7 @@ public final class Scorer {
           scored,
           tokenLogprobs,
           greedyMatch,
+          tokenRanks,
           topKIds,
           topKLogprobs,
           lastLogits);
@@ -194,7 +200,8 @@ public final class Scorer {
           }
         }
       }
-      head.run(rows, wanted.everyPosition() ? targets : null, wanted.topK(), logits);
+      int[] wantedTargets = wanted.everyPosition() ? targets : null;
+      head.run(rows, wantedTargets, wanted.tokenRanks(), wanted.topK(), logits);
       hand(parts, owners);
     }
 
@@ -262,7 +269,7 @@ public final class Scorer {
       for (int row = 0; row < rows; row++) {
         head.take(workspace.hidden(), workspace.stride(), part.row() + done + row, row);
       }
-      head.run(rows, null, 0, logits);
+      head.run(rows, null, false, 0, logits);
       for (int row = 0; row < rows; row++) {
         int position = part.start() + done + row;
         int token = part.sequence().tokens()[position];

@@ -10,6 +10,8 @@ package io.mambaspark.engine.score;
  * @param tokenCount scored tokens
  * @param tokenLogprobs ln p of each scored token, (tokenCount)
  * @param greedyMatch whether it was the arg max; of equal logits the lowest id wins, (tokenCount)
+ * @param tokenRanks its place among all ids: 1 for the arg max, and so on, of equal logits the
+ *     lowest id first, (tokenCount)
  * @param topKIds the most probable tokens at each scored position, best first, of equal ones the
  *     lowest id first, (tokenCount, K)
  * @param topKLogprobs their log-probabilities, (tokenCount, K)
@@ -21,6 +23,7 @@ public record Scores<T>(
     long tokenCount,
     float[] tokenLogprobs,
     boolean[] greedyMatch,
+    int[] tokenRanks,
     int[][] topKIds,
     float[][] topKLogprobs,
     float[] lastLogits) {

@@ -27,7 +27,7 @@ final class Allocation {
   private static long bytes(Scorer scorer, int chunks) {
     ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     Sequence<Integer> document = new Sequence<>(0, new int[chunks * Scorer.CHUNK + 1]);
-    Wanted perplexity = new Wanted(true, false, 0, false);
+    Wanted perplexity = new Wanted(true, false, false, 0, false);
     long before = threads.getCurrentThreadAllocatedBytes();
     Iterator<Scores<Integer>> scores = scorer.score(List.of(document).iterator(), perplexity);
     scores.next();

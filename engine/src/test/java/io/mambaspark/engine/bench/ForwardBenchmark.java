@@ -73,7 +73,7 @@ public class ForwardBenchmark {
   /** The perplexity of a document. */
   @Benchmark
   public Scores<Integer> score(Document document) {
-    Wanted perplexity = new Wanted(true, false, 0, false);
+    Wanted perplexity = new Wanted(true, false, false, 0, false);
     return scorer.score(List.of(document.sequence(this)).iterator(), perplexity).next();
   }
 }

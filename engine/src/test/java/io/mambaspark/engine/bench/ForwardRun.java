@@ -29,7 +29,7 @@ final class ForwardRun {
   /** So many chunks at most make a sample. */
   private static final int MOST_CHUNKS = 16;
 
-  private static final Wanted ALL_LOGPROBS = new Wanted(true, true, 0, false);
+  private static final Wanted ALL_LOGPROBS = new Wanted(true, true, false, 0, false);
 
   private final MambaModel model;
   private final String name;

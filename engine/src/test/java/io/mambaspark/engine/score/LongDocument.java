@@ -16,7 +16,7 @@ final class LongDocument {
         new Scorer(model)
             .score(
                 List.of(new Sequence<>("long", tokens)).iterator(),
-                new Wanted(true, false, 0, false))
+                new Wanted(true, false, false, 0, false))
             .next();
     System.out.println(scores.tokenCount() + " " + scores.finite());
   }

@@ -101,9 +101,14 @@ class ScorerBitsTest {
         TestSequences.random(SEED, model.config().vocabSize(), 3, 0, 1, 2, 60, 0, 25, 1);
     List<Scores<Integer>> all = alone(model, sequences, ALL);
 
-    for (int bits = 0; bits < 16; bits++) {
+    for (int bits = 0; bits < 32; bits++) {
       Wanted wanted =
-          new Wanted((bits & 1) > 0, (bits & 2) > 0, (bits & 4) > 0 ? 5 : 0, (bits & 8) > 0);
+          new Wanted(
+              (bits & 1) > 0,
+              (bits & 2) > 0,
+              (bits & 16) > 0,
+              (bits & 4) > 0 ? 5 : 0,
+              (bits & 8) > 0);
       List<Scores<Integer>> expected =
           all.stream()
               .map(
@@ -114,6 +119,7 @@ class ScorerBitsTest {
                           wanted.everyPosition() ? s.tokenCount() : 0,
                           wanted.tokenLogprobs() ? s.tokenLogprobs() : null,
                           wanted.tokenLogprobs() ? s.greedyMatch() : null,
+                          wanted.tokenRanks() ? s.tokenRanks() : null,
                           wanted.topK() > 0 ? s.topKIds() : null,
                           wanted.topK() > 0 ? s.topKLogprobs() : null,
                           wanted.lastLogits() ? s.lastLogits() : null))
@@ -137,7 +143,7 @@ class ScorerBitsTest {
     for (Sequence<Integer> sequence : sequences) {
       expected.addAll(list(new Scorer(model, 60).logits(List.of(sequence).iterator())));
     }
-    List<Scores<Integer>> last = alone(model, sequences, new Wanted(false, false, 0, true));
+    List<Scores<Integer>> last = alone(model, sequences, new Wanted(false, false, false, 0, true));
 
     for (int chunk : CHUNKS) {
       List<PositionLogits<Integer>> found =

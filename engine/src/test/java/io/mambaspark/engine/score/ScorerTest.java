@@ -33,8 +33,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ScorerTest {
-  private static final Wanted PERPLEXITY = new Wanted(true, false, 0, false);
-  private static final Wanted LAST_LOGITS = new Wanted(false, false, 0, true);
+  private static final Wanted PERPLEXITY = new Wanted(true, false, false, 0, false);
+  private static final Wanted LAST_LOGITS = new Wanted(false, false, false, 0, true);
 
   private static MambaModel small() {
     return MambaModel.random(MambaConfig.of(16, 1, 40), 61);
@@ -103,7 +103,7 @@ class ScorerTest {
     List<PositionLogits<Integer>> rows =
         list(new Scorer(model).logits(List.of(sequence(tokens)).iterator()));
 
-    Scores<Integer> scores = score(model, new Wanted(true, true, k, true), tokens);
+    Scores<Integer> scores = score(model, new Wanted(true, true, true, k, true), tokens);
 
     assertThat(scores.tokenCount()).isEqualTo(49);
     double nll = 0;
@@ -118,13 +118,14 @@ class ScorerTest {
       assertThat((double) scores.tokenLogprobs()[t])
           .as(where)
           .isCloseTo(logits[tokens[t + 1]] - logSum, within(5e-6));
-      int[] best =
+      int[] order =
           IntStream.range(0, vocabSize)
               .boxed()
               .sorted(Comparator.<Integer>comparingDouble(i -> -logits[i]).thenComparing(i -> i))
-              .limit(k)
               .mapToInt(i -> i)
               .toArray();
+      int[] best = Arrays.copyOf(order, k);
+      assertThat(order[scores.tokenRanks()[t] - 1]).as(where).isEqualTo(tokens[t + 1]);
       assertThat(scores.topKIds()[t]).as(where).isEqualTo(best);
       for (int i = 0; i < k; i++) {
         assertThat((double) scores.topKLogprobs()[t][i])
@@ -337,7 +338,7 @@ class ScorerTest {
   @ParameterizedTest
   @ValueSource(ints = {-1, 41})
   void aTopKThatTheVocabularyDoesNotHaveIsRefused(int k) {
-    assertThatThrownBy(() -> score(small(), new Wanted(true, false, k, false), 1, 2))
+    assertThatThrownBy(() -> score(small(), new Wanted(true, false, false, k, false), 1, 2))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("K of top-k is " + k + "; expected 0 to 40");
   }

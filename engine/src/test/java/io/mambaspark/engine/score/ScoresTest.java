@@ -11,7 +11,7 @@ class ScoresTest {
   private static final float[] NAN = {Float.NaN, 0};
 
   private static Scores<String> scores(double nll, long count) {
-    return new Scores<>("k", nll, count, null, null, null, null, null);
+    return new Scores<>("k", nll, count, null, null, null, null, null, null);
   }
 
   @Test
@@ -26,7 +26,16 @@ class ScoresTest {
     assertThat(scores(0, 0).finite()).isTrue();
     assertThat(scores(3, 2).finite()).isTrue();
     assertThat(
-            new Scores<>("k", 1, 2, GOOD, new boolean[2], new int[2][2], new float[][] {GOOD}, GOOD)
+            new Scores<>(
+                    "k",
+                    1,
+                    2,
+                    GOOD,
+                    new boolean[2],
+                    new int[2],
+                    new int[2][2],
+                    new float[][] {GOOD},
+                    GOOD)
                 .finite())
         .isTrue();
   }
@@ -38,11 +47,12 @@ class ScoresTest {
     // Its mean has no exponential.
     assertThat(scores(1000, 1).finite()).isFalse();
     for (float[] bad : new float[][] {BAD, NAN}) {
-      assertThat(new Scores<>("k", 1, 2, bad, null, null, null, null).finite()).isFalse();
+      assertThat(new Scores<>("k", 1, 2, bad, null, null, null, null, null).finite()).isFalse();
       assertThat(
-              new Scores<>("k", 1, 2, null, null, null, new float[][] {GOOD, bad}, null).finite())
+              new Scores<>("k", 1, 2, null, null, null, null, new float[][] {GOOD, bad}, null)
+                  .finite())
           .isFalse();
-      assertThat(new Scores<>("k", 0, 0, null, null, null, null, bad).finite()).isFalse();
+      assertThat(new Scores<>("k", 0, 0, null, null, null, null, null, bad).finite()).isFalse();
     }
   }
 }

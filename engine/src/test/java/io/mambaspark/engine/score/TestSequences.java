@@ -11,7 +11,7 @@ import java.util.SplittableRandom;
 /** Random sequences, and the comparison of their scores. */
 final class TestSequences {
   /** Everything that can be asked for at once. */
-  static final Wanted ALL = new Wanted(true, true, 5, true);
+  static final Wanted ALL = new Wanted(true, true, true, 5, true);
 
   private TestSequences() {}
 
@@ -59,6 +59,7 @@ final class TestSequences {
       // Equality of float arrays in Java is that of bits.
       assertThat(f.tokenLogprobs()).as(where).isEqualTo(e.tokenLogprobs());
       assertThat(f.greedyMatch()).as(where).isEqualTo(e.greedyMatch());
+      assertThat(f.tokenRanks()).as(where).isEqualTo(e.tokenRanks());
       assertThat(f.topKIds()).as(where).isDeepEqualTo(e.topKIds());
       assertThat(f.topKLogprobs()).as(where).isDeepEqualTo(e.topKLogprobs());
       assertThat(f.lastLogits()).as(where).isEqualTo(e.lastLogits());

@@ -49,19 +49,25 @@ public final class Bench {
     }
     try (Cores cores = new Cores(options.threads())) {
       Bench bench = new Bench(options, cores);
-      bench.run();
+      Path out = Path.of(System.getProperty("mambaspark.bench.out", "."));
+      bench.run(out);
       bench.report.print(System.out);
-      Path json = bench.report.write(Path.of(System.getProperty("mambaspark.bench.out", ".")));
+      Path json = bench.report.write(out);
       System.out.println("\nWritten to " + json);
     }
   }
 
-  private void run() {
+  private void run(Path out) throws IOException {
     for (Shape shape : options.shapes()) {
       measure(shape);
       System.gc();
     }
     products(Shape.SMALLEST);
+    System.gc();
+    say("Loading a checkpoint of " + Shape.SMALLEST.name());
+    report.loaded(
+        LoadRun.measure(
+            Shape.SMALLEST, out.resolve("model-" + Shape.SMALLEST.name()), options.repeats()));
   }
 
   private void warmUpPeak() {

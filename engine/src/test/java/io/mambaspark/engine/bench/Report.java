@@ -32,6 +32,7 @@ final class Report {
   private Shape productShape;
   private ProductPass products;
   private Double allocated;
+  private Samples loads;
 
   private record Measured(Shape shape, List<ForwardRun.Result> runs, Breakdown breakdown) {
     /** The run to which the others are compared. */
@@ -57,6 +58,10 @@ final class Report {
 
   void allocated(double bytesPerToken) {
     allocated = bytesPerToken;
+  }
+
+  void loaded(Samples megabytesPerSecond) {
+    loads = megabytesPerSecond;
   }
 
   void print(PrintStream out) {
@@ -122,6 +127,11 @@ final class Report {
       line(out, "Allocated for a further token of a perplexity: %.1f bytes", allocated);
     }
     printProducts(out);
+    line(
+        out,
+        "%nLoading and packing a checkpoint from the page cache: %.0f MB/s, median %.0f",
+        loads.best(),
+        loads.median());
   }
 
   private void printProducts(PrintStream out) {
@@ -181,6 +191,7 @@ final class Report {
         .forEach((name, product) -> alone.put(name, toMap(product.k, product.n, product.samples)));
     alone.put("all", toMap(null, null, products.total()));
     json.put("products", alone);
+    json.put("load_megabytes_per_second", samples(loads));
     return json;
   }
 

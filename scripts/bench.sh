@@ -10,7 +10,8 @@
 #                                        threads, on the 130m shape
 #   --threads N   instead of all cores   --repeats N   samples of each run
 #
-# A table goes to the terminal, everything measured to target/bench/TIME.json. JAVA_HOME chooses the
+# A table goes to the terminal, everything measured to target/bench/TIME.json; a checkpoint of the
+# 130m shape, for measuring how fast it loads, stays in target/bench. JAVA_HOME chooses the
 # JDK; BENCH_JAVA_OPTS adds options of the JVM, such as -XX:UseAVX=2. Other work on the machine
 # spoils the figures.
 set -euo pipefail

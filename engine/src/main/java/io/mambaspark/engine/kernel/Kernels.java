@@ -11,8 +11,8 @@ import org.slf4j.LoggerFactory;
  * fused multiply-adds in the order of k; a sum over channels has sixteen partial sums whatever the
  * hardware's vectors hold; exp, log and log1p are polynomials of our own ({@link ScalarMath}).
  *
- * <p>Kernels keep nothing between calls and may be used by many threads, each with arrays of its
- * own. Unless said otherwise arrays do not overlap.
+ * <p>Kernels keep nothing between calls but scratch of the calling thread's, and may be used by
+ * many threads, each with arrays of its own. Unless said otherwise arrays do not overlap.
  */
 public interface Kernels {
 
@@ -89,7 +89,8 @@ public interface Kernels {
    * @param dt (panels, stride, 16), before its bias and softplus; overwritten with dt after them
    * @param bc holds B from float {@code bOffset} and C from float {@code cOffset} on, each (dState
    *     panels, stride, 16), zero in the padding
-   * @param a A · log2(e), (panels, dState, 16), zero in the padding of the last panel
+   * @param a A · log2(e), (panels, dState, 16), zero in the padding of the last panel and below
+   *     zero, or -0, elsewhere: dt·A of +0, NaN and more than 0 decays as -126 does
    * @param d D, (panels, 16)
    * @param dtBias (panels, 16)
    * @param state s, laid out like a; carried: overwritten with the state after the piece

@@ -41,7 +41,9 @@ final class VectorProduct {
   /** Rows of a tile by a pair of panels, or by one; 24 of 32 registers hold its sums. */
   private static final int TALL = 12;
 
-  /** Rows of a tile by two vectors that do not fill a panel: 10 of 16 registers hold its sums. */
+  /**
+   * Rows of a tile by two vectors, each narrower than a panel: 10 of 16 registers hold its sums.
+   */
   private static final int FLAT = 5;
 
   private static final VectorSpecies<Integer> INTS = SPECIES.withLanes(int.class);

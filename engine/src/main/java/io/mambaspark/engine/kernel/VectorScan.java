@@ -97,6 +97,7 @@ final class VectorScan {
     FloatVector one = FloatVector.broadcast(SPECIES, 1f);
     FloatVector decayRate = FloatVector.fromArray(SPECIES, a, stateAt);
     FloatVector s = FloatVector.fromArray(SPECIES, state, stateAt);
+    // Never less than length: it tells C2 that the loop is short.
     int end = Math.min(length, ROWS) * WIDTH;
     for (int t = 0; t < end; t += WIDTH) {
       FloatVector u = FloatVector.fromArray(SPECIES, dt, at + t).mul(decayRate);

@@ -53,7 +53,7 @@ final class Head {
    * Runs over the rows taken.
    *
    * @param targets ids whose log-probability is wanted, one a row; null where no log-softmax is
-   * @param ranks whether to find the rank of each target
+   * @param ranks whether to find the rank of each target; only with targets
    * @param k how many of the most probable to find for each row with a target
    * @param logits for each row an array of vocabSize floats to fill, or null
    */

@@ -11,7 +11,7 @@ package io.mambaspark.engine.score;
  * @param tokenLogprobs ln p of each scored token, (tokenCount)
  * @param greedyMatch whether it was the arg max; of equal logits the lowest id wins, (tokenCount)
  * @param tokenRanks its place among all ids: 1 for the arg max, and so on, of equal logits the
- *     lowest id first, (tokenCount)
+ *     lowest id first; means nothing where the scores are not {@link #finite}, (tokenCount)
  * @param topKIds the most probable tokens at each scored position, best first, of equal ones the
  *     lowest id first, (tokenCount, K)
  * @param topKLogprobs their log-probabilities, (tokenCount, K)

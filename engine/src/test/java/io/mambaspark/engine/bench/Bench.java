@@ -65,9 +65,7 @@ public final class Bench {
     products(Shape.SMALLEST);
     System.gc();
     say("Loading a checkpoint of " + Shape.SMALLEST.name());
-    report.loaded(
-        LoadRun.measure(
-            Shape.SMALLEST, out.resolve("model-" + Shape.SMALLEST.name()), options.repeats()));
+    report.loaded(LoadRun.measure(RandomCheckpoint.in(out, Shape.SMALLEST), options.repeats()));
   }
 
   private void warmUpPeak() {

@@ -9,11 +9,8 @@ import java.nio.file.Path;
 final class LoadRun {
   private LoadRun() {}
 
-  /** MB/s of the checkpoint, of {@code repeats} loads after one; it is written if it is missing. */
-  static Samples measure(Shape shape, Path folder, int repeats) throws IOException {
-    if (!Files.exists(folder.resolve("config.json"))) {
-      RandomCheckpoint.write(shape, folder);
-    }
+  /** MB/s of the checkpoint, of {@code repeats} loads after one. */
+  static Samples measure(Path folder, int repeats) throws IOException {
     double megabytes = Files.size(folder.resolve("model.safetensors")) / 1e6;
     Samples samples = new Samples();
     for (int repeat = 0; repeat <= repeats; repeat++) {

@@ -20,8 +20,17 @@ final class RandomCheckpoint {
 
   private RandomCheckpoint() {}
 
+  /** The folder of the shape's checkpoint in {@code out}; it is written if it is missing. */
+  static Path in(Path out, Shape shape) throws IOException {
+    Path folder = out.resolve("model-" + shape.name());
+    if (!Files.exists(folder.resolve("config.json"))) {
+      write(shape, folder);
+    }
+    return folder;
+  }
+
   /** Writes config.json last: where it is, the checkpoint is whole. */
-  static void write(Shape shape, Path folder) throws IOException {
+  private static void write(Shape shape, Path folder) throws IOException {
     MambaConfig config = shape.config();
     Map<String, float[]> tensors = TestModels.tensors(config, 1);
     ObjectMapper mapper = new ObjectMapper();

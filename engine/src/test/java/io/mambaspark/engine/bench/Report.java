@@ -129,7 +129,8 @@ final class Report {
     printProducts(out);
     line(
         out,
-        "%nLoading and packing a checkpoint from the page cache: %.0f MB/s, median %.0f",
+        "%nLoading and packing the %s checkpoint from the page cache: %.0f MB/s, median %.0f",
+        productShape.name(),
         loads.best(),
         loads.median());
   }

@@ -45,11 +45,11 @@ public final class SparkBench {
   private final Samples spark = new Samples();
   private final List<Object> jobs = new ArrayList<>();
 
-  private SparkBench(BenchOptions options, Path submit, Path folder) {
+  private SparkBench(BenchOptions options, Path submit, Path folder) throws IOException {
     this.options = options;
     this.submit = submit;
     this.folder = folder;
-    this.model = folder.resolve("model-" + Shape.SMALLEST.name());
+    this.model = RandomCheckpoint.in(folder, Shape.SMALLEST);
   }
 
   /** Arguments: scripts/submit.sh, a folder to write to, then the options of {@link Bench}. */
@@ -67,10 +67,6 @@ public final class SparkBench {
   }
 
   private void run() throws IOException {
-    if (!Files.exists(model.resolve("config.json"))) {
-      say("Writing " + model);
-      RandomCheckpoint.write(Shape.SMALLEST, model);
-    }
     int threads = options.threads();
     Path small = input("small.jsonl", SMALL * threads);
     Path large = input("large.jsonl", LARGE * threads);

@@ -32,6 +32,9 @@ interface FloatFunction {
     Float.POSITIVE_INFINITY,
     Float.NEGATIVE_INFINITY,
     Float.NaN,
+    // The worst of silu.
+    -5.9388933f,
+    -3.218181f,
     ScalarMath.EXP_LOW,
     Math.nextUp(ScalarMath.EXP_LOW),
     Math.nextDown(ScalarMath.EXP_LOW),

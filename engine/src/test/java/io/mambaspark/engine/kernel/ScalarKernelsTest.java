@@ -267,7 +267,7 @@ class ScalarKernelsTest {
     float[] dt = in.dt.clone();
     float[] y = new float[2 * 48 * 16];
 
-    in.run(kernels, 0, 30, dt, state, y);
+    in.run(kernels, 0, 30, in.xz.clone(), dt, state, y);
 
     for (int channel = 0; channel < 20; channel++) {
       double[] s = new double[dState];

@@ -52,22 +52,8 @@ final class ScanInput {
     return (channel / 16 * dState + n) * 16 + channel % 16;
   }
 
-  void run(Kernels kernels, int row, int length, float[] dt, float[] state, float[] y) {
+  void run(Kernels kernels, int row, int length, float[] xz, float[] dt, float[] state, float[] y) {
     kernels.selectiveScan(
-        xz.clone(),
-        dt,
-        bc,
-        bOffset,
-        cOffset,
-        panels,
-        stride,
-        row,
-        length,
-        a,
-        dState,
-        d,
-        dtBias,
-        state,
-        y);
+        xz, dt, bc, bOffset, cOffset, panels, stride, row, length, a, dState, d, dtBias, state, y);
   }
 }

@@ -1,12 +1,14 @@
 package io.mambaspark.engine.kernel;
 
 import static io.mambaspark.engine.kernel.Floats.assertSameBits;
+import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Arrays;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The vector kernels against the scalar ones, bit for bit. */
@@ -77,7 +79,7 @@ class VectorKernelsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"1, 1", "17, 33", "191, 48", "192, 16", "193, 49", "513, 97", "768, 3072"})
+  @CsvSource({"1, 1", "17, 33", "255, 48", "256, 16", "257, 49", "513, 97", "768, 3072"})
   void productsOfBf16WeightsAreEqual(int k, int n) {
     PackedMatrix w = fill(14, new PackedMatrix(WeightFormat.BF16, k, n), k, n);
     compareProduct(15, 25, k, w, false, 0, w.panels());
@@ -91,15 +93,17 @@ class VectorKernelsTest {
     compareProduct(19, 25, 60, w, true, 0, w.panels());
   }
 
-  @Test
-  void anyRangeOfPanelsAcrossAnyBordersOfArraysIsEqual() {
+  @ParameterizedTest
+  @EnumSource
+  void anyRangeOfPanelsAcrossAnyBordersOfArraysIsEqual(WeightFormat format) {
     int k = 40;
     int n = 16 * 39;
-    PackedMatrix whole = random(20, k, n);
+    PackedMatrix whole = fill(20, new PackedMatrix(format, k, n), k, n);
+    // BF16 packs two weights into an element.
+    int panel = k * 16 * format.bytes() / Float.BYTES;
     // Two, four and eighteen panels in an array.
-    for (int segment : new int[] {1, 4 * k * 16, 19 * k * 16}) {
-      PackedMatrix cut =
-          fill(20, new PackedMatrix(WeightFormat.F32, k, new int[] {n}, segment), k, n);
+    for (int segment : new int[] {1, 4 * panel, 19 * panel}) {
+      PackedMatrix cut = fill(20, new PackedMatrix(format, k, new int[] {n}, segment), k, n);
       for (int[] range :
           new int[][] {{0, 39}, {0, 1}, {1, 2}, {1, 4}, {3, 36}, {17, 38}, {38, 39}}) {
         compareProduct(21, 9, k, cut, true, range[0], range[1]);
@@ -112,6 +116,9 @@ class VectorKernelsTest {
       vector.product(a, 9, 24, cut, null, 0, 39, found);
       assertSameBits(
           "segments of " + segment, Floats.rows(found, 9, 24), Floats.rows(expected, 9, 24));
+      for (int row = 0; row < n; row += 61) {
+        assertThat(cut.dot(a, 8, 24, row)).isEqualTo(expected[Panels.index(8, row, 24)]);
+      }
     }
   }
 
@@ -236,22 +243,25 @@ class VectorKernelsTest {
     for (int channels : new int[] {1, 15, 16, 17, 61}) {
       int rows = dState > 100 ? 25 : 40;
       ScanInput in = new ScanInput(34, channels, dState, rows, 48);
+      float[] wholeXz = in.xz.clone();
       float[] wholeDt = in.dt.clone();
       float[] wholeState = in.state.clone();
       float[] wholeY = new float[in.panels * 48 * 16];
-      in.run(scalar, 0, rows, wholeDt, wholeState, wholeY);
+      in.run(scalar, 0, rows, wholeXz, wholeDt, wholeState, wholeY);
       for (int length : new int[] {1, 2, 3, 7, 24, rows}) {
         for (Kernels kernels : new Kernels[] {scalar, vector}) {
+          float[] xz = in.xz.clone();
           float[] dt = in.dt.clone();
           float[] state = in.state.clone();
           float[] y = new float[wholeY.length];
           for (int row = 0; row < rows; row += length) {
-            in.run(kernels, row, Math.min(length, rows - row), dt, state, y);
+            in.run(kernels, row, Math.min(length, rows - row), xz, dt, state, y);
           }
           String what =
               "seed 34, %s, %d channels, pieces of %d"
                   .formatted(kernels.describe(), channels, length);
           assertSameBits(what, Floats.rows(y, rows, 48), Floats.rows(wholeY, rows, 48));
+          assertSameBits(what + ", x and z", xz, wholeXz);
           assertSameBits(what + ", dt", Floats.rows(dt, rows, 48), Floats.rows(wholeDt, rows, 48));
           assertSameBits(what + ", state", state, wholeState);
         }
@@ -263,7 +273,20 @@ class VectorKernelsTest {
   void scansOfExtremeStepsAreEqual() {
     ScanInput in = new ScanInput(35, 17, 5, 24, 24);
     float[] extreme = {
-      -1e30f, -200, -88, -87.5f, -20, 0, 20, 88, 89, 1e5f, 1e38f, Float.POSITIVE_INFINITY, Float.NaN
+      -1e30f,
+      -200,
+      -88,
+      -87.5f,
+      -20,
+      0,
+      20,
+      88,
+      89,
+      1e5f,
+      1e38f,
+      Float.POSITIVE_INFINITY,
+      Float.NaN,
+      Float.NEGATIVE_INFINITY
     };
     for (int t = 0; t < extreme.length; t++) {
       for (int channel = 0; channel < 17; channel++) {
@@ -272,8 +295,12 @@ class VectorKernelsTest {
     }
     float[][] results = new float[2][2 * 24 * 16];
     float[][] states = {in.state.clone(), in.state.clone()};
-    in.run(scalar, 0, 24, in.dt.clone(), states[0], results[0]);
-    in.run(vector, 0, 24, in.dt.clone(), states[1], results[1]);
+    float[][] dts = {in.dt.clone(), in.dt.clone()};
+    float[][] xzs = {in.xz.clone(), in.xz.clone()};
+    in.run(scalar, 0, 24, xzs[0], dts[0], states[0], results[0]);
+    in.run(vector, 0, 24, xzs[1], dts[1], states[1], results[1]);
+    assertSameBits("seed 35, dt", Floats.rows(dts[1], 24, 24), Floats.rows(dts[0], 24, 24));
+    assertSameBits("seed 35, x and z", xzs[1], xzs[0]);
     assertSameBits("seed 35", Floats.rows(results[1], 24, 24), Floats.rows(results[0], 24, 24));
     assertSameBits("seed 35, state", states[1], states[0]);
   }

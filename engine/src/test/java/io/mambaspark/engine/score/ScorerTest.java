@@ -184,6 +184,10 @@ class ScorerTest {
       int[] best = scores.topKIds()[0];
       assertThat(best).isIn(plus, minus);
       assertThat(scores.greedyMatch()[0]).isEqualTo(next == best[0]);
+      boolean onTop = IntStream.of(best).anyMatch(id -> id == next);
+      int place =
+          Arrays.binarySearch(IntStream.of(plus).anyMatch(i -> i == next) ? plus : minus, next);
+      assertThat(scores.tokenRanks()[0]).isEqualTo((onTop ? 1 : 596) + place);
       float[] logprobs = scores.topKLogprobs()[0];
       assertThat(logprobs).containsOnly(logprobs[0]);
     }

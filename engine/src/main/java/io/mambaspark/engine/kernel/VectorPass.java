@@ -90,10 +90,7 @@ final class VectorPass {
   private static void rescale(
       float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {
     for (int i = 0; i < length * WIDTH; i += WIDTH) {
-      FloatVector below =
-          FloatVector.fromArray(SPECIES, x, xAt + i)
-              .sub(FloatVector.fromArray(SPECIES, p, pAt + i));
-      FloatVector factor = VectorMath.exp2(below.mul(ScalarMath.LOG2_E));
+      FloatVector factor = expOfDifference(x, xAt + i, p, pAt + i);
       factor.mul(FloatVector.fromArray(SPECIES, y, yAt + i)).intoArray(y, yAt + i);
     }
   }
@@ -101,11 +98,14 @@ final class VectorPass {
   private static void addExp(
       float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {
     for (int i = 0; i < length * WIDTH; i += WIDTH) {
-      FloatVector below =
-          FloatVector.fromArray(SPECIES, x, xAt + i)
-              .sub(FloatVector.fromArray(SPECIES, p, pAt + i));
-      FloatVector term = VectorMath.exp2(below.mul(ScalarMath.LOG2_E));
+      FloatVector term = expOfDifference(x, xAt + i, p, pAt + i);
       FloatVector.fromArray(SPECIES, y, yAt + i).add(term).intoArray(y, yAt + i);
     }
+  }
+
+  private static FloatVector expOfDifference(float[] x, int xAt, float[] p, int pAt) {
+    FloatVector largest = FloatVector.fromArray(SPECIES, p, pAt);
+    FloatVector below = FloatVector.fromArray(SPECIES, x, xAt).sub(largest);
+    return VectorMath.exp2(below.mul(ScalarMath.LOG2_E));
   }
 }

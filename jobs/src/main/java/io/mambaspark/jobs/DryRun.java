@@ -1,5 +1,7 @@
 package io.mambaspark.jobs;
 
+import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.MambaModel;
 import io.mambaspark.engine.score.Scorer;
@@ -21,12 +23,12 @@ final class DryRun {
   /**
    * Prints the plan.
    *
-   * @param partitions of the input as it would be scored
+   * @param partitions units or partitions of the input as it would be scored
    * @param cores that Spark would use at once
    */
   static void print(
       JobOptions options,
-      MambaModel model,
+      MambaCheckpoint checkpoint,
       ScoringSchema schema,
       String[] files,
       Optional<Footers> footers,
@@ -35,30 +37,37 @@ final class DryRun {
       PrintWriter out) {
     Emit emit = options.scoring().emit();
     line(out, "model", options.model());
-    line(out, "packed in memory", bytes(model.packedBytes()) + " per JVM");
+    line(out, "packed in memory", bytes(checkpoint.packedBytes(options.weights())) + " per JVM");
     line(out, "input", options.demo() ? "demo" : number(files.length) + " files");
-    line(out, "partitions", number(partitions));
+    line(out, options.byUnits() ? "units of work" : "partitions", number(partitions));
     line(out, "kept columns", String.join(", ", schema.keptNames()));
     line(
         out,
         "score columns",
         String.join(", ", schema.scores().stream().map(c -> c.column()).toList()));
-    double speed = speed(model, emit) * cores;
-    line(out, "speed", String.format(Locale.ROOT, "%,.0f tokens/s on %d cores", speed, cores));
+    double speed = speed(checkpoint, options.weights(), emit) * cores;
+    if (speed > 0) {
+      line(out, "speed", String.format(Locale.ROOT, "%,.0f tokens/s on %d cores", speed, cores));
+    } else {
+      line(out, "speed", "not measured: the model does not fit the driver's heap");
+    }
     if (footers.isPresent()) {
       Footers known = footers.get();
       String bound = options.limit() > 0 || options.scoring().maxTokens() > 0 ? "at most " : "";
       line(out, "rows", bound + number(known.rows()));
       line(out, "tokens", bound + number(known.tokens()));
-      line(
-          out,
-          "time",
-          bound + String.format(Locale.ROOT, "%.3f hours", known.tokens() / speed / 3600));
+      if (speed > 0) {
+        line(
+            out,
+            "time",
+            bound + String.format(Locale.ROOT, "%.3f hours", known.tokens() / speed / 3600));
+      }
       line(
           out,
           "output",
           bound
-              + bytes(keptBytes(known, emit) + scoreBytes(known, emit, model.config().vocabSize()))
+              + bytes(
+                  keptBytes(known, emit) + scoreBytes(known, emit, checkpoint.config().vocabSize()))
               + " before compression of the scores");
     } else {
       line(out, "tokens", "not known: only Parquet files tell beforehand");
@@ -67,8 +76,15 @@ final class DryRun {
     out.flush();
   }
 
-  /** Tokens a second on one core, after a warm-up of the same length. */
-  private static double speed(MambaModel model, Emit emit) {
+  /** Tokens a second on one core, after a warm-up of the same length; 0 without room for it. */
+  private static double speed(MambaCheckpoint checkpoint, WeightFormat weights, Emit emit) {
+    if (checkpoint.packedBytes(weights) > 0.7 * Runtime.getRuntime().maxMemory()) {
+      return 0;
+    }
+    MambaModel model =
+        PackedModels.model(
+            PackedModels.identity(checkpoint.fingerprint(), weights),
+            () -> checkpoint.load(weights));
     run(model, emit);
     return run(model, emit);
   }

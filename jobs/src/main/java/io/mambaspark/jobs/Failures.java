@@ -22,7 +22,7 @@ final class Failures {
     }
     for (Throwable t : chain) {
       if (t instanceof Refusal
-          || t instanceof RowFailure
+          || t instanceof TaskFailure
           || t instanceof CheckpointException
           || t instanceof ParameterException
           || t instanceof AnalysisException) {

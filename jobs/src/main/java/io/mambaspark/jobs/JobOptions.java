@@ -11,6 +11,7 @@ import java.util.Map;
  *
  * @param model a folder, any Hadoop URI, or {@code demo}
  * @param weights how the weights are kept in memory
+ * @param modelDelivery how they get to the executors
  * @param input paths or globs, or the single word {@code demo}; empty if {@code inputTable} is
  *     given
  * @param inputFormat a Spark data source
@@ -19,10 +20,14 @@ import java.util.Map;
  * @param limit first rows of the input; 0 for all
  * @param output null for none, which only the demo and a dry run allow
  * @param outputFormat parquet, json or orc
+ * @param resume whether to go on where an earlier start of the same job has stopped
+ * @param allowNewInput whether that may take in files that were not there then
+ * @param targetUnitTokens tokens of a unit of work; 0 for what suits model and cluster
  */
 public record JobOptions(
     String model,
     WeightFormat weights,
+    ModelDelivery.Mode modelDelivery,
     List<String> input,
     String inputFormat,
     String inputTable,
@@ -32,6 +37,9 @@ public record JobOptions(
     String output,
     String outputFormat,
     boolean overwrite,
+    boolean resume,
+    boolean allowNewInput,
+    long targetUnitTokens,
     boolean strict,
     boolean dryRun) {
 
@@ -70,9 +78,31 @@ public record JobOptions(
     if (output == null && !dryRun && scoring.emit().logits()) {
       throw Refusal.wrongUsage("--emit logits needs --output: it is too much to hold in memory");
     }
-    if (output == null && overwrite) {
-      throw Refusal.wrongUsage("--overwrite needs --output");
+    if (output == null && (overwrite || resume)) {
+      throw Refusal.wrongUsage("%s needs --output", overwrite ? "--overwrite" : "--resume");
     }
+    if (targetUnitTokens < 0) {
+      throw Refusal.wrongUsage("--target-unit-tokens %d: expected at least 1", targetUnitTokens);
+    }
+    if (allowNewInput && !resume) {
+      throw Refusal.wrongUsage("--allow-new-input needs --resume");
+    }
+    if ((resume || targetUnitTokens > 0) && !byUnits()) {
+      throw Refusal.wrongUsage(
+          "%s needs work that can be cut into units: Parquet files as input and Parquet as output,"
+              + " without --limit and --partitions",
+          resume ? "--resume" : "--target-unit-tokens");
+    }
+  }
+
+  /** Whether the job reads and writes what can be cut into {@link Unit}s. */
+  boolean byUnits() {
+    return !demo()
+        && inputTable == null
+        && inputFormat.equals("parquet")
+        && outputFormat.equals("parquet")
+        && limit == 0
+        && partitions == 0;
   }
 
   /** Whether the rows are those inside the jar. */
@@ -85,6 +115,7 @@ public record JobOptions(
     Map<String, Object> options = new LinkedHashMap<>();
     options.put("model", model);
     options.put("weights", weights.name().toLowerCase(Locale.ROOT));
+    options.put("model-delivery", modelDelivery.option());
     options.put("input", input);
     options.put("input-format", inputFormat);
     options.put("input-table", inputTable);
@@ -99,6 +130,9 @@ public record JobOptions(
     options.put("output", output);
     options.put("output-format", outputFormat);
     options.put("overwrite", overwrite);
+    options.put("resume", resume);
+    options.put("allow-new-input", allowNewInput);
+    options.put("target-unit-tokens", targetUnitTokens == 0 ? null : targetUnitTokens);
     options.put("strict", strict);
     return options;
   }

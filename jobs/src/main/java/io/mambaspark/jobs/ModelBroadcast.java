@@ -14,12 +14,8 @@ import java.io.IOException;
 import java.io.ObjectInput;
 import java.io.ObjectOutput;
 import java.io.UncheckedIOException;
-import java.lang.ref.WeakReference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.HashMap;
-import java.util.Map;
-import java.util.function.Supplier;
 import org.apache.spark.util.KnownSizeEstimation;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -65,15 +61,14 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
     this.fingerprint = checkpoint.fingerprint();
   }
 
-  /** What the model computes depends on these two: the stored weights, and how they are kept. */
-  String identity() {
-    return fingerprint + " " + weights;
+  private String identity() {
+    return PackedModels.identity(fingerprint, weights);
   }
 
   /** The packed model, shared by all tasks of this JVM. The first call may pack it. */
   public synchronized MambaModel model() {
     if (model == null) {
-      model = Packed.model(identity(), () -> checkpoint.load(weights));
+      model = PackedModels.model(identity(), () -> checkpoint.load(weights));
     }
     return model;
   }
@@ -93,7 +88,7 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
       // An executor that is short of storage memory moves the broadcast to disk and back: the
       // weights would come back to this JVM's memory with the next task, so they stay there and a
       // reference to them is enough.
-      Packed.pin(identity(), model);
+      PackedModels.pin(identity(), model);
       out.writeInt(REFERENCE);
       return;
     }
@@ -130,7 +125,7 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
     int tensors = in.readInt();
     try {
       // Where the model is already here the rest of the stream stays unread, which Java allows.
-      model = Packed.model(identity(), () -> pack(in, tensors));
+      model = PackedModels.model(identity(), () -> pack(in, tensors));
     } catch (UncheckedIOException e) {
       throw e.getCause();
     }
@@ -180,47 +175,5 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
         throw new UncheckedIOException(e);
       }
     };
-  }
-
-  /**
-   * The models of this JVM. A model lives as long as a broadcast holds it, or until it is dropped
-   * where a broadcast that is moved to disk counts on finding it here.
-   */
-  static final class Packed {
-    private static final Map<String, WeakReference<MambaModel>> MODELS = new HashMap<>();
-    private static final Map<String, MambaModel> PINNED = new HashMap<>();
-
-    private static long loads;
-
-    private Packed() {}
-
-    /** Packs a model unless it is here. Tasks that ask meanwhile wait, as they need it too. */
-    static synchronized MambaModel model(String identity, Supplier<MambaModel> pack) {
-      WeakReference<MambaModel> known = MODELS.get(identity);
-      MambaModel model = known == null ? null : known.get();
-      if (model == null) {
-        MODELS.values().removeIf(reference -> reference.get() == null);
-        model = pack.get();
-        loads++;
-        MODELS.put(identity, new WeakReference<>(model));
-      }
-      return model;
-    }
-
-    static synchronized void pin(String identity, MambaModel model) {
-      PINNED.put(identity, model);
-      MODELS.put(identity, new WeakReference<>(model));
-    }
-
-    /** How often this JVM packed a model. */
-    static synchronized long loads() {
-      return loads;
-    }
-
-    /** Lets go of a model; those who use it keep it. */
-    static synchronized void drop(String identity) {
-      PINNED.remove(identity);
-      MODELS.remove(identity);
-    }
   }
 }

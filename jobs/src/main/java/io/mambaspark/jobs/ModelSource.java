@@ -17,6 +17,7 @@ import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
@@ -49,12 +50,17 @@ public final class ModelSource implements AutoCloseable {
   private static final Map<Path, Thread> HOOKS = new ConcurrentHashMap<>();
 
   private final String name;
+  private final org.apache.hadoop.fs.Path origin;
   private final Path folder;
   private final Path copy;
   private final MambaCheckpoint checkpoint;
 
-  private ModelSource(String name, Path folder, Path copy) {
+  /** Folders besides the copy that go on close. */
+  private final List<Path> temporaries = new ArrayList<>();
+
+  private ModelSource(String name, org.apache.hadoop.fs.Path origin, Path folder, Path copy) {
     this.name = name;
+    this.origin = origin;
     this.folder = folder;
     this.copy = copy;
     try {
@@ -81,9 +87,9 @@ public final class ModelSource implements AutoCloseable {
    */
   public static ModelSource open(String model, Configuration configuration) {
     if (model.equals(Demo.NAME)) {
-      Path copy = temporary();
+      Path copy = newFolder();
       copying(copy, () -> Demo.unpackModel(copy));
-      return new ModelSource(model, copy, copy);
+      return new ModelSource(model, null, copy, copy);
     }
     org.apache.hadoop.fs.Path path = HadoopFiles.qualified(model, configuration);
     String scheme = path.toUri().getScheme();
@@ -97,11 +103,11 @@ public final class ModelSource implements AutoCloseable {
         throw Refusal.because(
             "Cannot open model %s: expected the folder of a checkpoint, found a file", model);
       }
-      return new ModelSource(model, folder, null);
+      return new ModelSource(model, null, folder, null);
     }
-    Path copy = temporary();
+    Path copy = newFolder();
     copying(copy, () -> download(model, path, copy, configuration));
-    return new ModelSource(model, copy, copy);
+    return new ModelSource(model, path, copy, copy);
   }
 
   private static boolean hasScheme(String model) {
@@ -118,6 +124,29 @@ public final class ModelSource implements AutoCloseable {
     return folder;
   }
 
+  /** The folder on a Hadoop file system that was copied; null for one on the driver's disk. */
+  org.apache.hadoop.fs.Path origin() {
+    return origin;
+  }
+
+  /** The names of the checkpoint's files, in the order in which it reads them. */
+  List<String> files() {
+    try (Stream<Path> found = Files.list(folder)) {
+      Set<String> present = new HashSet<>();
+      found.forEach(file -> present.add(file.getFileName().toString()));
+      return wanted(present, name -> Files.newInputStream(folder.resolve(name)));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** A new folder on the driver's disk, deleted on close. */
+  Path temporary() {
+    Path temporary = newFolder();
+    temporaries.add(temporary);
+    return temporary;
+  }
+
   /** Open until this source is closed. */
   public MambaCheckpoint checkpoint() {
     return checkpoint;
@@ -127,6 +156,7 @@ public final class ModelSource implements AutoCloseable {
   public void close() {
     checkpoint.close();
     delete(copy);
+    temporaries.forEach(ModelSource::delete);
   }
 
   private interface Copying {
@@ -161,42 +191,57 @@ public final class ModelSource implements AutoCloseable {
     } catch (FileNotFoundException e) {
       throw Refusal.because(e, "Cannot open model %s: no such folder", model);
     }
-    List<String> wanted = new ArrayList<>(List.of(CONFIG));
-    LAYOUTS.stream().filter(present::contains).findFirst().ifPresent(wanted::add);
-    for (int i = 0; i < wanted.size(); i++) {
-      String name = wanted.get(i);
-      if (!present.contains(name)) {
-        continue;
-      }
-      Path file = copy.resolve(name);
-      try (InputStream in = files.open(new org.apache.hadoop.fs.Path(folder, name))) {
-        Files.copy(in, file);
-      }
-      if (name.endsWith(INDEX)) {
-        wanted.addAll(shards(file, present));
+    for (String name : wanted(present, file -> open(files, folder, file))) {
+      try (InputStream in = open(files, folder, name)) {
+        Files.copy(in, copy.resolve(name));
       }
     }
   }
 
-  /** The shards that an index names, as far as they are there. */
-  private static Set<String> shards(Path index, Set<String> present) throws IOException {
+  private static InputStream open(FileSystem files, org.apache.hadoop.fs.Path folder, String name)
+      throws IOException {
+    return files.open(new org.apache.hadoop.fs.Path(folder, name));
+  }
+
+  private interface Opening {
+    InputStream open(String name) throws IOException;
+  }
+
+  /** The files that a {@code Checkpoint} would open in a folder that has these. */
+  private static List<String> wanted(Set<String> present, Opening files) throws IOException {
+    List<String> wanted = new ArrayList<>();
+    if (present.contains(CONFIG)) {
+      wanted.add(CONFIG);
+    }
+    Optional<String> weights = LAYOUTS.stream().filter(present::contains).findFirst();
+    weights.ifPresent(wanted::add);
+    if (weights.isPresent() && weights.get().endsWith(INDEX)) {
+      try (InputStream index = files.open(weights.get())) {
+        Set<String> shards = shards(index);
+        // No name with a slash is in a listing. The two files are listed already.
+        shards.retainAll(present);
+        shards.removeAll(wanted);
+        wanted.addAll(shards);
+      }
+    }
+    return wanted;
+  }
+
+  /** The shards that an index names. */
+  private static Set<String> shards(InputStream index) throws IOException {
     Set<String> shards = new TreeSet<>();
     try {
-      for (JsonNode shard : new ObjectMapper().readTree(index.toFile()).path("weight_map")) {
+      for (JsonNode shard : new ObjectMapper().readTree(index).path("weight_map")) {
         shards.add(shard.asText());
       }
     } catch (JsonProcessingException e) {
       // The checkpoint says what is wrong with it.
-      return Set.of();
+      LOG.debug("No index", e);
     }
-    // No name with a slash is in a listing. The two files are here.
-    shards.retainAll(present);
-    shards.remove(CONFIG);
-    shards.remove(index.getFileName().toString());
     return shards;
   }
 
-  private static Path temporary() {
+  private static Path newFolder() {
     try {
       Path folder = Files.createTempDirectory("mamba-spark-model");
       Thread hook = new Thread(() -> deleteFiles(folder), "mamba-spark-model-deletion");
@@ -221,7 +266,7 @@ public final class ModelSource implements AutoCloseable {
   }
 
   /** What stays behind is only logged: it must not stand for the outcome of a job. */
-  private static void deleteFiles(Path folder) {
+  static void deleteFiles(Path folder) {
     try (Stream<Path> files = Files.walk(folder)) {
       for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
         Files.deleteIfExists(file);

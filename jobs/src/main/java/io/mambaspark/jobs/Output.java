@@ -1,10 +1,22 @@
 package io.mambaspark.jobs;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.util.Optional;
+import java.util.Set;
+import java.util.UUID;
 import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Dataset;
@@ -16,7 +28,8 @@ import org.slf4j.LoggerFactory;
 /**
  * Where the scores go. What lies there already is never destroyed: without {@code --overwrite} it
  * is refused; with it the new data is written beside, and takes the place of the old when it is
- * whole.
+ * whole: old → {@code OUTPUT_old-RUN}, {@code OUTPUT_new-RUN} → output, then the old is removed. A
+ * crash between these is mended by the next start.
  */
 final class Output {
   private static final Logger LOG = LoggerFactory.getLogger(Output.class);
@@ -24,72 +37,221 @@ final class Output {
   /** Spark does not read files whose names begin with an underscore. */
   static final String SUMMARY = "_mamba_summary.json";
 
+  private static final String SUCCESS = "_SUCCESS";
+  private static final Pattern BESIDE = Pattern.compile("_(old|new)-(\\d{8}-\\d{6}-[0-9a-f]{8})");
+
+  /** A folder is no object there, so it cannot be renamed at once, and not every reader waits. */
+  private static final Set<String> OBJECT_STORES =
+      Set.of("s3", "s3a", "s3n", "gs", "abfs", "abfss", "wasb", "wasbs", "oss", "cosn", "obs");
+
   private final Path path;
+  private final Path target;
+  private final String run;
   private final String format;
-  private final boolean replaces;
+  private final Ledger ledger;
+  private final Optional<Ledger.Run> earlier;
   private final FileSystem files;
 
-  private Output(Path path, String format, boolean replaces, FileSystem files) {
+  private Output(
+      Path path,
+      Path target,
+      String run,
+      String format,
+      Optional<Ledger.Run> earlier,
+      Configuration configuration) {
     this.path = path;
+    this.target = target;
+    this.run = run;
     this.format = format;
-    this.replaces = replaces;
-    this.files = files;
+    this.earlier = earlier;
+    this.ledger = new Ledger(target, configuration);
+    this.files = HadoopFiles.fileSystem(path, configuration);
   }
 
-  /** Refuses an existing output unless it may be replaced. Needs no Spark session. */
+  /**
+   * Finishes what an earlier run has left half done, and refuses an existing output unless it may
+   * be replaced or resumed. Needs no Spark session.
+   */
   static Output at(JobOptions options, Configuration configuration) {
     Path path = HadoopFiles.qualified(options.output(), configuration);
+    if (path.getParent() == null) {
+      throw Refusal.because("Output %s is the root of its file system", options.output());
+    }
     FileSystem files = HadoopFiles.fileSystem(path, configuration);
     try {
-      boolean exists = files.exists(path);
-      if (exists && !options.overwrite()) {
-        throw Refusal.because(
-            "Output %s exists; choose another, or replace it with --overwrite", options.output());
+      if (!options.dryRun()) {
+        repair(path, files);
       }
-      if (path.getParent() == null) {
-        throw Refusal.because("Output %s is the root of its file system", options.output());
+      String run = newRun();
+      Path target = path;
+      Optional<Ledger.Run> earlier = Optional.empty();
+      if (files.exists(path)) {
+        earlier = new Ledger(path, configuration).run();
+        boolean whole = files.exists(new Path(path, SUMMARY));
+        boolean resumes =
+            options.resume() && earlier.isPresent() && !(whole && options.overwrite());
+        if (!resumes && !options.overwrite() && !(options.resume() && isEmpty(path, files))) {
+          throw existing(options, earlier.isPresent() && !whole);
+        }
+        if (!resumes && options.overwrite()) {
+          if (OBJECT_STORES.contains(path.toUri().getScheme())) {
+            throw Refusal.because(
+                "Output %s exists, and an object store cannot replace a folder at once; choose a"
+                    + " new output path",
+                options.output());
+          }
+          Optional<Path> begun = options.resume() ? begun(path, files) : Optional.empty();
+          target = begun.orElse(beside(path, "_new-" + run));
+          earlier = new Ledger(target, configuration).run();
+        }
+        if (earlier.isPresent()) {
+          run = earlier.get().run();
+        }
       }
-      return new Output(path, options.outputFormat(), exists, files);
+      return new Output(path, target, run, options.outputFormat(), earlier, configuration);
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot use output %s: %s", options.output(), e.getMessage());
     }
+  }
+
+  private static Refusal existing(JobOptions options, boolean unfinished) {
+    if (options.resume()) {
+      return Refusal.because(
+          "Cannot resume output %s: it has no ledger (%s), so it was not written unit by unit;"
+              + " choose another output",
+          options.output(), Ledger.FOLDER);
+    }
+    return Refusal.because(
+        unfinished
+            ? "Output %s exists and is not finished; go on with --resume, or choose another, or"
+                + " replace it with --overwrite"
+            : "Output %s exists; choose another, or replace it with --overwrite",
+        options.output());
+  }
+
+  /** Nothing in it but what a run leaves that was killed before it could write its first file. */
+  private static boolean isEmpty(Path folder, FileSystem files) throws IOException {
+    for (FileStatus file : files.listStatus(folder)) {
+      if (!file.getPath().getName().equals(Ledger.FOLDER)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** The latest folder beside an output in which a replacement of it was begun. */
+  private static Optional<Path> begun(Path path, FileSystem files) throws IOException {
+    Path latest = null;
+    for (FileStatus folder : files.listStatus(path.getParent())) {
+      String name = folder.getPath().getName();
+      Matcher beside = matcher(path, name);
+      boolean later = latest == null || name.compareTo(latest.getName()) > 0;
+      if (beside.matches() && beside.group(1).equals("new") && later) {
+        latest = folder.getPath();
+      }
+    }
+    return Optional.ofNullable(latest);
+  }
+
+  private static Matcher matcher(Path path, String name) {
+    boolean related = name.startsWith(path.getName());
+    return BESIDE.matcher(related ? name.substring(path.getName().length()) : "");
+  }
+
+  private static Path beside(Path path, String suffix) {
+    return new Path(path.getParent(), path.getName() + suffix);
+  }
+
+  /** Mends a replacement that a crash has cut off between its renames. */
+  private static void repair(Path path, FileSystem files) throws IOException {
+    FileStatus[] siblings;
+    try {
+      siblings = files.listStatus(path.getParent());
+    } catch (FileNotFoundException e) {
+      return;
+    }
+    for (FileStatus sibling : siblings) {
+      Matcher beside = matcher(path, sibling.getPath().getName());
+      if (!beside.matches()) {
+        continue;
+      }
+      Path found = sibling.getPath();
+      String run = beside.group(2);
+      Path fresh = beside(path, "_new-" + run);
+      if (beside.group(1).equals("new")) {
+        if (!files.exists(beside(path, "_old-" + run))) {
+          LOG.warn(
+              "{} of a replacement of {} that was cut off; go on with --overwrite --resume,"
+                  + " or remove it",
+              wholeOf(run, fresh, files) ? found + " holds all scores" : found + " holds a part",
+              path);
+        }
+      } else if (!files.exists(path)) {
+        boolean whole = wholeOf(run, fresh, files);
+        move(whole ? fresh : found, path, files);
+        LOG.warn(
+            whole
+                ? "Finished the replacement of {} that was cut off: the new scores lie there now"
+                : "Took back the replacement of {} that was cut off: the old scores lie there",
+            path);
+        if (whole) {
+          remove(found, files);
+        }
+      } else if (wholeOf(run, path, files)) {
+        remove(found, files);
+        LOG.warn("Removed {}, which {} has replaced", found, path);
+      } else {
+        LOG.warn("{} holds an earlier output of {}; remove it if it is not needed", found, path);
+      }
+    }
+  }
+
+  /** Whether a folder holds the whole output of that run. */
+  private static boolean wholeOf(String run, Path folder, FileSystem files) throws IOException {
+    try (InputStream in = files.open(new Path(folder, SUMMARY))) {
+      return new ObjectMapper().readTree(in).path("run").asText().equals(run);
+    } catch (FileNotFoundException e) {
+      return false;
+    }
+  }
+
+  private static String newRun() {
+    return DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss")
+            .withZone(ZoneOffset.UTC)
+            .format(Instant.now())
+        + "-"
+        + UUID.randomUUID().toString().substring(0, 8);
   }
 
   Path path() {
     return path;
   }
 
-  /**
-   * Writes the rows, then the summary that {@code summarize} makes of the folder they were written
-   * to, then puts both in place. Once the rows are whole they stay, whatever fails after that.
-   *
-   * @param run names this run among those that write to the same place
-   */
-  <T> T write(
-      Dataset<Row> rows, String run, Function<Path, T> summarize, Function<T, String> toJson) {
-    Path target = replaces ? beside("_new-" + run) : path;
-    save(rows, target);
-    T summary;
-    try {
-      summary = summarize.apply(target);
-      try (OutputStream out = files.create(new Path(target, SUMMARY), false)) {
-        out.write(toJson.apply(summary).getBytes(StandardCharsets.UTF_8));
-      }
-    } catch (IOException | RuntimeException e) {
-      throw Refusal.because(
-          e,
-          "Cannot write the summary: %s; all scores lie in %s%s",
-          Failures.oneLine(e),
-          target,
-          replaces ? ", the old output still in " + path : "");
-    }
-    if (replaces) {
-      swap(target, beside("_old-" + run));
-    }
-    return summary;
+  /** The folder that is written: the output's own place, or one beside it. */
+  Path target() {
+    return target;
   }
 
-  private void save(Dataset<Row> rows, Path target) {
+  /** Names this run among those that write to the same place; a resumed one keeps its name. */
+  String run() {
+    return run;
+  }
+
+  Ledger ledger() {
+    return ledger;
+  }
+
+  /** What the ledger says of the run that is resumed; empty if this one is new. */
+  Optional<Ledger.Run> earlier() {
+    return earlier;
+  }
+
+  /**
+   * Writes the rows in one go, then the summary that {@code summarize} makes of the folder they
+   * were written to, then puts both in place. Once the rows are whole they stay, whatever fails
+   * after that.
+   */
+  <T> T write(Dataset<Row> rows, Function<Path, T> summarize, Function<T, String> toJson) {
     boolean whole = false;
     try {
       rows.write()
@@ -101,13 +263,56 @@ final class Output {
       whole = true;
     } finally {
       if (!whole) {
-        discard(target);
+        discard();
       }
+    }
+    return finish(() -> summarize.apply(target), toJson);
+  }
+
+  /** What makes the summary. */
+  interface Summarizing<T> {
+    T summarize() throws IOException;
+  }
+
+  /** Writes the summary beside data that is whole, and puts both in place. */
+  <T> T finish(Summarizing<T> summarize, Function<T, String> toJson) {
+    T summary;
+    try {
+      summary = summarize.summarize();
+      write(SUMMARY, toJson.apply(summary));
+      write(SUCCESS, "");
+    } catch (IOException | RuntimeException e) {
+      throw Refusal.because(
+          e,
+          "Cannot write the summary: %s; all scores lie in %s%s",
+          Failures.oneLine(e),
+          target,
+          replaces() ? ", the old output still in " + path : "");
+    }
+    if (replaces()) {
+      swap(target, beside(path, "_old-" + run));
+    }
+    return summary;
+  }
+
+  private void write(String name, String content) throws IOException {
+    try (OutputStream out = files.create(new Path(target, name), true)) {
+      out.write(content.getBytes(StandardCharsets.UTF_8));
     }
   }
 
-  private Path beside(String suffix) {
-    return new Path(path.getParent(), path.getName() + suffix);
+  /** Whether a finished output is continued, and so is finished no more. */
+  void reopen() {
+    try {
+      files.delete(new Path(target, SUCCESS), false);
+      files.delete(new Path(target, SUMMARY), false);
+    } catch (IOException e) {
+      throw Refusal.because(e, "Cannot continue output %s: %s", target, Failures.oneLine(e));
+    }
+  }
+
+  private boolean replaces() {
+    return !target.equals(path);
   }
 
   private void swap(Path fresh, Path old) {
@@ -115,7 +320,7 @@ final class Output {
     try {
       replaced = files.exists(path);
       if (replaced) {
-        move(path, old);
+        move(path, old, files);
       }
     } catch (IOException e) {
       throw Refusal.because(
@@ -127,7 +332,7 @@ final class Output {
           fresh);
     }
     try {
-      move(fresh, path);
+      move(fresh, path, files);
     } catch (IOException e) {
       throw Refusal.because(
           e,
@@ -137,18 +342,14 @@ final class Output {
           fresh,
           replaced ? ", the old one in " + (movedBack(old) ? path : old) : "");
     }
-    try {
-      if (replaced && !files.delete(old, true)) {
-        LOG.warn("The old output could not be removed from {}", old);
-      }
-    } catch (IOException e) {
-      LOG.warn("The old output could not be removed from {}: {}", old, e.toString());
+    if (replaced) {
+      remove(old, files);
     }
   }
 
   private boolean movedBack(Path old) {
     try {
-      move(old, path);
+      move(old, path, files);
       return true;
     } catch (IOException e) {
       LOG.warn("The old output could not be moved back: {}", e.toString());
@@ -157,7 +358,7 @@ final class Output {
   }
 
   /** A file system may refuse a rename by an answer or by an exception. */
-  private void move(Path from, Path to) throws IOException {
+  private static void move(Path from, Path to, FileSystem files) throws IOException {
     // Onto a folder that exists Hadoop moves into it.
     if (files.exists(to)) {
       throw new IOException(to + " exists");
@@ -167,13 +368,21 @@ final class Output {
     }
   }
 
-  /** Removes what a failed write left. A folder in the output's own place only if it is empty. */
-  private void discard(Path target) {
+  private static void remove(Path old, FileSystem files) {
     try {
-      if (replaces) {
+      if (!files.delete(old, true)) {
+        LOG.warn("The old output could not be removed from {}", old);
+      }
+    } catch (IOException e) {
+      LOG.warn("The old output could not be removed from {}: {}", old, e.toString());
+    }
+  }
+
+  /** Removes what a failed run left, unless there is data in the output's own place. */
+  void discard() {
+    try {
+      if (replaces() || (files.exists(target) && isEmpty(target, files))) {
         files.delete(target, true);
-      } else if (files.exists(target) && files.listStatus(target).length == 0) {
-        files.delete(target, false);
       }
     } catch (IOException e) {
       LOG.warn("Could not remove {}: {}", target, e.toString());

@@ -12,7 +12,6 @@ import java.util.List;
 import java.util.NoSuchElementException;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.StructField;
@@ -33,7 +32,7 @@ import scala.Tuple2;
  * @param progress may be null
  */
 record PartitionScoring(
-    Broadcast<ModelBroadcast> model,
+    ModelDelivery model,
     Emit emit,
     int prefix,
     int maxTokens,
@@ -46,12 +45,15 @@ record PartitionScoring(
   /** Leaves room for the kept columns and for the doubling of Spark's buffers. */
   private static final long MAX_ROW_BYTES = 1L << 30;
 
-  /** What of a row has to wait for its scores. {@code error} is null for a row that is scored. */
-  private record Pending(Row kept, int tokens, boolean truncated, String error) {}
+  /**
+   * What of a row has to wait for its scores. {@code error} is null for a row that is scored,
+   * {@code place} where no message will name it.
+   */
+  private record Pending(Row kept, int tokens, boolean truncated, String error, String place) {}
 
   @Override
   public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<Row> rows) {
-    MambaModel packed = model.value().model();
+    MambaModel packed = model.model();
     TaskContext task = TaskContext.get();
     Scorer scorer = new Scorer(packed, Scorer.CHUNK, tokens -> chunkDone(tokens, task));
     if (emit.logits()) {
@@ -88,7 +90,7 @@ record PartitionScoring(
       }
       tokens[from + i] = (int) wide;
     }
-    return new Sequence<>(new Pending(kept, count, truncated, null), tokens);
+    return new Sequence<>(new Pending(kept, count, truncated, null, place()), tokens);
   }
 
   /** What the lists of a row take in Spark's own layout, in which a row is one byte array. */
@@ -100,9 +102,9 @@ record PartitionScoring(
 
   private Sequence<Pending> refused(Row kept, boolean truncated, String error) {
     if (failOnError) {
-      throw failure(kept, error);
+      throw failure(kept, error, place());
     }
-    return new Sequence<>(new Pending(kept, 0, truncated, error), new int[0]);
+    return new Sequence<>(new Pending(kept, 0, truncated, error, null), new int[0]);
   }
 
   private Tuple2<Row, ScoredRow> scored(Scores<Pending> scores) {
@@ -111,7 +113,7 @@ record PartitionScoring(
     if (error == null) {
       error = nonFinite(scores);
       if (error != null && failOnError) {
-        throw failure(row.kept, error);
+        throw failure(row.kept, error, row.place);
       }
     }
     ScoredRow out = new ScoredRow();
@@ -173,8 +175,16 @@ record PartitionScoring(
     return RowFactory.create(values);
   }
 
-  private RowFailure failure(Row kept, String error) {
+  /** Only a failure tells the place. */
+  private String place() {
+    return failOnError ? UnitTask.place() : null;
+  }
+
+  private TaskFailure failure(Row kept, String error, String place) {
     StringBuilder message = new StringBuilder(error);
+    if (!place.isEmpty()) {
+      message.append(", in ").append(place);
+    }
     StructField[] columns = keptColumns.fields();
     for (int i = 0; i < columns.length; i++) {
       String value = Opaque.shown(kept.get(i), columns[i].dataType()).replaceAll("\\s+", " ");
@@ -184,7 +194,7 @@ record PartitionScoring(
           .append('=')
           .append(value.length() > 80 ? value.substring(0, 80) + "…" : value);
     }
-    return new RowFailure(message.toString());
+    return new TaskFailure(message.toString(), null);
   }
 
   /** A long row is many chunks: between them it is seen to move, and can be stopped. */
@@ -261,7 +271,7 @@ record PartitionScoring(
           nonFinite("logits of position " + position.position() + ", ", position.logits());
       if (error != null) {
         if (failOnError) {
-          throw failure(row.kept, error);
+          throw failure(row.kept, error, row.place);
         }
         // The positions before stand; this one says why those after are missing.
         failed = row;

@@ -34,6 +34,9 @@ import picocli.CommandLine.Spec;
       "  Log-probability and five best guesses for every token.",
       "    score --model demo --input corpus --emit token-logprobs,top-k=5 --output scores",
       "",
+      "  Cut off after hours? The same command again scores what is missing.",
+      "    score --model models/mamba-130m-hf --input corpus --output scores --resume",
+      "",
       "  What would it cost? Checks everything, scores nothing.",
       "    score --model models/mamba-130m-hf --input corpus --output scores --dry-run",
       "",
@@ -71,6 +74,16 @@ final class ScoreCommand implements Callable<Integer> {
           "How weights are kept in memory: f32, or bf16 in half of it, which is exact for checkpoints"
               + " in BF16 and rounds others (default: ${DEFAULT-VALUE}).")
   String weights;
+
+  @Option(
+      names = "--model-delivery",
+      defaultValue = "auto",
+      paramLabel = "HOW",
+      description =
+          "How the model gets to the executors: 'broadcast' sends the stored weights, 'file' lets"
+              + " each executor read the files, 'auto' decides by size and memory (default:"
+              + " ${DEFAULT-VALUE}).")
+  String modelDelivery;
 
   @Option(
       names = "--input",
@@ -143,12 +156,21 @@ final class ScoreCommand implements Callable<Integer> {
   Integer limit;
 
   @Option(
+      names = "--target-unit-tokens",
+      paramLabel = "N",
+      description =
+          "Cut Parquet files between row groups into units of about N tokens; each is one task and"
+              + " one output file (default: five minutes' work, and four units for each core).")
+  Long targetUnitTokens;
+
+  @Option(
       names = "--on-error",
       defaultValue = "quarantine",
       paramLabel = "WHAT",
       description =
           "A row that cannot be scored: 'quarantine' writes it with its error and null scores,"
-              + " 'fail' stops the job (default: ${DEFAULT-VALUE}).")
+              + " 'fail' stops the job. A Parquet file that cannot be read: 'quarantine' names it in"
+              + " the summary and scores the rest (default: ${DEFAULT-VALUE}).")
   String onError;
 
   @Option(
@@ -168,6 +190,18 @@ final class ScoreCommand implements Callable<Integer> {
       names = "--overwrite",
       description = "Replace an existing output, once the new one is whole.")
   boolean overwrite;
+
+  @Option(
+      names = "--resume",
+      description =
+          "Go on where an earlier start of the same job was cut off; begin if there was none."
+              + " Parquet to Parquet only.")
+  boolean resume;
+
+  @Option(
+      names = "--allow-new-input",
+      description = "With --resume: take in files that have come since.")
+  boolean allowNewInput;
 
   @Option(
       names = "--strict",
@@ -209,6 +243,7 @@ final class ScoreCommand implements Callable<Integer> {
     return new JobOptions(
         model,
         weightFormat(),
+        deliveryMode(),
         input,
         inputFormat,
         inputTable,
@@ -218,8 +253,28 @@ final class ScoreCommand implements Callable<Integer> {
         output,
         outputFormat,
         overwrite,
+        resume,
+        allowNewInput,
+        targetUnitTokens(),
         strict,
         dryRun);
+  }
+
+  private ModelDelivery.Mode deliveryMode() {
+    for (ModelDelivery.Mode mode : ModelDelivery.Mode.values()) {
+      if (mode.option().equals(modelDelivery)) {
+        return mode;
+      }
+    }
+    throw Refusal.wrongUsage(
+        "--model-delivery %s: expected auto, broadcast or file", modelDelivery);
+  }
+
+  private long targetUnitTokens() {
+    if (targetUnitTokens != null && targetUnitTokens < 1) {
+      throw Refusal.wrongUsage("--target-unit-tokens %d: expected at least 1", targetUnitTokens);
+    }
+    return targetUnitTokens == null ? 0 : targetUnitTokens;
   }
 
   private WeightFormat weightFormat() {

@@ -2,25 +2,18 @@ package io.mambaspark.jobs;
 
 import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.model.MambaCheckpoint;
-import io.mambaspark.engine.model.MambaConfig;
 import java.io.PrintStream;
 import java.io.PrintWriter;
-import java.time.Instant;
-import java.time.ZoneOffset;
-import java.time.format.DateTimeFormatter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.Set;
-import java.util.UUID;
 import java.util.function.Supplier;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -61,7 +54,8 @@ public final class ScoreJob {
     Input.checkApart(options, files);
     try (ModelSource source = ModelSource.open(options.model(), files)) {
       options.scoring().check(source.checkpoint().config());
-      ModelBroadcast model = new ModelBroadcast(source.checkpoint(), options.weights());
+      // Every weight is read here, and one that is not finite is found.
+      source.checkpoint().fingerprint();
       if (source.checkpoint().rounds(options.weights())) {
         LOG.warn("--weights bf16 rounds weights that the checkpoint holds in more digits");
       }
@@ -70,9 +64,9 @@ public final class ScoreJob {
       try {
         // Logs which kernels this JVM runs; executors say so too.
         Kernels.best();
-        return SmallBatches.during(spark, () -> run(spark, source, model, output));
+        return SessionSettings.smallBatches(spark, () -> run(spark, source, output));
       } finally {
-        ModelBroadcast.Packed.drop(model.identity());
+        spark.sparkContext().setJobDescription(null);
         if (ours) {
           quietly("stop Spark", spark::stop);
         }
@@ -111,77 +105,168 @@ public final class ScoreJob {
     return builder.getOrCreate();
   }
 
-  private long run(SparkSession spark, ModelSource source, ModelBroadcast model, Output output) {
-    MambaConfig config = source.checkpoint().config();
+  private long run(SparkSession spark, ModelSource source, Output output) {
     Configuration files = spark.sparkContext().hadoopConfiguration();
-    Dataset<Row> input = Input.read(spark, options);
+    Optional<UnitPlan> plan = options.byUnits() ? UnitPlan.of(spark, options) : Optional.empty();
+    Dataset<Row> input = plan.map(UnitPlan::rows).orElseGet(() -> Input.read(spark, options));
     ScoringSchema schema = ScoringSchema.of(input.schema(), options.scoring());
     Input.checkApart(input, options, files);
-    Dataset<Row> rows = Input.cut(input, options);
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     if (options.dryRun()) {
-      DryRun.print(
-          options,
-          model.model(),
-          schema,
-          input.inputFiles(),
-          footers(input, schema, files),
-          Input.partitions(input, options),
-          context.defaultParallelism(),
-          out);
+      dryRun(source, context, plan, input, schema);
       return 0;
     }
-
-    LongAccumulator progress = spark.sparkContext().longAccumulator("tokens");
-    Broadcast<ModelBroadcast> broadcast = context.broadcast(model);
-    try {
-      Dataset<Row> scored = Scoring.score(rows, options.scoring(), config, broadcast, progress);
-      long start = System.nanoTime();
-      Summary summary;
-      Dataset<Row> result;
-      if (output == null) {
-        List<Row> collected;
-        Progress shown = progress(context, progress, () -> total(footers(input, schema, files)));
-        try {
-          collected = scored.collectAsList();
-        } finally {
-          shown.stop();
-        }
-        double seconds = seconds(start);
-        result = spark.createDataFrame(collected, scored.schema());
-        summary = summary(result, rows, seconds, source);
-      } else {
-        Progress shown = progress(context, progress, () -> total(footers(input, schema, files)));
-        try {
-          summary =
-              output.write(
-                  scored,
-                  newRun(),
-                  folder -> {
-                    double seconds = seconds(start);
-                    shown.stop();
-                    return summary(
-                        written(spark, folder.toString(), scored), rows, seconds, source);
-                  },
-                  Summary::toJson);
-        } finally {
-          shown.stop();
-        }
-        result = written(spark, output.path().toString(), scored);
-      }
-      if (options.demo()) {
-        Demo.report(result, out);
-        out.println();
-      }
+    try (ModelDelivery model =
+        ModelDelivery.of(options.modelDelivery(), source, options.weights(), context)) {
+      LongAccumulator progress = spark.sparkContext().longAccumulator("tokens");
+      Summary summary =
+          plan.isPresent()
+              ? byUnits(context, plan.get(), schema, source, model, output, progress)
+              : atOnce(context, input, schema, source, model, output, progress);
       summary.print(out);
       if (output != null) {
         out.println("  written to " + output.path());
         out.flush();
       }
       return summary.totals().errorRows();
-    } finally {
-      quietly("remove the model from the executors", broadcast::destroy);
     }
+  }
+
+  private void dryRun(
+      ModelSource source,
+      JavaSparkContext context,
+      Optional<UnitPlan> plan,
+      Dataset<Row> input,
+      ScoringSchema schema) {
+    int cores = context.defaultParallelism();
+    long parameters = source.checkpoint().parameterCount();
+    int tasks =
+        plan.map(units -> units.units(target(units, parameters, cores)).size())
+            .orElseGet(() -> Input.partitions(input, options));
+    DryRun.print(
+        options,
+        source.checkpoint(),
+        schema,
+        input.inputFiles(),
+        plan.isPresent()
+            ? Footers.of(plan.get().files(), schema.keptNames())
+            : footers(input, schema, context.hadoopConfiguration()),
+        tasks,
+        cores,
+        out);
+  }
+
+  private long target(UnitPlan plan, long parameters, int cores) {
+    return options.targetUnitTokens() > 0
+        ? options.targetUnitTokens()
+        : plan.targetTokens(parameters, cores);
+  }
+
+  /** Unit by unit: each is there when it is done, and what is done stays. */
+  private Summary byUnits(
+      JavaSparkContext context,
+      UnitPlan plan,
+      ScoringSchema schema,
+      ModelSource source,
+      ModelDelivery model,
+      Output output,
+      LongAccumulator progress) {
+    long start = System.nanoTime();
+    UnitRun run = UnitRun.start(output, plan, options, schema, source, context);
+    List<Unit> missing = run.missing();
+    if (!missing.isEmpty()) {
+      context.setJobDescription(
+          description(
+              "%,d units, at most %,d tokens".formatted(missing.size(), run.missingTokens()),
+              source));
+      Dataset<Row> scored =
+          Scoring.score(
+              plan.rows(),
+              missing,
+              options.scoring(),
+              source.checkpoint().config(),
+              model,
+              progress);
+      Progress shown = progress(context, progress, () -> OptionalLong.of(run.missingTokens()));
+      try {
+        run.write(plan.rows().sparkSession(), scored);
+      } finally {
+        shown.stop();
+      }
+    }
+    return output.finish(
+        () -> {
+          UnitRun.Result result = run.result();
+          return new Summary(
+              output.run(),
+              run.units(),
+              run.units() - missing.size(),
+              result.unreadable(),
+              result.totals(),
+              options.scoring().emit(),
+              result.documents(),
+              seconds(start),
+              describe(source),
+              options.byName());
+        },
+        Summary::toJson);
+  }
+
+  /** In one Spark job, whose output is there when all of it is done. */
+  private Summary atOnce(
+      JavaSparkContext context,
+      Dataset<Row> input,
+      ScoringSchema schema,
+      ModelSource source,
+      ModelDelivery model,
+      Output output,
+      LongAccumulator progress) {
+    SparkSession spark = input.sparkSession();
+    Dataset<Row> rows = Input.cut(input, options);
+    context.setJobDescription(description(options.demo() ? "the demo corpus" : "rows", source));
+    Dataset<Row> scored =
+        Scoring.score(rows, options.scoring(), source.checkpoint().config(), model, progress);
+    long start = System.nanoTime();
+    Progress shown =
+        progress(
+            context, progress, () -> total(footers(input, schema, context.hadoopConfiguration())));
+    Summary summary;
+    Dataset<Row> result;
+    try {
+      if (output == null) {
+        List<Row> collected = scored.collectAsList();
+        shown.stop();
+        double seconds = seconds(start);
+        result = spark.createDataFrame(collected, scored.schema());
+        summary = summary("demo", result, rows, seconds, source);
+      } else {
+        summary =
+            output.write(
+                scored,
+                folder -> {
+                  double seconds = seconds(start);
+                  shown.stop();
+                  Dataset<Row> written = written(spark, folder.toString(), scored);
+                  return summary(output.run(), written, rows, seconds, source);
+                },
+                Summary::toJson);
+        result = written(spark, output.path().toString(), scored);
+      }
+    } finally {
+      shown.stop();
+    }
+    if (options.demo()) {
+      Demo.report(result, out);
+      out.println();
+    }
+    return summary;
+  }
+
+  /** For the page of Spark that shows jobs and stages. */
+  private String description(String what, ModelSource source) {
+    String from = options.inputTable() != null ? options.inputTable() : "" + options.input();
+    return "Scoring %s of %s with %s (%s)"
+        .formatted(what, from, source.name(), source.checkpoint().fingerprint().substring(0, 12));
   }
 
   /** What fails after the outcome is there must not stand for it. */
@@ -203,11 +288,16 @@ public final class ScoreJob {
   }
 
   private Summary summary(
-      Dataset<Row> scored, Dataset<Row> rows, double seconds, ModelSource source) {
+      String run, Dataset<Row> scored, Dataset<Row> rows, double seconds, ModelSource source) {
     Emit emit = options.scoring().emit();
     Totals totals = Totals.of(scored, emit);
     // A row without tokens leaves no row of logits, so only the input can tell their number.
     long documents = emit.logits() ? rows.count() : totals.rows();
+    return new Summary(
+        run, 0, 0, Map.of(), totals, emit, documents, seconds, describe(source), options.byName());
+  }
+
+  private Map<String, Object> describe(ModelSource source) {
     MambaCheckpoint checkpoint = source.checkpoint();
     Map<String, Object> model = new LinkedHashMap<>();
     model.put("path", source.name());
@@ -215,7 +305,7 @@ public final class ScoreJob {
     model.put("weights", options.weights().name().toLowerCase(Locale.ROOT));
     model.put("weights_rounded", checkpoint.rounds(options.weights()));
     model.put("parameters", checkpoint.parameterCount());
-    return new Summary(totals, emit, documents, seconds, model, options.byName());
+    return model;
   }
 
   private Optional<Footers> footers(Dataset<Row> input, ScoringSchema schema, Configuration files) {
@@ -225,11 +315,9 @@ public final class ScoreJob {
     if (!options.inputFormat().equals("parquet")) {
       return Optional.empty();
     }
-    return Footers.read(
-        input.inputFiles(),
-        options.scoring().tokensColumn(),
-        Set.copyOf(schema.keptNames()),
-        files);
+    List<ParquetFile> found =
+        ParquetFile.read(input.inputFiles(), options.scoring().tokensColumn(), files);
+    return Footers.of(found, schema.keptNames());
   }
 
   private OptionalLong total(Optional<Footers> footers) {
@@ -248,13 +336,5 @@ public final class ScoreJob {
 
   private static double seconds(long start) {
     return (System.nanoTime() - start) / 1e9;
-  }
-
-  private static String newRun() {
-    return DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss")
-            .withZone(ZoneOffset.UTC)
-            .format(Instant.now())
-        + "-"
-        + UUID.randomUUID().toString().substring(0, 8);
   }
 }

@@ -11,11 +11,19 @@ import java.util.Map;
 /**
  * What a finished job tells: printed, and written beside the data.
  *
+ * @param run names the run; a resumed one has the name of its first start
+ * @param units of work; 0 for a job without units
+ * @param resumedUnits how many of them earlier starts had done
+ * @param unreadable input files that were left out, wholly or in part, and why
  * @param documents rows of the input
  * @param seconds from the first task to the last row written
  * @param model name, fingerprint and size
  */
 record Summary(
+    String run,
+    int units,
+    int resumedUnits,
+    Map<String, String> unreadable,
     Totals totals,
     Emit emit,
     long documents,
@@ -25,6 +33,7 @@ record Summary(
 
   String toJson() {
     Map<String, Object> json = new LinkedHashMap<>();
+    json.put("run", run);
     json.put("documents", documents);
     json.put("scored_documents", knowsScoredDocuments() ? totals.scoredRows() : null);
     json.put("tokens", knowsTokens() ? totals.tokens() : null);
@@ -37,9 +46,12 @@ record Summary(
       errors.put(error.kind(), totals.errors().getOrDefault(error, 0L));
     }
     json.put("errors", errors);
+    json.put("unreadable_files", unreadable);
     json.put("truncated_documents", emit.logits() ? null : totals.truncated());
+    json.put("units", units == 0 ? null : units);
+    json.put("resumed_units", units == 0 ? null : resumedUnits);
     json.put("seconds", seconds);
-    json.put("tokens_per_second", knowsTokens() ? totals.tokens() / seconds : null);
+    json.put("tokens_per_second", knowsSpeed() ? totals.tokens() / seconds : null);
     json.put("model", model);
     json.put("options", options);
     json.put("versions", Versions.all());
@@ -70,8 +82,12 @@ record Summary(
       line(out, "corpus perplexity", "%,.4f", totals.corpusPerplexity());
       line(out, "mean document perplexity", "%,.4f", totals.meanDocumentPerplexity());
     }
+    unreadable.forEach((file, why) -> line(out, "not read", "%s", file + ": " + why));
+    if (resumedUnits > 0) {
+      line(out, "done before", "%s", "%,d of %,d units".formatted(resumedUnits, units));
+    }
     line(out, "seconds", "%,.1f", seconds);
-    if (knowsTokens()) {
+    if (knowsSpeed()) {
       line(out, "tokens per second", "%,.0f", totals.tokens() / seconds);
     }
     line(out, "model", "%s", model.get("fingerprint").toString().substring(0, 12));
@@ -86,6 +102,11 @@ record Summary(
   /** The last logits alone do not tell how many tokens came before. */
   private boolean knowsTokens() {
     return emit.nll() || emit.topK() > 0 || emit.logits();
+  }
+
+  /** Not where a part of the work was done at another time. */
+  private boolean knowsSpeed() {
+    return knowsTokens() && resumedUnits == 0;
   }
 
   private boolean knowsScoredDocuments() {

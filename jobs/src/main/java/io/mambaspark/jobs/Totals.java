@@ -10,6 +10,7 @@ import java.math.MathContext;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.spark.sql.Column;
@@ -99,6 +100,34 @@ final class Totals implements Serializable {
     }
   }
 
+  /** Adds one row as it leaves the scorer: what {@link #of} would read of it in the output. */
+  void add(ScoredRow row, Emit emit) {
+    long rowTokens = 0;
+    if (emit.nll()) {
+      rowTokens = row.getTokenCount() == null ? 0 : row.getTokenCount();
+    } else if (emit.topK() > 0) {
+      rowTokens = row.getTopKIds() == null ? 0 : row.getTopKIds().length;
+    } else if (emit.logits()) {
+      rowTokens = 1;
+    }
+    boolean cut = !emit.logits() && Boolean.TRUE.equals(row.getTruncated());
+    add(row.getError(), cut, rowTokens, row.getNll(), row.getPerplexity());
+  }
+
+  /** Adds a unit of the ledger. */
+  void add(UnitEntry unit) {
+    rows += unit.rows();
+    scoredRows += unit.scoredRows();
+    tokens += unit.tokens();
+    truncated += unit.truncated();
+    nll = nll.add(new BigDecimal(unit.nll()));
+    perplexity = perplexity.add(new BigDecimal(unit.perplexity()));
+    unit.errors()
+        .forEach(
+            (kind, count) ->
+                errors.merge(RowError.valueOf(kind.toUpperCase(Locale.ROOT)), count, Long::sum));
+  }
+
   private void add(Totals other) {
     rows += other.rows;
     scoredRows += other.scoredRows;
@@ -134,6 +163,14 @@ final class Totals implements Serializable {
 
   long errorRows() {
     return errors.values().stream().mapToLong(Long::longValue).sum();
+  }
+
+  BigDecimal exactNll() {
+    return nll;
+  }
+
+  BigDecimal exactPerplexity() {
+    return perplexity;
   }
 
   double nll() {

@@ -26,7 +26,6 @@ import java.util.Random;
 import java.util.TimeZone;
 import org.apache.spark.SparkException;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.types.DataType;
@@ -50,18 +49,18 @@ class ScoringTest {
 
   private static MambaCheckpoint checkpoint;
   private static MambaModel model;
-  private static Broadcast<ModelBroadcast> broadcast;
+  private static ModelDelivery delivery;
 
   @BeforeAll
   static void openModel() {
     checkpoint = MambaCheckpoint.open(TestModels.write(folder.resolve("model")));
     model = checkpoint.load();
-    broadcast = context().broadcast(new ModelBroadcast(checkpoint, WeightFormat.F32));
+    delivery = sent(checkpoint);
   }
 
   @AfterAll
   static void closeModel() {
-    broadcast.destroy();
+    delivery.close();
     checkpoint.close();
   }
 
@@ -69,12 +68,17 @@ class ScoringTest {
     return JavaSparkContext.fromSparkContext(TestSpark.session().sparkContext());
   }
 
+  private static ModelDelivery sent(MambaCheckpoint checkpoint) {
+    return new ModelDelivery.ByBroadcast(
+        context().broadcast(new ModelBroadcast(checkpoint, WeightFormat.F32)));
+  }
+
   private static ScoreOptions emit(String emit) {
     return new ScoreOptions("tokens", null, Emit.parse(emit), "none", 0, false);
   }
 
   private static Dataset<Row> score(Dataset<Row> rows, ScoreOptions options) {
-    return Scoring.score(rows, options, checkpoint.config(), broadcast, null);
+    return Scoring.score(rows, options, checkpoint.config(), delivery, null);
   }
 
   private static List<Scores<String>> engine(Wanted wanted, int[]... tokens) {
@@ -322,8 +326,7 @@ class ScoringTest {
   void a_score_that_is_not_finite_is_an_error_of_its_row() {
     try (MambaCheckpoint hot =
         MambaCheckpoint.open(TestModels.write(folder.resolve("hot"), 3e38f))) {
-      Broadcast<ModelBroadcast> sent =
-          context().broadcast(new ModelBroadcast(hot, WeightFormat.F32));
+      ModelDelivery sent = sent(hot);
       for (String emit : List.of("perplexity", "last-logits", "top-k=1", "logits")) {
         Dataset<Row> input = rows(new int[] {1, 2, 3}, new int[0]);
         List<Row> scored =
@@ -332,7 +335,7 @@ class ScoringTest {
         assertThat(value(scored.get(0), "error").toString()).startsWith("Score is not finite: ");
         assertThat(scored.get(0).isNullAt(1)).isEqualTo(scored.get(0).fieldIndex("error") > 3);
       }
-      sent.destroy();
+      sent.close();
     }
   }
 
@@ -515,7 +518,7 @@ class ScoringTest {
 
   private static PartitionScoring scoring(Emit emit, LongAccumulator progress) {
     StructType kept = new StructType().add("id", DataTypes.BinaryType);
-    return new PartitionScoring(broadcast, emit, -1, 0, false, kept, progress);
+    return new PartitionScoring(delivery, emit, -1, 0, false, kept, progress);
   }
 
   private static Row row(int[] tokens) {
@@ -580,7 +583,7 @@ class ScoringTest {
         };
     PartitionScoring scoring =
         new PartitionScoring(
-            broadcast,
+            delivery,
             Emit.PERPLEXITY,
             -1,
             0,

@@ -45,6 +45,11 @@ public final class SafetensorsWriter {
 
   /** Writes the tensors in the order of the map. */
   public static void write(Path file, Map<String, Tensor> tensors) throws IOException {
+    Files.write(file, bytes(tensors));
+  }
+
+  /** A file of the tensors in the order of the map. */
+  public static byte[] bytes(Map<String, Tensor> tensors) {
     ObjectNode header = new ObjectMapper().createObjectNode();
     header.putObject("__metadata__").put("format", "pt");
     ByteArrayOutputStream data = new ByteArrayOutputStream();
@@ -61,15 +66,21 @@ public final class SafetensorsWriter {
       node.putArray("data_offsets").add(data.size()).add(data.size() + tensor.bytes.length);
       data.writeBytes(tensor.bytes);
     }
-    writeRaw(file, header.toString(), data.toByteArray());
+    return rawBytes(header.toString().getBytes(StandardCharsets.UTF_8), data.toByteArray());
   }
 
   /** Writes a header, whatever it says, with its right length before it and the data behind. */
   public static void writeRaw(Path file, String header, byte[] data) throws IOException {
-    byte[] headerBytes = header.getBytes(StandardCharsets.UTF_8);
-    ByteBuffer bytes =
-        ByteBuffer.allocate(Long.BYTES + headerBytes.length + data.length)
-            .order(ByteOrder.LITTLE_ENDIAN);
-    Files.write(file, bytes.putLong(headerBytes.length).put(headerBytes).put(data).array());
+    Files.write(file, rawBytes(header.getBytes(StandardCharsets.UTF_8), data));
+  }
+
+  /** A file of a header, whatever it says, with its right length before it and the data behind. */
+  public static byte[] rawBytes(byte[] header, byte[] data) {
+    return ByteBuffer.allocate(Long.BYTES + header.length + data.length)
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .putLong(header.length)
+        .put(header)
+        .put(data)
+        .array();
   }
 }

@@ -6,7 +6,7 @@ import java.util.List;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 
-class SmallBatchesTest {
+class SessionSettingsTest {
   private static final String PARQUET = "spark.sql.parquet.columnarReaderBatchSize";
   private static final String ORC = "spark.sql.orc.columnarReaderBatchSize";
 
@@ -15,7 +15,8 @@ class SmallBatchesTest {
     SparkSession spark = TestSpark.session();
     spark.conf().set(ORC, "1000");
     List<String> during =
-        SmallBatches.during(spark, () -> List.of(spark.conf().get(PARQUET), spark.conf().get(ORC)));
+        SessionSettings.smallBatches(
+            spark, () -> List.of(spark.conf().get(PARQUET), spark.conf().get(ORC)));
     assertThat(during).containsExactly("64", "1000");
     assertThat(spark.conf().contains(PARQUET)).isFalse();
     assertThat(spark.conf().get(ORC)).isEqualTo("1000");

@@ -1,0 +1,191 @@
+package io.mambaspark.engine.fuzz;
+
+import static io.mambaspark.engine.fuzz.HostileValues.pick;
+
+import io.mambaspark.engine.checkpoint.SafetensorsWriter.Tensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.SplittableRandom;
+
+/** Writes right files of other tensors than the model has. */
+final class TensorMutations {
+  private static final String EMBEDDING = "backbone.embedding.weight";
+  private static final String EMBEDDINGS = "backbone.embeddings.weight";
+
+  private final Map<String, Tensor> tensors;
+  private final HostileFolder folder;
+  private final SplittableRandom random;
+  private final String name;
+
+  private TensorMutations(HostileFolder folder, SplittableRandom random) {
+    this.tensors = new LinkedHashMap<>(folder.original().tensors());
+    this.folder = folder;
+    this.random = random;
+    this.name = pick(random, List.copyOf(folder.original().tensors().keySet()));
+  }
+
+  static Expected mutate(HostileFolder folder, SplittableRandom random) {
+    TensorMutations mutations = new TensorMutations(folder, random);
+    Expected expected = mutations.mutate();
+    folder.weights(mutations.tensors);
+    return expected;
+  }
+
+  private Expected mutate() {
+    Tensor tensor = tensors.get(name);
+    switch (random.nextInt(11)) {
+      case 0 -> {
+        String other = HostileValues.text(random);
+        // The name for metadata is none for a tensor; that of the other dialect is right.
+        if (tensors.containsKey(other) || other.equals("__metadata__")) {
+          return Expected.SAME;
+        }
+        folder.note("%s is called %s", name, other);
+        rename(name, other);
+        return normal(other).equals(normal(name)) ? Expected.SAME : Expected.REFUSED;
+      }
+      case 1 -> {
+        String other = random.nextBoolean() ? HostileValues.text(random) : alias(name);
+        if (tensors.containsKey(other) || other.equals("__metadata__")) {
+          return Expected.SAME;
+        }
+        folder.note("%s is there again as %s", name, other);
+        tensors.put(other, tensor);
+        boolean head = other.equals("lm_head.weight") && normal(name).equals(normal(EMBEDDING));
+        return head ? Expected.SAME : Expected.REFUSED;
+      }
+      case 2 -> {
+        folder.note("every tensor under another name");
+        List.copyOf(tensors.keySet()).forEach(n -> rename(n, random.nextBoolean() ? alias(n) : n));
+        return Expected.SAME;
+      }
+      case 3 -> {
+        folder.note("%s is missing", name);
+        tensors.remove(name);
+        return Expected.REFUSED;
+      }
+      case 4 -> {
+        return reshaped(tensor);
+      }
+      case 5 -> {
+        return notFinite(tensor);
+      }
+      case 6 -> {
+        folder.note("%s has other bytes", name);
+        // In each dtype a finite number of magnitude 2^-93 or more.
+        byte[] bytes = new byte[tensor.bytes().length];
+        random.ints(bytes.length, 0x11, 0x33).forEach(b -> bytes[b % bytes.length] ^= (byte) 0x10);
+        tensors.put(name, new Tensor(tensor.dtype(), tensor.shape(), bytes));
+        return Expected.LOADED;
+      }
+      case 7 -> {
+        List<String> names = new ArrayList<>(tensors.keySet());
+        Collections.shuffle(names, new Random(random.nextLong()));
+        folder.note("tensors in another order");
+        names.forEach(n -> tensors.put(n, tensors.remove(n)));
+        return Expected.SAME;
+      }
+      case 8 -> {
+        String bias = "backbone.layers.1.mixer." + pick(random, List.of("out_proj", "conv1d", "q"));
+        int length = random.nextInt(3) == 0 ? 5 : bias.endsWith("out_proj") ? 4 : 8;
+        folder.note("%s.bias of %d elements", bias, length);
+        tensors.put(bias + ".bias", Tensor.f32(new int[] {length}, new float[length]));
+        return length == 5 || bias.endsWith("q") ? Expected.REFUSED : Expected.LOADED;
+      }
+      case 9 -> {
+        String config = folder.text(HostileFolder.CONFIG);
+        int layers = pick(random, List.of(1, 3, 100, 4_096, 4_097));
+        folder.note("config of %d layers", layers);
+        folder.text(
+            HostileFolder.CONFIG,
+            config.replaceFirst("(\"num_hidden_layers\"|\"n_layer\"): 2", "$1: " + layers));
+        return Expected.REFUSED;
+      }
+      default -> {
+        int count = 1 + random.nextInt(1 << random.nextInt(10));
+        String prefix = pick(random, List.of("t", "backbone.layers.2.", "backbone.layers.0.x"));
+        folder.note("%d tensors %s… too many", count, prefix);
+        for (int i = 0; i < count; i++) {
+          tensors.put(prefix + i, Tensor.f32(new int[] {1}, i));
+        }
+        return Expected.REFUSED;
+      }
+    }
+  }
+
+  private void rename(String from, String to) {
+    // At the same place: the shards deal tensors out by their order.
+    for (String n : List.copyOf(tensors.keySet())) {
+      Tensor tensor = tensors.remove(n);
+      tensors.put(n.equals(from) ? to : n, tensor);
+    }
+  }
+
+  /** Another name that means the same tensor. */
+  private String alias(String of) {
+    if (of.equals(EMBEDDING) || of.equals(EMBEDDINGS)) {
+      return pick(
+          random, List.of(EMBEDDING, EMBEDDINGS, EMBEDDING.substring(9), EMBEDDINGS.substring(9)));
+    }
+    return of.startsWith("backbone.") ? of.substring(9) : "backbone." + of;
+  }
+
+  private static String normal(String of) {
+    String plain = of.startsWith("backbone.") ? of.substring(9) : of;
+    return plain.replace("embeddings.", "embedding.");
+  }
+
+  private Expected reshaped(Tensor tensor) {
+    int[] right = tensor.shape();
+    List<Integer> shape = new ArrayList<>();
+    for (int size : right) {
+      shape.add(size);
+    }
+    switch (random.nextInt(4)) {
+      case 0 -> Collections.reverse(shape);
+      case 1 -> shape.add(random.nextInt(shape.size() + 1), 1);
+      case 2 -> {
+        int elements = shape.stream().reduce(1, Math::multiplyExact);
+        shape.clear();
+        shape.add(elements);
+      }
+      default -> {
+        // All its bytes, but fewer or more elements.
+        String dtype = tensor.dtype().equals("F32") ? "BF16" : "F32";
+        int size = shape.get(0);
+        if (dtype.equals("F32") && size % 2 != 0) {
+          return Expected.SAME;
+        }
+        shape.set(0, dtype.equals("F32") ? size / 2 : 2 * size);
+        tensor = new Tensor(dtype, right, tensor.bytes());
+      }
+    }
+    int[] wrong = shape.stream().mapToInt(Integer::intValue).toArray();
+    folder.note("%s is a %s%s", name, tensor.dtype(), shape);
+    tensors.put(name, new Tensor(tensor.dtype(), wrong, tensor.bytes()));
+    return Arrays.equals(right, wrong) ? Expected.SAME : Expected.REFUSED;
+  }
+
+  private Expected notFinite(Tensor tensor) {
+    byte[] bytes = tensor.bytes().clone();
+    ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    boolean nan = random.nextBoolean();
+    int size = tensor.dtype().equals("F32") ? 4 : 2;
+    int at = random.nextInt(bytes.length / size);
+    switch (tensor.dtype()) {
+      case "F32" -> buffer.putInt(at * 4, nan ? 0x7f800001 : 0xff800000);
+      case "F16" -> buffer.putShort(at * 2, (short) (nan ? 0xfe00 : 0x7c00));
+      default -> buffer.putShort(at * 2, (short) (nan ? 0xffff : 0x7f80));
+    }
+    folder.note("%s has a number that is not finite at %d", name, at);
+    tensors.put(name, new Tensor(tensor.dtype(), tensor.shape(), bytes));
+    return Expected.REFUSED;
+  }
+}

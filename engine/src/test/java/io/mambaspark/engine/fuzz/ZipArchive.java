@@ -1,0 +1,90 @@
+package io.mambaspark.engine.fuzz;
+
+import io.mambaspark.engine.checkpoint.TorchWriter;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** A right zip archive of stored entries, taken apart so that it can be put together otherwise. */
+final class ZipArchive {
+  static final int LOCAL_BYTES = 30;
+  static final int CENTRAL_BYTES = 46;
+  static final int END_BYTES = 22;
+  static final int END64_BYTES = 56;
+  static final int LOCATOR_BYTES = 20;
+
+  /** An entry, and where its two headers begin. */
+  record Part(String name, byte[] bytes, int central, int local) {}
+
+  private final ByteBuffer file;
+  private final List<Part> parts = new ArrayList<>();
+
+  ZipArchive(byte[] bytes) {
+    file = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    int count = Short.toUnsignedInt(file.getShort(end() + 10));
+    int at = file.getInt(end() + 16);
+    if (count == 0xffff) {
+      count = (int) file.getLong(end64() + 32);
+      at = (int) file.getLong(end64() + 48);
+    }
+    for (int i = 0; i < count; i++) {
+      int nameLength = Short.toUnsignedInt(file.getShort(at + 28));
+      int extraLength = Short.toUnsignedInt(file.getShort(at + 30));
+      boolean wide = file.getInt(at + 42) == -1;
+      int extra = at + CENTRAL_BYTES + nameLength + 4;
+      int size = wide ? (int) file.getLong(extra) : file.getInt(at + 24);
+      int local = wide ? (int) file.getLong(extra + 16) : file.getInt(at + 42);
+      int data = local + LOCAL_BYTES + nameLength + file.getShort(local + 28);
+      parts.add(
+          new Part(
+              new String(bytes, at + CENTRAL_BYTES, nameLength, StandardCharsets.UTF_8),
+              Arrays.copyOfRange(bytes, data, data + size),
+              at,
+              local));
+      at += CENTRAL_BYTES + nameLength + extraLength;
+    }
+  }
+
+  /** Where the record at the end begins; the archive has no comment. */
+  int end() {
+    return file.capacity() - END_BYTES;
+  }
+
+  /** Where the record of a zip64 archive begins. */
+  int end64() {
+    return end() - LOCATOR_BYTES - END64_BYTES;
+  }
+
+  boolean isZip64() {
+    return end() > LOCATOR_BYTES && file.getInt(end() - LOCATOR_BYTES) == 0x07064b50;
+  }
+
+  List<Part> parts() {
+    return parts;
+  }
+
+  Part part(String suffix) {
+    return parts.stream().filter(part -> part.name.endsWith(suffix)).findFirst().orElseThrow();
+  }
+
+  Part pickle() {
+    return part("/data.pkl");
+  }
+
+  String root() {
+    String name = pickle().name();
+    return name.substring(0, name.indexOf('/'));
+  }
+
+  /** The same with another pickle. */
+  byte[] with(byte[] pickle, boolean zip64) {
+    TorchWriter writer = zip64 ? new TorchWriter().zip64() : new TorchWriter();
+    for (Part part : parts) {
+      writer.entry(part.name, part == pickle() ? pickle : part.bytes);
+    }
+    return writer.bytes();
+  }
+}

@@ -1,0 +1,69 @@
+package io.mambaspark.jobs;
+
+import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.engine.model.MambaModel;
+import java.io.Serializable;
+import java.util.Locale;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+
+/**
+ * How a model gets to the tasks. An executor holds one packed model for all of them, whichever way
+ * it came; one that starts late or anew gets it with its first task.
+ */
+public interface ModelDelivery extends Serializable, AutoCloseable {
+  /** The packed model, shared by all tasks of this JVM. The first call fetches and packs it. */
+  MambaModel model();
+
+  /** On the driver, when no task will ask any more. */
+  @Override
+  void close();
+
+  /** What {@code --model-delivery} names. */
+  enum Mode {
+    AUTO,
+    BROADCAST,
+    FILE;
+
+    String option() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /**
+   * Delivers a model in the way that fits its size and the memory of driver and executors.
+   *
+   * @param source stays open until this delivery is closed
+   * @throws Refusal if the executors, or the driver, have too little memory for it
+   */
+  static ModelDelivery auto(ModelSource source, WeightFormat weights, JavaSparkContext context) {
+    return of(Mode.AUTO, source, weights, context);
+  }
+
+  /** As {@link #auto}, in the way that is asked for. */
+  static ModelDelivery of(
+      Mode mode, ModelSource source, WeightFormat weights, JavaSparkContext context) {
+    ModelMemory memory = ModelMemory.of(source.checkpoint(), weights, context);
+    Mode chosen = memory.choose(mode);
+    memory.check(chosen);
+    if (chosen == Mode.BROADCAST) {
+      return new ByBroadcast(context.broadcast(new ModelBroadcast(source.checkpoint(), weights)));
+    }
+    return context.isLocal()
+        ? ModelFiles.here(source, weights)
+        : ModelFiles.sent(source, weights, context);
+  }
+
+  /** The stored weights in a broadcast. */
+  record ByBroadcast(Broadcast<ModelBroadcast> sent) implements ModelDelivery {
+    @Override
+    public MambaModel model() {
+      return sent.value().model();
+    }
+
+    @Override
+    public void close() {
+      sent.destroy();
+    }
+  }
+}

@@ -1,0 +1,74 @@
+package io.mambaspark.jobs;
+
+import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.engine.model.MambaModel;
+import java.lang.ref.SoftReference;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.function.Supplier;
+
+/**
+ * The packed models of this JVM, each there once for all tasks. A model that no task uses stays for
+ * the next job until its memory is needed for something else.
+ */
+final class PackedModels {
+  private static final Map<String, SoftReference<MambaModel>> MODELS = new HashMap<>();
+  private static final Map<String, MambaModel> PINNED = new HashMap<>();
+
+  private static long loads;
+  private static long loadNanos;
+
+  private PackedModels() {}
+
+  /** What a model computes depends on these two: the stored weights, and how they are kept. */
+  static String identity(String fingerprint, WeightFormat weights) {
+    return fingerprint + " " + weights;
+  }
+
+  /** Packs a model unless it is here. Tasks that ask meanwhile wait, as they need it too. */
+  static synchronized MambaModel model(String identity, Supplier<MambaModel> pack) {
+    SoftReference<MambaModel> known = MODELS.get(identity);
+    MambaModel model = known == null ? null : known.get();
+    if (model == null) {
+      MODELS.values().removeIf(reference -> reference.get() == null);
+      long start = System.nanoTime();
+      model = pack.get();
+      loadNanos += System.nanoTime() - start;
+      loads++;
+      MODELS.put(identity, new SoftReference<>(model));
+    }
+    return model;
+  }
+
+  /** Keeps a model whatever else needs memory, until it is dropped. */
+  static synchronized void pin(String identity, MambaModel model) {
+    PINNED.put(identity, model);
+    MODELS.put(identity, new SoftReference<>(model));
+  }
+
+  /** Forgets a model; those who use it keep it. */
+  static synchronized void drop(String identity) {
+    PINNED.remove(identity);
+    MODELS.remove(identity);
+  }
+
+  /** How often this JVM packed a model. */
+  static synchronized long loads() {
+    return loads;
+  }
+
+  /** The time that packing took, all loads together, with the reading or receiving of weights. */
+  static synchronized double loadSeconds() {
+    return loadNanos / 1e9;
+  }
+
+  /** Bytes of the packed weights that are here. */
+  static synchronized long residentBytes() {
+    long bytes = 0;
+    for (SoftReference<MambaModel> reference : MODELS.values()) {
+      MambaModel model = reference.get();
+      bytes += model == null ? 0 : model.packedBytes();
+    }
+    return bytes;
+  }
+}

@@ -1,0 +1,128 @@
+package io.mambaspark.jobs;
+
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
+import org.apache.parquet.hadoop.ParquetFileReader;
+import org.apache.parquet.hadoop.metadata.BlockMetaData;
+import org.apache.parquet.hadoop.metadata.ColumnChunkMetaData;
+import org.apache.parquet.hadoop.util.HadoopInputFile;
+
+/**
+ * What the footer of a Parquet file tells without reading data.
+ *
+ * @param path a URI, as Spark names its input files
+ * @param size bytes
+ * @param modified milliseconds since 1970
+ * @param columnBytes compressed size of each top-level column
+ * @param tokensColumn whether it has the tokens column, or no row to have it for
+ * @param error why the file cannot be read; null if all is well. Without row groups then
+ */
+record ParquetFile(
+    String path,
+    long size,
+    long modified,
+    List<RowGroup> rowGroups,
+    Map<String, Long> columnBytes,
+    boolean tokensColumn,
+    String error) {
+  private static final int THREADS = 8;
+
+  /**
+   * A row group.
+   *
+   * @param start its first byte in the file
+   * @param tokens values of the tokens column; an empty or null list counts as one, so this is at
+   *     most one per row too many
+   */
+  record RowGroup(long start, long rows, long tokens) {}
+
+  /** Reads the footers of files, a few at a time, and gives them in the order of the paths. */
+  static List<ParquetFile> read(String[] paths, String tokensColumn, Configuration configuration) {
+    ExecutorService threads = Executors.newFixedThreadPool(THREADS, ParquetFile::daemon);
+    try {
+      List<Future<ParquetFile>> reading =
+          Arrays.stream(paths)
+              .map(path -> threads.submit(() -> read(path, tokensColumn, configuration)))
+              .toList();
+      List<ParquetFile> files = new ArrayList<>();
+      for (Future<ParquetFile> file : reading) {
+        files.add(file.get());
+      }
+      return files;
+    } catch (ExecutionException e) {
+      throw Refusal.because(e, "Cannot read the input: %s", Failures.oneLine(e));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw Refusal.because(e, "Interrupted while reading the input's footers");
+    } finally {
+      threads.shutdownNow();
+    }
+  }
+
+  /** The file as one that cannot be read. */
+  ParquetFile unreadable(String why) {
+    return new ParquetFile(path, size, modified, List.of(), columnBytes, tokensColumn, why);
+  }
+
+  private static Thread daemon(Runnable work) {
+    Thread thread = new Thread(work, "mamba-spark-footers");
+    thread.setDaemon(true);
+    return thread;
+  }
+
+  private static ParquetFile read(String file, String tokensColumn, Configuration configuration) {
+    Path path = new Path(java.net.URI.create(file));
+    FileStatus status;
+    try {
+      status = path.getFileSystem(configuration).getFileStatus(path);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    List<RowGroup> groups = new ArrayList<>();
+    Map<String, Long> bytes = new HashMap<>();
+    boolean hasTokens = true;
+    String error = null;
+    try (ParquetFileReader reader =
+        ParquetFileReader.open(HadoopInputFile.fromStatus(status, configuration))) {
+      for (BlockMetaData block : reader.getFooter().getBlocks()) {
+        long tokens = 0;
+        boolean found = false;
+        for (ColumnChunkMetaData column : block.getColumns()) {
+          String name = column.getPath().toArray()[0];
+          bytes.merge(name, column.getTotalSize(), Long::sum);
+          if (name.equalsIgnoreCase(tokensColumn)) {
+            tokens += column.getValueCount();
+            found = true;
+          }
+        }
+        hasTokens &= found || block.getRowCount() == 0;
+        groups.add(new RowGroup(block.getStartingPos(), block.getRowCount(), tokens));
+      }
+    } catch (FileNotFoundException e) {
+      throw new UncheckedIOException(e);
+    } catch (IOException | RuntimeException e) {
+      error = Failures.oneLine(e);
+    }
+    return new ParquetFile(
+        file,
+        status.getLen(),
+        status.getModificationTime(),
+        error == null ? groups : List.of(),
+        bytes,
+        hasTokens,
+        error);
+  }
+}

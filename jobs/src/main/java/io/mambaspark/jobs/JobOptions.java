@@ -87,7 +87,8 @@ public record JobOptions(
     if (allowNewInput && !resume) {
       throw Refusal.wrongUsage("--allow-new-input needs --resume");
     }
-    if ((resume || targetUnitTokens > 0) && !byUnits()) {
+    boolean units = byUnits(input, inputTable, inputFormat, outputFormat, limit, partitions);
+    if ((resume || targetUnitTokens > 0) && !units) {
       throw Refusal.wrongUsage(
           "%s needs work that can be cut into units: Parquet files as input and Parquet as output,"
               + " without --limit and --partitions",
@@ -95,14 +96,24 @@ public record JobOptions(
     }
   }
 
-  /** Whether the job reads and writes what can be cut into {@link Unit}s. */
-  boolean byUnits() {
-    return !demo()
+  private static boolean byUnits(
+      List<String> input,
+      String inputTable,
+      String inputFormat,
+      String outputFormat,
+      int limit,
+      int partitions) {
+    return !input.contains(Demo.NAME)
         && inputTable == null
         && inputFormat.equals("parquet")
         && outputFormat.equals("parquet")
         && limit == 0
         && partitions == 0;
+  }
+
+  /** Whether the job reads and writes what can be cut into {@link Unit}s. */
+  boolean byUnits() {
+    return byUnits(input, inputTable, inputFormat, outputFormat, limit, partitions);
   }
 
   /** Whether the rows are those inside the jar. */

@@ -7,15 +7,15 @@ import io.mambaspark.engine.model.MambaModel;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.net.URI;
+import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
-import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.FileSystem;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Function;
 import org.apache.spark.SparkEnv;
-import org.apache.spark.SparkFiles;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.rpc.RpcEnvFileServer;
 import org.apache.spark.util.SerializableConfiguration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,11 +23,15 @@ import org.slf4j.LoggerFactory;
 /**
  * A model that each executor packs from files, so that no heap ever holds its stored bytes.
  *
- * <p>In local mode the files are those that the driver has opened. Otherwise a model on a Hadoop
- * file system is copied from there to the executor's own disk, and a model on the driver's disk is
- * fetched through {@link SparkFiles}. What arrives is packed only if its fingerprint is the
+ * <p>In local mode the files are those that the driver has opened. Otherwise an executor copies
+ * them to its own disk: from the Hadoop file system where the model lies, or from the driver, which
+ * serves them as it serves Spark's jars. What arrives is packed only if its fingerprint is the
  * driver's. An executor keeps its copy to itself and removes it when the model is packed, so that
  * executors of one host cannot get into each other's way.
+ *
+ * <p>{@code SparkContext.addFile} would use the same server, but copies every file once more on the
+ * driver, leaves the copies of the executors where they are, and since Spark 4 its files are not
+ * seen by the tasks of a SQL session.
  */
 final class ModelFiles implements ModelDelivery {
   private static final long serialVersionUID = 1;
@@ -36,57 +40,59 @@ final class ModelFiles implements ModelDelivery {
   private final String name;
   private final String fingerprint;
   private final WeightFormat weights;
-  private final List<String> files;
 
-  /** The folder that holds the files; null where they come through Spark. */
-  private final URI folder;
+  /** Where each file of the checkpoint is, by its name: a path, or a URI that the driver serves. */
+  private final Map<String, String> files;
 
-  /** For a folder on a Hadoop file system; null for one on this machine. */
+  /** How to read the paths; null for those on this machine and for URIs of the driver. */
   private final SerializableConfiguration configuration;
 
   private ModelFiles(
       ModelSource source,
       WeightFormat weights,
-      URI folder,
+      Function<String, String> place,
       SerializableConfiguration configuration) {
     this.name = source.name();
     this.fingerprint = source.checkpoint().fingerprint();
     this.weights = weights;
-    this.files = source.files();
-    this.folder = folder;
+    this.files = new LinkedHashMap<>();
+    for (String file : source.files()) {
+      files.put(file, place.apply(file));
+    }
     this.configuration = configuration;
   }
 
   /** For tasks in the JVM of the driver, which has the files open. */
   static ModelFiles here(ModelSource source, WeightFormat weights) {
-    return new ModelFiles(source, weights, source.folder().toUri(), null);
+    return new ModelFiles(source, weights, file -> source.folder().resolve(file).toString(), null);
   }
 
   /** For executors elsewhere. */
   static ModelFiles sent(ModelSource source, WeightFormat weights, JavaSparkContext context) {
-    if (source.origin() != null) {
-      Configuration hadoop = context.hadoopConfiguration();
+    org.apache.hadoop.fs.Path origin = source.origin();
+    if (origin != null) {
       return new ModelFiles(
-          source, weights, source.origin().toUri(), new SerializableConfiguration(hadoop));
+          source,
+          weights,
+          file -> new org.apache.hadoop.fs.Path(origin, file).toString(),
+          new SerializableConfiguration(context.hadoopConfiguration()));
     }
-    ModelFiles delivery = new ModelFiles(source, weights, null, null);
-    // Spark knows a file by its name alone, and every model has a config.json.
+    // Spark's server knows a file by its name alone, and every model has a config.json.
     Path links = source.temporary();
-    try {
-      for (String file : delivery.files) {
-        Path link = links.resolve(delivery.sparkName(file));
-        Files.createSymbolicLink(link, source.folder().resolve(file).toAbsolutePath());
-        // As a URI: a path would be resolved to the name behind the link.
-        context.addFile(link.toUri().toString());
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-    return delivery;
-  }
-
-  private String sparkName(String file) {
-    return fingerprint.substring(0, 16) + "-" + file;
+    RpcEnvFileServer server = SparkEnv.get().rpcEnv().fileServer();
+    return new ModelFiles(
+        source,
+        weights,
+        file -> {
+          Path link = links.resolve(links.getFileName() + "-" + file);
+          try {
+            Files.createSymbolicLink(link, source.folder().resolve(file).toAbsolutePath());
+          } catch (IOException e) {
+            throw new UncheckedIOException(e);
+          }
+          return server.addFile(link.toFile());
+        },
+        null);
   }
 
   @Override
@@ -94,13 +100,14 @@ final class ModelFiles implements ModelDelivery {
     return PackedModels.model(PackedModels.identity(fingerprint, weights), this::load);
   }
 
-  /** Spark has no way to take back a file; the copies of executors go with the application. */
+  /** Nothing to take back: the links go with the {@link ModelSource}. */
   @Override
   public void close() {}
 
   private MambaModel load() {
-    if (folder != null && configuration == null) {
-      try (MambaCheckpoint checkpoint = MambaCheckpoint.open(Path.of(folder))) {
+    String any = files.values().iterator().next();
+    if (configuration == null && !any.startsWith("spark:")) {
+      try (MambaCheckpoint checkpoint = MambaCheckpoint.open(Path.of(any).getParent())) {
         // The driver took the fingerprint of these very files a moment ago.
         return checkpoint.load(weights);
       }
@@ -130,20 +137,19 @@ final class ModelFiles implements ModelDelivery {
   }
 
   private void fetch(Path copy) throws IOException {
+    for (Map.Entry<String, String> file : files.entrySet()) {
+      try (InputStream in = open(file.getValue())) {
+        Files.copy(in, copy.resolve(file.getKey()));
+      }
+    }
+  }
+
+  private InputStream open(String place) throws IOException {
     if (configuration == null) {
-      for (String file : files) {
-        Path fetched = Path.of(SparkFiles.get(sparkName(file))).toAbsolutePath();
-        Files.createSymbolicLink(copy.resolve(file), fetched);
-      }
-      return;
+      return Channels.newInputStream(SparkEnv.get().rpcEnv().openChannel(place));
     }
-    org.apache.hadoop.fs.Path from = new org.apache.hadoop.fs.Path(folder);
-    FileSystem system = from.getFileSystem(configuration.value());
-    for (String file : files) {
-      try (InputStream in = system.open(new org.apache.hadoop.fs.Path(from, file))) {
-        Files.copy(in, copy.resolve(file));
-      }
-    }
+    org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(place);
+    return path.getFileSystem(configuration.value()).open(path);
   }
 
   private MambaModel verified(Path copy) {

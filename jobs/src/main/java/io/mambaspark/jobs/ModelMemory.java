@@ -10,12 +10,14 @@ import org.slf4j.LoggerFactory;
 /**
  * The heap that a model needs, and the heap that there is.
  *
- * @param stored bytes of the weights as the checkpoint has them: what a broadcast sends and keeps
+ * @param stored bytes of the weights as the checkpoint has them
+ * @param broadcast bytes of heap that a broadcast of them takes
  * @param packed bytes of the weights as the kernels read them
  * @param driver heap of the driver
  * @param executor heap of an executor; in local mode the driver's
  */
-record ModelMemory(long stored, long packed, long driver, long executor, boolean local) {
+record ModelMemory(
+    long stored, long broadcast, long packed, long driver, long executor, boolean local) {
   private static final Logger LOG = LoggerFactory.getLogger(ModelMemory.class);
 
   /** Spark itself, the tasks' scratch and the rows on their way. */
@@ -26,8 +28,11 @@ record ModelMemory(long stored, long packed, long driver, long executor, boolean
     long stored = checkpoint.tensors().values().stream().mapToLong(t -> t.byteSize()).sum();
     long driver = Runtime.getRuntime().maxMemory();
     SparkConf conf = context.getConf();
+    // See ScoreJob: pieces of Spark's own size do not fit the regions of the heap.
+    boolean fitting = conf.contains("spark.broadcast.blockSize");
     return new ModelMemory(
         stored,
+        fitting ? stored : stored + stored / 2,
         checkpoint.packedBytes(weights),
         driver,
         context.isLocal() ? driver : conf.getSizeAsBytes("spark.executor.memory", "1g"),
@@ -36,12 +41,12 @@ record ModelMemory(long stored, long packed, long driver, long executor, boolean
 
   /** A packed model moves to the old generation by copies, so a heap wants a quarter beyond it. */
   private long executorNeeds(ModelDelivery.Mode mode) {
-    return packed + packed / 4 + ROOM + (mode == ModelDelivery.Mode.BROADCAST ? stored : 0);
+    return packed + packed / 4 + ROOM + (mode == ModelDelivery.Mode.BROADCAST ? broadcast : 0);
   }
 
-  /** A broadcast's pieces stay on the driver's heap, and Spark lends only 60 % of it to them. */
+  /** A broadcast's pieces stay on the driver's heap, as far as Spark has room for them. */
   private long driverNeeds(ModelDelivery.Mode mode) {
-    return mode == ModelDelivery.Mode.BROADCAST ? stored * 5 / 3 + ROOM : ROOM;
+    return mode == ModelDelivery.Mode.BROADCAST ? broadcast + broadcast / 4 + ROOM : ROOM;
   }
 
   /** Decides for {@code auto}, and says why in one line. */

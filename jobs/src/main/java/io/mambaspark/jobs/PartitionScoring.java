@@ -65,6 +65,7 @@ record PartitionScoring(
   }
 
   private Sequence<Pending> sequence(Row row, int vocabSize) {
+    ScoringMetrics.readDocument();
     Row kept = kept(row);
     List<?> column = row.isNullAt(0) ? Collections.emptyList() : row.getList(0);
     boolean truncated = maxTokens > 0 && column.size() > maxTokens;
@@ -104,6 +105,7 @@ record PartitionScoring(
     if (failOnError) {
       throw failure(kept, error, place());
     }
+    ScoringMetrics.foundError();
     return new Sequence<>(new Pending(kept, 0, truncated, error, null), new int[0]);
   }
 
@@ -112,8 +114,11 @@ record PartitionScoring(
     String error = row.error;
     if (error == null) {
       error = nonFinite(scores);
-      if (error != null && failOnError) {
-        throw failure(row.kept, error, row.place);
+      if (error != null) {
+        if (failOnError) {
+          throw failure(row.kept, error, row.place);
+        }
+        ScoringMetrics.foundError();
       }
     }
     ScoredRow out = new ScoredRow();
@@ -199,6 +204,7 @@ record PartitionScoring(
 
   /** A long row is many chunks: between them it is seen to move, and can be stopped. */
   private void chunkDone(int tokens, TaskContext task) {
+    ScoringMetrics.ranTokens(tokens);
     if (progress != null) {
       progress.add(tokens);
     }
@@ -273,6 +279,7 @@ record PartitionScoring(
         if (failOnError) {
           throw failure(row.kept, error, row.place);
         }
+        ScoringMetrics.foundError();
         // The positions before stand; this one says why those after are missing.
         failed = row;
         taken.remove();

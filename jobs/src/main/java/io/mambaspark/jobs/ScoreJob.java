@@ -27,6 +27,9 @@ import org.slf4j.LoggerFactory;
 public final class ScoreJob {
   private static final Logger LOG = LoggerFactory.getLogger(ScoreJob.class);
 
+  private static final String PLUGINS = "spark.plugins";
+  private static final String BLOCK_SIZE = "spark.broadcast.blockSize";
+
   private final JobOptions options;
   private final PrintWriter out;
 
@@ -96,6 +99,16 @@ public final class ScoreJob {
         && !given.contains("spark.executor.heartbeatInterval")) {
       // Progress comes with heartbeats. On a cluster Spark's own ten seconds spare the driver.
       builder.config("spark.executor.heartbeatInterval", "1s");
+    }
+    if (!given.contains(BLOCK_SIZE)) {
+      // A piece of 4 MB, Spark's default, and its header take one more region of G1's heap: with
+      // regions of 2 MB half as much again as the weights of a broadcast.
+      builder.config(BLOCK_SIZE, "4095k");
+    }
+    String plugins = given.get(PLUGINS, "");
+    if (!plugins.contains(ScoringMetrics.class.getName())) {
+      String ours = ScoringMetrics.class.getName();
+      builder.config(PLUGINS, plugins.isEmpty() ? ours : plugins + "," + ours);
     }
     if (options.inputTable() != null
         && !given.contains("spark.sql.catalogImplementation")

@@ -1,6 +1,7 @@
 package io.mambaspark.jobs;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -33,6 +34,7 @@ record UnitPlan(Dataset<Row> rows, List<ParquetFile> files) {
     // With a schema given Spark lists the files and reads none.
     StructType any = new StructType().add("tokens", DataTypes.IntegerType);
     String[] found = spark.read().schema(any).parquet(paths).inputFiles();
+    Arrays.sort(found);
     String column = options.scoring().tokensColumn();
     List<ParquetFile> footers =
         ParquetFile.read(found, column, spark.sparkContext().hadoopConfiguration());
@@ -52,10 +54,10 @@ record UnitPlan(Dataset<Row> rows, List<ParquetFile> files) {
         return Optional.empty();
       }
       throw Refusal.because(
-          "Cannot read %s: %s%s%s",
+          "Cannot read %s%s: %s%s",
           bad.get(0).path(),
+          bad.size() == 1 ? "" : " (and %d more)".formatted(bad.size() - 1),
           bad.get(0).error(),
-          bad.size() == 1 ? "" : ", nor %d more files".formatted(bad.size() - 1),
           bad.size() == files.size()
               ? ""
               : "; leave it out, or score the rest with --on-error" + " quarantine");

@@ -1,0 +1,61 @@
+package io.mambaspark.jobs;
+
+import com.codahale.metrics.Gauge;
+import com.codahale.metrics.MetricRegistry;
+import java.util.Map;
+import java.util.concurrent.atomic.LongAdder;
+import org.apache.spark.api.plugin.DriverPlugin;
+import org.apache.spark.api.plugin.ExecutorPlugin;
+import org.apache.spark.api.plugin.PluginContext;
+import org.apache.spark.api.plugin.SparkPlugin;
+
+/**
+ * What this JVM has scored, in the metrics system of Spark: switched on by {@code spark.plugins},
+ * which {@code score} sets for a session that it starts itself. Every executor tells of itself,
+ * under {@code plugin.io.mambaspark.jobs.ScoringMetrics}. Tokens and documents are those that were
+ * run, so retried ones count twice.
+ */
+public final class ScoringMetrics implements SparkPlugin {
+  private static final LongAdder TOKENS = new LongAdder();
+  private static final LongAdder DOCUMENTS = new LongAdder();
+  private static final LongAdder ERRORS = new LongAdder();
+
+  /** For Spark. */
+  public ScoringMetrics() {}
+
+  static void ranTokens(int tokens) {
+    TOKENS.add(tokens);
+  }
+
+  static void readDocument() {
+    DOCUMENTS.increment();
+  }
+
+  static void foundError() {
+    ERRORS.increment();
+  }
+
+  @Override
+  public DriverPlugin driverPlugin() {
+    return null;
+  }
+
+  @Override
+  public ExecutorPlugin executorPlugin() {
+    return new ExecutorPlugin() {
+      @Override
+      public void init(PluginContext context, Map<String, String> settings) {
+        MetricRegistry registry = context.metricRegistry();
+        register(registry, "tokensScored", TOKENS::sum);
+        register(registry, "documents", DOCUMENTS::sum);
+        register(registry, "errors", ERRORS::sum);
+        register(registry, "modelLoadSeconds", PackedModels::loadSeconds);
+        register(registry, "residentModelBytes", PackedModels::residentBytes);
+      }
+    };
+  }
+
+  private static void register(MetricRegistry registry, String name, Gauge<Number> gauge) {
+    registry.register(name, gauge);
+  }
+}

@@ -1,0 +1,484 @@
+package io.mambaspark.jobs;
+
+import static org.apache.spark.sql.functions.col;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.mambaspark.engine.kernel.WeightFormat;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.sql.Date;
+import java.sql.Timestamp;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Jobs unit by unit, in one JVM; what happens when processes die is {@code ClusterTest}'s. */
+class UnitsTest {
+  private static final int FILES = 3;
+  private static final int ROWS = 40;
+
+  @TempDir static Path shared;
+  @TempDir Path own;
+
+  private static Path model;
+  private static Path corpus;
+  private Path output;
+
+  /** Files of several row groups each, in folders that name a column. */
+  @BeforeAll
+  static void writeCorpus() {
+    model = TestModels.write(shared.resolve("model"));
+    corpus = shared.resolve("corpus");
+    for (int file = 0; file < FILES; file++) {
+      writeFile(corpus.resolve("lang=" + "abc".charAt(file)), file);
+    }
+  }
+
+  /** One file of {@value #ROWS} rows in row groups of ten. */
+  private static void writeFile(Path folder, int seed) {
+    Random random = new Random(seed);
+    List<Row> rows = new ArrayList<>();
+    for (int i = 0; i < ROWS; i++) {
+      int[] tokens = random.ints(random.nextInt(60), 0, TestModels.VOCABULARY).toArray();
+      rows.add(
+          RowFactory.create(
+              "doc-%d-%02d".formatted(seed, i),
+              Timestamp.valueOf("1969-07-20 20:17:40.123456"),
+              Date.valueOf("1582-10-20"),
+              tokens));
+    }
+    StructType schema =
+        new StructType()
+            .add("id", DataTypes.StringType)
+            .add("at", DataTypes.TimestampType)
+            .add("day", DataTypes.DateType)
+            .add("tokens", DataTypes.createArrayType(DataTypes.IntegerType));
+    spark()
+        .createDataFrame(rows, schema)
+        .coalesce(1)
+        .write()
+        .option("parquet.block.row.count.limit", 10)
+        .parquet(folder.toString());
+  }
+
+  @BeforeEach
+  void nameOutput() {
+    output = own.resolve("scores");
+  }
+
+  private static SparkSession spark() {
+    return TestSpark.session();
+  }
+
+  private Cli score(Object... more) {
+    return score(corpus, more);
+  }
+
+  private Cli score(Path input, Object... more) {
+    List<Object> args = new ArrayList<>(List.of("score", "--model", model, "--input", input));
+    args.addAll(List.of("--output", output));
+    args.addAll(Arrays.asList(more));
+    return Cli.run(args.toArray());
+  }
+
+  private static JsonNode json(Path file) throws IOException {
+    return new ObjectMapper().readTree(file.toFile());
+  }
+
+  private JsonNode summary() throws IOException {
+    return json(output.resolve("_mamba_summary.json"));
+  }
+
+  /** What of a summary depends on the input, the model and the options alone. */
+  private static Map<String, String> lasting(JsonNode summary) {
+    Map<String, String> fields = new TreeMap<>();
+    for (String name :
+        List.of(
+            "documents",
+            "scored_documents",
+            "tokens",
+            "nll",
+            "corpus_perplexity",
+            "mean_document_perplexity",
+            "error_documents",
+            "errors",
+            "unreadable_files",
+            "truncated_documents",
+            "model")) {
+      fields.put(name, summary.get(name).toString());
+    }
+    return fields;
+  }
+
+  private static Map<String, String> rows(Path folder) {
+    Dataset<Row> written = spark().read().parquet(folder.toString());
+    List<Row> rows = written.select(col("id"), col("*")).collectAsList();
+    Map<String, String> byId =
+        rows.stream().collect(Collectors.toMap(row -> row.getString(0), Row::toString));
+    assertThat(byId).hasSameSizeAs(rows);
+    return byId;
+  }
+
+  private List<Path> unitFiles() throws IOException {
+    try (Stream<Path> files = Files.list(output)) {
+      return files
+          .filter(file -> file.getFileName().toString().endsWith(".parquet"))
+          .sorted()
+          .toList();
+    }
+  }
+
+  private Path entry(Path unitFile) {
+    return output.resolve("_mamba/units/" + unitFile.getFileName() + ".json");
+  }
+
+  private static void delete(Path file) throws IOException {
+    Files.delete(file);
+    Files.deleteIfExists(file.resolveSibling("." + file.getFileName() + ".crc"));
+  }
+
+  @Test
+  void a_job_by_units_writes_what_a_job_at_once_writes() throws IOException {
+    assertThat(score("--target-unit-tokens", 500).code()).isZero();
+    Path byUnits = output;
+    output = own.resolve("at-once");
+    assertThat(score("--partitions", 2).code()).isZero();
+    assertThat(rows(byUnits)).hasSize(FILES * ROWS).isEqualTo(rows(output));
+    assertThat(spark().read().parquet(byUnits.toString()).schema())
+        .isEqualTo(spark().read().parquet(output.toString()).schema());
+    assertThat(lasting(json(byUnits.resolve("_mamba_summary.json")))).isEqualTo(lasting(summary()));
+    assertThat(json(byUnits.resolve("_mamba_summary.json")).get("units").asInt())
+        .isGreaterThan(FILES);
+    assertThat(summary().get("units").isNull()).isTrue();
+  }
+
+  @Test
+  void every_kind_of_score_is_summed_alike() throws IOException {
+    for (String emit : List.of("top-k=2", "logits", "last-logits", "token-ranks")) {
+      output = own.resolve("units-" + emit);
+      assertThat(score("--emit", emit, "--max-tokens", 30, "--target-unit-tokens", 1).code())
+          .isZero();
+      JsonNode byUnits = summary();
+      output = own.resolve("once-" + emit);
+      assertThat(score("--emit", emit, "--max-tokens", 30, "--partitions", 2).code()).isZero();
+      assertThat(lasting(byUnits)).isEqualTo(lasting(summary()));
+    }
+  }
+
+  @Test
+  void a_unit_is_whole_row_groups_of_one_file_and_its_entry_tells_which() throws IOException {
+    assertThat(score("--target-unit-tokens", 500).code()).isZero();
+    List<Path> files = unitFiles();
+    Map<String, Integer> nextGroup = new TreeMap<>();
+    long tokens = 0;
+    for (Path file : files) {
+      JsonNode entry = json(entry(file));
+      String input = entry.get("input").get("path").asText();
+      assertThat(entry.get("row_groups").get(0).asInt())
+          .isEqualTo(nextGroup.getOrDefault(input, 0));
+      nextGroup.put(input, entry.get("row_groups").get(1).asInt() + 1);
+      assertThat(spark().read().parquet(file.toString()).count())
+          .isEqualTo(entry.get("rows").asLong());
+      assertThat(entry.get("file").get("size").asLong()).isEqualTo(Files.size(file));
+      tokens += entry.get("tokens").asLong();
+    }
+    assertThat(nextGroup)
+        .hasSize(FILES)
+        .allSatisfy((file, groups) -> assertThat(groups).isEqualTo(4));
+    assertThat(tokens).isEqualTo(summary().get("tokens").asLong());
+    assertThat(output.resolve("_mamba/tmp")).doesNotExist();
+    assertThat(output.resolve("_SUCCESS")).exists();
+  }
+
+  @Test
+  void what_is_missing_or_damaged_is_scored_again_and_nothing_else() throws IOException {
+    assertThat(score("--target-unit-tokens", 1).code()).isZero();
+    Map<String, String> before = rows(output);
+    JsonNode summary = summary();
+    List<Path> files = unitFiles();
+    assertThat(files).hasSize(4 * FILES);
+    // An entry without a file, a file without an entry, a damaged file and a damaged entry.
+    delete(files.get(0));
+    delete(entry(files.get(1)));
+    Files.delete(files.get(2).resolveSibling("." + files.get(2).getFileName() + ".crc"));
+    try (RandomAccessFile file = new RandomAccessFile(files.get(2).toFile(), "rw")) {
+      file.seek(20);
+      int was = file.read();
+      file.seek(20);
+      file.write(was ^ 1);
+    }
+    delete(entry(files.get(3)));
+    Files.writeString(entry(files.get(3)), "{\"unit\": ");
+    Map<Path, FileTime> untouched = new HashMap<>();
+    for (Path file : files.subList(4, files.size())) {
+      untouched.put(file, Files.getLastModifiedTime(file));
+    }
+    delete(output.resolve("_SUCCESS"));
+
+    Cli run = score("--resume");
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out()).contains("8 of 12 units");
+    assertThat(rows(output)).isEqualTo(before);
+    assertThat(lasting(summary())).isEqualTo(lasting(summary));
+    assertThat(summary().get("run")).isEqualTo(summary.get("run"));
+    assertThat(summary().get("resumed_units").asInt()).isEqualTo(8);
+    assertThat(unitFiles()).isEqualTo(files);
+    for (Path file : untouched.keySet()) {
+      assertThat(Files.getLastModifiedTime(file)).isEqualTo(untouched.get(file));
+    }
+  }
+
+  @Test
+  void to_resume_what_is_finished_does_nothing_and_to_resume_nothing_begins() throws IOException {
+    assertThat(score("--resume").code()).isZero();
+    JsonNode first = summary();
+    assertThat(score("--resume").code()).isZero();
+    assertThat(lasting(summary())).isEqualTo(lasting(first));
+    assertThat(summary().get("resumed_units")).isEqualTo(first.get("units"));
+  }
+
+  @Test
+  void another_model_or_other_options_are_refused_by_name() {
+    assertThat(score("--target-unit-tokens", 500).code()).isZero();
+    Map<String, String> before = rows(output);
+    Object[][] others = {
+      {"--max-tokens was 0 and is 9", "--max-tokens", 9},
+      {"--emit was perplexity and is token-ranks", "--emit", "token-ranks"},
+      {"the prefix token was -1 and is 3", "--prefix-token", "bos"},
+      {"--weights was f32 and is bf16", "--weights", "bf16"},
+      {"--on-error was quarantine and is fail", "--on-error", "fail"},
+      {"--target-unit-tokens was 500 and is 501", "--target-unit-tokens", 501},
+      {
+        "the kept columns was id string, at timestamp, day date, lang string and is id string",
+        "--keep-columns",
+        "id"
+      },
+    };
+    for (Object[] other : others) {
+      Cli run = score("--resume", other[1], other[2]);
+      assertThat(run.code()).isEqualTo(1);
+      assertThat(run.error())
+          .isEqualTo(
+              "error: Cannot resume output file:%s: %s; start it as it was, or choose another output",
+              output, other[0]);
+    }
+    Path trained = TestModels.write(own.resolve("trained"), 2);
+    Cli run =
+        Cli.run("score", "--model", trained, "--input", corpus, "--output", output, "--resume");
+    assertThat(run.error())
+        .startsWith(
+            "error: Cannot resume output file:" + output + ": the model's fingerprint was ");
+    assertThat(rows(output)).isEqualTo(before);
+  }
+
+  @Test
+  void a_run_that_stopped_at_a_bad_row_goes_on_with_it_in_quarantine() throws IOException {
+    Path bad = own.resolve("bad");
+    writeFile(bad.resolve("a"), 1);
+    TestSpark.rows(new int[] {1, 2}, new int[] {99})
+        .selectExpr("id", "timestamp'2020-01-01' at", "date'2020-01-01' day", "tokens")
+        .write()
+        .parquet(bad.resolve("b").toString());
+    Path files = bad.resolve("*");
+    Cli run = score(files, "--on-error", "fail", "--target-unit-tokens", 1);
+    assertThat(run.code()).isEqualTo(1);
+    assertThat(run.error())
+        .startsWith("error: Token id 99 at position 0 is outside [0, 24), in row 1 of file:")
+        .endsWith("4 of 5 units are whole and stay in file:" + output + ", go on with --resume");
+    assertThat(score(files).error())
+        .isEqualTo(
+            "error: Output %s exists and is not finished; go on with --resume, or choose another,"
+                + " or replace it with --overwrite",
+            output);
+    assertThat(score(files, "--on-error", "quarantine", "--resume").code()).isZero();
+    assertThat(rows(output)).hasSize(ROWS + 2);
+    assertThat(summary().get("error_documents").asInt()).isEqualTo(1);
+  }
+
+  @Test
+  void new_input_is_taken_in_when_that_is_allowed_and_changed_input_never() throws IOException {
+    Path growing = own.resolve("growing");
+    writeFile(growing.resolve("day=1"), 1);
+    assertThat(score(growing, "--target-unit-tokens", 1).code()).isZero();
+    writeFile(growing.resolve("day=2"), 2);
+    Cli refused = score(growing, "--resume");
+    assertThat(refused.error())
+        .startsWith("error: Cannot resume output file:" + output + ": input file:")
+        .endsWith("is new; take new files in with --allow-new-input, or choose another output");
+    assertThat(score(growing, "--resume", "--allow-new-input").code()).isZero();
+    assertThat(rows(output)).hasSize(2 * ROWS);
+    assertThat(summary().get("documents").asInt()).isEqualTo(2 * ROWS);
+    assertThat(summary().get("resumed_units").asInt()).isEqualTo(4);
+
+    Path second;
+    try (Stream<Path> files = Files.list(growing.resolve("day=2"))) {
+      second = files.filter(f -> f.toString().endsWith(".parquet")).findFirst().get();
+    }
+    Files.setLastModifiedTime(second, FileTime.fromMillis(1_600_000_000_000L));
+    assertThat(score(growing, "--resume").error())
+        .contains("day=2")
+        .contains(" has changed since (")
+        .endsWith("of 2020-09-13T12:26:40Z); choose another output");
+    delete(second);
+    assertThat(score(growing, "--resume", "--allow-new-input").error())
+        .endsWith(" is gone; choose another output");
+  }
+
+  @Test
+  void files_that_cannot_be_read_are_named_and_the_rest_is_scored() throws IOException {
+    Path mixed = own.resolve("mixed");
+    for (int i = 1; i <= 4; i++) {
+      writeFile(mixed.resolve("part=" + i), i);
+    }
+    Path cut = onlyFile(mixed.resolve("part=1"));
+    Files.write(cut, Arrays.copyOf(Files.readAllBytes(cut), 1000));
+    damagePage(onlyFile(mixed.resolve("part=2")));
+    spark().range(3).coalesce(1).write().parquet(own.resolve("other").toString());
+    Files.copy(onlyFile(own.resolve("other")), mixed.resolve("part=3/other.parquet"));
+
+    Cli failing = score(mixed, "--on-error", "fail");
+    assertThat(failing.code()).isEqualTo(1);
+    assertThat(failing.error())
+        .startsWith("error: Cannot read file:")
+        .contains("part=1")
+        .endsWith("; leave it out, or score the rest with --on-error quarantine");
+
+    Cli run = score(mixed, "--target-unit-tokens", 1);
+    assertThat(run.code()).isZero();
+    assertThat(run.out()).contains("not read");
+    JsonNode unreadable = summary().get("unreadable_files");
+    List<String> named = new ArrayList<>();
+    unreadable.fieldNames().forEachRemaining(named::add);
+    assertThat(named).hasSize(3);
+    assertThat(named.get(0)).contains("part=1");
+    assertThat(named.get(1)).contains("part=2");
+    assertThat(unreadable.get(named.get(1)).asText())
+        .startsWith("Cannot read row group 0 of file:");
+    assertThat(named.get(2)).endsWith("part=3/other.parquet");
+    assertThat(unreadable.get(named.get(2)).asText()).isEqualTo("it has no column tokens");
+    Map<String, String> rows = rows(output);
+    assertThat(rows.keySet().stream().filter(id -> id.startsWith("doc-4"))).hasSize(ROWS);
+    assertThat(rows.keySet().stream().filter(id -> id.startsWith("doc-3"))).hasSize(ROWS);
+    // All but the first row group.
+    assertThat(rows.keySet().stream().filter(id -> id.startsWith("doc-2"))).hasSize(ROWS - 10);
+    assertThat(summary().get("documents").asInt()).isEqualTo(3 * ROWS - 10);
+  }
+
+  private static Path onlyFile(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.filter(f -> f.toString().endsWith(".parquet")).findFirst().get();
+    }
+  }
+
+  /** In the first row group; the footer stays as it was. */
+  private static void damagePage(Path file) throws IOException {
+    byte[] bytes = Files.readAllBytes(file);
+    Arrays.fill(bytes, 4, 60, (byte) -1);
+    delete(file);
+    Files.write(file, bytes);
+  }
+
+  @Test
+  void a_replacement_by_units_that_was_cut_off_goes_on_beside_the_old_output() throws IOException {
+    assertThat(score("--target-unit-tokens", 1).code()).isZero();
+    Map<String, String> before = rows(output);
+    JsonNode summary = summary();
+    assertThat(score("--overwrite", "--target-unit-tokens", 1).code()).isZero();
+    assertThat(summary().get("run")).isNotEqualTo(summary.get("run"));
+    // As if the second had been cut off with one unit to go.
+    String run = summary().get("run").asText();
+    Path begun = own.resolve("scores_new-" + run);
+    Files.move(output, begun);
+    delete(begun.resolve("_mamba_summary.json"));
+    delete(begun.resolve("_SUCCESS"));
+    assertThat(score("--target-unit-tokens", 1).code()).isZero();
+    output = begun;
+    delete(unitFiles().get(0));
+    output = own.resolve("scores");
+
+    assertThat(score("--overwrite", "--resume").code()).isZero();
+    assertThat(summary().get("run").asText()).isEqualTo(run);
+    assertThat(summary().get("resumed_units").asInt()).isEqualTo(11);
+    assertThat(rows(output)).isEqualTo(before);
+    assertThat(begun).doesNotExist();
+  }
+
+  @Test
+  void an_input_without_rows_gives_an_output_without_rows() {
+    Path empty = own.resolve("empty");
+    spark().read().parquet(corpus.toString()).limit(0).write().parquet(empty.toString());
+    assertThat(score(empty, "--resume").code()).isZero();
+    assertThat(spark().read().parquet(output.toString()).count()).isZero();
+    assertThat(score(empty, "--resume").code()).isZero();
+  }
+
+  @Test
+  void only_parquet_to_parquet_can_be_resumed() {
+    for (Object[] other :
+        new Object[][] {
+          {"--limit", 3},
+          {"--partitions", 2},
+          {"--input-format", "json"},
+          {"--output-format", "orc"}
+        }) {
+      Cli run = score("--resume", other[0], other[1]);
+      assertThat(run.code()).isEqualTo(2);
+      assertThat(run.error())
+          .isEqualTo(
+              "error: --resume needs work that can be cut into units: Parquet files as input and"
+                  + " Parquet as output, without --limit and --partitions");
+    }
+    assertThat(score("--allow-new-input").error())
+        .isEqualTo("error: --allow-new-input needs --resume");
+  }
+
+  @Test
+  void a_file_that_changes_under_the_job_is_not_taken_for_whole() throws Exception {
+    Path file = own.resolve("one");
+    writeFile(file, 5);
+    List<ParquetFile> footers =
+        ParquetFile.read(
+            new String[] {onlyFile(file).toUri().toString()},
+            "tokens",
+            spark().sparkContext().hadoopConfiguration());
+    Unit whole = Unit.cut(footers.get(0), Long.MAX_VALUE).get(0);
+    Unit cut = Unit.cut(footers.get(0), 1).get(0);
+    assertThat(whole.rows()).isEqualTo(ROWS);
+    Unit lying =
+        new Unit(
+            cut.name(), cut.input(), 0, 0, cut.start(), cut.end(), 0, whole.rows(), cut.tokens());
+    Dataset<Row> input = spark().read().parquet(file.toString());
+    try (ModelSource source =
+            ModelSource.open(model.toString(), spark().sparkContext().hadoopConfiguration());
+        ModelDelivery delivery = ModelFiles.here(source, WeightFormat.F32)) {
+      ScoreOptions failing = new ScoreOptions("tokens", null, Emit.PERPLEXITY, "none", 0, true);
+      Dataset<Row> scored =
+          Scoring.score(
+              input, List.of(lying), failing, source.checkpoint().config(), delivery, null);
+      assertThat(Failures.oneLine(catchThrowable(scored::collectAsList)))
+          .matches("Cannot read row group 0 of file:\\S+: read 10 rows, its footer says 40");
+    }
+  }
+}

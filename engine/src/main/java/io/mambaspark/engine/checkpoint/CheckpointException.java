@@ -5,46 +5,62 @@ package io.mambaspark.engine.checkpoint;
  *
  * <p>The message is one line for a user: what failed, what was found, what was expected, in which
  * file. Names in it come from files that are not trusted, so characters that would break the line
- * or disguise it are escaped here, once for all.
+ * or disguise it are escaped here, once for all, and what is far too long is cut.
  */
 public final class CheckpointException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
   private static final int MAX_NAME = 120;
+  private static final int MAX_MESSAGE = 900;
 
   public CheckpointException(String message) {
-    super(escape(message));
+    super(line(message));
   }
 
   public CheckpointException(String message, Throwable cause) {
-    super(escape(message), cause);
+    super(line(message), cause);
   }
 
   /** A name from a file as a message shows it: on one line, and cut when it is very long. */
   public static String shown(String name) {
-    if (name.length() <= MAX_NAME) {
-      return escape(name);
+    StringBuilder shown = new StringBuilder();
+    if (escape(name, MAX_NAME, shown) < name.length()) {
+      shown.append("… (").append(name.length()).append(" characters)");
     }
-    return escape(name.substring(0, MAX_NAME)) + "… (" + name.length() + " characters)";
+    return shown.toString();
   }
 
-  private static String escape(String text) {
-    StringBuilder escaped = new StringBuilder(text.length());
-    text.codePoints()
-        .forEach(
-            c -> {
-              switch (Character.getType(c)) {
-                case Character.CONTROL,
-                    Character.FORMAT,
-                    Character.SURROGATE,
-                    Character.PRIVATE_USE,
-                    Character.UNASSIGNED,
-                    Character.LINE_SEPARATOR,
-                    Character.PARAGRAPH_SEPARATOR ->
-                    escaped.append(String.format("\\u%04x", c));
-                default -> escaped.appendCodePoint(c);
-              }
-            });
-    return escaped.toString();
+  private static String line(String message) {
+    StringBuilder line = new StringBuilder();
+    if (escape(message, MAX_MESSAGE, line) < message.length()) {
+      line.append("…");
+    }
+    return line.toString();
+  }
+
+  /** Escapes as much of a text as fits into {@code most} characters; returns where it stopped. */
+  private static int escape(String text, int most, StringBuilder escaped) {
+    int at = 0;
+    while (at < text.length()) {
+      int c = text.codePointAt(at);
+      String shown =
+          switch (Character.getType(c)) {
+            case Character.CONTROL,
+                Character.FORMAT,
+                Character.SURROGATE,
+                Character.PRIVATE_USE,
+                Character.UNASSIGNED,
+                Character.LINE_SEPARATOR,
+                Character.PARAGRAPH_SEPARATOR ->
+                String.format("\\u%04x", c);
+            default -> Character.toString(c);
+          };
+      if (escaped.length() + shown.length() > most) {
+        break;
+      }
+      escaped.append(shown);
+      at += Character.charCount(c);
+    }
+    return at;
   }
 }

@@ -242,6 +242,12 @@ final class Pickle {
   private List<Long> integers(Object value) {
     List<Long> integers = new ArrayList<>();
     if (value instanceof Tuple tuple) {
+      // One tuple may be the shape of many tensors, and each copies it.
+      if (tuple.items.size() > StoredTensor.MAX_RANK) {
+        throw refused(
+            "found a shape or stride of %d numbers, expected at most %d"
+                .formatted(tuple.items.size(), StoredTensor.MAX_RANK));
+      }
       for (Object item : tuple.items) {
         if (!(item instanceof Long integer)) {
           throw refused("expected the integers of a shape or stride, found " + describe(item));

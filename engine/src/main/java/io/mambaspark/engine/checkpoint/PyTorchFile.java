@@ -3,7 +3,10 @@ package io.mambaspark.engine.checkpoint;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
 
 /**
  * Reads what {@code torch.save(state_dict)} writes since torch 1.6: a zip archive with a pickle,
@@ -12,6 +15,7 @@ import java.util.List;
  */
 final class PyTorchFile {
   private static final String PICKLE = "/data.pkl";
+  private static final String STORAGES = "/data/";
 
   private PyTorchFile() {}
 
@@ -35,9 +39,14 @@ final class PyTorchFile {
           "its data.pkl has %d bytes, expected at most %d"
               .formatted(pickle.size(), Pickle.MAX_BYTES));
     }
+    // Looked up once each: a key may be long, and the storage of many tensors.
+    Map<String, ZipDirectory.Entry> found = new HashMap<>();
+    Function<String, ZipDirectory.Entry> storages =
+        key -> found.computeIfAbsent(key, k -> zip.entry(root + STORAGES + k));
     List<StoredTensor> tensors = new ArrayList<>();
     Pickle.read(file.slice(pickle.begin(), (int) pickle.size()), source)
-        .forEach((name, tensor) -> tensors.add(place(name, tensor, root, zip, file)));
+        .forEach((name, tensor) -> tensors.add(place(name, tensor, root, storages, file)));
+    checkShared(tensors, file);
     return tensors;
   }
 
@@ -65,9 +74,31 @@ final class PyTorchFile {
     }
   }
 
+  /**
+   * A tied head lies in the file once and is two tensors. Any more of that, and loading would take
+   * memory for many times the file.
+   */
+  private static void checkShared(List<StoredTensor> tensors, MappedFile file) {
+    long bytes = 0;
+    for (StoredTensor tensor : tensors) {
+      bytes += tensor.byteSize();
+    }
+    if (bytes > 2 * file.size()) {
+      throw refused(
+          file.name(),
+          ("its tensors share storages and make %d bytes together, expected at most twice the %d of"
+                  + " the file")
+              .formatted(bytes, file.size()));
+    }
+  }
+
   /** Where in the file a tensor lies: it must fill consecutive elements of a whole storage. */
   private static StoredTensor place(
-      String name, Pickle.Tensor tensor, String root, ZipDirectory zip, MappedFile file) {
+      String name,
+      Pickle.Tensor tensor,
+      String root,
+      Function<String, ZipDirectory.Entry> storages,
+      MappedFile file) {
     String source = file.name();
     Pickle.Storage storage = tensor.storage();
     DType dtype = storage.type().dtype();
@@ -80,13 +111,13 @@ final class PyTorchFile {
     int[] shape = StoredTensor.checkedShape(name, tensor.shape(), source);
     checkContiguous(name, shape, tensor.strides(), source);
 
-    String entryName = root + "/data/" + storage.key();
-    ZipDirectory.Entry entry = zip.entry(entryName);
+    ZipDirectory.Entry entry = storages.apply(storage.key());
     if (entry == null) {
       throw StoredTensor.refused(
           name,
           source,
-          "its storage %s is missing".formatted(CheckpointException.shown(entryName)));
+          "its storage %s is missing"
+              .formatted(CheckpointException.shown(root + STORAGES + storage.key())));
     }
     if (storage.elements() < 0
         || entry.size() % dtype.bytes() != 0

@@ -2,6 +2,7 @@ package io.mambaspark.engine.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.mambaspark.engine.checkpoint.CheckpointException;
+import io.mambaspark.engine.kernel.Panels;
 import java.io.Serializable;
 
 /**
@@ -47,6 +48,9 @@ public record MambaConfig(
 
   private static final int MOST_LAYERS = 4096;
 
+  /** Floats of a layer's states or convolution: they lie in one array. */
+  private static final int LARGEST_ARRAY = 1 << 30;
+
   /**
    * A model with the defaults of mamba-minimal's {@code ModelArgs}: dState 16, expand 2, dConv 4,
    * dtRank ceil(dModel / 16), the vocabulary padded up to a multiple of 8, conv bias on, bias off,
@@ -79,14 +83,26 @@ public record MambaConfig(
    */
   public static MambaConfig of(JsonNode config) {
     if (config.hasNonNull("model_type")) {
-      return huggingFace(config);
+      return checked(huggingFace(config));
     }
     if (config.hasNonNull("d_model")) {
-      return stateSpaces(config);
+      return checked(stateSpaces(config));
     }
     throw new CheckpointException(
         "config.json has neither model_type (Hugging Face) nor d_model (state-spaces), so it does"
             + " not describe a Mamba model");
+  }
+
+  private static MambaConfig checked(MambaConfig config) {
+    int columns = Math.max(config.dState, config.dConv);
+    // Each array is padded to panels.
+    if ((config.dInner + Panels.WIDTH - 1L) * columns > LARGEST_ARRAY) {
+      throw new CheckpointException(
+          ("config.json: %d channels of %d states and a convolution over %d make more than %d numbers"
+                  + " a layer")
+              .formatted(config.dInner, config.dState, config.dConv, LARGEST_ARRAY));
+    }
+    return config;
   }
 
   private static MambaConfig huggingFace(JsonNode config) {
@@ -162,7 +178,11 @@ public record MambaConfig(
 
   private static CheckpointException unsupported(String key, JsonNode found, String expected) {
     return new CheckpointException(
-        "config.json: %s is %s; this engine runs %s".formatted(key, found, expected));
+        "config.json: %s is %s; this engine runs %s".formatted(key, shown(found), expected));
+  }
+
+  private static String shown(JsonNode found) {
+    return CheckpointException.shown(found.toString());
   }
 
   private static int layers(JsonNode config, String key) {
@@ -185,7 +205,7 @@ public record MambaConfig(
         || node.intValue() > most) {
       throw new CheckpointException(
           "config.json: %s is %s; expected a whole number from 1 to %d"
-              .formatted(key, node.isMissingNode() ? "missing" : node, most));
+              .formatted(key, node.isMissingNode() ? "missing" : shown(node), most));
     }
     return node.intValue();
   }
@@ -213,7 +233,7 @@ public record MambaConfig(
     }
     if (!node.isBoolean()) {
       throw new CheckpointException(
-          "config.json: %s is %s; expected true or false".formatted(key, node));
+          "config.json: %s is %s; expected true or false".formatted(key, shown(node)));
     }
     return node.booleanValue();
   }
@@ -225,7 +245,7 @@ public record MambaConfig(
     }
     if (!node.isNumber() || !(node.floatValue() >= 0 && node.floatValue() < 1)) {
       throw new CheckpointException(
-          "config.json: %s is %s; expected a number from 0 to 1".formatted(key, node));
+          "config.json: %s is %s; expected a number from 0 to 1".formatted(key, shown(node)));
     }
     return node.floatValue();
   }

@@ -159,7 +159,7 @@ final class MambaWeights {
     if (expected == null) {
       throw new CheckpointException(
           "Cannot load tensor %s from %s: a Mamba model with this config.json has no such tensor"
-              .formatted(stored, source));
+              .formatted(CheckpointException.shown(stored), source));
     }
     if (!Arrays.equals(shape, expected)) {
       throw new CheckpointException(

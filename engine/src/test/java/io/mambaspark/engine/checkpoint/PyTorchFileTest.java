@@ -291,6 +291,10 @@ class PyTorchFileTest {
             one("FloatStorage", "0", 6, 0, longs(1L << 31), longs(1)),
             t + "found shape [2147483648], expected dimensions from 0 to 2147483647"),
         arguments(
+            "a shape longer than any",
+            one("FloatStorage", "0", 6, 0, new long[17], new long[1]),
+            p + "found a shape or stride of 17 numbers, expected at most 16"),
+        arguments(
             "a storage of another size",
             one("FloatStorage", "0", 7, 0, longs(2), longs(1)),
             t + "expected 7 float32 elements in its storage, found 24 bytes"),
@@ -319,6 +323,30 @@ class PyTorchFileTest {
     new TorchWriter().entry("m/data.pkl", pickle).entry("m/data/0", SIX_FLOATS).write(file);
 
     assertRefused(message);
+  }
+
+  @Test
+  void twoTensorsMayShareAStorageButNotMany() throws IOException {
+    int count = 1 << 12;
+    for (int views = 2; views <= 3; views++) {
+      Pickler pickler = Pickler.protocol2().op('}');
+      for (int i = 0; i < views; i++) {
+        pickler.text("t" + i);
+        pickler.tensor("FloatStorage", "0", count, 0, longs(count), longs(1)).op('s');
+      }
+      TorchWriter writer = new TorchWriter().entry("m/data.pkl", pickler.end());
+      byte[] bytes = writer.entry("m/data/0", new byte[4 * count]).bytes();
+      Files.write(file, bytes);
+      if (views == 2) {
+        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+          assertThat(checkpoint.tensors()).hasSize(2);
+        }
+      } else {
+        assertRefused(
+            "Cannot read pytorch_model.bin: its tensors share storages and make 49152 bytes"
+                + " together, expected at most twice the %d of the file".formatted(bytes.length));
+      }
+    }
   }
 
   static Stream<Arguments> archives() {

@@ -181,7 +181,11 @@ public final class TorchWriter {
 
     /** The bytes, with STOP. */
     public byte[] end() {
-      op('.');
+      return op('.').bytes();
+    }
+
+    /** The bytes. */
+    public byte[] bytes() {
       return out.toByteArray();
     }
   }

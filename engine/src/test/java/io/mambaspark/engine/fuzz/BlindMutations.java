@@ -27,8 +27,7 @@ final class BlindMutations {
   }
 
   /** A copy of {@code bytes} with one edit, which is noted. */
-  static byte[] edited(
-      String name, byte[] bytes, HostileFolder folder, SplittableRandom random) {
+  static byte[] edited(String name, byte[] bytes, HostileFolder folder, SplittableRandom random) {
     int at = place(bytes.length, random);
     int length = Math.min(1 + random.nextInt(1 << random.nextInt(10)), bytes.length - at);
     byte[] edited = bytes.clone();
@@ -72,8 +71,7 @@ final class BlindMutations {
   static byte[] splice(byte[] bytes, int at, int length, byte[] by) {
     byte[] spliced = Arrays.copyOf(bytes, bytes.length - length + by.length);
     System.arraycopy(by, 0, spliced, at, by.length);
-    System.arraycopy(
-        bytes, at + length, spliced, at + by.length, bytes.length - at - length);
+    System.arraycopy(bytes, at + length, spliced, at + by.length, bytes.length - at - length);
     return spliced;
   }
 

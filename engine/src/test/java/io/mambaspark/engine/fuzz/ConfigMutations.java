@@ -10,11 +10,33 @@ import java.util.SplittableRandom;
 final class ConfigMutations {
   private static final List<String> KEYS =
       List.of(
-          "model_type", "hidden_act", "hidden_size", "intermediate_size", "expand",
-          "num_hidden_layers", "vocab_size", "state_size", "conv_kernel", "time_step_rank",
-          "use_conv_bias", "use_bias", "layer_norm_epsilon", "mixer_rms_eps",
-          "tie_word_embeddings", "d_model", "n_layer", "ssm_cfg", "rms_norm", "attn_layer_idx",
-          "d_intermediate", "pad_vocab_size_multiple", "tie_embeddings", "d_state", "dt_rank");
+          "model_type",
+          "hidden_act",
+          "hidden_size",
+          "intermediate_size",
+          "expand",
+          "num_hidden_layers",
+          "vocab_size",
+          "state_size",
+          "conv_kernel",
+          "time_step_rank",
+          "use_conv_bias",
+          "use_bias",
+          "layer_norm_epsilon",
+          "mixer_rms_eps",
+          "tie_word_embeddings",
+          "d_model",
+          "n_layer",
+          "ssm_cfg",
+          "rms_norm",
+          "attn_layer_idx",
+          "d_intermediate",
+          "pad_vocab_size_multiple",
+          "tie_embeddings");
+
+  /** Keys inside of ssm_cfg. */
+  private static final List<String> INNER =
+      List.of("layer", "d_state", "d_conv", "expand", "dt_rank", "conv_bias", "bias");
 
   /** Keys of which no value can be wrong. */
   private static final List<String> UNREAD =
@@ -37,7 +59,8 @@ final class ConfigMutations {
         return Expected.EITHER;
       }
       case 5 -> {
-        set(folder, pick(random, KEYS), pick(random, List.of("0", "-1", "1e9", "\"x\"", "[[]]")));
+        String inner = "{\"%s\": %s}".formatted(pick(random, INNER), HostileValues.json(random, 4));
+        set(folder, "ssm_cfg", inner);
         return Expected.EITHER;
       }
       case 6 -> {
@@ -45,9 +68,20 @@ final class ConfigMutations {
             pick(
                 random,
                 List.of(
-                    "null", "-1", "Infinity", "-Infinity", "NaN", "1e400", "[0.0, Infinity]", "0",
-                    "{\"a\": {\"b\": [1, {}]}}", "[".repeat(900) + "]".repeat(900), "\"\\u0000\"",
-                    "\"" + "x".repeat(100_000) + "\"", "\"\\ud800\"", "12345678901234567890"));
+                    "null",
+                    "-1",
+                    "Infinity",
+                    "-Infinity",
+                    "NaN",
+                    "1e400",
+                    "[0.0, Infinity]",
+                    "0",
+                    "{\"a\": {\"b\": [1, {}]}}",
+                    "[".repeat(900) + "]".repeat(900),
+                    "\"\\u0000\"",
+                    "\"" + "x".repeat(100_000) + "\"",
+                    "\"\\ud800\"",
+                    "12345678901234567890"));
         set(folder, pick(random, UNREAD), value);
         return Expected.SAME;
       }
@@ -68,7 +102,11 @@ final class ConfigMutations {
     folder.text(
         CONFIG,
         config.substring(0, end).replace("\"" + key + "\":", "\"was " + key + "\":")
-            + ", \"" + key + "\": " + value + "}");
+            + ", \""
+            + key
+            + "\": "
+            + value
+            + "}");
   }
 
   /** More of it than there is room for. */
@@ -110,8 +148,19 @@ final class ConfigMutations {
             pick(
                 random,
                 List.of(
-                    "", " ", "null", "[]", "\"x\"", "{", "{}", "{} {}", "\u0000", "\ufeff{}",
-                    "<html>", "version https://git-lfs.github.com/spec/v1\n", "{\"model_type\":")));
+                    "",
+                    " ",
+                    "null",
+                    "[]",
+                    "\"x\"",
+                    "{",
+                    "{}",
+                    "{} {}",
+                    "\u0000",
+                    "\ufeff{}",
+                    "<html>",
+                    "version https://git-lfs.github.com/spec/v1\n",
+                    "{\"model_type\":")));
         return Expected.REFUSED;
       }
     }

@@ -19,8 +19,7 @@ enum Expected {
     if (this == SAME && other == SAME) {
       return SAME;
     }
-    boolean bothLoad =
-        (this == SAME || this == LOADED) && (other == SAME || other == LOADED);
+    boolean bothLoad = (this == SAME || this == LOADED) && (other == SAME || other == LOADED);
     // A second mutation may take back what the first one was to be refused for.
     return bothLoad ? LOADED : EITHER;
   }

@@ -86,7 +86,9 @@ final class HostileFolder {
       note.codePoints()
           .limit(300)
           .forEach(
-              c -> text.append(c >= ' ' && c < 0x7f ? Character.toString(c) : "\\u%04x".formatted(c)));
+              c ->
+                  text.append(
+                      c >= ' ' && c < 0x7f ? Character.toString(c) : "\\u%04x".formatted(c)));
     }
     return text.toString();
   }

@@ -75,8 +75,18 @@ final class IndexMutations {
             pick(
                 random,
                 List.of(
-                    "a b" + suffix, "-rf", "%2e%2e%2f" + suffix, "$(x)", "x".repeat(255), "~",
-                    ".hidden", "a:b", "index.json.json", "one.two", "*", "&#46;&#46;&#47;x"));
+                    "a b" + suffix,
+                    "-rf",
+                    "%2e%2e%2f" + suffix,
+                    "$(x)",
+                    "x".repeat(255),
+                    "~",
+                    ".hidden",
+                    "a:b",
+                    "index.json.json",
+                    "one.two",
+                    "*",
+                    "&#46;&#46;&#47;x"));
         folder.note("%s is called %s", shard, name);
         folder.files.put(name, folder.files.remove(shard));
         shardOf.replaceAll((t, s) -> s.equals(shard) ? name : s);
@@ -115,15 +125,16 @@ final class IndexMutations {
   }
 
   private Expected dealt(Function<String, List<String>> shardsOf, Expected expected) {
+    Original.SHARDS.forEach(shard -> folder.files.remove(shard + suffix));
     Map<String, Map<String, Tensor>> parts = new LinkedHashMap<>();
     tensors.forEach(
         (name, tensor) ->
             shardsOf
                 .apply(name)
-                .forEach(s -> parts.computeIfAbsent(s, x -> new LinkedHashMap<>()).put(name, tensor)));
+                .forEach(
+                    s -> parts.computeIfAbsent(s, x -> new LinkedHashMap<>()).put(name, tensor)));
     parts.forEach(
-        (name, part) ->
-            folder.files.put(name + suffix, folder.original().format().bytes(part)));
+        (name, part) -> folder.files.put(name + suffix, folder.original().format().bytes(part)));
     return expected;
   }
 

@@ -142,8 +142,26 @@ final class JsonMutations {
         pick(
             random,
             List.of(
-                ",", ":", "{", "}", "[", "]", "\"", "\\", "\u0000", "\u00a0", "\ufeff", "// x\n",
-                "/* x */", "# x\n", "'", "\"x\":1,", "NaN", "\"\\u\"", "\"\\ud800\"", "\u007f"));
+                ",",
+                ":",
+                "{",
+                "}",
+                "[",
+                "]",
+                "\"",
+                "\\",
+                "\u0000",
+                "\u00a0",
+                "\ufeff",
+                "// x\n",
+                "/* x */",
+                "# x\n",
+                "'",
+                "\"x\":1,",
+                "NaN",
+                "\"\\u\"",
+                "\"\\ud800\"",
+                "\u007f"));
     folder.note("%s before token %d", strange, at);
     tokens.add(at, strange);
     return Expected.EITHER;

@@ -106,7 +106,7 @@ record Original(
   /** One in each layout, and golden ones that other software has written. */
   static List<Original> all() {
     Map<String, Tensor> huggingFace = new LinkedHashMap<>();
-    Map<String, Tensor> stateSpaces = tensors();
+    Map<String, Tensor> stateSpaces = smallModel();
     stateSpaces.forEach(
         (name, tensor) -> huggingFace.put(name.replace(".embedding.", ".embeddings."), tensor));
     String hfConfig =
@@ -145,7 +145,7 @@ record Original(
   }
 
   /** A model of two layers in all three dtypes. */
-  private static Map<String, Tensor> tensors() {
+  private static Map<String, Tensor> smallModel() {
     MambaConfig config = MambaConfig.of(4, 2, 8);
     SplittableRandom random = new SplittableRandom(1);
     Map<String, Tensor> tensors = new LinkedHashMap<>();
@@ -194,6 +194,11 @@ record Original(
           };
       return new TorchTensor(
           type, key, elements, 0, Arrays.stream(shape).asLongStream().toArray(), strides);
+    }
+
+    String shown() {
+      return "%s %s of %d, %d %s %s"
+          .formatted(type, key, elements, offset, Arrays.toString(shape), Arrays.toString(strides));
     }
 
     void pickle(String name, Pickler pickler) {

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Predicate;
 
 /** A right zip archive of stored entries, taken apart so that it can be put together otherwise. */
 final class ZipArchive {
@@ -58,6 +59,12 @@ final class ZipArchive {
     return end() - LOCATOR_BYTES - END64_BYTES;
   }
 
+  /** Whether sizes and places stand in zip64 fields only. */
+  boolean isWide() {
+    return file.getInt(end() + 16) == -1;
+  }
+
+  /** Whether there is a record of zip64, which may say again what the other one says. */
   boolean isZip64() {
     return end() > LOCATOR_BYTES && file.getInt(end() - LOCATOR_BYTES) == 0x07064b50;
   }
@@ -66,12 +73,21 @@ final class ZipArchive {
     return parts;
   }
 
-  Part part(String suffix) {
-    return parts.stream().filter(part -> part.name.endsWith(suffix)).findFirst().orElseThrow();
+  Part part(String name) {
+    return first(part -> part.name.equals(name));
   }
 
   Part pickle() {
-    return part("/data.pkl");
+    return first(part -> part.name.endsWith("/data.pkl"));
+  }
+
+  /** One of a tensor's bytes. */
+  Part storage() {
+    return first(part -> part.name.contains("/data/"));
+  }
+
+  private Part first(Predicate<Part> wanted) {
+    return parts.stream().filter(wanted).findFirst().orElseThrow();
   }
 
   String root() {

@@ -9,13 +9,11 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
-import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import java.util.zip.Deflater;
@@ -23,65 +21,6 @@ import java.util.zip.DeflaterOutputStream;
 
 /** Damages the zip archive around a pickle: its entries, and what its headers say of them. */
 final class ZipMutations {
-  /** A field of a header: where it begins there, and its bytes. */
-  private record Field(String name, int at, int bytes) {}
-
-  private static final List<Field> LOCAL =
-      List.of(
-          new Field("signature", 0, 4),
-          new Field("flags", 6, 2),
-          new Field("method", 8, 2),
-          new Field("compressed size", 18, 4),
-          new Field("size", 22, 4),
-          new Field("length of the name", 26, 2),
-          new Field("length of the extra field", 28, 2),
-          new Field("name", 30, 1));
-
-  private static final List<Field> CENTRAL =
-      List.of(
-          new Field("signature", 0, 4),
-          new Field("version made by", 4, 2),
-          new Field("version needed", 6, 2),
-          new Field("flags", 8, 2),
-          new Field("method", 10, 2),
-          new Field("time", 12, 4),
-          new Field("crc", 16, 4),
-          new Field("compressed size", 20, 4),
-          new Field("size", 24, 4),
-          new Field("length of the name", 28, 2),
-          new Field("length of the extra field", 30, 2),
-          new Field("length of the comment", 32, 2),
-          new Field("disk", 34, 2),
-          new Field("attributes", 38, 4),
-          new Field("place", 42, 4),
-          new Field("name", 46, 1));
-
-  private static final List<Field> END =
-      List.of(
-          new Field("signature", 0, 4),
-          new Field("disk", 4, 2),
-          new Field("disk of the directory", 6, 2),
-          new Field("entries here", 8, 2),
-          new Field("entries", 10, 2),
-          new Field("size of the directory", 12, 4),
-          new Field("place of the directory", 16, 4),
-          new Field("length of the comment", 20, 2));
-
-  private static final List<Field> END64 =
-      List.of(
-          new Field("signature", 0, 4),
-          new Field("size", 4, 8),
-          new Field("entries here", 24, 8),
-          new Field("entries", 32, 8),
-          new Field("size of the directory", 40, 8),
-          new Field("place of the directory", 48, 8),
-          new Field("signature of the locator", 56, 4),
-          new Field("place of this record", 64, 8));
-
-  /** Says nothing about where the bytes are and what they mean. */
-  private static final Set<String> UNREAD =
-      Set.of("version made by", "version needed", "time", "crc", "attributes");
-
   private final HostileFolder folder;
   private final SplittableRandom random;
   private final String file;
@@ -92,7 +31,9 @@ final class ZipMutations {
     this.folder = folder;
     this.random = random;
     this.file = pick(random, folder.weights());
-    this.bytes = folder.files.get(file).clone();
+    byte[] original = folder.files.get(file).clone();
+    ZipArchive whole = new ZipArchive(original);
+    this.bytes = random.nextInt(4) == 0 ? whole.with(whole.pickle().bytes(), true) : original;
     this.archive = new ZipArchive(bytes);
   }
 
@@ -155,16 +96,23 @@ final class ZipMutations {
 
   private Expected wrongField() {
     Part part = pick(random, archive.parts());
-    List<Field> fields = pick(random, archive.isZip64() ? List.of(LOCAL, CENTRAL, END, END64) : List.of(LOCAL, CENTRAL, END));
+    List<ZipField> fields =
+        pick(
+            random,
+            archive.isZip64()
+                ? List.of(ZipField.LOCAL, ZipField.CENTRAL, ZipField.END, ZipField.END64)
+                : List.of(ZipField.LOCAL, ZipField.CENTRAL, ZipField.END));
     int header =
-        fields == LOCAL
+        fields == ZipField.LOCAL
             ? part.local()
-            : fields == CENTRAL ? part.central() : fields == END ? archive.end() : archive.end64();
-    Field field = pick(random, fields);
+            : fields == ZipField.CENTRAL
+                ? part.central()
+                : fields == ZipField.END ? archive.end() : archive.end64();
+    ZipField field = pick(random, fields);
     ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
-    int at = header + field.at;
+    int at = header + field.at();
     long right =
-        switch (field.bytes) {
+        switch (field.bytes()) {
           case 1 -> buffer.get(at) & 0xff;
           case 2 -> buffer.getShort(at) & 0xffff;
           case 4 -> buffer.getInt(at) & 0xffffffffL;
@@ -172,24 +120,37 @@ final class ZipMutations {
         };
     long wrong =
         random.nextInt(4) == 0 ? random.nextInt(bytes.length) : HostileValues.number(random, right);
-    switch (field.bytes) {
-      case 1 -> buffer.put(at, (byte) wrong);
-      case 2 -> buffer.putShort(at, (short) wrong);
-      case 4 -> buffer.putInt(at, (int) wrong);
-      default -> buffer.putLong(at, wrong);
+    write(buffer, at, field.bytes(), wrong);
+    if (field.name().equals("entries")) {
+      // The number stands there twice and must be the same.
+      write(buffer, at - field.bytes(), field.bytes(), wrong);
     }
-    folder.note("%s of header at %d is %d, not %d", field.name, header, wrong, right);
-    return put(bytes, UNREAD.contains(field.name) ? Expected.SAME : Expected.EITHER);
+    folder.note("%s of header at %d is %d, not %d", field.name(), header, wrong, right);
+    return put(bytes, ZipField.UNREAD.contains(field.name()) ? Expected.SAME : Expected.EITHER);
+  }
+
+  private static void write(ByteBuffer buffer, int at, int bytes, long value) {
+    switch (bytes) {
+      case 1 -> buffer.put(at, (byte) value);
+      case 2 -> buffer.putShort(at, (short) value);
+      case 4 -> buffer.putInt(at, (int) value);
+      default -> buffer.putLong(at, value);
+    }
   }
 
   /** Really compressed, or only said to be; then both sizes are those of what is there. */
   private Expected deflated() {
     Part chosen = random.nextBoolean() ? archive.pickle() : pick(random, archive.parts());
     int method = pick(random, List.of(8, 8, 8, 9, 12, 14, 93, 99, 0xffff));
+    // A megabyte of zeros becomes a thousand bytes.
+    byte[] content =
+        switch (random.nextInt(3)) {
+          case 0 -> chosen.bytes();
+          case 1 -> deflate(chosen.bytes());
+          default -> deflate(new byte[1 << 20]);
+        };
     TorchWriter writer = new TorchWriter();
     for (Part part : archive.parts()) {
-      byte[] zeros = new byte[random.nextInt(4) == 0 ? 1 << 20 : part.bytes().length];
-      byte[] content = random.nextBoolean() ? part.bytes() : deflate(zeros);
       if (part == chosen) {
         writer.entry(part.name(), part.name(), method, content);
       } else {
@@ -198,8 +159,7 @@ final class ZipMutations {
     }
     folder.note("%s is compressed by method %d", chosen.name(), method);
     byte[] changed = writer.bytes();
-    boolean read =
-        chosen.name().contains("/data") || chosen.name().endsWith("/byteorder");
+    boolean read = chosen.name().contains("/data") || chosen.name().endsWith("/byteorder");
     if (random.nextBoolean()) {
       // Back to stored, with the size that it claims to have once it is inflated.
       Part liar = new ZipArchive(changed).part(chosen.name());
@@ -245,7 +205,7 @@ final class ZipMutations {
                 "a\nb",
                 "\ue000",
                 root + "/data.pkl\u0000",
-                root + "/.data/serialization_id"));
+                root + "/.data/x"));
     switch (random.nextInt(5)) {
       case 0, 1 -> {
         folder.note("entry %s", name);
@@ -253,7 +213,8 @@ final class ZipMutations {
         return put(write(parts).bytes(), Expected.SAME);
       }
       case 2 -> {
-        String pickle = pick(random, List.of("/data.pkl", "x/data.pkl", root + "/data.pkl/data.pkl"));
+        String pickle =
+            pick(random, List.of("/data.pkl", "x/data.pkl", root + "/data.pkl/data.pkl"));
         folder.note("a second pickle, %s", pickle);
         parts.add(at, new Part(pickle, archive.pickle().bytes(), 0, 0));
         return put(write(parts).bytes(), Expected.REFUSED);
@@ -266,7 +227,7 @@ final class ZipMutations {
       }
       default -> {
         // In the directory one name, at the entry itself another one of the same length.
-        Part chosen = random.nextBoolean() ? archive.pickle() : archive.part("/data/0");
+        Part chosen = random.nextBoolean() ? archive.pickle() : archive.storage();
         TorchWriter writer = new TorchWriter();
         for (Part part : parts) {
           String local = part == chosen ? "x" + part.name().substring(1) : part.name();
@@ -281,10 +242,10 @@ final class ZipMutations {
   /** Entries that share bytes: in some zip bombs all hold the same ones. */
   private Expected overlapping() {
     List<Part> parts = archive.parts();
-    Part victim = archive.part("/data/0");
+    Part victim = archive.storage();
     Part other = pick(random, parts);
     ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
-    if (archive.isZip64()) {
+    if (archive.isWide()) {
       return Expected.SAME;
     }
     if (random.nextBoolean()) {
@@ -318,14 +279,14 @@ final class ZipMutations {
     int last = buffer.position() - ZipArchive.END_BYTES;
     if (random.nextBoolean()) {
       folder.note("the end again %d bytes behind the end", length);
-      boolean lost = archive.isZip64();
+      boolean lost = archive.isWide();
       return put(
           Arrays.copyOf(buffer.array(), buffer.position()),
           lost ? Expected.REFUSED : Expected.SAME);
     }
-    Field field = pick(random, END);
-    folder.note("another end %d bytes behind the end, without its %s", length, field.name);
-    Arrays.fill(buffer.array(), last + field.at, last + field.at + field.bytes, (byte) 0x55);
+    ZipField field = pick(random, ZipField.END);
+    folder.note("another end %d bytes behind the end, without its %s", length, field.name());
+    Arrays.fill(buffer.array(), last + field.at(), last + field.at() + field.bytes(), (byte) 0x55);
     return put(Arrays.copyOf(buffer.array(), buffer.position()), Expected.EITHER);
   }
 
@@ -346,9 +307,5 @@ final class ZipMutations {
     parts.add(new Part("inner.zip", nested, 0, 0));
     folder.note("and all of it again in one");
     return put(write(parts).bytes(), Expected.SAME);
-  }
-
-  static byte[] ascii(String text) {
-    return text.getBytes(StandardCharsets.US_ASCII);
   }
 }

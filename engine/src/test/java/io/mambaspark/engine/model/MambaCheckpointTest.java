@@ -149,6 +149,18 @@ class MambaCheckpointTest {
   }
 
   @Test
+  void aVeryLongNameIsCutInTheMessage() throws IOException {
+    tensors.put("t".repeat(40_000), Tensor.f32(new int[] {8}, new float[8]));
+
+    refused(
+        write(TIED),
+        "Cannot load tensor "
+            + "t".repeat(120)
+            + "… (40000 characters) from model.safetensors: a Mamba model with this config.json has"
+            + " no such tensor");
+  }
+
+  @Test
   void aTensorUnderTwoNamesIsRefused() throws IOException {
     tensors.put("backbone.embeddings.weight", Tensor.f32(shape("embedding.weight"), new float[32]));
 

@@ -181,6 +181,13 @@ class MambaConfigTest {
             huggingFace(", 'expand': 30000"),
             "expand times the model's width is 23040000; expected at most 16777216"),
         arguments(
+            huggingFace(", 'intermediate_size': 16777216, 'state_size': 64"),
+            "16777216 channels of 64 states and a convolution over 4 make more than 1073741824"
+                + " numbers a layer"),
+        arguments(
+            huggingFace(", 'hidden_act': '" + "\ue000".repeat(500_000) + "'"),
+            "hidden_act is \"" + "\\ue000".repeat(19) + "… (500002 characters)" + runs + "silu"),
+        arguments(
             huggingFace(", 'use_bias': 'yes'"), "use_bias is \"yes\"; expected true or false"),
         arguments(
             huggingFace(", 'layer_norm_epsilon': -1"),

@@ -1,0 +1,158 @@
+package io.mambaspark.engine.fuzz;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.sun.management.ThreadMXBean;
+import io.mambaspark.engine.checkpoint.CheckpointException;
+import io.mambaspark.engine.checkpoint.StoredTensor;
+import io.mambaspark.engine.fuzz.HostileCases.Case;
+import io.mambaspark.engine.fuzz.Original.Format;
+import io.mambaspark.engine.model.MambaCheckpoint;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * What came of reading a folder: opening it, its fingerprint, and loading it.
+ *
+ * @param fingerprint null where the folder was refused
+ * @param refusal null where it loaded
+ * @param bytes what this thread allocated
+ */
+record Reading(String fingerprint, CheckpointException refusal, long bytes) {
+  private static final int MOST_CHARACTERS = 1_000;
+
+  /**
+   * Bytes that may be allocated whatever the files hold. Most of it are the names of the tensors of
+   * 4096 layers, the most that a config may ask for; then half a megabyte of floats to fingerprint.
+   */
+  static final long FIXED_BYTES = 6 << 20;
+
+  /**
+   * Bytes that may be allocated for each byte of the files. Dearest are tokens of a byte or two
+   * that become an object each: an empty dict in a pickle, kept in its memo, takes about 110 for
+   * each byte, an empty list in JSON 20. When it is loaded a weight in BF16 takes up to 64 for each
+   * byte where it is alone in a row of a matrix.
+   */
+  static final long BYTES_A_BYTE = 160;
+
+  private static final ThreadMXBean ALLOCATION = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  /** Reads {@code path}, where {@code folder} stands. */
+  static Reading of(HostileFolder folder, Path path) throws IOException {
+    String fingerprint = null;
+    CheckpointException refusal = null;
+    long before = ALLOCATION.getCurrentThreadAllocatedBytes();
+    long bytes = 0;
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(WatchedFolder.watch(path))) {
+      try {
+        fingerprint = checkpoint.fingerprint();
+      } catch (CheckpointException e) {
+        refusal = e;
+      }
+      try {
+        long packed = checkpoint.load().packedBytes();
+        bytes = ALLOCATION.getCurrentThreadAllocatedBytes() - before;
+        assertThat(packed).as("packed bytes").isEqualTo(checkpoint.packedBytes());
+        assertThat(refusal).as("refusal by the fingerprint of what loads").isNull();
+      } catch (CheckpointException e) {
+        assertThat(fingerprint).as("fingerprint of what does not load").isNull();
+        refusal = e;
+      }
+      if (refusal == null && folder.original().format() == Format.SAFETENSORS) {
+        checkSafetensors(folder, checkpoint);
+      }
+    } catch (CheckpointException e) {
+      refusal = e;
+    }
+    if (refusal != null) {
+      bytes = ALLOCATION.getCurrentThreadAllocatedBytes() - before;
+    }
+    return new Reading(fingerprint, refusal, bytes);
+  }
+
+  static long allowedBytes(HostileFolder folder) {
+    return FIXED_BYTES + BYTES_A_BYTE * folder.bytes();
+  }
+
+  /**
+   * Checks it against what had to come of it; {@code original} is the fingerprint of the unharmed
+   * folder.
+   */
+  void check(Case read, String original) {
+    HostileFolder folder = read.folder();
+    assertThat(bytes).as("allocated bytes").isLessThan(allowedBytes(folder));
+    if (refusal != null) {
+      checkMessage(refusal.getMessage());
+    }
+    switch (read.expected()) {
+      case SAME -> {
+        assertLoaded();
+        assertThat(fingerprint).isEqualTo(original);
+      }
+      case LOADED -> assertLoaded();
+      case REFUSED -> assertThat(refusal).as("refusal").isNotNull();
+      case EITHER -> {}
+    }
+  }
+
+  private void assertLoaded() {
+    if (refusal != null) {
+      throw new AssertionError("It is refused", refusal);
+    }
+  }
+
+  private static void checkMessage(String message) {
+    assertThat(message).isNotBlank().hasSizeLessThan(MOST_CHARACTERS);
+    assertThat(message.lines()).hasSize(1);
+    assertThat(message.chars()).noneMatch(Character::isISOControl);
+    // That would be this test's fault, and hide what it looks for.
+    assertThat(message).doesNotContain("Map failed", "Too many open files", "No space left");
+  }
+
+  /** Where in main it was refused. */
+  String place() {
+    for (StackTraceElement frame : refusal.getStackTrace()) {
+      // These make exceptions for others.
+      if (!frame.getMethodName().matches("refused|unexpected|unsupported|<init>")) {
+        return frame.getFileName() + ":" + frame.getLineNumber();
+      }
+    }
+    throw new IllegalStateException("an exception from nowhere", refusal);
+  }
+
+  /** Reads the tensors' bytes again as the headers say, in a simpler way. */
+  private static void checkSafetensors(HostileFolder folder, MambaCheckpoint checkpoint)
+      throws IOException {
+    Map<String, JsonNode> headers = new HashMap<>();
+    for (StoredTensor tensor : checkpoint.tensors().values()) {
+      byte[] file = folder.files.get(tensor.source());
+      if (file == null) {
+        assertThat(folder.links).containsKey(tensor.source());
+        continue;
+      }
+      int length = (int) ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN).getLong();
+      JsonNode header = headers.get(tensor.source());
+      if (header == null) {
+        header = JSON.readTree(file, Long.BYTES, length);
+        headers.put(tensor.source(), header);
+      }
+      JsonNode entry = header.get(tensor.name());
+      assertThat(tensor.dtype().name()).isEqualTo(entry.get("dtype").asText());
+      assertThat(JSON.<JsonNode>valueToTree(tensor.shape())).isEqualTo(entry.get("shape"));
+      int begin = Long.BYTES + length + entry.get("data_offsets").get(0).asInt();
+      int end = Long.BYTES + length + entry.get("data_offsets").get(1).asInt();
+      assertThat(tensor.byteSize()).isEqualTo(end - begin);
+      tensor.forEachChunk(
+          1 << 20, chunk -> assertThat(chunk).isEqualTo(ByteBuffer.wrap(file, begin, end - begin)));
+    }
+  }
+}

@@ -1,0 +1,232 @@
+package io.mambaspark.engine.fuzz;
+
+import static io.mambaspark.engine.fuzz.HostileValues.pick;
+
+import io.mambaspark.engine.checkpoint.TorchWriter;
+import io.mambaspark.engine.checkpoint.TorchWriter.Pickler;
+import io.mambaspark.engine.fuzz.Original.TorchTensor;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+
+/** Writes PyTorch archives whose tensors claim what is not there, or far more than is there. */
+final class TorchMutations {
+  private static final int REBUILD = 0;
+  private static final int ARGUMENTS = 1;
+
+  private TorchMutations() {}
+
+  /** A right archive but for one number, name or type of one tensor. */
+  static Expected wrongTensor(HostileFolder folder, SplittableRandom random) {
+    String file = pick(random, folder.weights());
+    Map<String, TorchTensor> tensors = new LinkedHashMap<>();
+    TorchWriter archive = new TorchWriter();
+    int index = 0;
+    for (var entry : folder.original().tensors().entrySet()) {
+      int shard = index++ % Original.SHARDS.size();
+      if (!folder.original().shards() || file.startsWith(Original.SHARDS.get(shard))) {
+        String key = Integer.toString(tensors.size());
+        tensors.put(entry.getKey(), TorchTensor.of(entry.getValue(), key));
+        archive.entry("m/data/" + key, entry.getValue().bytes());
+      }
+    }
+    String name = pick(random, List.copyOf(tensors.keySet()));
+    TorchTensor right = tensors.get(name);
+    TorchTensor wrong = wrong(right, tensors.size(), random);
+    folder.note("%s, %s is %s", file, name, wrong.shown());
+    tensors.put(name, wrong);
+    Pickler pickler = Pickler.protocol2().op('}', '(');
+    tensors.forEach((n, tensor) -> tensor.pickle(n, pickler));
+    folder.files.put(file, archive.entry("m/data.pkl", pickler.op('u').end()).bytes());
+    return wrong.shown().equals(right.shown()) ? Expected.SAME : Expected.EITHER;
+  }
+
+  private static TorchTensor wrong(TorchTensor t, int keys, SplittableRandom random) {
+    long[] shape = t.shape();
+    long[] strides = t.strides();
+    String type = t.type();
+    String key = t.key();
+    long elements = t.elements();
+    long offset = t.offset();
+    switch (random.nextInt(9)) {
+      case 0 ->
+          type =
+              pick(
+                  random,
+                  List.of(
+                      "FloatStorage",
+                      "HalfStorage",
+                      "BFloat16Storage",
+                      "DoubleStorage",
+                      "LongStorage",
+                      "BoolStorage",
+                      "UntypedStorage"));
+      case 1 ->
+          key =
+              random.nextBoolean()
+                  ? Integer.toString(random.nextInt(keys))
+                  : HostileValues.text(random);
+      case 2 -> elements = HostileValues.number(random, elements);
+      case 3 -> offset = HostileValues.number(random, random.nextBoolean() ? 0 : elements);
+      case 4 -> shape = wrong(shape, random);
+      case 5 -> strides = wrong(strides, random);
+      case 6 -> {
+        shape = wrong(shape, random);
+        strides = wrong(strides, random);
+      }
+      case 7 -> {
+        // Every element the same one: as many as wanted, in a few bytes.
+        strides = new long[shape.length];
+        shape = wrong(shape, random);
+      }
+      default -> {
+        int rank = pick(random, List.of(0, 15, 16, 17, 100, 5_000));
+        shape = new long[rank];
+        strides = new long[rank];
+        Arrays.fill(shape, pick(random, List.of(0L, 1L, (long) Integer.MAX_VALUE, Long.MAX_VALUE)));
+        Arrays.fill(strides, 1);
+      }
+    }
+    return new TorchTensor(type, key, elements, offset, shape, strides);
+  }
+
+  private static long[] wrong(long[] right, SplittableRandom random) {
+    int length = random.nextInt(4) == 0 ? random.nextInt(right.length + 3) : right.length;
+    long[] wrong = Arrays.copyOf(right, length);
+    if (length > 0) {
+      int at = random.nextInt(length);
+      wrong[at] = HostileValues.number(random, wrong[at]);
+    }
+    return wrong;
+  }
+
+  /** Small files that say the same thing many times. */
+  static Expected bomb(HostileFolder folder, SplittableRandom random) {
+    if (folder.original().shards()) {
+      return wrongTensor(folder, random);
+    }
+    String file = folder.original().format().file();
+    switch (random.nextInt(3)) {
+      case 0 -> folder.files.put(file, longShapes(folder, random));
+      case 1 -> folder.files.put(file, longKeys(folder, random));
+      default -> folder.files.put(file, sharedStorage(folder, random));
+    }
+    return Expected.REFUSED;
+  }
+
+  /** A tuple of many numbers, made once, is the shape of many tensors. */
+  private static byte[] longShapes(HostileFolder folder, SplittableRandom random) {
+    int rank = pick(random, List.of(17, 1_000, 9_000));
+    int tensors = random.nextInt(1, 3_000);
+    folder.note("%d tensors with one shape of %d numbers", tensors, rank);
+    Pickler pickler = memoized(Pickler.protocol2(), "0", 1, ones(rank), ones(rank));
+    pickler.op('}');
+    for (int i = 0; i < tensors; i++) {
+      pickler.op('M', i & 0xff, i >> 8, 'h', REBUILD, 'h', ARGUMENTS, 'R', 's');
+    }
+    return new TorchWriter()
+        .entry("m/data/0", new byte[4])
+        .entry("m/data.pkl", pickler.end())
+        .bytes();
+  }
+
+  /** A storage with a long name, of which many tensors are views. */
+  private static byte[] longKeys(HostileFolder folder, SplittableRandom random) {
+    String key = "k".repeat(pick(random, List.of(1_000, 60_000)));
+    int tensors = random.nextInt(1, 3_000);
+    folder.note("%d tensors of a storage with a name of %d characters", tensors, key.length());
+    Pickler pickler = memoized(Pickler.protocol2(), key, 1, ones(1), ones(1));
+    pickler.op('}');
+    for (int i = 0; i < tensors; i++) {
+      pickler.text("t" + i).op('h', REBUILD, 'h', ARGUMENTS, 'R', 's');
+    }
+    return new TorchWriter()
+        .entry("m/data/" + key, new byte[4])
+        .entry("m/data.pkl", pickler.end())
+        .bytes();
+  }
+
+  /** All tensors of many layers are views of one storage. */
+  private static byte[] sharedStorage(HostileFolder folder, SplittableRandom random) {
+    int layers = random.nextInt(10, 300);
+    int width = 128;
+    folder.note("%d layers in one storage", layers);
+    folder.text(
+        HostileFolder.CONFIG,
+        "{\"d_model\": %d, \"n_layer\": %d, \"vocab_size\": 8}".formatted(width, layers));
+    int elements = 4 * width * width;
+    Map<String, long[]> layer = new LinkedHashMap<>();
+    layer.put("norm.weight", new long[] {width});
+    layer.put("mixer.A_log", new long[] {2 * width, 16});
+    layer.put("mixer.D", new long[] {2 * width});
+    layer.put("mixer.in_proj.weight", new long[] {4 * width, width});
+    layer.put("mixer.conv1d.weight", new long[] {2 * width, 1, 4});
+    layer.put("mixer.x_proj.weight", new long[] {width / 16 + 32, 2 * width});
+    layer.put("mixer.dt_proj.weight", new long[] {2 * width, width / 16});
+    layer.put("mixer.dt_proj.bias", new long[] {2 * width});
+    layer.put("mixer.out_proj.weight", new long[] {width, 2 * width});
+    Pickler pickler = Pickler.protocol2();
+    int memo = 0;
+    for (long[] shape : layer.values()) {
+      memoized(pickler, memo, "0", elements, shape, strides(shape));
+      memo += 2;
+    }
+    pickler.op('}');
+    pickler.text("backbone.embedding.weight");
+    pickler.tensor("FloatStorage", "0", elements, 0, new long[] {8, width}, new long[] {width, 1});
+    pickler.op('s').text("backbone.norm_f.weight");
+    pickler.tensor("FloatStorage", "0", elements, 0, new long[] {width}, ones(1)).op('s');
+    for (int i = 0; i < layers; i++) {
+      int view = 0;
+      for (String name : layer.keySet()) {
+        pickler.text("backbone.layers." + i + "." + name);
+        pickler.op('h', view + REBUILD, 'h', view + ARGUMENTS, 'R', 's');
+        view += 2;
+      }
+    }
+    return new TorchWriter()
+        .entry("m/data/0", new byte[4 * elements])
+        .entry("m/data.pkl", pickler.end())
+        .entry("m/version", "3\n".getBytes(StandardCharsets.US_ASCII))
+        .bytes();
+  }
+
+  private static Pickler memoized(
+      Pickler pickler, String key, long elements, long[] shape, long[] strides) {
+    return memoized(pickler, 0, key, elements, shape, strides);
+  }
+
+  /** Puts a tensor's function and arguments into the memo, and leaves nothing on the stack. */
+  private static Pickler memoized(
+      Pickler pickler, int memo, String key, long elements, long[] shape, long[] strides) {
+    return pickler
+        .global("torch._utils", "_rebuild_tensor_v2")
+        .op('q', memo + REBUILD, '0', '(')
+        .storage("FloatStorage", key, elements)
+        .integer(0)
+        .integers(shape)
+        .integers(strides)
+        .op(0x89)
+        .global("collections", "OrderedDict")
+        .op(')', 'R', 't', 'q', memo + ARGUMENTS, '0');
+  }
+
+  private static long[] ones(int length) {
+    long[] ones = new long[length];
+    Arrays.fill(ones, 1);
+    return ones;
+  }
+
+  private static long[] strides(long[] shape) {
+    long[] strides = new long[shape.length];
+    long elements = 1;
+    for (int i = shape.length - 1; i >= 0; i--) {
+      strides[i] = elements;
+      elements *= shape[i];
+    }
+    return strides;
+  }
+}

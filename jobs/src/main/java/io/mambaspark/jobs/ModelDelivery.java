@@ -63,7 +63,17 @@ public interface ModelDelivery extends Serializable, AutoCloseable {
 
     @Override
     public void close() {
-      sent.destroy();
+      // Executors that are still at it when Spark stops complain to its log, so they are waited
+      // for,
+      // but one that hangs not for long.
+      Thread removal = new Thread(() -> sent.destroy(true), "mamba-spark-broadcast-removal");
+      removal.setDaemon(true);
+      removal.start();
+      try {
+        removal.join(5_000);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 }

@@ -1,0 +1,196 @@
+package io.mambaspark.jobs;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+
+/**
+ * A standalone cluster of a master and two workers on this machine, and jobs that are submitted to
+ * it, as a user starts them: by the scripts.
+ */
+final class TestCluster implements AutoCloseable {
+  private static final Path ROOT = Path.of("").toAbsolutePath().getParent();
+  private static final long PATIENCE_SECONDS = 120;
+
+  private final Path logs;
+  private final Map<String, String> ports =
+      Map.of(
+          "MASTER_PORT", freePort() + "",
+          "MASTER_UI_PORT", freePort() + "",
+          "WORKER_UI_PORT", freePort() + "");
+  private String master;
+  private int jobs;
+
+  TestCluster(Path logs) {
+    this.logs = logs;
+    start();
+  }
+
+  static int freePort() {
+    // Two in a row, as the second worker has the next one.
+    try (ServerSocket socket = new ServerSocket(0)) {
+      return socket.getLocalPort() < 65_000 ? socket.getLocalPort() : 20_000;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private String script(String name, String argument) {
+    try {
+      ProcessBuilder builder = new ProcessBuilder(ROOT + "/scripts/" + name, argument);
+      builder.environment().putAll(ports);
+      builder.redirectError(ProcessBuilder.Redirect.INHERIT);
+      Process process = builder.start();
+      String out = new String(process.getInputStream().readAllBytes());
+      if (process.waitFor() != 0) {
+        throw new IllegalStateException(name + " " + argument + " failed");
+      }
+      return out.strip();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private void start() {
+    master = script("cluster.sh", "start");
+  }
+
+  void restart() {
+    close();
+    start();
+  }
+
+  @Override
+  public void close() {
+    script("cluster.sh", "stop");
+  }
+
+  /** Starts a job on the cluster. */
+  Job submit(List<String> sparkOptions, Object... arguments) {
+    return submit(master, sparkOptions, arguments);
+  }
+
+  /** Starts a job elsewhere. */
+  Job submit(String master, List<String> sparkOptions, Object... arguments) {
+    List<String> command = new ArrayList<>(List.of(ROOT + "/scripts/submit.sh"));
+    command.addAll(List.of("--driver-memory", "1g", "--executor-memory", "1g"));
+    command.addAll(sparkOptions);
+    command.add("--");
+    Arrays.stream(arguments).map(String::valueOf).forEach(command::add);
+    Path log = logs.resolve("job-" + jobs++ + ".log");
+    try {
+      ProcessBuilder builder = new ProcessBuilder(command);
+      builder.environment().put("MASTER", master);
+      builder.redirectErrorStream(true).redirectOutput(log.toFile());
+      return new Job(builder.start(), log);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** A driver. The script replaces itself by it, so it has the script's process id. */
+  record Job(Process driver, Path log) {
+    /** Waits until something is seen, and fails when the job ends before that. */
+    void until(String what, BooleanSupplier seen) {
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+      while (!seen.getAsBoolean()) {
+        if (!driver.isAlive() || System.nanoTime() > end) {
+          throw new AssertionError(
+              "The job %s before %s:%n%s"
+                  .formatted(driver.isAlive() ? "hangs" : "ended", what, output()));
+        }
+        try {
+          Thread.sleep(5);
+        } catch (InterruptedException e) {
+          throw new IllegalStateException(e);
+        }
+      }
+    }
+
+    /** Waits for the end and gives the exit code. */
+    int join() {
+      try {
+        if (!driver.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+          driver.destroyForcibly();
+          throw new AssertionError("The job does not end:%n%s".formatted(output()));
+        }
+        return driver.exitValue();
+      } catch (InterruptedException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+
+    /** As kill -9 does. */
+    void kill() {
+      driver.destroyForcibly();
+      join();
+    }
+
+    String output() {
+      try {
+        return Files.readString(log);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+
+    /** The line that tells why it failed. */
+    String error() {
+      return output().lines().filter(line -> line.startsWith("error: ")).findFirst().orElse("");
+    }
+  }
+
+  /** The executors that run now. */
+  static List<ProcessHandle> executors() {
+    return processes("org.apache.spark.executor.CoarseGrainedExecutorBackend");
+  }
+
+  List<ProcessHandle> workers() {
+    return processes("org.apache.spark.deploy.worker.Worker").stream()
+        .filter(process -> line(process).contains(master))
+        .toList();
+  }
+
+  private static List<ProcessHandle> processes(String mainClass) {
+    return ProcessHandle.allProcesses()
+        .filter(process -> line(process).contains(" " + mainClass + " "))
+        .toList();
+  }
+
+  private static String line(ProcessHandle process) {
+    // Java cuts command lines at a page.
+    try {
+      return Files.readString(Path.of("/proc/" + process.pid() + "/cmdline")).replace('\0', ' ');
+    } catch (IOException e) {
+      return "";
+    }
+  }
+
+  /** Sends a signal by its name. */
+  static void signal(String name, ProcessHandle process) {
+    run("kill", "-" + name, process.pid() + "");
+  }
+
+  static void run(String... command) {
+    try {
+      Process process = new ProcessBuilder(command).inheritIO().start();
+      if (process.waitFor() != 0) {
+        throw new IllegalStateException(String.join(" ", command) + " failed");
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}

@@ -68,8 +68,11 @@ start() {
   launch master org.apache.spark.deploy.master.Master \
     --host "$host" --port "$port" --webui-port "$ui_port"
   await 0
+  # Two names, that Spark takes them for two machines: it puts a second attempt at a slow task
+  # nowhere else.
+  local names=("$host" localhost)
   for i in 1 2; do
-    launch "worker-$i" org.apache.spark.deploy.worker.Worker --host "$host" \
+    launch "worker-$i" org.apache.spark.deploy.worker.Worker --host "${names[i - 1]}" \
       --webui-port $((worker_ui_port + i - 1)) --work-dir "$cluster/work-$i" \
       --cores "${WORKER_CORES:-1}" --memory "${WORKER_MEMORY:-2g}" "$url"
   done

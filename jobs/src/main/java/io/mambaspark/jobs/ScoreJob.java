@@ -277,7 +277,8 @@ public final class ScoreJob {
 
   /** For the page of Spark that shows jobs and stages. */
   private String description(String what, ModelSource source) {
-    String from = options.inputTable() != null ? options.inputTable() : "" + options.input();
+    String from =
+        options.inputTable() != null ? options.inputTable() : String.join(", ", options.input());
     return "Scoring %s of %s with %s (%s)"
         .formatted(what, from, source.name(), source.checkpoint().fingerprint().substring(0, 12));
   }

@@ -392,7 +392,7 @@ class FaultsTest {
     Map<String, Double> metrics = new TreeMap<>();
     for (String line : get(page + "/metrics/prometheus/").lines().toList()) {
       int name = line.indexOf("ScoringMetrics_");
-      if (name >= 0) {
+      if (name >= 0 && line.contains("_Value")) {
         String rest = line.substring(name + "ScoringMetrics_".length());
         metrics.put(rest.replaceAll("_Value.*", ""), Double.valueOf(rest.replaceAll(".*\\} ", "")));
       }
@@ -407,7 +407,8 @@ class FaultsTest {
     assertThat(metrics.get("residentModelBytes")).isGreaterThan(4e6);
     String stages = get(page + "/api/v1/applications/" + application(page) + "/stages");
     assertThat(stages)
-        .containsPattern("Scoring 24 units, at most [0-9,]+ tokens, of \\[\\S+corpus");
+        .containsPattern(
+            "Scoring 24 units, at most [0-9,]+ tokens of \\S+/corpus with demo \\([0-9a-f]{12}\\)");
     local.kill();
 
     output = own.resolve("on-executors");

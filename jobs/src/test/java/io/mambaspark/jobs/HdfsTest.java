@@ -137,7 +137,7 @@ class HdfsTest {
       throws IOException {
     Path output = new Path(files.getUri() + "/tight/scores");
     files.mkdirs(output.getParent());
-    files.setQuota(output.getParent(), 30, HdfsConstants.QUOTA_DONT_SET);
+    files.setQuota(output.getParent(), 20, HdfsConstants.QUOTA_DONT_SET);
     Cli run = score(output);
     assertThat(run.code()).isEqualTo(1);
     assertThat(run.error())

@@ -16,6 +16,10 @@ final class Failures {
    * failed task hides under several of Spark's; otherwise that of the innermost cause.
    */
   static String oneLine(Throwable failure) {
+    return HadoopFiles.redacted(line(failure));
+  }
+
+  private static String line(Throwable failure) {
     List<Throwable> chain = new ArrayList<>();
     for (Throwable t = failure; t != null && !chain.contains(t); t = t.getCause()) {
       chain.add(t);

@@ -2,6 +2,7 @@ package io.mambaspark.jobs;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -12,6 +13,7 @@ import scala.Tuple2;
 /** The file systems that the job's paths may lie on. */
 final class HadoopFiles {
   private static final String SPARK_PREFIX = "spark.hadoop.";
+  private static final Pattern LOGIN = Pattern.compile("(\\w://?/?)[^/@\\s]+:[^/@\\s]*@");
 
   private HadoopFiles() {}
 
@@ -28,6 +30,11 @@ final class HadoopFiles {
       }
     }
     return configuration;
+  }
+
+  /** A text for people and files, in which URIs have no user and password. */
+  static String redacted(String text) {
+    return text == null ? null : LOGIN.matcher(text).replaceAll("$1***@");
   }
 
   /** A path with its scheme and without dots. */

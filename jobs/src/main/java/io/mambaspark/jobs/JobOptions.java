@@ -124,10 +124,10 @@ public record JobOptions(
   /** Every option by its name on the command line, for the summary. */
   Map<String, Object> byName() {
     Map<String, Object> options = new LinkedHashMap<>();
-    options.put("model", model);
+    options.put("model", HadoopFiles.redacted(model));
     options.put("weights", weights.name().toLowerCase(Locale.ROOT));
     options.put("model-delivery", modelDelivery.option());
-    options.put("input", input);
+    options.put("input", input.stream().map(HadoopFiles::redacted).toList());
     options.put("input-format", inputFormat);
     options.put("input-table", inputTable);
     options.put("tokens-column", scoring.tokensColumn());
@@ -138,7 +138,7 @@ public record JobOptions(
     options.put("partitions", orNull(partitions));
     options.put("limit", orNull(limit));
     options.put("on-error", scoring.failOnError() ? "fail" : "quarantine");
-    options.put("output", output);
+    options.put("output", HadoopFiles.redacted(output));
     options.put("output-format", outputFormat);
     options.put("overwrite", overwrite);
     options.put("resume", resume);

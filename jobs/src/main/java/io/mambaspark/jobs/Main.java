@@ -1,6 +1,7 @@
 package io.mambaspark.jobs;
 
 import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.lang.reflect.Constructor;
 import org.apache.spark.SparkUserAppException;
 import picocli.CommandLine;
@@ -118,7 +119,9 @@ public final class Main {
     }
     ParseResult leaf = parsed.subcommand() == null ? parsed : parsed.subcommand();
     if (leaf.hasMatchedOption(VERBOSE)) {
-      e.printStackTrace(command.getErr());
+      StringWriter trace = new StringWriter();
+      e.printStackTrace(new PrintWriter(trace, true));
+      command.getErr().print(HadoopFiles.redacted(trace.toString()));
     }
     command.getErr().flush();
     return wrongUsage ? WRONG_USAGE : FAILED;

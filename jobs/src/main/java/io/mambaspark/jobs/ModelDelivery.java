@@ -31,16 +31,12 @@ public interface ModelDelivery extends Serializable, AutoCloseable {
   }
 
   /**
-   * Delivers a model in the way that fits its size and the memory of driver and executors.
+   * Delivers a model: {@code AUTO} in the way that fits its size and the memory of driver and
+   * executors.
    *
    * @param source stays open until this delivery is closed
    * @throws Refusal if the executors, or the driver, have too little memory for it
    */
-  static ModelDelivery auto(ModelSource source, WeightFormat weights, JavaSparkContext context) {
-    return of(Mode.AUTO, source, weights, context);
-  }
-
-  /** As {@link #auto}, in the way that is asked for. */
   static ModelDelivery of(
       Mode mode, ModelSource source, WeightFormat weights, JavaSparkContext context) {
     ModelMemory memory = ModelMemory.of(source.checkpoint(), weights, context);

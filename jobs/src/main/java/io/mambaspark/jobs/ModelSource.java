@@ -59,7 +59,7 @@ public final class ModelSource implements AutoCloseable {
   private final List<Path> temporaries = new ArrayList<>();
 
   private ModelSource(String name, org.apache.hadoop.fs.Path origin, Path folder, Path copy) {
-    this.name = name;
+    this.name = HadoopFiles.redacted(name);
     this.origin = origin;
     this.folder = folder;
     this.copy = copy;
@@ -114,7 +114,7 @@ public final class ModelSource implements AutoCloseable {
     return new org.apache.hadoop.fs.Path(model).toUri().getScheme() != null;
   }
 
-  /** As the user named it. */
+  /** As the user named it, without a password. */
   public String name() {
     return name;
   }

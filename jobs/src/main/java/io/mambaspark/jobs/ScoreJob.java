@@ -120,17 +120,19 @@ public final class ScoreJob {
 
   private long run(SparkSession spark, ModelSource source, Output output) {
     Configuration files = spark.sparkContext().hadoopConfiguration();
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    // Before Spark looks at the input, which takes a task.
+    ModelDelivery.Mode delivery =
+        options.dryRun() ? options.modelDelivery() : deliveryMode(source, context);
     Optional<UnitPlan> plan = options.byUnits() ? UnitPlan.of(spark, options) : Optional.empty();
     Dataset<Row> input = plan.map(UnitPlan::rows).orElseGet(() -> Input.read(spark, options));
     ScoringSchema schema = ScoringSchema.of(input.schema(), options.scoring());
     Input.checkApart(input, options, files);
-    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     if (options.dryRun()) {
       dryRun(source, context, plan, input, schema);
       return 0;
     }
-    try (ModelDelivery model =
-        ModelDelivery.of(options.modelDelivery(), source, options.weights(), context)) {
+    try (ModelDelivery model = ModelDelivery.of(delivery, source, options.weights(), context)) {
       LongAccumulator progress = spark.sparkContext().longAccumulator("tokens");
       Summary summary =
           plan.isPresent()
@@ -143,6 +145,13 @@ public final class ScoreJob {
       }
       return summary.totals().errorRows();
     }
+  }
+
+  private ModelDelivery.Mode deliveryMode(ModelSource source, JavaSparkContext context) {
+    ModelMemory memory = ModelMemory.of(source.checkpoint(), options.weights(), context);
+    ModelDelivery.Mode mode = memory.choose(options.modelDelivery());
+    memory.check(mode);
+    return mode;
   }
 
   private void dryRun(
@@ -278,7 +287,9 @@ public final class ScoreJob {
   /** For the page of Spark that shows jobs and stages. */
   private String description(String what, ModelSource source) {
     String from =
-        options.inputTable() != null ? options.inputTable() : String.join(", ", options.input());
+        options.inputTable() != null
+            ? options.inputTable()
+            : HadoopFiles.redacted(String.join(", ", options.input()));
     return "Scoring %s of %s with %s (%s)"
         .formatted(what, from, source.name(), source.checkpoint().fingerprint().substring(0, 12));
   }

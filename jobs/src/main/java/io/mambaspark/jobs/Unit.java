@@ -32,8 +32,16 @@ record Unit(
     long tokens)
     implements Serializable {
 
-  /** An input file as it was when the run was planned. */
-  record Input(String path, long size, long modified) implements Serializable {}
+  /**
+   * An input file as it was when the run was planned.
+   *
+   * @param path without a password
+   */
+  record Input(String path, long size, long modified) implements Serializable {
+    static Input of(ParquetFile file) {
+      return new Input(HadoopFiles.redacted(file.path()), file.size(), file.modified());
+    }
+  }
 
   /**
    * Cuts a file into units of about as many tokens. A row group is never cut, so one may be larger;
@@ -61,7 +69,7 @@ record Unit(
       units.add(
           new Unit(
               name(file.path(), first, next - 1),
-              new Input(file.path(), file.size(), file.modified()),
+              Input.of(file),
               first,
               next - 1,
               first == 0 ? 0 : groups.get(first).start(),
@@ -77,7 +85,7 @@ record Unit(
 
   /** Nothing of a file, which still makes a file of the output. */
   static Unit empty(ParquetFile file) {
-    Input input = new Input(file.path(), file.size(), file.modified());
+    Input input = Input.of(file);
     return new Unit(name(file.path(), 0, 0), input, 0, 0, 0, file.size(), 0, 0, 0);
   }
 

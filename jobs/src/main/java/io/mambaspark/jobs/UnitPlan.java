@@ -90,9 +90,7 @@ record UnitPlan(Dataset<Row> rows, List<ParquetFile> files) {
 
   /** The files as they are now. */
   List<Unit.Input> inputs() {
-    return files.stream()
-        .map(file -> new Unit.Input(file.path(), file.size(), file.modified()))
-        .toList();
+    return files.stream().map(Unit.Input::of).toList();
   }
 
   /** Tokens of a unit where the user names none. */

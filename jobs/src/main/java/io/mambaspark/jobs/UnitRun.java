@@ -272,7 +272,7 @@ final class UnitRun {
     Totals totals = new Totals();
     long documents = 0;
     Map<String, String> unreadable = new TreeMap<>();
-    plan.unreadable().forEach(file -> unreadable.put(file.path(), file.error()));
+    plan.unreadable().forEach(file -> unreadable.put(Unit.Input.of(file).path(), file.error()));
     for (UnitEntry entry : entries) {
       totals.add(entry);
       documents += entry.documents();

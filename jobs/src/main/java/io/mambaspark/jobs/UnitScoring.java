@@ -3,6 +3,7 @@ package io.mambaspark.jobs;
 import java.io.Serializable;
 import java.lang.reflect.Constructor;
 import java.lang.reflect.InvocationTargetException;
+import java.net.URI;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
@@ -64,7 +65,7 @@ final class UnitScoring
             partition.getClass().getSimpleName());
       }
       for (PartitionedFile file : found.files()) {
-        files.putIfAbsent(file.toPath(), file);
+        files.putIfAbsent(path(HadoopFiles.redacted(file.toPath().toUri().toString())), file);
       }
     }
     List<Work> work = units.stream().map(unit -> work(unit, files)).toList();
@@ -75,8 +76,12 @@ final class UnitScoring
         .mapPartitions(new UnitScoring(scan, scoring, maxFailures - 1));
   }
 
+  private static Path path(String uri) {
+    return new Path(URI.create(uri));
+  }
+
   private static Work work(Unit unit, Map<Path, PartitionedFile> files) {
-    PartitionedFile whole = files.get(new Path(java.net.URI.create(unit.input().path())));
+    PartitionedFile whole = files.get(path(unit.input().path()));
     if (whole == null) {
       throw new IllegalStateException("Spark does not plan to read " + unit.input().path());
     }

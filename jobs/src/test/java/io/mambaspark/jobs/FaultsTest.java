@@ -92,6 +92,7 @@ class FaultsTest {
     expectedSummary = lasting(summary(output));
     assertThat(expectedRows).hasSize(UNITS * GROUP);
     assertThat(summary(output).get("units").asInt()).isEqualTo(UNITS);
+    assertThat(modelLoads()).hasSize(2).containsOnly(1L);
     System.out.printf("seed %d; undisturbed %.1f s%n", SEED, undisturbedSeconds);
   }
 
@@ -170,6 +171,22 @@ class FaultsTest {
     assertThat(names(output).filter(name -> name.endsWith(".parquet"))).hasSize(UNITS);
   }
 
+  /** How often each executor of the last application has packed the model. */
+  private static List<Long> modelLoads() throws IOException {
+    List<Path> logs = cluster.executorLogs();
+    List<Long> loads = new ArrayList<>();
+    for (Path log : logs) {
+      try (Stream<String> lines = Files.lines(log)) {
+        loads.add(
+            lines
+                .filter(
+                    line -> line.contains("checked and packed") || line.contains("Unpacked model"))
+                .count());
+      }
+    }
+    return loads;
+  }
+
   private static Stream<String> names(Path folder) {
     try (Stream<Path> files = Files.list(folder)) {
       return files.map(file -> file.getFileName().toString()).toList().stream();
@@ -211,6 +228,8 @@ class FaultsTest {
     }
     assertThat(job.join()).as(job::output).isZero();
     assertWhole();
+    // Those that were killed, and those that came for them.
+    assertThat(modelLoads()).hasSizeGreaterThan(1).allMatch(loads -> loads <= 1);
   }
 
   @Test

@@ -7,10 +7,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
 
 /**
  * A standalone cluster of a master and two workers on this machine, and jobs that are submitted to
@@ -148,6 +150,21 @@ final class TestCluster implements AutoCloseable {
     String error() {
       return output().lines().filter(line -> line.startsWith("error: ")).findFirst().orElse("");
     }
+  }
+
+  /** What the executors of the last application have logged. */
+  List<Path> executorLogs() throws IOException {
+    try (Stream<Path> files = Files.walk(ROOT.resolve("target/cluster"), 4)) {
+      List<Path> logs =
+          files.filter(file -> file.endsWith("stderr")).map(Path::toAbsolutePath).toList();
+      String last =
+          logs.stream().map(TestCluster::application).max(Comparator.naturalOrder()).orElseThrow();
+      return logs.stream().filter(log -> application(log).equals(last)).toList();
+    }
+  }
+
+  private static String application(Path log) {
+    return log.getParent().getParent().getFileName().toString();
   }
 
   /** The executors that run now. */

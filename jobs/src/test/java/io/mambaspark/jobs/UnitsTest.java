@@ -426,6 +426,124 @@ class UnitsTest {
   }
 
   @Test
+  void a_second_job_in_the_same_jvm_finds_the_model_packed() throws IOException {
+    assertThat(score().code()).isZero();
+    long loads = PackedModels.loads();
+    for (String delivery : List.of("auto", "broadcast", "file")) {
+      assertThat(score("--overwrite", "--model-delivery", delivery).code()).isZero();
+    }
+    assertThat(PackedModels.loads()).isEqualTo(loads);
+    assertThat(score("--overwrite", "--model-delivery", "carrier-pigeon").error())
+        .isEqualTo("error: --model-delivery carrier-pigeon: expected auto, broadcast or file");
+  }
+
+  @Test
+  void a_password_in_a_path_is_written_nowhere() throws IOException {
+    spark().sparkContext().hadoopConfiguration().set("fs.guarded.impl", Guarded.class.getName());
+    System.setProperty("spark.hadoop.fs.guarded.impl", Guarded.class.getName());
+    Path base = Files.createDirectory(own.resolve("guarded"));
+    Path input = Path.of("/in");
+    assertThat(Guarded.place(base)).isNotNull();
+    writeFile(base.resolve("in"), 1);
+    String login = "guarded://me:hunter2@localhost";
+    Cli run =
+        Cli.run(
+            "score", "--model", model, "--input", login + input, "--output", output, "--verbose");
+    assertThat(run.code()).as(run.err()).isZero();
+    assertThat(rows(output)).hasSize(ROWS);
+    assertThat(score(base.resolve("in"), "--resume").error())
+        .contains("input guarded://***@localhost/in/")
+        .endsWith(" is gone; choose another output");
+    try (Stream<Path> files = Files.walk(output)) {
+      for (Path file : files.filter(f -> f.toString().endsWith(".json")).toList()) {
+        assertThat(Files.readString(file)).doesNotContain("hunter2").doesNotContain("me:");
+      }
+    }
+    assertThat(Files.readString(output.resolve("_mamba/run-00000.json")))
+        .contains("guarded://***@localhost/in/");
+    assertThat(
+            Cli.run(
+                    "score",
+                    "--model",
+                    model,
+                    "--input",
+                    login + "/none",
+                    "--output",
+                    output,
+                    "--resume")
+                .error())
+        .isEqualTo("error: Cannot read input guarded://***@localhost/none: no such file or folder");
+    Cli unknown =
+        Cli.run(
+            "score",
+            "--model",
+            "x://me:hunter2@h/m",
+            "--input",
+            input,
+            "--output",
+            output,
+            "--verbose");
+    assertThat(unknown.err()).contains("\tat ").contains("x://***@h/m").doesNotContain("hunter2");
+    System.clearProperty("spark.hadoop.fs.guarded.impl");
+  }
+
+  /** A file system below a folder, whose URIs have a user and a password. */
+  public static final class Guarded extends org.apache.hadoop.fs.RawLocalFileSystem {
+    private static Path base;
+
+    static Path place(Path folder) {
+      base = folder;
+      return base;
+    }
+
+    @Override
+    public java.net.URI getUri() {
+      return java.net.URI.create("guarded://me:hunter2@localhost");
+    }
+
+    @Override
+    public String getScheme() {
+      return "guarded";
+    }
+
+    @Override
+    public java.io.File pathToFile(org.apache.hadoop.fs.Path path) {
+      return new java.io.File(base + path.toUri().getPath());
+    }
+
+    @Override
+    public org.apache.hadoop.fs.FileStatus getFileStatus(org.apache.hadoop.fs.Path path)
+        throws IOException {
+      return named(super.getFileStatus(path), path);
+    }
+
+    @Override
+    public org.apache.hadoop.fs.FileStatus[] listStatus(org.apache.hadoop.fs.Path path)
+        throws IOException {
+      org.apache.hadoop.fs.FileStatus[] found = super.listStatus(path);
+      for (int i = 0; i < found.length; i++) {
+        String name = found[i].getPath().getName();
+        found[i] =
+            named(
+                found[i],
+                pathToFile(path).isFile() ? path : new org.apache.hadoop.fs.Path(path, name));
+      }
+      return found;
+    }
+
+    private org.apache.hadoop.fs.FileStatus named(
+        org.apache.hadoop.fs.FileStatus status, org.apache.hadoop.fs.Path path) {
+      return new org.apache.hadoop.fs.FileStatus(
+          status.getLen(),
+          status.isDirectory(),
+          1,
+          1 << 20,
+          status.getModificationTime(),
+          makeQualified(path));
+    }
+  }
+
+  @Test
   void an_input_without_rows_gives_an_output_without_rows() {
     Path empty = own.resolve("empty");
     spark().read().parquet(corpus.toString()).limit(0).write().parquet(empty.toString());

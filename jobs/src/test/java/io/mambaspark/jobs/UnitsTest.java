@@ -482,6 +482,7 @@ class UnitsTest {
             input,
             "--output",
             output,
+            "--resume",
             "--verbose");
     assertThat(unknown.err()).contains("\tat ").contains("x://***@h/m").doesNotContain("hunter2");
     System.clearProperty("spark.hadoop.fs.guarded.impl");

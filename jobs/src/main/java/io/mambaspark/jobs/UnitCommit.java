@@ -57,6 +57,20 @@ public final class UnitCommit extends FileCommitProtocol implements Serializable
     return file.toString();
   }
 
+  /** The one that Spark 3.5 calls. */
+  @Override
+  @SuppressWarnings("deprecation")
+  public String newTaskTempFile(TaskAttemptContext task, Option<String> folder, String extension) {
+    return newTaskTempFile(task, folder, new FileNameSpec("", extension));
+  }
+
+  /** Abstract in Spark 3.5. */
+  @Override
+  @SuppressWarnings("deprecation")
+  public String newTaskTempFileAbsPath(TaskAttemptContext task, String folder, String extension) {
+    return newTaskTempFileAbsPath(task, folder, new FileNameSpec("", extension));
+  }
+
   @Override
   public String newTaskTempFileAbsPath(TaskAttemptContext task, String folder, FileNameSpec name) {
     throw new IllegalStateException("Units have no partitions of their own");

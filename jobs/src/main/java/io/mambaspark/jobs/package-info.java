@@ -5,9 +5,14 @@
  * io.mambaspark.jobs.JobOptions}; {@link io.mambaspark.jobs.ScoreJob} opens the model ({@link
  * io.mambaspark.jobs.ModelSource}), reads the rows ({@code Input}), and hands both to {@link
  * io.mambaspark.jobs.Scoring}, a function {@code Dataset<Row> → Dataset<Row>} without I/O that a
- * pipeline may call by itself. The model travels as a {@link io.mambaspark.jobs.ModelBroadcast};
- * {@code PartitionScoring} streams the rows of one partition through the engine. {@code Output}
- * puts the result in its place, {@code Summary} adds it up from what was written.
+ * pipeline may call by itself. A {@link io.mambaspark.jobs.ModelDelivery} brings the model to the
+ * executors; {@code PartitionScoring} streams the rows of one partition through the engine. {@code
+ * Output} puts the result in its place, {@code Summary} adds it up from what was written.
+ *
+ * <p>From Parquet to Parquet a job runs by units: {@code UnitPlan} reads the footers and cuts the
+ * files into {@code Unit}s, {@code UnitRun} compares them with the {@code Ledger} of an earlier
+ * start, {@code UnitScoring} scores each in a task of its own, and {@code UnitCommit} puts its file
+ * in its place and its entry into the ledger. The summary is the sum of the ledger.
  *
  * <p>Every call into Spark has a signature without Scala collections, so that one jar runs on Scala
  * 2.12 and 2.13.

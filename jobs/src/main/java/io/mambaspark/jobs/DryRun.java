@@ -36,7 +36,7 @@ final class DryRun {
       int cores,
       PrintWriter out) {
     Emit emit = options.scoring().emit();
-    line(out, "model", options.model());
+    line(out, "model", HadoopFiles.redacted(options.model()));
     line(out, "packed in memory", bytes(checkpoint.packedBytes(options.weights())) + " per JVM");
     line(out, "input", options.demo() ? "demo" : number(files.length) + " files");
     line(out, options.byUnits() ? "units of work" : "partitions", number(partitions));

@@ -13,7 +13,7 @@ import scala.Tuple2;
 /** The file systems that the job's paths may lie on. */
 final class HadoopFiles {
   private static final String SPARK_PREFIX = "spark.hadoop.";
-  private static final Pattern LOGIN = Pattern.compile("(\\w://?/?)[^/@\\s]+:[^/@\\s]*@");
+  private static final Pattern LOGIN = Pattern.compile("(\\w://)[^/@\\s]+:[^/@\\s]*@");
 
   private HadoopFiles() {}
 

@@ -1,6 +1,7 @@
 package io.mambaspark.jobs;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializationFeature;
@@ -8,11 +9,11 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.io.UncheckedIOException;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
@@ -26,6 +27,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.ChecksumException;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -36,7 +38,7 @@ import org.slf4j.LoggerFactory;
  * The record of a run, in the folder {@value #FOLDER} of its output:
  *
  * <pre>
- * run-00000.json     what the run is; a later one, of more input, has the next number
+ * run-00000.json     what the run is; as it has become later, with the next number
  * units/NAME.json    one {@link UnitEntry} for each unit that is done
  * tmp/               files of tasks that run, or of those that died
  * </pre>
@@ -44,8 +46,9 @@ import org.slf4j.LoggerFactory;
  * <p>A unit is done when its entry is there and, beside the ledger, the file that the entry tells
  * of. The entry is written before the file is moved to its place, and both by a rename that shows
  * them whole. A task that dies leaves neither, an entry alone, or both, and an entry alone counts
- * for nothing. Two attempts at a unit write the same bytes; tasks never replace or remove what
- * another has put in place, so a late one can do no harm, even after the end of the job.
+ * for nothing. A file that is in its place is never replaced or removed by a task, so an attempt
+ * that comes late can do no harm, even after the end of the job; one of a run that this output does
+ * not belong to any more is refused.
  */
 final class Ledger {
   static final String FOLDER = "_mamba";
@@ -56,6 +59,7 @@ final class Ledger {
   private static final ObjectMapper JSON =
       new ObjectMapper()
           .setPropertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+          .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
           .enable(SerializationFeature.INDENT_OUTPUT);
 
   private final Path output;
@@ -87,16 +91,26 @@ final class Ledger {
           found.add(file.getPath());
         }
       }
-      Optional<Path> last = found.stream().max(Comparator.comparing(Path::getName));
-      return last.isEmpty() ? Optional.empty() : Optional.of(read(last.get(), Run.class));
+      found.sort(Comparator.comparing(Path::getName).reversed());
+      for (Path file : found) {
+        Optional<Run> run = whole(file, Run.class);
+        if (run.isPresent()) {
+          return run;
+        }
+      }
+      return Optional.empty();
     } catch (FileNotFoundException e) {
       return Optional.empty();
     } catch (IOException e) {
-      throw Refusal.because(e, "Cannot read the ledger %s: %s", folder, Failures.oneLine(e));
+      throw Refusal.because(e, "Cannot read the ledger %s: %s", shown(), Failures.oneLine(e));
     }
   }
 
-  /** Records a run, or what it has become. */
+  private String shown() {
+    return HadoopFiles.redacted(folder.toString());
+  }
+
+  /** Records a run, or what it has become; refuses where another has begun meanwhile. */
   void record(Run run) {
     try {
       int number = 0;
@@ -104,8 +118,17 @@ final class Ledger {
         number++;
       }
       publish(run, runFile(number));
+      checkOwner(run.run());
     } catch (IOException e) {
-      throw Refusal.because(e, "Cannot write the ledger %s: %s", folder, Failures.oneLine(e));
+      throw Refusal.because(e, "Cannot write the ledger %s: %s", shown(), Failures.oneLine(e));
+    }
+  }
+
+  private void checkOwner(String run) throws IOException {
+    String owner = run().map(Run::run).orElse("none");
+    if (!owner.equals(run)) {
+      throw new IOException(
+          "the output belongs to another run, %s; this one is %s".formatted(owner, run));
     }
   }
 
@@ -119,7 +142,7 @@ final class Ledger {
   }
 
   private Path entryFile(String unit) {
-    return new Path(new Path(folder, "units"), unit + ".json");
+    return new Path(unitsFolder(), unit + ".json");
   }
 
   /**
@@ -128,21 +151,36 @@ final class Ledger {
    * @param file whole, on the same file system; null if there is none. Gone afterwards
    */
   void commit(UnitEntry entry, Path file) throws IOException {
+    checkOwner(entry.run());
     Path entryFile = entryFile(entry.unit());
-    if (!files.exists(entryFile)) {
-      publish(entry, entryFile);
-    }
-    // Another attempt may have been first, and one that was given up has no file.
-    UnitEntry committed = read(entryFile, UnitEntry.class);
     Path place = new Path(output, entry.unit());
-    if (file != null) {
-      boolean wanted = committed.file() != null && committed.file().equals(entry.file());
-      if (!wanted || files.exists(place) || !moved(file, place)) {
-        files.delete(file, false);
+    if (files.exists(place)) {
+      // Another attempt was first.
+      discard(file);
+      return;
+    }
+    Optional<UnitEntry> other =
+        files.exists(entryFile) ? whole(entryFile, UnitEntry.class) : Optional.empty();
+    if (other.isPresent() && !other.get().isGivenUp() && entry.isGivenUp()) {
+      discard(file);
+      return;
+    }
+    // An entry without its file is that of an attempt that died, or that has given up.
+    files.delete(entryFile, false);
+    publish(entry, entryFile);
+    if (entry.file() == null) {
+      discard(file);
+    } else if (!moved(file, place)) {
+      discard(file);
+      if (!files.exists(place)) {
+        throw new IOException("Cannot move %s to %s".formatted(file, place));
       }
     }
-    if (committed.file() != null && !files.exists(place)) {
-      throw new IOException("Cannot move %s to %s".formatted(file, place));
+  }
+
+  private void discard(Path file) throws IOException {
+    if (file != null) {
+      files.delete(file, false);
     }
   }
 
@@ -165,19 +203,13 @@ final class Ledger {
     return files.rename(from, to);
   }
 
-  private <T> T read(Path file, Class<T> type) throws IOException {
+  /** What a file says; empty for one that a crash of the machine has damaged. */
+  private <T> Optional<T> whole(Path file, Class<T> type) throws IOException {
     try (InputStream in = files.open(file)) {
-      return JSON.readValue(in, type);
-    } catch (JsonProcessingException e) {
-      throw new DamagedException(file + " is damaged: " + e.getOriginalMessage(), e);
-    }
-  }
-
-  private static final class DamagedException extends IOException {
-    private static final long serialVersionUID = 1;
-
-    DamagedException(String message, Throwable cause) {
-      super(message, cause);
+      return Optional.of(JSON.readValue(in, type));
+    } catch (JsonProcessingException | ChecksumException e) {
+      LOG.warn("{} is damaged and does not count", HadoopFiles.redacted(file.toString()));
+      return Optional.empty();
     }
   }
 
@@ -204,58 +236,93 @@ final class Ledger {
       return measure(new Path(output, entry.unit())).equals(entry.file());
     } catch (FileNotFoundException e) {
       return false;
-    } catch (org.apache.hadoop.fs.ChecksumException e) {
+    } catch (ChecksumException e) {
       return false;
     }
   }
 
-  /** All entries, by the names of their units. Whether their files are there is not looked at. */
-  Map<String, UnitEntry> entries() {
+  /** The entries of units whose files are there, of the right size, by the names of the units. */
+  Map<String, UnitEntry> entries(String run) {
+    Map<String, Long> sizes = list(output);
     ExecutorService threads = Executors.newFixedThreadPool(THREADS);
     try {
       List<Future<Optional<UnitEntry>>> reading = new ArrayList<>();
-      for (FileStatus file : files.listStatus(new Path(folder, "units"))) {
-        reading.add(threads.submit(() -> entry(file.getPath())));
+      for (String name : list(unitsFolder()).keySet()) {
+        Path file = new Path(unitsFolder(), name);
+        reading.add(threads.submit(() -> whole(file, UnitEntry.class)));
       }
       Map<String, UnitEntry> entries = new TreeMap<>();
-      for (Future<Optional<UnitEntry>> entry : reading) {
-        entry.get().ifPresent(known -> entries.put(known.unit(), known));
+      for (Future<Optional<UnitEntry>> read : reading) {
+        read.get()
+            .filter(entry -> run.equals(entry.run()))
+            .filter(
+                entry ->
+                    entry.file() == null
+                        || Long.valueOf(entry.file().size()).equals(sizes.get(entry.unit())))
+            .ifPresent(entry -> entries.put(entry.unit(), entry));
       }
       return entries;
-    } catch (FileNotFoundException e) {
-      return Map.of();
-    } catch (IOException | ExecutionException e) {
-      throw Refusal.because(e, "Cannot read the ledger %s: %s", folder, Failures.oneLine(e));
+    } catch (ExecutionException e) {
+      throw Refusal.because(e, "Cannot read the ledger %s: %s", shown(), Failures.oneLine(e));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw Refusal.because(e, "Interrupted while reading the ledger %s", folder);
+      throw Refusal.because(e, "Interrupted while reading the ledger %s", shown());
     } finally {
       threads.shutdownNow();
     }
   }
 
-  /** Empty for one that a crash of the machine has damaged: its unit is done again. */
-  private Optional<UnitEntry> entry(Path file) throws IOException {
-    try {
-      return Optional.of(read(file, UnitEntry.class));
-    } catch (DamagedException | org.apache.hadoop.fs.ChecksumException e) {
-      LOG.warn("{}; its unit is scored again", e.getMessage());
-      return Optional.empty();
-    }
+  /** The Parquet files of the output that are not these units'. */
+  List<String> strays(Collection<String> units) {
+    return list(output).keySet().stream()
+        .filter(name -> name.endsWith(".parquet") && !name.startsWith("_"))
+        .filter(name -> !units.contains(name))
+        .toList();
   }
 
-  /** Makes a unit undone: its file goes first, so that no file is ever without an entry. */
-  void forget(String unit) {
+  private Path unitsFolder() {
+    return new Path(folder, "units");
+  }
+
+  /** The files of a folder with their sizes; none if it is not there. */
+  private Map<String, Long> list(Path of) {
     try {
-      files.delete(new Path(output, unit), false);
-      files.delete(entryFile(unit), false);
+      Map<String, Long> sizes = new TreeMap<>();
+      for (FileStatus file : files.listStatus(of)) {
+        sizes.put(file.getPath().getName(), file.getLen());
+      }
+      return sizes;
+    } catch (FileNotFoundException e) {
+      return Map.of();
     } catch (IOException e) {
-      throw new UncheckedIOException(e);
+      throw Refusal.because(e, "Cannot read the output %s: %s", of, Failures.oneLine(e));
     }
   }
 
-  /** Removes what tasks that died have left. */
-  void sweep() throws IOException {
-    files.delete(new Path(folder, "tmp"), true);
+  /** Makes units undone. The file of each goes first, so that none is ever without an entry. */
+  void forget(Collection<String> units) {
+    Map<String, Long> written = list(output);
+    Map<String, Long> entered = list(unitsFolder());
+    try {
+      for (String unit : units) {
+        if (written.containsKey(unit)) {
+          files.delete(new Path(output, unit), false);
+        }
+        if (entered.containsKey(entryFile(unit).getName())) {
+          files.delete(entryFile(unit), false);
+        }
+      }
+    } catch (IOException e) {
+      throw Refusal.because(e, "Cannot write the output %s: %s", output, Failures.oneLine(e));
+    }
+  }
+
+  /** Removes what tasks that died have left, if that can be done. */
+  void sweep() {
+    try {
+      files.delete(new Path(folder, "tmp"), true);
+    } catch (IOException e) {
+      LOG.warn("Could not remove {}/tmp: {}", shown(), Failures.oneLine(e));
+    }
   }
 }

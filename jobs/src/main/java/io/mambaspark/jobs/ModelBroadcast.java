@@ -68,7 +68,14 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
   /** The packed model, shared by all tasks of this JVM. The first call may pack it. */
   public synchronized MambaModel model() {
     if (model == null) {
-      model = PackedModels.model(identity(), () -> checkpoint.load(weights));
+      model =
+          PackedModels.model(
+              identity(),
+              () -> {
+                MambaModel packed = checkpoint.load(weights);
+                checkpoint.checkUnchanged();
+                return packed;
+              });
     }
     return model;
   }
@@ -115,6 +122,8 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
         throw e.getCause();
       }
     }
+    // The files are mapped: what was sent is what they hold now.
+    checkpoint.checkUnchanged();
   }
 
   @Override

@@ -39,9 +39,12 @@ public interface ModelDelivery extends Serializable, AutoCloseable {
    */
   static ModelDelivery of(
       Mode mode, ModelSource source, WeightFormat weights, JavaSparkContext context) {
-    ModelMemory memory = ModelMemory.of(source.checkpoint(), weights, context);
-    Mode chosen = memory.choose(mode);
-    memory.check(chosen);
+    return send(ModelMemory.choose(mode, source, weights, context), source, weights, context);
+  }
+
+  /** As {@link #of}, when the mode is chosen and the memory checked. */
+  static ModelDelivery send(
+      Mode chosen, ModelSource source, WeightFormat weights, JavaSparkContext context) {
     if (chosen == Mode.BROADCAST) {
       return new ByBroadcast(context.broadcast(new ModelBroadcast(source.checkpoint(), weights)));
     }

@@ -107,10 +107,7 @@ final class ModelFiles implements ModelDelivery {
   private MambaModel load() {
     String any = files.values().iterator().next();
     if (configuration == null && !any.startsWith("spark:")) {
-      try (MambaCheckpoint checkpoint = MambaCheckpoint.open(Path.of(any).getParent())) {
-        // The driver took the fingerprint of these very files a moment ago.
-        return checkpoint.load(weights);
-      }
+      return verified(Path.of(any).getParent());
     }
     long start = System.nanoTime();
     Path copy = null;

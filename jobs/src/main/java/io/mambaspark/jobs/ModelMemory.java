@@ -15,6 +15,7 @@ import org.slf4j.LoggerFactory;
  * @param packed bytes of the weights as the kernels read them
  * @param driver heap of the driver
  * @param executor heap of an executor; in local mode the driver's
+ * @param local whether driver and executor are one
  */
 record ModelMemory(
     long stored, long broadcast, long packed, long driver, long executor, boolean local) {
@@ -23,7 +24,16 @@ record ModelMemory(
   /** Spark itself, the tasks' scratch and the rows on their way. */
   private static final long ROOM = 300L << 20;
 
-  static ModelMemory of(
+  /** Decides for {@code auto}, and refuses what would run out of memory. */
+  static ModelDelivery.Mode choose(
+      ModelDelivery.Mode mode, ModelSource source, WeightFormat weights, JavaSparkContext context) {
+    ModelMemory memory = of(source.checkpoint(), weights, context);
+    ModelDelivery.Mode chosen = memory.choose(mode);
+    memory.check(chosen);
+    return chosen;
+  }
+
+  private static ModelMemory of(
       MambaCheckpoint checkpoint, WeightFormat weights, JavaSparkContext context) {
     long stored = checkpoint.tensors().values().stream().mapToLong(t -> t.byteSize()).sum();
     long driver = Runtime.getRuntime().maxMemory();
@@ -35,7 +45,7 @@ record ModelMemory(
         fitting ? stored : stored + stored / 2,
         checkpoint.packedBytes(weights),
         driver,
-        context.isLocal() ? driver : conf.getSizeAsBytes("spark.executor.memory", "1g"),
+        context.isLocal() ? driver : (long) context.sc().executorMemory() << 20,
         context.isLocal());
   }
 

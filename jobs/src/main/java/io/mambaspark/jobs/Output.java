@@ -1,5 +1,6 @@
 package io.mambaspark.jobs;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -9,6 +10,9 @@ import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
@@ -16,6 +20,7 @@ import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.ChecksumException;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -80,12 +85,12 @@ final class Output {
     FileSystem files = HadoopFiles.fileSystem(path, configuration);
     try {
       if (!options.dryRun()) {
-        repair(path, files);
+        repair(path, files, configuration);
       }
       String run = newRun();
       Path target = path;
       Optional<Ledger.Run> earlier = Optional.empty();
-      if (files.exists(path)) {
+      if (files.exists(path) && (options.resume() || !isEmpty(path, files))) {
         earlier = new Ledger(path, configuration).run();
         boolean whole = files.exists(new Path(path, SUMMARY));
         boolean resumes =
@@ -100,7 +105,8 @@ final class Output {
                     + " new output path",
                 options.output());
           }
-          Optional<Path> begun = options.resume() ? begun(path, files) : Optional.empty();
+          Optional<Path> begun =
+              options.resume() ? begun(path, files, configuration) : Optional.empty();
           target = begun.orElse(beside(path, "_new-" + run));
           earlier = new Ledger(target, configuration).run();
         }
@@ -139,18 +145,39 @@ final class Output {
     return true;
   }
 
-  /** The latest folder beside an output in which a replacement of it was begun. */
-  private static Optional<Path> begun(Path path, FileSystem files) throws IOException {
-    Path latest = null;
-    for (FileStatus folder : files.listStatus(path.getParent())) {
-      String name = folder.getPath().getName();
-      Matcher beside = matcher(path, name);
-      boolean later = latest == null || name.compareTo(latest.getName()) > 0;
-      if (beside.matches() && beside.group(1).equals("new") && later) {
-        latest = folder.getPath();
+  /** The latest folder beside an output in which a replacement of it by units was begun. */
+  private static Optional<Path> begun(Path path, FileSystem files, Configuration configuration)
+      throws IOException {
+    return runsBeside("new", path, files).stream()
+        .map(run -> beside(path, "_new-" + run))
+        .filter(folder -> isResumable(folder, path, configuration))
+        .findFirst();
+  }
+
+  /** Whether a folder beside an output holds a run that has the folder's name. */
+  private static boolean isResumable(Path folder, Path path, Configuration configuration) {
+    return new Ledger(folder, configuration)
+        .run()
+        .filter(run -> folder.equals(beside(path, "_new-" + run.run())))
+        .isPresent();
+  }
+
+  /** The runs that have left a folder beside an output, the latest first. */
+  private static List<String> runsBeside(String kind, Path path, FileSystem files)
+      throws IOException {
+    List<String> runs = new ArrayList<>();
+    try {
+      for (FileStatus folder : files.listStatus(path.getParent())) {
+        Matcher beside = matcher(path, folder.getPath().getName());
+        if (beside.matches() && beside.group(1).equals(kind)) {
+          runs.add(beside.group(2));
+        }
       }
+    } catch (FileNotFoundException e) {
+      LOG.debug("{} is not there yet", path.getParent());
     }
-    return Optional.ofNullable(latest);
+    runs.sort(Comparator.reverseOrder());
+    return runs;
   }
 
   private static Matcher matcher(Path path, String name) {
@@ -163,55 +190,68 @@ final class Output {
   }
 
   /** Mends a replacement that a crash has cut off between its renames. */
-  private static void repair(Path path, FileSystem files) throws IOException {
-    FileStatus[] siblings;
-    try {
-      siblings = files.listStatus(path.getParent());
-    } catch (FileNotFoundException e) {
-      return;
-    }
-    for (FileStatus sibling : siblings) {
-      Matcher beside = matcher(path, sibling.getPath().getName());
-      if (!beside.matches()) {
-        continue;
-      }
-      Path found = sibling.getPath();
-      String run = beside.group(2);
-      Path fresh = beside(path, "_new-" + run);
-      if (beside.group(1).equals("new")) {
-        if (!files.exists(beside(path, "_old-" + run))) {
-          LOG.warn(
-              "{} of a replacement of {} that was cut off; go on with --overwrite --resume,"
-                  + " or remove it",
-              wholeOf(run, fresh, files) ? found + " holds all scores" : found + " holds a part",
-              path);
-        }
-      } else if (!files.exists(path)) {
-        boolean whole = wholeOf(run, fresh, files);
-        move(whole ? fresh : found, path, files);
+  private static void repair(Path path, FileSystem files, Configuration configuration)
+      throws IOException {
+    List<String> moved = runsBeside("old", path, files);
+    if (!files.exists(path) && !moved.isEmpty()) {
+      String latest = moved.get(0);
+      Path fresh = beside(path, "_new-" + latest);
+      if (isWhole(latest, fresh, files)) {
+        move(fresh, path, files);
         LOG.warn(
-            whole
-                ? "Finished the replacement of {} that was cut off: the new scores lie there now"
-                : "Took back the replacement of {} that was cut off: the old scores lie there",
-            path);
-        if (whole) {
-          remove(found, files);
-        }
-      } else if (wholeOf(run, path, files)) {
-        remove(found, files);
-        LOG.warn("Removed {}, which {} has replaced", found, path);
+            "Finished the replacement of {} that was cut off: the new scores lie there now",
+            shown(path));
       } else {
-        LOG.warn("{} holds an earlier output of {}; remove it if it is not needed", found, path);
+        move(beside(path, "_old-" + latest), path, files);
+        LOG.warn(
+            "Took back the replacement of {} that was cut off: the old scores lie there",
+            shown(path));
       }
+    }
+    for (String run : runsBeside("old", path, files)) {
+      Path old = beside(path, "_old-" + run);
+      if (isWhole(run, path, files)) {
+        remove(old, files);
+        LOG.warn("Removed {}, which {} has replaced", shown(old), shown(path));
+      } else {
+        LOG.warn(
+            "{} holds an earlier output of {}; remove it if it is not needed",
+            shown(old),
+            shown(path));
+      }
+    }
+    for (String run : runsBeside("new", path, files)) {
+      Path fresh = beside(path, "_new-" + run);
+      LOG.warn(
+          "{} holds {} of a replacement of {} that was cut off; {}remove it if it is not needed",
+          shown(fresh),
+          isWhole(run, fresh, files) ? "all scores" : "a part",
+          shown(path),
+          isResumable(fresh, path, configuration)
+              ? "go on with it by --overwrite --resume, or "
+              : "");
     }
   }
 
+  private static String shown(Path path) {
+    return HadoopFiles.redacted(path.toString());
+  }
+
   /** Whether a folder holds the whole output of that run. */
-  private static boolean wholeOf(String run, Path folder, FileSystem files) throws IOException {
+  private static boolean isWhole(String run, Path folder, FileSystem files) throws IOException {
     try (InputStream in = files.open(new Path(folder, SUMMARY))) {
       return new ObjectMapper().readTree(in).path("run").asText().equals(run);
-    } catch (FileNotFoundException e) {
+    } catch (FileNotFoundException | JsonProcessingException | ChecksumException e) {
       return false;
+    }
+  }
+
+  /** Whether this run has been finished before. */
+  boolean isWhole() {
+    try {
+      return !replaces() && isWhole(run, target, files);
+    } catch (IOException e) {
+      throw Refusal.because(e, "Cannot use output %s: %s", target, Failures.oneLine(e));
     }
   }
 
@@ -279,8 +319,9 @@ final class Output {
     T summary;
     try {
       summary = summarize.summarize();
-      write(SUMMARY, toJson.apply(summary));
       write(SUCCESS, "");
+      // Last: it is what tells a whole output.
+      write(SUMMARY, toJson.apply(summary));
     } catch (IOException | RuntimeException e) {
       throw Refusal.because(
           e,
@@ -295,17 +336,33 @@ final class Output {
     return summary;
   }
 
+  /** A whole file or none. */
   private void write(String name, String content) throws IOException {
-    try (OutputStream out = files.create(new Path(target, name), true)) {
+    Path temporary = new Path(target, name + ".part");
+    try (OutputStream out = files.create(temporary, true)) {
       out.write(content.getBytes(StandardCharsets.UTF_8));
+    }
+    Path file = new Path(target, name);
+    files.delete(file, false);
+    move(temporary, file, files);
+  }
+
+  /** Removes what a run has left that was killed before its first unit, to begin anew. */
+  void clear() {
+    try {
+      if (files.exists(target) && isEmpty(target, files)) {
+        files.delete(target, true);
+      }
+    } catch (IOException e) {
+      throw Refusal.because(e, "Cannot use output %s: %s", target, Failures.oneLine(e));
     }
   }
 
-  /** Whether a finished output is continued, and so is finished no more. */
+  /** Takes back the marks of a finished output, which is to be continued. */
   void reopen() {
     try {
-      files.delete(new Path(target, SUCCESS), false);
       files.delete(new Path(target, SUMMARY), false);
+      files.delete(new Path(target, SUCCESS), false);
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot continue output %s: %s", target, Failures.oneLine(e));
     }
@@ -352,7 +409,7 @@ final class Output {
       move(old, path, files);
       return true;
     } catch (IOException e) {
-      LOG.warn("The old output could not be moved back: {}", e.toString());
+      LOG.warn("The old output could not be moved back: {}", Failures.oneLine(e));
       return false;
     }
   }
@@ -371,21 +428,22 @@ final class Output {
   private static void remove(Path old, FileSystem files) {
     try {
       if (!files.delete(old, true)) {
-        LOG.warn("The old output could not be removed from {}", old);
+        LOG.warn("The old output could not be removed from {}", shown(old));
       }
     } catch (IOException e) {
-      LOG.warn("The old output could not be removed from {}: {}", old, e.toString());
+      LOG.warn("The old output could not be removed from {}: {}", shown(old), Failures.oneLine(e));
     }
   }
 
-  /** Removes what a failed run left, unless there is data in the output's own place. */
+  /** Removes what a failed run left that had not been there before. */
   void discard() {
     try {
-      if (replaces() || (files.exists(target) && isEmpty(target, files))) {
+      boolean own = replaces() && earlier.isEmpty();
+      if (own || (files.exists(target) && isEmpty(target, files))) {
         files.delete(target, true);
       }
     } catch (IOException e) {
-      LOG.warn("Could not remove {}: {}", target, e.toString());
+      LOG.warn("Could not remove {}: {}", shown(target), Failures.oneLine(e));
     }
   }
 }

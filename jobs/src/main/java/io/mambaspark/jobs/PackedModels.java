@@ -3,8 +3,9 @@ package io.mambaspark.jobs;
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaModel;
 import java.lang.ref.SoftReference;
-import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 
 /**
@@ -12,11 +13,11 @@ import java.util.function.Supplier;
  * the next job until its memory is needed for something else.
  */
 final class PackedModels {
-  private static final Map<String, SoftReference<MambaModel>> MODELS = new HashMap<>();
-  private static final Map<String, MambaModel> PINNED = new HashMap<>();
+  private static final Map<String, SoftReference<MambaModel>> MODELS = new ConcurrentHashMap<>();
+  private static final Map<String, MambaModel> PINNED = new ConcurrentHashMap<>();
 
-  private static long loads;
-  private static long loadNanos;
+  private static final AtomicLong LOADS = new AtomicLong();
+  private static final AtomicLong LOAD_NANOS = new AtomicLong();
 
   private PackedModels() {}
 
@@ -33,37 +34,39 @@ final class PackedModels {
       MODELS.values().removeIf(reference -> reference.get() == null);
       long start = System.nanoTime();
       model = pack.get();
-      loadNanos += System.nanoTime() - start;
-      loads++;
+      LOAD_NANOS.addAndGet(System.nanoTime() - start);
+      LOADS.incrementAndGet();
       MODELS.put(identity, new SoftReference<>(model));
     }
     return model;
   }
 
   /** Keeps a model whatever else needs memory, until it is dropped. */
-  static synchronized void pin(String identity, MambaModel model) {
+  static void pin(String identity, MambaModel model) {
     PINNED.put(identity, model);
     MODELS.put(identity, new SoftReference<>(model));
   }
 
   /** Forgets a model; those who use it keep it. */
-  static synchronized void drop(String identity) {
+  static void drop(String identity) {
     PINNED.remove(identity);
     MODELS.remove(identity);
   }
 
   /** How often this JVM packed a model. */
-  static synchronized long loads() {
-    return loads;
+  static long loads() {
+    return LOADS.get();
   }
 
   /** The time that packing took, all loads together, with the reading or receiving of weights. */
-  static synchronized double loadSeconds() {
-    return loadNanos / 1e9;
+  static double loadSeconds() {
+    return LOAD_NANOS.get() / 1e9;
   }
 
-  /** Bytes of the packed weights that are here. */
-  static synchronized long residentBytes() {
+  /**
+   * Bytes of the packed weights that are here. Asked by metrics, which must not wait for a load.
+   */
+  static long residentBytes() {
     long bytes = 0;
     for (SoftReference<MambaModel> reference : MODELS.values()) {
       MambaModel model = reference.get();

@@ -15,6 +15,7 @@ import java.util.concurrent.Future;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
+import org.apache.parquet.HadoopReadOptions;
 import org.apache.parquet.hadoop.ParquetFileReader;
 import org.apache.parquet.hadoop.metadata.BlockMetaData;
 import org.apache.parquet.hadoop.metadata.ColumnChunkMetaData;
@@ -39,6 +40,9 @@ record ParquetFile(
     boolean tokensColumn,
     String error) {
   private static final int THREADS = 8;
+
+  /** Bytes at the end of a file that tell whether it can be read at all. */
+  private static final int TAIL = 1 << 16;
 
   /**
    * A row group.
@@ -96,7 +100,10 @@ record ParquetFile(
     boolean hasTokens = true;
     String error = null;
     try (ParquetFileReader reader =
-        ParquetFileReader.open(HadoopInputFile.fromStatus(status, configuration))) {
+        ParquetFileReader.open(
+            HadoopInputFile.fromStatus(status, configuration),
+            // With the keys that the configuration names, if files are encrypted.
+            HadoopReadOptions.builder(configuration, path).build())) {
       for (BlockMetaData block : reader.getFooter().getBlocks()) {
         long tokens = 0;
         boolean found = false;
@@ -115,6 +122,10 @@ record ParquetFile(
       throw new UncheckedIOException(e);
     } catch (IOException | RuntimeException e) {
       error = Failures.oneLine(e);
+      long tail = Math.max(0, status.getLen() - TAIL);
+      if (!RawBytes.tellThatContentIsBad(e, path, tail, status.getLen(), configuration)) {
+        throw Refusal.because(e, "Cannot read %s: %s", HadoopFiles.redacted(file), error);
+      }
     }
     return new ParquetFile(
         file,

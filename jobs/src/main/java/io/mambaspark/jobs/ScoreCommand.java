@@ -52,7 +52,7 @@ import picocli.CommandLine.Spec;
       "0:done",
       "1:failed, or refused because of a file",
       "2:wrong usage",
-      "3:done, with rows that could not be scored, under --strict"
+      "3:done, with rows that could not be scored or files not read, under --strict"
     })
 final class ScoreCommand implements Callable<Integer> {
   static final int STRICT = 3;
@@ -205,7 +205,8 @@ final class ScoreCommand implements Callable<Integer> {
 
   @Option(
       names = "--strict",
-      description = "Exit with " + STRICT + " if any row could not be scored.")
+      description =
+          "Exit with " + STRICT + " if any row could not be scored or any file not be read.")
   boolean strict;
 
   @Option(names = Main.VERBOSE, description = "Show the stack trace of a failure.")

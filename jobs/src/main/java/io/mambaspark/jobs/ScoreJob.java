@@ -46,7 +46,7 @@ public final class ScoreJob {
   /**
    * Runs the job. Everything that can be refused is refused before the first task that scores.
    *
-   * @return the number of rows that could not be scored
+   * @return the number of rows that could not be scored, and of files that could not be read
    * @throws Refusal if the job cannot be carried out as given
    * @throws io.mambaspark.engine.checkpoint.CheckpointException if the model's files are bad
    */
@@ -123,7 +123,9 @@ public final class ScoreJob {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     // Before Spark looks at the input, which takes a task.
     ModelDelivery.Mode delivery =
-        options.dryRun() ? options.modelDelivery() : deliveryMode(source, context);
+        options.dryRun()
+            ? options.modelDelivery()
+            : ModelMemory.choose(options.modelDelivery(), source, options.weights(), context);
     Optional<UnitPlan> plan = options.byUnits() ? UnitPlan.of(spark, options) : Optional.empty();
     Dataset<Row> input = plan.map(UnitPlan::rows).orElseGet(() -> Input.read(spark, options));
     ScoringSchema schema = ScoringSchema.of(input.schema(), options.scoring());
@@ -132,26 +134,22 @@ public final class ScoreJob {
       dryRun(source, context, plan, input, schema);
       return 0;
     }
-    try (ModelDelivery model = ModelDelivery.of(delivery, source, options.weights(), context)) {
+    // Before the model is sent, too.
+    Optional<UnitRun> units =
+        plan.map(cut -> UnitRun.plan(output, cut, options, schema, source, context));
+    try (ModelDelivery model = ModelDelivery.send(delivery, source, options.weights(), context)) {
       LongAccumulator progress = spark.sparkContext().longAccumulator("tokens");
       Summary summary =
-          plan.isPresent()
-              ? byUnits(context, plan.get(), schema, source, model, output, progress)
+          units.isPresent()
+              ? byUnits(context, input, units.get(), source, model, output, progress)
               : atOnce(context, input, schema, source, model, output, progress);
       summary.print(out);
       if (output != null) {
-        out.println("  written to " + output.path());
+        out.println("  written to " + HadoopFiles.redacted(output.path().toString()));
         out.flush();
       }
-      return summary.totals().errorRows();
+      return summary.totals().errorRows() + summary.unreadable().size();
     }
-  }
-
-  private ModelDelivery.Mode deliveryMode(ModelSource source, JavaSparkContext context) {
-    ModelMemory memory = ModelMemory.of(source.checkpoint(), options.weights(), context);
-    ModelDelivery.Mode mode = memory.choose(options.modelDelivery());
-    memory.check(mode);
-    return mode;
   }
 
   private void dryRun(
@@ -163,7 +161,7 @@ public final class ScoreJob {
     int cores = context.defaultParallelism();
     long parameters = source.checkpoint().parameterCount();
     int tasks =
-        plan.map(units -> units.units(target(units, parameters, cores)).size())
+        plan.map(units -> units.units(target(units, parameters, context)).size())
             .orElseGet(() -> Input.partitions(input, options));
     DryRun.print(
         options,
@@ -178,60 +176,65 @@ public final class ScoreJob {
         out);
   }
 
-  private long target(UnitPlan plan, long parameters, int cores) {
+  private long target(UnitPlan plan, long parameters, JavaSparkContext context) {
     return options.targetUnitTokens() > 0
         ? options.targetUnitTokens()
-        : plan.targetTokens(parameters, cores);
+        : plan.targetTokens(parameters, context);
   }
 
   /** Unit by unit: each is there when it is done, and what is done stays. */
   private Summary byUnits(
       JavaSparkContext context,
-      UnitPlan plan,
-      ScoringSchema schema,
+      Dataset<Row> input,
+      UnitRun run,
       ModelSource source,
       ModelDelivery model,
       Output output,
       LongAccumulator progress) {
     long start = System.nanoTime();
-    UnitRun run = UnitRun.start(output, plan, options, schema, source, context);
     List<Unit> missing = run.missing();
-    if (!missing.isEmpty()) {
+    if (missing.isEmpty()) {
+      run.begin();
+    } else {
       context.setJobDescription(
           description(
               "%,d units, at most %,d tokens".formatted(missing.size(), run.missingTokens()),
               source));
       Dataset<Row> scored =
           Scoring.score(
-              plan.rows(),
+              input,
+              output.run(),
               missing,
               options.scoring(),
               source.checkpoint().config(),
               model,
               progress);
       Progress shown = progress(context, progress, () -> OptionalLong.of(run.missingTokens()));
+      run.begin();
       try {
-        run.write(plan.rows().sparkSession(), scored);
+        run.write(scored);
       } finally {
         shown.stop();
       }
     }
-    return output.finish(
-        () -> {
-          UnitRun.Result result = run.result();
-          return new Summary(
-              output.run(),
-              run.units(),
-              run.units() - missing.size(),
-              result.unreadable(),
-              result.totals(),
-              options.scoring().emit(),
-              result.documents(),
-              seconds(start),
-              describe(source),
-              options.byName());
-        },
-        Summary::toJson);
+    UnitRun.Result result = run.result();
+    Summary summary =
+        new Summary(
+            output.run(),
+            run.units(),
+            run.units() - missing.size(),
+            result.unreadable(),
+            result.totals(),
+            options.scoring().emit(),
+            result.documents(),
+            seconds(start),
+            describe(source),
+            options.byName());
+    if (!missing.isEmpty() || !output.isWhole()) {
+      run.end();
+      output.finish(() -> summary, Summary::toJson);
+    }
+    return summary;
   }
 
   /** In one Spark job, whose output is there when all of it is done. */

@@ -46,10 +46,12 @@ public final class Scoring {
    * As {@link #score}, but each unit in a task of its own, in the order of the list.
    *
    * @param input a scan of the Parquet files that the units are of
+   * @param run names the run that the units belong to
    * @throws Refusal also if something else than Spark's own file source reads the input
    */
   static Dataset<Row> score(
       Dataset<Row> input,
+      String run,
       List<Unit> units,
       ScoreOptions options,
       MambaConfig config,
@@ -63,7 +65,7 @@ public final class Scoring {
             ? 1
             : spark.sparkContext().conf().getInt("spark.task.maxFailures", 4);
     JavaRDD<Tuple2<Row, ScoredRow>> rows =
-        UnitScoring.plan(input.select(schema.input()), units, scoring, maxFailures);
+        UnitScoring.plan(run, input.select(schema.input()), units, scoring, maxFailures);
     return spark.createDataset(rows.rdd(), encoder(schema)).select(schema.output());
   }
 

@@ -68,7 +68,7 @@ record Unit(
       }
       units.add(
           new Unit(
-              name(file.path(), first, next - 1),
+              name(Input.of(file).path(), first, next - 1),
               Input.of(file),
               first,
               next - 1,
@@ -86,7 +86,7 @@ record Unit(
   /** Nothing of a file, which still makes a file of the output. */
   static Unit empty(ParquetFile file) {
     Input input = Input.of(file);
-    return new Unit(name(file.path(), 0, 0), input, 0, 0, 0, file.size(), 0, 0, 0);
+    return new Unit(name(input.path(), 0, 0), input, 0, 0, 0, file.size(), 0, 0, 0);
   }
 
   /** Where it lies, for people. */

@@ -1,5 +1,6 @@
 package io.mambaspark.jobs;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import java.io.Serializable;
 import java.util.List;
 import java.util.Map;
@@ -7,6 +8,7 @@ import java.util.Map;
 /**
  * What the ledger says of a unit that is done.
  *
+ * @param run the run that the unit was scored in
  * @param unit the name of the unit and of its file
  * @param rowGroups the first and the last of its input
  * @param documents rows of the input
@@ -19,6 +21,7 @@ import java.util.Map;
  * @param error why the unit was given up; null when all is well
  */
 record UnitEntry(
+    String run,
     String unit,
     Unit.Input input,
     List<Integer> rowGroups,
@@ -33,6 +36,12 @@ record UnitEntry(
     OutputFile file,
     String error)
     implements Serializable {
+
+  /** Whether the unit was left out, because its input cannot be read. */
+  @JsonIgnore
+  boolean isGivenUp() {
+    return error != null;
+  }
 
   /** A whole file of the output. */
   record OutputFile(long size, String sha256) implements Serializable {}

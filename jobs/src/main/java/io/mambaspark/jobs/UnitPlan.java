@@ -6,6 +6,8 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.apache.spark.SparkConf;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -94,7 +96,25 @@ record UnitPlan(Dataset<Row> rows, List<ParquetFile> files) {
   }
 
   /** Tokens of a unit where the user names none. */
-  long targetTokens(long parameters, int cores) {
+  long targetTokens(long parameters, JavaSparkContext context) {
+    return targetTokens(parameters, cores(context));
+  }
+
+  /** Cores that the application may come to have; at its start only some are there. */
+  private static int cores(JavaSparkContext context) {
+    SparkConf conf = context.getConf();
+    int perExecutor = conf.getInt("spark.executor.cores", 1);
+    int executors =
+        Math.max(
+            conf.getInt("spark.executor.instances", 0),
+            conf.getBoolean("spark.dynamicAllocation.enabled", false)
+                ? Math.min(10_000, conf.getInt("spark.dynamicAllocation.maxExecutors", 0))
+                : 0);
+    int all = Math.max(conf.getInt("spark.cores.max", 0), executors * perExecutor);
+    return Math.max(context.defaultParallelism(), all);
+  }
+
+  private long targetTokens(long parameters, int cores) {
     long all = 0;
     for (ParquetFile file : files) {
       all += file.rowGroups().stream().mapToLong(ParquetFile.RowGroup::tokens).sum();

@@ -4,10 +4,12 @@ import io.mambaspark.engine.model.MambaConfig;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
@@ -15,35 +17,47 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RuntimeConfig;
 import org.apache.spark.sql.SaveMode;
-import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.SerializableConfiguration;
 
 /** A job unit by unit, of which some may have been done by an earlier start of the same run. */
 final class UnitRun {
   private static final String TARGET = "--target-unit-tokens";
   private static final String ON_ERROR = "--on-error";
+
+  /** Settings of Spark that decide what kept columns look like in the output. */
+  private static final List<String> KEPT_VALUES =
+      List.of(
+          "spark.sql.session.timeZone",
+          "spark.sql.parquet.datetimeRebaseModeInRead",
+          "spark.sql.parquet.int96RebaseModeInRead",
+          "spark.sql.parquet.outputTimestampType");
+
   private static final Map<String, String> COMMIT =
       Map.of("spark.sql.sources.commitProtocolClass", UnitCommit.class.getName());
 
   private final Output output;
   private final UnitPlan plan;
+  private final Ledger.Run run;
   private final List<Unit> units;
   private final List<Unit> missing;
 
-  private UnitRun(Output output, UnitPlan plan, List<Unit> units, List<Unit> missing) {
+  private UnitRun(
+      Output output, UnitPlan plan, Ledger.Run run, List<Unit> units, List<Unit> missing) {
     this.output = output;
     this.plan = plan;
+    this.run = run;
     this.units = units;
     this.missing = missing;
   }
 
   /**
-   * Begins a run, or takes up an earlier one.
+   * Plans a run, or what is left of an earlier one. Writes nothing.
    *
    * @throws Refusal if the earlier run was another: of other weights, options or input
    */
-  static UnitRun start(
+  static UnitRun plan(
       Output output,
       UnitPlan plan,
       JobOptions options,
@@ -55,29 +69,41 @@ final class UnitRun {
     if (target == 0 && earlier != null) {
       target = Long.parseLong(earlier.settings().get(TARGET));
     } else if (target == 0) {
-      long parameters = source.checkpoint().parameterCount();
-      target = plan.targetTokens(parameters, context.defaultParallelism());
+      target = plan.targetTokens(source.checkpoint().parameterCount(), context);
     }
-    Map<String, String> settings = settings(options, schema, source, target);
+    Map<String, String> settings = settings(plan, options, schema, source, target);
     Ledger.Run now = new Ledger.Run(output.run(), settings, plan.inputs());
     List<Unit> units = plan.units(target);
     if (earlier == null) {
-      output.ledger().record(now);
-      return new UnitRun(output, plan, units, units);
+      return new UnitRun(output, plan, now, units, units);
     }
     compareSettings(earlier, now, output);
-    if (compareInput(earlier, now, output, options.allowNewInput())) {
-      output.ledger().record(now);
+    compareInput(earlier, now, output, options.allowNewInput());
+    return new UnitRun(output, plan, now, units, missing(units, output, context));
+  }
+
+  /** Records the run and clears what is in the way of the missing units. */
+  void begin() {
+    Ledger ledger = output.ledger();
+    if (output.earlier().isEmpty()) {
+      output.clear();
+      ledger.record(run);
+      return;
     }
-    List<Unit> missing = missing(units, output, context);
     if (!missing.isEmpty()) {
+      // First of all, as it is not whole any more.
       output.reopen();
     }
-    return new UnitRun(output, plan, units, missing);
+    if (!output.earlier().get().equals(run)) {
+      ledger.record(run);
+    }
+    // Tasks take what they find for what another attempt has written.
+    ledger.forget(missing.stream().map(Unit::name).toList());
+    ledger.sweep();
   }
 
   private static Map<String, String> settings(
-      JobOptions options, ScoringSchema schema, ModelSource source, long target) {
+      UnitPlan plan, JobOptions options, ScoringSchema schema, ModelSource source, long target) {
     MambaConfig config = source.checkpoint().config();
     ScoreOptions scoring = options.scoring();
     Map<String, String> settings = new LinkedHashMap<>();
@@ -95,6 +121,10 @@ final class UnitRun {
     settings.put(ON_ERROR, scoring.failOnError() ? "fail" : "quarantine");
     settings.put(TARGET, Long.toString(target));
     settings.put("the version of mamba-spark", Versions.mambaSpark());
+    RuntimeConfig conf = plan.rows().sparkSession().conf();
+    for (String key : KEPT_VALUES) {
+      settings.put(key, conf.get(key));
+    }
     return settings;
   }
 
@@ -113,12 +143,11 @@ final class UnitRun {
     if (!differences.isEmpty()) {
       throw Refusal.because(
           "Cannot resume output %s: %s; start it as it was, or choose another output",
-          output.path(), String.join("; ", differences));
+          output.target(), String.join("; ", differences));
     }
   }
 
-  /** Returns whether there are new files. */
-  private static boolean compareInput(
+  private static void compareInput(
       Ledger.Run earlier, Ledger.Run now, Output output, boolean allowNew) {
     Map<String, Unit.Input> known = new HashMap<>();
     earlier.input().forEach(file -> known.put(file.path(), file));
@@ -150,7 +179,6 @@ final class UnitRun {
               + " or choose another output",
           output.path(), added.get(0), andMore(added.size()));
     }
-    return !added.isEmpty();
   }
 
   private static String andMore(int files) {
@@ -161,37 +189,34 @@ final class UnitRun {
     return java.time.Instant.ofEpochMilli(millis).atZone(java.time.ZoneOffset.UTC);
   }
 
-  /** Units without an entry, and those whose file is not what their entry says. */
+  /**
+   * Units without an entry, those that were given up, and those whose file is not what their entry
+   * says.
+   */
   private static List<Unit> missing(List<Unit> units, Output output, JavaSparkContext context) {
-    Map<String, UnitEntry> entries = output.ledger().entries();
+    Map<String, UnitEntry> entries = output.ledger().entries(output.run());
     List<UnitEntry> done = new ArrayList<>();
     for (Unit unit : units) {
-      if (entries.containsKey(unit.name())) {
-        done.add(entries.get(unit.name()));
+      UnitEntry entry = entries.get(unit.name());
+      if (entry != null && !entry.isGivenUp()) {
+        done.add(entry);
       }
     }
-    Map<String, UnitEntry> intact = new TreeMap<>();
+    Set<String> intact = new HashSet<>();
     if (!done.isEmpty()) {
-      context.setJobDescription("Checking %d units that are done".formatted(done.size()));
+      context.setJobDescription("Checking %,d units that are done".formatted(done.size()));
       String target = output.target().toString();
       SerializableConfiguration hadoop =
           new SerializableConfiguration(context.hadoopConfiguration());
       int tasks = Math.min(done.size(), 4 * context.defaultParallelism());
-      context
-          .parallelize(done, tasks)
-          .filter(entry -> holds(target, hadoop, entry))
-          .collect()
-          .forEach(entry -> intact.put(entry.unit(), entry));
+      intact.addAll(
+          context
+              .parallelize(done, tasks)
+              .filter(entry -> holds(target, hadoop, entry))
+              .map(UnitEntry::unit)
+              .collect());
     }
-    List<Unit> missing = new ArrayList<>();
-    for (Unit unit : units) {
-      if (!intact.containsKey(unit.name())) {
-        // Tasks take what they find for what another attempt has written.
-        output.ledger().forget(unit.name());
-        missing.add(unit);
-      }
-    }
-    return missing;
+    return units.stream().filter(unit -> !intact.contains(unit.name())).toList();
   }
 
   private static boolean holds(String target, SerializableConfiguration hadoop, UnitEntry entry)
@@ -215,10 +240,10 @@ final class UnitRun {
   }
 
   /** Writes the units that are missing, as they become whole. */
-  void write(SparkSession spark, Dataset<Row> scored) {
+  void write(Dataset<Row> scored) {
     try {
       SessionSettings.during(
-          spark,
+          scored.sparkSession(),
           COMMIT,
           () -> {
             scored
@@ -247,8 +272,13 @@ final class UnitRun {
     }
   }
 
+  /** Clears up when all is done. */
+  void end() {
+    output.ledger().sweep();
+  }
+
   private List<UnitEntry> entries() {
-    Map<String, UnitEntry> entries = output.ledger().entries();
+    Map<String, UnitEntry> entries = output.ledger().entries(output.run());
     return units.stream()
         .filter(unit -> entries.containsKey(unit.name()))
         .map(unit -> entries.get(unit.name()))
@@ -263,11 +293,18 @@ final class UnitRun {
   record Result(Totals totals, long documents, Map<String, String> unreadable) {}
 
   /** Adds up the ledger, when all units are done. */
-  Result result() throws IOException {
+  Result result() {
     List<UnitEntry> entries = entries();
     if (entries.size() != units.size()) {
-      throw new IllegalStateException(
-          "The ledger has %d of %d units".formatted(entries.size(), units.size()));
+      throw Refusal.because(
+          "Output %s has %d of %d units, though all were done; go on with --resume",
+          output.target(), entries.size(), units.size());
+    }
+    List<String> strays = output.ledger().strays(units.stream().map(Unit::name).toList());
+    if (!strays.isEmpty()) {
+      throw Refusal.because(
+          "Output %s holds %s%s, which is none of this run's; remove it and go on with --resume",
+          output.target(), strays.get(0), andMore(strays.size()));
     }
     Totals totals = new Totals();
     long documents = 0;
@@ -280,7 +317,6 @@ final class UnitRun {
         unreadable.merge(entry.input().path(), entry.error(), (a, b) -> a + "; " + b);
       }
     }
-    output.ledger().sweep();
     return new Result(totals, documents, unreadable);
   }
 }

@@ -36,11 +36,13 @@ final class UnitScoring
   /** A unit, and the partition of Spark's scan that reads it. */
   record Work(Unit unit, FilePartition rows) implements Serializable {}
 
+  private final String run;
   private final RDD<Row> scan;
   private final PartitionScoring scoring;
   private final int lastAttempt;
 
-  private UnitScoring(RDD<Row> scan, PartitionScoring scoring, int lastAttempt) {
+  private UnitScoring(String run, RDD<Row> scan, PartitionScoring scoring, int lastAttempt) {
+    this.run = run;
     this.scan = scan;
     this.scoring = scoring;
     this.lastAttempt = lastAttempt;
@@ -49,12 +51,13 @@ final class UnitScoring
   /**
    * Plans a task for each unit, in their order.
    *
+   * @param run names the run that the units belong to
    * @param rows a scan of all input files
    * @param maxFailures how often Spark lets a task fail
    * @throws Refusal if something else than Spark's own file source reads the input
    */
   static JavaRDD<Tuple2<Row, ScoredRow>> plan(
-      Dataset<Row> rows, List<Unit> units, PartitionScoring scoring, int maxFailures) {
+      String run, Dataset<Row> rows, List<Unit> units, PartitionScoring scoring, int maxFailures) {
     RDD<Row> scan = rows.toJavaRDD().rdd();
     Map<Path, PartitionedFile> files = new HashMap<>();
     for (Partition partition : scan.partitions()) {
@@ -73,7 +76,7 @@ final class UnitScoring
         JavaSparkContext.fromSparkContext(rows.sparkSession().sparkContext());
     return context
         .parallelize(work, work.size())
-        .mapPartitions(new UnitScoring(scan, scoring, maxFailures - 1));
+        .mapPartitions(new UnitScoring(run, scan, scoring, maxFailures - 1));
   }
 
   private static Path path(String uri) {
@@ -83,7 +86,8 @@ final class UnitScoring
   private static Work work(Unit unit, Map<Path, PartitionedFile> files) {
     PartitionedFile whole = files.get(path(unit.input().path()));
     if (whole == null) {
-      throw new IllegalStateException("Spark does not plan to read " + unit.input().path());
+      throw Refusal.because(
+          "Input %s is gone since the work was planned; start again", unit.input().path());
     }
     PartitionedFile range = range(whole, unit.start(), unit.end() - unit.start());
     return new Work(unit, new FilePartition(0, new PartitionedFile[] {range}));
@@ -116,7 +120,7 @@ final class UnitScoring
     TaskContext context = TaskContext.get();
     // A file that cannot be read now may be readable in a minute: only the last attempt gives up.
     boolean giveUp = !scoring.failOnError() && context.attemptNumber() >= lastAttempt;
-    UnitTask task = UnitTask.start(work.unit(), giveUp);
+    UnitTask task = UnitTask.start(run, work.unit(), work.rows().files()[0].toPath(), giveUp);
     scala.collection.Iterator<Row> rows;
     Iterator<Row> read;
     if (work.unit().rows() == 0) {

@@ -7,9 +7,12 @@ import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.SparkEnv;
 import org.apache.spark.TaskContext;
 import org.apache.spark.TaskKilledException;
+import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.rdd.InputFileBlockHolder;
 import org.apache.spark.sql.Row;
 import org.apache.spark.util.TaskCompletionListener;
@@ -22,26 +25,31 @@ import scala.Tuple2;
 final class UnitTask {
   private static final Map<Long, UnitTask> RUNNING = new ConcurrentHashMap<>();
 
+  private final String run;
   private final Unit unit;
+  private final Path input;
   private final boolean giveUp;
   private final Totals totals = new Totals();
   private long documents;
   private String error;
   private Path file;
 
-  private UnitTask(Unit unit, boolean giveUp) {
+  private UnitTask(String run, Unit unit, Path input, boolean giveUp) {
+    this.run = run;
     this.unit = unit;
+    this.input = input;
     this.giveUp = giveUp;
   }
 
   /**
    * Begins a unit in this task.
    *
-   * @param giveUp whether a unit that cannot be read is left out; otherwise the task fails
+   * @param input the unit's file
+   * @param giveUp whether a unit whose content is bad is left out; otherwise the task fails
    */
-  static UnitTask start(Unit unit, boolean giveUp) {
+  static UnitTask start(String run, Unit unit, Path input, boolean giveUp) {
     TaskContext context = TaskContext.get();
-    UnitTask task = new UnitTask(unit, giveUp);
+    UnitTask task = new UnitTask(run, unit, input, giveUp);
     RUNNING.put(context.taskAttemptId(), task);
     TaskCompletionListener end = ended -> RUNNING.remove(ended.taskAttemptId());
     context.addTaskCompletionListener(end);
@@ -127,10 +135,15 @@ final class UnitTask {
       throw new TaskKilledException("the task was killed");
     }
     String message = "Cannot read %s: %s".formatted(unit.described(), Failures.oneLine(e));
-    if (!giveUp) {
+    if (!giveUp || !contentIsBad(e)) {
       throw new TaskFailure(message, e);
     }
     error = message;
+  }
+
+  private boolean contentIsBad(Exception e) {
+    Configuration hadoop = SparkHadoopUtil.get().newConfiguration(SparkEnv.get().conf());
+    return RawBytes.tellThatContentIsBad(e, input, unit.start(), unit.end(), hadoop);
   }
 
   /** The scored rows, added up; a failure is told with the place where it happened. */
@@ -178,6 +191,7 @@ final class UnitTask {
     Map<String, Long> errors = new TreeMap<>();
     sums.errors().forEach((kind, count) -> errors.put(kind.kind(), count));
     return new UnitEntry(
+        run,
         unit.name(),
         unit.input(),
         List.of(unit.firstRowGroup(), unit.lastRowGroup()),

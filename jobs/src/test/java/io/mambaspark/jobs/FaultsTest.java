@@ -208,8 +208,9 @@ class FaultsTest {
   void an_executor_killed_in_the_middle_of_a_task() throws IOException {
     Job job = submit();
     job.until("four units are done", () -> unitsDone() >= 4);
-    TestCluster.signal("KILL", TestCluster.executors().get(0));
+    TestCluster.signal("KILL", cluster.executors().get(0));
     assertThat(job.join()).as(job::output).isZero();
+    assertThat(job.output()).contains("Lost executor");
     assertWhole();
   }
 
@@ -223,11 +224,12 @@ class FaultsTest {
                 "--conf", "spark.dynamicAllocation.initialExecutors=1"),
             arguments(corpus, output, "--model-delivery", "file"));
     job.until("a file is written", this::isWriting);
-    for (ProcessHandle executor : TestCluster.executors()) {
+    for (ProcessHandle executor : cluster.executors()) {
       TestCluster.signal("KILL", executor);
     }
     assertThat(job.join()).as(job::output).isZero();
     assertWhole();
+    assertThat(job.output()).contains("Lost executor");
     // Those that were killed, and those that came for them.
     assertThat(modelLoads()).hasSizeGreaterThan(1).allMatch(loads -> loads <= 1);
   }
@@ -238,6 +240,7 @@ class FaultsTest {
     job.until("two units are done", () -> unitsDone() >= 2);
     TestCluster.signal("KILL", cluster.workers().get(0));
     assertThat(job.join()).as(job::output).isZero();
+    assertThat(job.output()).contains("Lost executor");
     assertWhole();
     cluster.restart();
   }
@@ -284,7 +287,7 @@ class FaultsTest {
                 "--conf", "spark.speculation.multiplier=2"),
             arguments(corpus, output));
     job.until("ten units are done", () -> unitsDone() >= 10 && isWriting());
-    ProcessHandle slow = TestCluster.executors().get(0);
+    ProcessHandle slow = cluster.executors().get(0);
     TestCluster.signal("STOP", slow);
     try {
       assertThat(job.join()).as(job::output).isZero();

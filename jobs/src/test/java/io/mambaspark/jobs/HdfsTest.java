@@ -119,15 +119,17 @@ class HdfsTest {
 
   @Test
   void a_path_without_a_scheme_is_on_the_default_file_system() throws IOException {
-    FileSystem local = FileSystem.getLocal(new Configuration());
     Configuration hadoop = TestSpark.session().sparkContext().hadoopConfiguration();
     String before = hadoop.get(FileSystem.FS_DEFAULT_NAME_KEY);
     hadoop.set(FileSystem.FS_DEFAULT_NAME_KEY, files.getUri().toString());
+    System.setProperty("spark.hadoop.fs.defaultFS", files.getUri().toString());
     try {
-      assertThat(HadoopFiles.qualified("/scores/x", hadoop).toString())
-          .isEqualTo(files.getUri() + "/scores/x");
-      assertThat(local.getUri().getScheme()).isEqualTo("file");
+      Cli run =
+          Cli.run("score", "--model", "/models/small", "--input", "/corpus", "--output", "/plain");
+      assertThat(run.err()).isEmpty();
+      assertThat(rows(new Path(files.getUri() + "/plain"))).hasSize(60);
     } finally {
+      System.clearProperty("spark.hadoop.fs.defaultFS");
       hadoop.set(FileSystem.FS_DEFAULT_NAME_KEY, before);
     }
   }

@@ -13,6 +13,9 @@ import io.mambaspark.engine.score.Wanted;
 import io.mambaspark.jobs.ModelDelivery.Mode;
 import java.io.File;
 import java.io.IOException;
+import java.io.ObjectOutputStream;
+import java.io.OutputStream;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -118,6 +121,31 @@ class ModelDeliveryTest {
                   + " and start again")
           .contains(folder.toString());
       assertThat(copies()).isEmpty();
+    }
+  }
+
+  @Test
+  void a_model_that_changes_under_the_driver_is_refused() throws IOException {
+    TestModels.write(folder);
+    try (ModelSource source = ModelSource.open(folder.toString(), hadoop());
+        ModelDelivery here = ModelFiles.here(source, WeightFormat.F32)) {
+      forget(source);
+      ModelBroadcast broadcast = new ModelBroadcast(source.checkpoint(), WeightFormat.F32);
+      Path weights = folder.resolve("model.safetensors");
+      try (RandomAccessFile file = new RandomAccessFile(weights.toFile(), "rw")) {
+        file.seek(file.length() - 4);
+        file.write(1);
+      }
+      assertThat(catchThrowable(here::model))
+          .isInstanceOf(CheckpointException.class)
+          .hasMessageContaining("is not the one that the driver opened");
+      try (ObjectOutputStream out = new ObjectOutputStream(OutputStream.nullOutputStream())) {
+        assertThatThrownBy(() -> out.writeObject(broadcast))
+            .isInstanceOf(CheckpointException.class)
+            .hasMessageStartingWith("Model " + folder + " has changed since it was opened: ");
+      }
+      assertThatThrownBy(broadcast::model)
+          .hasMessageStartingWith("Model " + folder + " has changed since it was opened: ");
     }
   }
 

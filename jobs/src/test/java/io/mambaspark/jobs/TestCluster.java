@@ -157,8 +157,7 @@ final class TestCluster implements AutoCloseable {
     try (Stream<Path> files = Files.walk(ROOT.resolve("target/cluster"), 4)) {
       List<Path> logs =
           files.filter(file -> file.endsWith("stderr")).map(Path::toAbsolutePath).toList();
-      String last =
-          logs.stream().map(TestCluster::application).max(Comparator.naturalOrder()).orElseThrow();
+      String last = applications().max(Comparator.naturalOrder()).orElseThrow();
       return logs.stream().filter(log -> application(log).equals(last)).toList();
     }
   }
@@ -167,9 +166,21 @@ final class TestCluster implements AutoCloseable {
     return log.getParent().getParent().getFileName().toString();
   }
 
-  /** The executors that run now. */
-  static List<ProcessHandle> executors() {
-    return processes("org.apache.spark.executor.CoarseGrainedExecutorBackend");
+  /** The executors of the last application that run now. */
+  List<ProcessHandle> executors() {
+    String application = applications().max(Comparator.naturalOrder()).orElse("none");
+    return processes("org.apache.spark.executor.CoarseGrainedExecutorBackend").stream()
+        .filter(process -> line(process).contains(" --app-id " + application + " "))
+        .toList();
+  }
+
+  private static Stream<String> applications() {
+    List<String> names = new ArrayList<>();
+    for (String worker : List.of("work-1", "work-2")) {
+      String[] found = ROOT.resolve("target/cluster").resolve(worker).toFile().list();
+      names.addAll(found == null ? List.of() : List.of(found));
+    }
+    return names.stream();
   }
 
   List<ProcessHandle> workers() {

@@ -21,8 +21,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -34,7 +36,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Jobs unit by unit, in one JVM; what happens when processes die is {@code ClusterTest}'s. */
+/** Jobs unit by unit, in one JVM; what happens when processes die is {@link FaultsTest}'s. */
 class UnitsTest {
   private static final int FILES = 3;
   private static final int ROWS = 40;
@@ -254,9 +256,10 @@ class UnitsTest {
   void to_resume_what_is_finished_does_nothing_and_to_resume_nothing_begins() throws IOException {
     assertThat(score("--resume").code()).isZero();
     JsonNode first = summary();
-    assertThat(score("--resume").code()).isZero();
-    assertThat(lasting(summary())).isEqualTo(lasting(first));
-    assertThat(summary().get("resumed_units")).isEqualTo(first.get("units"));
+    Cli again = score("--resume");
+    assertThat(again.code()).isZero();
+    assertThat(again.out()).contains("corpus perplexity").contains("done before");
+    assertThat(summary()).isEqualTo(first);
   }
 
   @Test
@@ -315,6 +318,182 @@ class UnitsTest {
     assertThat(score(files, "--on-error", "quarantine", "--resume").code()).isZero();
     assertThat(rows(output)).hasSize(ROWS + 2);
     assertThat(summary().get("error_documents").asInt()).isEqualTo(1);
+    assertThat(score(files, "--on-error", "fail", "--resume").error())
+        .contains("--on-error was quarantine and is fail");
+  }
+
+  @Test
+  void a_job_killed_at_any_of_its_writes_is_whole_when_it_is_resumed() throws IOException {
+    Path input = own.resolve("two-units");
+    writeFile(input.resolve("a"), 1);
+    writeFile(input.resolve("b"), 2);
+    output = own.resolve("undisturbed");
+    Path files = input.resolve("*");
+    Object[] wholeFiles = {"--target-unit-tokens", 1_000_000};
+    assertThat(score(files, wholeFiles).code()).isZero();
+    Map<String, String> expected = rows(output);
+    Map<String, String> sums = lasting(summary());
+    System.setProperty("spark.hadoop.fs.dying.impl", Dying.class.getName());
+    spark().sparkContext().hadoopConfiguration().set("fs.dying.impl", Dying.class.getName());
+    int deaths = 0;
+    for (String how : List.of("--resume", "--overwrite")) {
+      boolean died = true;
+      for (int writes = 0; died; writes++) {
+        output = own.resolve(how + writes);
+        List<Object> arguments =
+            new ArrayList<>(List.of("score", "--model", model, "--input", files));
+        arguments.addAll(List.of("--output", "dying://" + output, "--resume"));
+        arguments.addAll(List.of(wholeFiles));
+        if (how.equals("--overwrite")) {
+          assertThat(Cli.run(arguments.toArray()).code()).isZero();
+          arguments.add("--overwrite");
+        }
+        Dying.after(writes);
+        Cli dead = Cli.run(arguments.toArray());
+        Dying.after(Integer.MAX_VALUE);
+        died = dead.code() != 0;
+        deaths += died ? 1 : 0;
+        // The second start after the death, as a crash may have finished the work.
+        Cli run = Cli.run(arguments.toArray());
+        assertThat(run.code()).as("%s after %d writes: %s", how, writes, run.err()).isZero();
+        assertThat(rows(output)).as("%s after %d writes", how, writes).isEqualTo(expected);
+        assertThat(lasting(summary())).isEqualTo(sums);
+        assertThat(unitFiles()).hasSize(2);
+        assertThat(output.resolve("_SUCCESS")).exists();
+      }
+    }
+    System.clearProperty("spark.hadoop.fs.dying.impl");
+    assertThat(deaths).isGreaterThan(30);
+  }
+
+  /** A file system on which nothing can be changed any more after so many changes. */
+  public static final class Dying extends org.apache.hadoop.fs.RawLocalFileSystem {
+    private static final AtomicInteger LEFT = new AtomicInteger(Integer.MAX_VALUE);
+
+    static void after(int writes) {
+      LEFT.set(writes);
+    }
+
+    private static void write() throws IOException {
+      if (LEFT.getAndUpdate(left -> Math.max(0, left - 1)) <= 0) {
+        throw new IOException("dead");
+      }
+    }
+
+    @Override
+    public java.net.URI getUri() {
+      return java.net.URI.create("dying:///");
+    }
+
+    @Override
+    public String getScheme() {
+      return "dying";
+    }
+
+    @Override
+    public org.apache.hadoop.fs.FSDataOutputStream create(
+        org.apache.hadoop.fs.Path path,
+        boolean overwrite,
+        int bufferSize,
+        short replication,
+        long blockSize,
+        org.apache.hadoop.util.Progressable progress)
+        throws IOException {
+      write();
+      return super.create(path, overwrite, bufferSize, replication, blockSize, progress);
+    }
+
+    @Override
+    public boolean rename(org.apache.hadoop.fs.Path from, org.apache.hadoop.fs.Path to)
+        throws IOException {
+      write();
+      return super.rename(from, to);
+    }
+
+    @Override
+    public boolean delete(org.apache.hadoop.fs.Path path, boolean recursive) throws IOException {
+      if (exists(path)) {
+        write();
+      }
+      return super.delete(path, recursive);
+    }
+
+    @Override
+    public boolean mkdirs(org.apache.hadoop.fs.Path path) throws IOException {
+      if (!exists(path)) {
+        write();
+      }
+      return super.mkdirs(path);
+    }
+  }
+
+  @Test
+  void an_output_that_another_run_has_taken_is_not_written_to() throws IOException {
+    assertThat(score("--target-unit-tokens", 1).code()).isZero();
+    Configuration hadoop = spark().sparkContext().hadoopConfiguration();
+    Ledger ledger = new Ledger(new org.apache.hadoop.fs.Path(output.toUri()), hadoop);
+    String run = ledger.run().orElseThrow().run();
+    UnitEntry late = ledger.entries(run).values().iterator().next();
+    delete(entry(output.resolve(late.unit())));
+    ledger.record(new Ledger.Run("20300101-000000-00000000", Map.of(), List.of()));
+    assertThat(catchThrowable(() -> ledger.commit(late, null)))
+        .hasMessage(
+            "the output belongs to another run, 20300101-000000-00000000; this one is " + run);
+    assertThat(entry(output.resolve(late.unit()))).doesNotExist();
+  }
+
+  @Test
+  void a_whole_attempt_wins_over_one_that_gave_up_and_the_first_file_stays() throws IOException {
+    assertThat(score("--target-unit-tokens", 1).code()).isZero();
+    Configuration hadoop = spark().sparkContext().hadoopConfiguration();
+    Ledger ledger = new Ledger(new org.apache.hadoop.fs.Path(output.toUri()), hadoop);
+    String run = ledger.run().orElseThrow().run();
+    UnitEntry whole = ledger.entries(run).values().iterator().next();
+    UnitEntry givenUp =
+        new UnitEntry(
+            run,
+            whole.unit(),
+            whole.input(),
+            whole.rowGroups(),
+            0,
+            0,
+            0,
+            0,
+            0,
+            "0",
+            "0",
+            Map.of(),
+            null,
+            "damaged");
+    Path file = output.resolve(whole.unit());
+    byte[] bytes = Files.readAllBytes(file);
+    org.apache.hadoop.fs.Path attempt = ledger.temporary("attempt");
+
+    // The file is there: a late attempt changes nothing, whatever it has.
+    ledger.commit(givenUp, null);
+    assertThat(ledger.entries(run).get(whole.unit())).isEqualTo(whole);
+    // An attempt died, another gave up, a third was whole, a fourth gave up.
+    ledger.forget(List.of(whole.unit()));
+    ledger.commit(givenUp, null);
+    assertThat(ledger.entries(run).get(whole.unit())).isEqualTo(givenUp);
+    Files.createDirectories(Path.of(attempt.toUri()).getParent());
+    Files.write(Path.of(attempt.toUri()), bytes);
+    ledger.commit(whole, attempt);
+    ledger.commit(givenUp, null);
+    assertThat(ledger.entries(run).get(whole.unit())).isEqualTo(whole);
+    assertThat(Files.readAllBytes(file)).isEqualTo(bytes);
+    assertThat(Path.of(attempt.toUri())).doesNotExist();
+  }
+
+  @Test
+  void a_file_that_is_none_of_the_run_s_is_told() throws IOException {
+    assertThat(score("--target-unit-tokens", 1).code()).isZero();
+    Files.copy(unitFiles().get(0), output.resolve("mine.parquet"));
+    assertThat(score("--resume").error())
+        .isEqualTo(
+            "error: Output file:%s holds mine.parquet, which is none of this run's; remove it and go"
+                + " on with --resume",
+            output);
   }
 
   @Test
@@ -384,6 +563,9 @@ class UnitsTest {
     // All but the first row group.
     assertThat(rows.keySet().stream().filter(id -> id.startsWith("doc-2"))).hasSize(ROWS - 10);
     assertThat(summary().get("documents").asInt()).isEqualTo(3 * ROWS - 10);
+    // Mended files may be the same size and time; what was given up is tried again.
+    assertThat(score(mixed, "--resume", "--strict").code()).isEqualTo(3);
+    assertThat(summary().get("resumed_units").asInt()).isEqualTo(11);
   }
 
   private static Path onlyFile(Path folder) throws IOException {
@@ -479,7 +661,7 @@ class UnitsTest {
             "--model",
             "x://me:hunter2@h/m",
             "--input",
-            input,
+            corpus,
             "--output",
             output,
             "--resume",
@@ -595,7 +777,7 @@ class UnitsTest {
       ScoreOptions failing = new ScoreOptions("tokens", null, Emit.PERPLEXITY, "none", 0, true);
       Dataset<Row> scored =
           Scoring.score(
-              input, List.of(lying), failing, source.checkpoint().config(), delivery, null);
+              input, "r", List.of(lying), failing, source.checkpoint().config(), delivery, null);
       assertThat(Failures.oneLine(catchThrowable(scored::collectAsList)))
           .matches("Cannot read row group 0 of file:\\S+: read 10 rows, its footer says 40");
     }

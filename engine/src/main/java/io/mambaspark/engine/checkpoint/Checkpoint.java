@@ -88,6 +88,11 @@ public final class Checkpoint implements AutoCloseable {
     return checkpoint;
   }
 
+  /** Where it lies. */
+  public Path folder() {
+    return folder;
+  }
+
   /** The object in {@code config.json}. */
   public JsonNode config() {
     return config;

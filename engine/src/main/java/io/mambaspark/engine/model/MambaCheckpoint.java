@@ -105,18 +105,38 @@ public final class MambaCheckpoint implements AutoCloseable {
    */
   public synchronized String fingerprint() {
     if (fingerprint == null) {
-      MessageDigest digest;
-      try {
-        digest = MessageDigest.getInstance("SHA-256");
-      } catch (NoSuchAlgorithmException e) {
-        throw new IllegalStateException("every Java platform has SHA-256", e);
-      }
-      digest.update(config.canonical().getBytes(StandardCharsets.UTF_8));
-      float[] floats = new float[CHUNK / 2];
-      used.forEach((name, tensor) -> digest(digest, name, tensor, floats));
-      fingerprint = HexFormat.of().formatHex(digest.digest());
+      fingerprint = computeFingerprint();
     }
     return fingerprint;
+  }
+
+  /**
+   * Reads every weight again.
+   *
+   * @throws CheckpointException if they are not those that the fingerprint was taken of
+   */
+  public void checkUnchanged() {
+    String found = computeFingerprint();
+    if (!found.equals(fingerprint())) {
+      throw new CheckpointException(
+          "Model %s has changed since it was opened: expected fingerprint %s, found %s; do not"
+                  .formatted(
+                      checkpoint.folder(), fingerprint().substring(0, 12), found.substring(0, 12))
+              + " change a model while it is in use, and start again");
+    }
+  }
+
+  private String computeFingerprint() {
+    MessageDigest digest;
+    try {
+      digest = MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java platform has SHA-256", e);
+    }
+    digest.update(config.canonical().getBytes(StandardCharsets.UTF_8));
+    float[] floats = new float[CHUNK / 2];
+    used.forEach((name, tensor) -> digest(digest, name, tensor, floats));
+    return HexFormat.of().formatHex(digest.digest());
   }
 
   private static void digest(

@@ -1,5 +1,8 @@
 package io.mambaspark.jobs;
 
+import static io.mambaspark.jobs.TestOutput.lasting;
+import static io.mambaspark.jobs.TestOutput.rows;
+import static io.mambaspark.jobs.TestOutput.summary;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.concat;
 import static org.apache.spark.sql.functions.lit;
@@ -23,7 +26,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -53,7 +55,7 @@ class FaultsTest {
   private static final int GROUP = 6;
 
   private static final long SEED = Long.getLong("mambaspark.faults.seed", 20261125);
-  private static final int KILLS = Integer.getInteger("mambaspark.faults.kills", 3);
+  private static final int KILLS = Integer.getInteger("mambaspark.faults.kills", 2);
 
   @TempDir static Path shared;
 
@@ -126,41 +128,6 @@ class FaultsTest {
 
   private Job submit(Object... more) {
     return cluster.submit(List.of(), arguments(corpus, output, more));
-  }
-
-  private static JsonNode summary(Path output) throws IOException {
-    return new ObjectMapper().readTree(output.resolve(Output.SUMMARY).toFile());
-  }
-
-  /** What of a summary depends on the input, the model and the options alone. */
-  private static Map<String, String> lasting(JsonNode summary) {
-    Map<String, String> fields = new TreeMap<>();
-    for (String name :
-        List.of(
-            "documents",
-            "scored_documents",
-            "tokens",
-            "nll",
-            "corpus_perplexity",
-            "mean_document_perplexity",
-            "errors",
-            "unreadable_files")) {
-      fields.put(name, summary.get(name).toString());
-    }
-    return fields;
-  }
-
-  private static Map<String, String> rows(Path folder) {
-    List<Row> rows =
-        TestSpark.session()
-            .read()
-            .parquet(folder.toString())
-            .select(col("id"), col("*"))
-            .collectAsList();
-    Map<String, String> byId =
-        rows.stream().collect(Collectors.toMap(row -> row.getString(0), Row::toString));
-    assertThat(byId).hasSameSizeAs(rows);
-    return byId;
   }
 
   private void assertWhole() throws IOException {

@@ -1,6 +1,7 @@
 package io.mambaspark.jobs;
 
-import static org.apache.spark.sql.functions.col;
+import static io.mambaspark.jobs.TestOutput.lasting;
+import static io.mambaspark.jobs.TestOutput.rows;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
@@ -22,7 +23,6 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Dataset;
@@ -110,37 +110,7 @@ class UnitsTest {
   }
 
   private JsonNode summary() throws IOException {
-    return json(output.resolve("_mamba_summary.json"));
-  }
-
-  /** What of a summary depends on the input, the model and the options alone. */
-  private static Map<String, String> lasting(JsonNode summary) {
-    Map<String, String> fields = new TreeMap<>();
-    for (String name :
-        List.of(
-            "documents",
-            "scored_documents",
-            "tokens",
-            "nll",
-            "corpus_perplexity",
-            "mean_document_perplexity",
-            "error_documents",
-            "errors",
-            "unreadable_files",
-            "truncated_documents",
-            "model")) {
-      fields.put(name, summary.get(name).toString());
-    }
-    return fields;
-  }
-
-  private static Map<String, String> rows(Path folder) {
-    Dataset<Row> written = spark().read().parquet(folder.toString());
-    List<Row> rows = written.select(col("id"), col("*")).collectAsList();
-    Map<String, String> byId =
-        rows.stream().collect(Collectors.toMap(row -> row.getString(0), Row::toString));
-    assertThat(byId).hasSameSizeAs(rows);
-    return byId;
+    return TestOutput.summary(output);
   }
 
   private List<Path> unitFiles() throws IOException {

@@ -1,0 +1,53 @@
+package io.mambaspark.jobs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.apache.spark.sql.Row;
+
+/** What lies in an output, for comparison with another. */
+final class TestOutput {
+  private TestOutput() {}
+
+  static JsonNode summary(Path output) throws IOException {
+    return new ObjectMapper().readTree(output.resolve(Output.SUMMARY).toFile());
+  }
+
+  /** What of a summary depends on the input, the model and the options alone. */
+  static Map<String, String> lasting(JsonNode summary) {
+    Map<String, String> fields = new TreeMap<>();
+    for (String name :
+        List.of(
+            "documents",
+            "scored_documents",
+            "tokens",
+            "nll",
+            "corpus_perplexity",
+            "mean_document_perplexity",
+            "error_documents",
+            "errors",
+            "unreadable_files",
+            "truncated_documents",
+            "model")) {
+      fields.put(name, summary.get(name).toString());
+    }
+    return fields;
+  }
+
+  /** The rows by their ids, of which none may be there twice. */
+  static Map<String, String> rows(Path output) {
+    List<Row> rows = TestSpark.session().read().parquet(output.toString()).collectAsList();
+    Map<String, String> byId =
+        rows.stream()
+            .collect(Collectors.toMap(row -> row.getString(row.fieldIndex("id")), Row::toString));
+    assertThat(byId).hasSameSizeAs(rows);
+    return byId;
+  }
+}

@@ -90,7 +90,7 @@ final class Output {
       String run = newRun();
       Path target = path;
       Optional<Ledger.Run> earlier = Optional.empty();
-      if (files.exists(path) && (options.resume() || !isEmpty(path, files))) {
+      if (files.exists(path) && (options.resume() || !isLeftover(path, files))) {
         earlier = new Ledger(path, configuration).run();
         boolean whole = files.exists(new Path(path, SUMMARY));
         boolean resumes =
@@ -135,7 +135,12 @@ final class Output {
         options.output());
   }
 
-  /** Nothing in it but what a run leaves that was killed before it could write its first file. */
+  /** What a run leaves that was killed before it could write its first file. */
+  private static boolean isLeftover(Path folder, FileSystem files) throws IOException {
+    return isEmpty(folder, files) && files.exists(new Path(folder, Ledger.FOLDER));
+  }
+
+  /** Nothing in it, or no more than a leftover. */
   private static boolean isEmpty(Path folder, FileSystem files) throws IOException {
     for (FileStatus file : files.listStatus(folder)) {
       if (!file.getPath().getName().equals(Ledger.FOLDER)) {
@@ -292,6 +297,7 @@ final class Output {
    * after that.
    */
   <T> T write(Dataset<Row> rows, Function<Path, T> summarize, Function<T, String> toJson) {
+    clear();
     boolean whole = false;
     try {
       rows.write()
@@ -347,10 +353,10 @@ final class Output {
     move(temporary, file, files);
   }
 
-  /** Removes what a run has left that was killed before its first unit, to begin anew. */
+  /** Removes a leftover, to begin anew. */
   void clear() {
     try {
-      if (files.exists(target) && isEmpty(target, files)) {
+      if (files.exists(target) && isLeftover(target, files)) {
         files.delete(target, true);
       }
     } catch (IOException e) {

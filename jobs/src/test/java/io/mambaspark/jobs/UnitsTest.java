@@ -399,6 +399,19 @@ class UnitsTest {
   }
 
   @Test
+  void what_a_run_left_that_was_killed_before_its_first_unit_is_no_output() throws IOException {
+    for (Object[] how : new Object[][] {{"--strict"}, {"--resume"}, {"--partitions", 2}}) {
+      output = own.resolve("scores" + how[0]);
+      Files.createDirectories(output.resolve("_mamba/tmp"));
+      Files.writeString(output.resolve("_mamba/tmp/part-x.part"), "x");
+      assertThat(score(how).err()).isEmpty();
+      assertThat(rows(output)).hasSize(FILES * ROWS);
+    }
+    output = Files.createDirectory(own.resolve("made-by-somebody"));
+    assertThat(score().error()).endsWith(" exists; choose another, or replace it with --overwrite");
+  }
+
+  @Test
   void an_output_that_another_run_has_taken_is_not_written_to() throws IOException {
     assertThat(score("--target-unit-tokens", 1).code()).isZero();
     Configuration hadoop = spark().sparkContext().hadoopConfiguration();

@@ -75,10 +75,10 @@ refused() {
 }
 
 mkdir "$work/in"
-in_bucket fill "$root/jobs/src/main/resources/io/mambaspark/jobs/demo/corpus.jsonl" "$work/in"
+in_bucket fill "$root/jobs/src/main/resources/io/mambaspark/jobs/demo" "$work/in"
 
 job local --model demo --input "$work/in" --output "$work/scores"
-job s3a --model demo --input s3a://bucket/in --output s3a://bucket/scores
+job s3a --model s3a://bucket/model --input s3a://bucket/in --output s3a://bucket/scores
 in_bucket compare "$work/scores" bucket/scores
 
 # The driver dies when some units are done: a unit is when its file is there.

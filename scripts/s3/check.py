@@ -23,9 +23,9 @@ def rows(folder, files):
     return table.schema, pa.table(bits, table.column_names).sort_by("id")
 
 
-if command == "fill":  # corpus.jsonl, local folder: 4 files of 2 row groups, there and in the bucket
-    corpus, local = rest
-    with open(corpus) as lines:
+if command == "fill":  # the demo's folder, a local one: 4 files of 2 row groups, there and in the bucket
+    demo, local = rest
+    with open(f"{demo}/corpus.jsonl") as lines:
         documents = [json.loads(line) for _, line in zip(range(64), lines)]
     table = pa.table({"id": [d["id"] for d in documents],
                       "tokens": pa.array([d["tokens"][:256] for d in documents],
@@ -34,6 +34,7 @@ if command == "fill":  # corpus.jsonl, local folder: 4 files of 2 row groups, th
     for n in range(4):
         pq.write_table(table.slice(16 * n, 16), f"{local}/{n}.parquet", row_group_size=8)
     fs.copy_files(local, "bucket/in", destination_filesystem=s3)
+    fs.copy_files(f"{demo}/tiny-books", "bucket/model", destination_filesystem=s3)
 elif command == "compare":  # local folder, folder in the bucket
     local, stored = rows(rest[0], fs.LocalFileSystem()), rows(rest[1], s3)
     assert local[1].num_rows == 64 and local[0] == stored[0] and local[1] == stored[1], \

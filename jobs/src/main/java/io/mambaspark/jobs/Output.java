@@ -93,13 +93,14 @@ final class Output {
       if (files.exists(path) && (options.resume() || !isLeftover(path, files))) {
         earlier = new Ledger(path, configuration).run();
         boolean whole = files.exists(new Path(path, SUMMARY));
+        boolean replaceable = !OBJECT_STORES.contains(path.toUri().getScheme());
         boolean resumes =
             options.resume() && earlier.isPresent() && !(whole && options.overwrite());
         if (!resumes && !options.overwrite() && !(options.resume() && isEmpty(path, files))) {
-          throw existing(options, earlier.isPresent() && !whole);
+          throw existing(options, earlier.isPresent() && !whole, replaceable);
         }
         if (!resumes && options.overwrite()) {
-          if (OBJECT_STORES.contains(path.toUri().getScheme())) {
+          if (!replaceable) {
             throw Refusal.because(
                 "Output %s exists, and an object store cannot replace a folder at once; choose a"
                     + " new output path",
@@ -120,7 +121,7 @@ final class Output {
     }
   }
 
-  private static Refusal existing(JobOptions options, boolean unfinished) {
+  private static Refusal existing(JobOptions options, boolean unfinished, boolean replaceable) {
     if (options.resume()) {
       return Refusal.because(
           "Cannot resume output %s: it has no ledger (%s), so it was not written unit by unit;"
@@ -128,11 +129,11 @@ final class Output {
           options.output(), Ledger.FOLDER);
     }
     return Refusal.because(
-        unfinished
-            ? "Output %s exists and is not finished; go on with --resume, or choose another, or"
-                + " replace it with --overwrite"
-            : "Output %s exists; choose another, or replace it with --overwrite",
-        options.output());
+        "Output %s exists%s; %schoose another%s",
+        options.output(),
+        unfinished ? " and is not finished" : "",
+        unfinished ? "go on with --resume, or " : "",
+        replaceable ? ", or replace it with --overwrite" : "");
   }
 
   /** What a run leaves that was killed before it could write its first file. */

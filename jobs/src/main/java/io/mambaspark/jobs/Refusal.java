@@ -15,17 +15,17 @@ public final class Refusal extends RuntimeException {
   }
 
   /** The options contradict each other or the model: exit code 2. */
-  static Refusal wrongUsage(String message, Object... args) {
+  public static Refusal wrongUsage(String message, Object... args) {
     return new Refusal(String.format(message, args), true, null);
   }
 
   /** A file, a column or the output is not as needed: exit code 1. */
-  static Refusal because(String message, Object... args) {
+  public static Refusal because(String message, Object... args) {
     return new Refusal(String.format(message, args), false, null);
   }
 
   /** As {@link #because(String, Object...)}, keeping the cause for {@code --verbose}. */
-  static Refusal because(Throwable cause, String message, Object... args) {
+  public static Refusal because(Throwable cause, String message, Object... args) {
     return new Refusal(String.format(message, args), false, cause);
   }
 

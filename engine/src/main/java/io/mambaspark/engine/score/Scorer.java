@@ -64,12 +64,32 @@ public final class Scorer {
    *     iterator, if an id is outside [0, vocabSize)
    */
   public <T> Iterator<Scores<T>> score(Iterator<Sequence<T>> sequences, Wanted wanted) {
+    return score(sequences, wanted, Windows.FULL);
+  }
+
+  /**
+   * As {@link #score(Iterator, Wanted)}, each sequence in windows.
+   *
+   * @throws IllegalArgumentException also if the last logits are wanted of other windows than full
+   *     ones, or the id that replaces their first token is outside [0, vocabSize); from the
+   *     iterator, if a sequence has a context, which only full windows know
+   */
+  public <T> Iterator<Scores<T>> score(
+      Iterator<Sequence<T>> sequences, Wanted wanted, Windows windows) {
     int vocabSize = model.config().vocabSize();
     if (wanted.topK() < 0 || wanted.topK() > vocabSize) {
       throw new IllegalArgumentException(
           "K of top-k is %d; expected 0 to %d".formatted(wanted.topK(), vocabSize));
     }
-    return new ScoreIterator<>(sequences, wanted);
+    if (wanted.lastLogits() && windows.policy() != Windows.Policy.FULL) {
+      throw new IllegalArgumentException("Only full windows have logits after the last token");
+    }
+    if (windows.firstToken() >= vocabSize) {
+      throw new IllegalArgumentException(
+          "The first token of the windows is %d; expected an id in [0, %d)"
+              .formatted(windows.firstToken(), vocabSize));
+    }
+    return new ScoreIterator<>(sequences, wanted, windows);
   }
 
   /**
@@ -91,33 +111,53 @@ public final class Scorer {
     final int[] tokenRanks;
     final int[][] topKIds;
     final float[][] topKLogprobs;
+    final double[] positionNll;
+    final long[] positionTokens;
     float[] lastLogits;
     double nll;
+    double nllSquares;
+    long greedy;
+    int added;
     boolean done;
 
-    Pending(Sequence<T> sequence, Wanted wanted) {
+    Pending(Sequence<T> sequence, Wanted wanted, Windows windows) {
+      int length = sequence.tokens().length;
       this.sequence = sequence;
-      this.scored = wanted.everyPosition() ? Math.max(0, sequence.tokens().length - 1) : 0;
+      this.scored =
+          !wanted.everyPosition()
+              ? 0
+              : windows.policy() == Windows.Policy.FULL
+                  ? Math.max(0, length - sequence.context())
+                  : windows.scored(length);
       this.tokenLogprobs = wanted.tokenLogprobs() ? new float[scored] : null;
       this.greedyMatch = wanted.tokenLogprobs() ? new boolean[scored] : null;
       this.tokenRanks = wanted.tokenRanks() ? new int[scored] : null;
       this.topKIds = wanted.topK() > 0 ? new int[scored][wanted.topK()] : null;
       this.topKLogprobs = wanted.topK() > 0 ? new float[scored][wanted.topK()] : null;
+      int buckets = scored == 0 ? 0 : Scores.bucket(length - 1) + 1;
+      this.positionNll = new double[buckets];
+      this.positionTokens = new long[buckets];
     }
 
-    void add(int position, Head head, int row) {
+    void add(int index, Head head, int row) {
       float logprob = head.logprob(row);
+      boolean match = head.argMax(row) == sequence.tokens()[index];
       nll -= logprob;
+      nllSquares += (double) logprob * logprob;
+      greedy += match ? 1 : 0;
+      positionNll[Scores.bucket(index)] -= logprob;
+      positionTokens[Scores.bucket(index)]++;
       if (tokenLogprobs != null) {
-        tokenLogprobs[position] = logprob;
-        greedyMatch[position] = head.argMax(row) == sequence.tokens()[position + 1];
+        tokenLogprobs[added] = logprob;
+        greedyMatch[added] = match;
       }
       if (tokenRanks != null) {
-        tokenRanks[position] = head.rank(row);
+        tokenRanks[added] = head.rank(row);
       }
       if (topKIds != null) {
-        head.topK(row, topKIds[position], topKLogprobs[position]);
+        head.topK(row, topKIds[added], topKLogprobs[added]);
       }
+      added++;
     }
 
     Scores<T> scores() {
@@ -125,6 +165,10 @@ public final class Scorer {
           sequence.key(),
           nll,
           scored,
+          nllSquares,
+          greedy,
+          positionNll,
+          positionTokens,
           tokenLogprobs,
           greedyMatch,
           tokenRanks,
@@ -136,6 +180,7 @@ public final class Scorer {
 
   private final class ScoreIterator<T> implements Iterator<Scores<T>> {
     private final Wanted wanted;
+    private final Windows windows;
     private final Chunks<T> chunks;
     private final ArrayDeque<Pending<T>> pending = new ArrayDeque<>();
     private final Head head = new Head(model, workspace.tokens());
@@ -145,17 +190,15 @@ public final class Scorer {
     /** The sequence of the last part. */
     private Pending<T> open;
 
-    ScoreIterator(Iterator<Sequence<T>> sequences, Wanted wanted) {
+    ScoreIterator(Iterator<Sequence<T>> sequences, Wanted wanted, Windows windows) {
       this.wanted = wanted;
+      this.windows = windows;
       // Bounded by number too: a run of empty sequences must not be read to its end.
       int most = wanted.lastLogits() ? LAST_ROWS : workspace.tokens() + 1;
-      this.chunks = new Chunks<>(model, workspace, sequences, this::length, most, chunkDone);
-    }
-
-    /** Nobody asks what follows the last token, unless its logits are wanted. */
-    private int length(Sequence<T> sequence) {
-      int tokens = sequence.tokens().length;
-      return wanted.lastLogits() ? tokens : wanted.everyPosition() ? Math.max(0, tokens - 1) : 0;
+      Runs<T> runs =
+          new Runs<>(
+              model.config(), sequences, windows, wanted.everyPosition(), wanted.lastLogits());
+      this.chunks = new Chunks<>(model, workspace, runs, most, chunkDone);
     }
 
     @Override
@@ -182,20 +225,20 @@ public final class Scorer {
       List<Pending<T>> owners = new ArrayList<>();
       int rows = 0;
       for (Chunks.Part<T> part : parts) {
-        Sequence<T> sequence = part.sequence();
-        if (part.start() == 0) {
-          open = new Pending<>(sequence, wanted);
+        Sequence<T> sequence = part.run().sequence();
+        if (part.begins() && part.run().first()) {
+          open = new Pending<>(sequence, wanted, windows);
           pending.add(open);
         }
         owners.add(open);
-        int last = sequence.tokens().length - 1;
         for (int i = 0; i < part.length(); i++) {
           int position = part.start() + i;
-          if (position == last || wanted.everyPosition()) {
+          boolean scored = isScored(part.run(), position + 1);
+          boolean last = isLast(part.run(), position);
+          if (scored || last) {
             head.take(workspace.hidden(), workspace.stride(), part.row() + i, rows);
-            targets[rows] = position == last ? -1 : sequence.tokens()[position + 1];
-            // Only when the last logits are wanted does the last token come this far.
-            logits[rows] = position == last ? new float[model.config().vocabSize()] : null;
+            targets[rows] = scored ? sequence.tokens()[position + 1] : -1;
+            logits[rows] = last ? new float[model.config().vocabSize()] : null;
             rows++;
           }
         }
@@ -205,22 +248,30 @@ public final class Scorer {
       hand(parts, owners);
     }
 
+    private boolean isScored(Runs.Run<T> run, int index) {
+      return index >= run.scored() && index < run.scoredEnd();
+    }
+
+    /** Only when the last logits are wanted does the last token of a sequence come this far. */
+    private boolean isLast(Runs.Run<T> run, int position) {
+      return position == run.sequence().tokens().length - 1;
+    }
+
     /** Hands the head's rows to their sequences, in the order in which they were taken. */
     private void hand(List<Chunks.Part<T>> parts, List<Pending<T>> owners) {
       int row = 0;
       for (int i = 0; i < parts.size(); i++) {
         Chunks.Part<T> part = parts.get(i);
         Pending<T> owner = owners.get(i);
-        int last = part.sequence().tokens().length - 1;
         int end = part.start() + part.length();
         for (int position = part.start(); position < end; position++) {
-          if (position == last) {
+          if (isLast(part.run(), position)) {
             owner.lastLogits = logits[row++];
-          } else if (wanted.everyPosition()) {
-            owner.add(position, head, row++);
+          } else if (isScored(part.run(), position + 1)) {
+            owner.add(position + 1, head, row++);
           }
         }
-        owner.done = end == length(part.sequence());
+        owner.done = part.ends() && part.run().last();
       }
     }
   }
@@ -236,8 +287,8 @@ public final class Scorer {
 
     LogitsIterator(Iterator<Sequence<T>> sequences) {
       int most = workspace.tokens() + 1;
-      this.chunks =
-          new Chunks<>(model, workspace, sequences, s -> s.tokens().length, most, chunkDone);
+      Runs<T> runs = new Runs<>(model.config(), sequences, Windows.FULL, false, true);
+      this.chunks = new Chunks<>(model, workspace, runs, most, chunkDone);
     }
 
     @Override
@@ -272,8 +323,9 @@ public final class Scorer {
       head.run(rows, null, false, 0, logits);
       for (int row = 0; row < rows; row++) {
         int position = part.start() + done + row;
-        int token = part.sequence().tokens()[position];
-        ready.add(new PositionLogits<>(part.sequence().key(), position, token, logits[row]));
+        Sequence<T> sequence = part.run().sequence();
+        int token = sequence.tokens()[position];
+        ready.add(new PositionLogits<>(sequence.key(), position, token, logits[row]));
       }
       done += rows;
       if (done == part.length()) {

@@ -1,13 +1,19 @@
 package io.mambaspark.engine.score;
 
 /**
- * The scores of one sequence x_0 … x_{T-1}. The first token is context only, so T - 1 are scored.
- * What was not wanted is null. The arrays are the receiver's.
+ * The scores of one sequence x_0 … x_{T-1}: of the tokens behind its context, T - 1 unless it says
+ * otherwise, or of those that its {@link Windows} score. What was not wanted is null. The arrays
+ * are the receiver's.
  *
  * @param key the sequence's
  * @param nll Σ -ln p(x_i | x_0 … x_{i-1}) in nats, the float log-probabilities summed in double and
  *     in order
  * @param tokenCount scored tokens
+ * @param nllSquares Σ (ln p)², in double and in order
+ * @param greedyTokens how many of the scored tokens were the arg max
+ * @param positionNll the nll by position: element b is that of the scored tokens x_i with 2^b ≤ i <
+ *     2^(b+1), each summed in double and in order
+ * @param positionTokens how many these are
  * @param tokenLogprobs ln p of each scored token, (tokenCount)
  * @param greedyMatch whether it was the arg max; of equal logits the lowest id wins, (tokenCount)
  * @param tokenRanks its place among all ids: 1 for the arg max, and so on, of equal logits the
@@ -21,12 +27,21 @@ public record Scores<T>(
     T key,
     double nll,
     long tokenCount,
+    double nllSquares,
+    long greedyTokens,
+    double[] positionNll,
+    long[] positionTokens,
     float[] tokenLogprobs,
     boolean[] greedyMatch,
     int[] tokenRanks,
     int[][] topKIds,
     float[][] topKLogprobs,
     float[] lastLogits) {
+
+  /** The element of {@link #positionNll} that a token x_index belongs to; {@code index} from 1. */
+  static int bucket(int index) {
+    return Integer.SIZE - 1 - Integer.numberOfLeadingZeros(index);
+  }
 
   /** exp(nll / tokenCount), by StrictMath; NaN where nothing was scored. */
   public double perplexity() {

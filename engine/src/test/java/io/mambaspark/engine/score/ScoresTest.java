@@ -11,7 +11,25 @@ class ScoresTest {
   private static final float[] NAN = {Float.NaN, 0};
 
   private static Scores<String> scores(double nll, long count) {
-    return new Scores<>("k", nll, count, null, null, null, null, null, null);
+    return scores(nll, count, null, null, null);
+  }
+
+  private static Scores<String> scores(
+      double nll, long count, float[] tokenLogprobs, float[][] topKLogprobs, float[] lastLogits) {
+    return new Scores<>(
+        "k",
+        nll,
+        count,
+        0,
+        0,
+        new double[0],
+        new long[0],
+        tokenLogprobs,
+        null,
+        null,
+        null,
+        topKLogprobs,
+        lastLogits);
   }
 
   @Test
@@ -25,19 +43,7 @@ class ScoresTest {
   void scoresAreFiniteWhenAllNumbersAre() {
     assertThat(scores(0, 0).finite()).isTrue();
     assertThat(scores(3, 2).finite()).isTrue();
-    assertThat(
-            new Scores<>(
-                    "k",
-                    1,
-                    2,
-                    GOOD,
-                    new boolean[2],
-                    new int[2],
-                    new int[2][2],
-                    new float[][] {GOOD},
-                    GOOD)
-                .finite())
-        .isTrue();
+    assertThat(scores(1, 2, GOOD, new float[][] {GOOD}, GOOD).finite()).isTrue();
   }
 
   @Test
@@ -47,12 +53,9 @@ class ScoresTest {
     // Its mean has no exponential.
     assertThat(scores(1000, 1).finite()).isFalse();
     for (float[] bad : new float[][] {BAD, NAN}) {
-      assertThat(new Scores<>("k", 1, 2, bad, null, null, null, null, null).finite()).isFalse();
-      assertThat(
-              new Scores<>("k", 1, 2, null, null, null, null, new float[][] {GOOD, bad}, null)
-                  .finite())
-          .isFalse();
-      assertThat(new Scores<>("k", 0, 0, null, null, null, null, null, bad).finite()).isFalse();
+      assertThat(scores(1, 2, bad, null, null).finite()).isFalse();
+      assertThat(scores(1, 2, null, new float[][] {GOOD, bad}, null).finite()).isFalse();
+      assertThat(scores(0, 0, null, null, bad).finite()).isFalse();
     }
   }
 }

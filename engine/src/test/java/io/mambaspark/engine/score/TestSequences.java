@@ -56,6 +56,10 @@ final class TestSequences {
           .as(where + ", nll")
           .isEqualTo(Double.doubleToRawLongBits(e.nll()));
       assertThat(f.tokenCount()).as(where).isEqualTo(e.tokenCount());
+      assertThat(f.nllSquares()).as(where).isEqualTo(e.nllSquares());
+      assertThat(f.greedyTokens()).as(where).isEqualTo(e.greedyTokens());
+      assertThat(f.positionNll()).as(where).isEqualTo(e.positionNll());
+      assertThat(f.positionTokens()).as(where).isEqualTo(e.positionTokens());
       // Equality of float arrays in Java is that of bits.
       assertThat(f.tokenLogprobs()).as(where).isEqualTo(e.tokenLogprobs());
       assertThat(f.greedyMatch()).as(where).isEqualTo(e.greedyMatch());

@@ -80,4 +80,17 @@ public final class LogSoftmax {
   public int argMax(int row) {
     return argMax[row];
   }
+
+  /**
+   * The Kullback-Leibler divergence KL(A‖B) = Σ p_A (ln p_A - ln p_B) of two rows of
+   * log-probabilities, in nats, summed in double in their order. Rounding may leave a little less
+   * than 0 where the rows are almost equal.
+   */
+  public static double divergence(float[] a, float[] b) {
+    double sum = 0;
+    for (int i = 0; i < a.length; i++) {
+      sum += (double) ScalarMath.exp(a[i]) * ((double) a[i] - b[i]);
+    }
+    return sum;
+  }
 }

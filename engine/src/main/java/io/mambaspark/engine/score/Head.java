@@ -154,6 +154,13 @@ final class Head {
     return softmax.logProbability(row, targetLogits[row]);
   }
 
+  /** After {@link #run} with targets: makes the row's logits its log-probabilities. */
+  void toLogprobs(int row, float[] logits) {
+    for (int id = 0; id < logits.length; id++) {
+      logits[id] = softmax.logProbability(row, logits[id]);
+    }
+  }
+
   /** After {@link #run} with ranks: the place of the row's target among all ids, from 1 on. */
   int rank(int row) {
     return rank[row];

@@ -99,7 +99,12 @@ public final class Scorer {
    * @throws IllegalArgumentException from the iterator, if an id is outside [0, vocabSize)
    */
   public <T> Iterator<PositionLogits<T>> logits(Iterator<Sequence<T>> sequences) {
-    return new LogitsIterator<>(sequences);
+    return new PositionIterator<>(sequences, true) {
+      @Override
+      PositionLogits<T> at(Sequence<T> sequence, int position, int row, float[] logits) {
+        return new PositionLogits<>(sequence.key(), position, sequence.tokens()[position], logits);
+      }
+    };
   }
 
   /** The scores of one sequence while they come together. */
@@ -276,20 +281,51 @@ public final class Scorer {
     }
   }
 
-  private final class LogitsIterator<T> implements Iterator<PositionLogits<T>> {
+  /**
+   * The distribution after one token.
+   *
+   * @param logprobs ln p of every id, (vocabSize)
+   * @param argMax the likeliest id
+   */
+  record Distribution<T>(Sequence<T> sequence, int position, float[] logprobs, int argMax) {}
+
+  /** The distributions of all tokens but the first, in order; one of a scorer is used at a time. */
+  <T> Iterator<Distribution<T>> distributions(Iterator<Sequence<T>> sequences) {
+    return new PositionIterator<>(sequences, false) {
+      @Override
+      Distribution<T> at(Sequence<T> sequence, int position, int row, float[] logits) {
+        head.toLogprobs(row, logits);
+        return new Distribution<>(sequence, position, logits, head.argMax(row));
+      }
+    };
+  }
+
+  /** Runs the head over the rows of every position, a few at a time. */
+  private abstract class PositionIterator<T, R> implements Iterator<R> {
+    final Head head = new Head(model, LOGIT_ROWS);
+    private final boolean lastToken;
     private final Chunks<T> chunks;
-    private final Head head = new Head(model, LOGIT_ROWS);
+    private final int[] targets = new int[LOGIT_ROWS];
     private final ArrayDeque<Chunks.Part<T>> parts = new ArrayDeque<>();
-    private final ArrayDeque<PositionLogits<T>> ready = new ArrayDeque<>();
+    private final ArrayDeque<R> ready = new ArrayDeque<>();
 
     /** How far the first of the parts is handed out. */
     private int done;
 
-    LogitsIterator(Iterator<Sequence<T>> sequences) {
-      int most = workspace.tokens() + 1;
-      Runs<T> runs = new Runs<>(model.config(), sequences, Windows.FULL, false, true);
-      this.chunks = new Chunks<>(model, workspace, runs, most, chunkDone);
+    /**
+     * Runs sequences as they come.
+     *
+     * @param lastToken whether the position of the last token is one of them; if not, the
+     *     log-softmax is computed of the others
+     */
+    PositionIterator(Iterator<Sequence<T>> sequences, boolean lastToken) {
+      this.lastToken = lastToken;
+      Runs<T> runs = new Runs<>(model.config(), sequences, Windows.FULL, !lastToken, lastToken);
+      this.chunks = new Chunks<>(model, workspace, runs, workspace.tokens() + 1, chunkDone);
     }
+
+    /** What is handed out for a position, which has that row of the head. */
+    abstract R at(Sequence<T> sequence, int position, int row, float[] logits);
 
     @Override
     public boolean hasNext() {
@@ -306,7 +342,7 @@ public final class Scorer {
     }
 
     @Override
-    public PositionLogits<T> next() {
+    public R next() {
       if (!hasNext()) {
         throw new NoSuchElementException();
       }
@@ -315,17 +351,17 @@ public final class Scorer {
 
     private void runHead() {
       Chunks.Part<T> part = parts.peek();
+      Sequence<T> sequence = part.run().sequence();
       int rows = Math.min(LOGIT_ROWS, part.length() - done);
+      int first = part.start() + done;
       float[][] logits = new float[rows][model.config().vocabSize()];
       for (int row = 0; row < rows; row++) {
         head.take(workspace.hidden(), workspace.stride(), part.row() + done + row, row);
+        targets[row] = lastToken ? -1 : sequence.tokens()[first + row + 1];
       }
-      head.run(rows, null, false, 0, logits);
+      head.run(rows, lastToken ? null : targets, false, 0, logits);
       for (int row = 0; row < rows; row++) {
-        int position = part.start() + done + row;
-        Sequence<T> sequence = part.run().sequence();
-        int token = sequence.tokens()[position];
-        ready.add(new PositionLogits<>(sequence.key(), position, token, logits[row]));
+        ready.add(at(sequence, first + row, row, logits[row]));
       }
       done += rows;
       if (done == part.length()) {

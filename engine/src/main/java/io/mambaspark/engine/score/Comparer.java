@@ -1,0 +1,143 @@
+package io.mambaspark.engine.score;
+
+import io.mambaspark.engine.kernel.LogSoftmax;
+import io.mambaspark.engine.model.MambaModel;
+import java.util.ArrayDeque;
+import java.util.Iterator;
+import java.util.NoSuchElementException;
+import java.util.Queue;
+import java.util.function.Function;
+import java.util.function.IntConsumer;
+
+/**
+ * Runs two models over the same texts, side by side. Where both read the same tokens and have
+ * vocabularies of the same size, their distributions are compared at every token, a few rows at a
+ * time. As with {@link Scorer} results do not depend on chunks, and memory not on length, but for
+ * the list of log-probabilities of models whose vocabularies differ.
+ *
+ * <p>A comparer is one thread's.
+ */
+public final class Comparer {
+  private final MambaModel a;
+  private final MambaModel b;
+  private final boolean sameTokens;
+  private final Scorer scorerA;
+  private final Scorer scorerB;
+
+  /**
+   * A comparer with chunks of some tokens, from 1.
+   *
+   * @param sameTokens whether both models read the same tokens: the two arrays of each pair are
+   *     equal
+   * @param chunkDone called after each chunk of either model with its number of tokens
+   */
+  public Comparer(
+      MambaModel a, MambaModel b, boolean sameTokens, int chunkTokens, IntConsumer chunkDone) {
+    this.a = a;
+    this.b = b;
+    this.sameTokens = sameTokens;
+    this.scorerA = new Scorer(a, chunkTokens, chunkDone);
+    this.scorerB = new Scorer(b, chunkTokens, chunkDone);
+  }
+
+  /** Whether distributions are compared, and not only what the models say of the tokens. */
+  public boolean comparesDistributions() {
+    return sameTokens && a.config().vocabSize() == b.config().vocabSize();
+  }
+
+  /**
+   * Compares texts in their order, lazily. One iterator of a comparer is used at a time.
+   *
+   * @throws IllegalArgumentException from the iterator, if an id is outside a model's vocabulary
+   */
+  public <T> Iterator<Comparison<T>> compare(Iterator<Pair<T>> pairs) {
+    Shared<Pair<T>> shared = new Shared<>(pairs);
+    Iterator<Sequence<Pair<T>>> forA = shared.view(pair -> new Sequence<>(pair, pair.a()));
+    Iterator<Sequence<Pair<T>>> forB = shared.view(pair -> new Sequence<>(pair, pair.b()));
+    if (!comparesDistributions()) {
+      Wanted wanted = new Wanted(true, sameTokens, false, 0, false);
+      Iterator<Scores<Pair<T>>> scoresA = scorerA.score(forA, wanted);
+      Iterator<Scores<Pair<T>>> scoresB = scorerB.score(forB, wanted);
+      return shared.view(pair -> of(scoresA.next(), scoresB.next()));
+    }
+    Iterator<Scorer.Distribution<Pair<T>>> distributionsA = scorerA.distributions(forA);
+    Iterator<Scorer.Distribution<Pair<T>>> distributionsB = scorerB.distributions(forB);
+    return shared.view(pair -> of(pair, distributionsA, distributionsB));
+  }
+
+  private <T> Comparison<T> of(Scores<Pair<T>> byA, Scores<Pair<T>> byB) {
+    long better = sameTokens ? 0 : -1;
+    for (int i = 0; sameTokens && i < byA.tokenLogprobs().length; i++) {
+      better += byB.tokenLogprobs()[i] > byA.tokenLogprobs()[i] ? 1 : 0;
+    }
+    return new Comparison<>(
+        byA.key().key(),
+        byA.nll(),
+        byB.nll(),
+        byA.tokenCount(),
+        byB.tokenCount(),
+        better,
+        Double.NaN,
+        -1);
+  }
+
+  private static <T> Comparison<T> of(
+      Pair<T> pair,
+      Iterator<Scorer.Distribution<Pair<T>>> byA,
+      Iterator<Scorer.Distribution<Pair<T>>> byB) {
+    int[] tokens = pair.a();
+    double nllA = 0;
+    double nllB = 0;
+    double kl = 0;
+    long better = 0;
+    long agreements = 0;
+    for (int i = 1; i < tokens.length; i++) {
+      Scorer.Distribution<Pair<T>> inA = byA.next();
+      Scorer.Distribution<Pair<T>> inB = byB.next();
+      float logprobA = inA.logprobs()[tokens[i]];
+      float logprobB = inB.logprobs()[tokens[i]];
+      nllA -= logprobA;
+      nllB -= logprobB;
+      better += logprobB > logprobA ? 1 : 0;
+      agreements += inA.argMax() == inB.argMax() ? 1 : 0;
+      kl += LogSoftmax.divergence(inA.logprobs(), inB.logprobs());
+    }
+    long scored = Math.max(0, tokens.length - 1);
+    return new Comparison<>(pair.key(), nllA, nllB, scored, scored, better, kl, agreements);
+  }
+
+  /**
+   * One source that is read by several, each at its own pace; what waits is what one has not read.
+   */
+  private static final class Shared<E> {
+    private final Iterator<E> source;
+    private final Queue<Queue<E>> waiting = new ArrayDeque<>();
+
+    Shared(Iterator<E> source) {
+      this.source = source;
+    }
+
+    <F> Iterator<F> view(Function<E, F> function) {
+      Queue<E> mine = new ArrayDeque<>();
+      waiting.add(mine);
+      return new Iterator<>() {
+        @Override
+        public boolean hasNext() {
+          return !mine.isEmpty() || source.hasNext();
+        }
+
+        @Override
+        public F next() {
+          if (!hasNext()) {
+            throw new NoSuchElementException();
+          }
+          if (mine.isEmpty()) {
+            E element = source.next();
+            waiting.forEach(queue -> queue.add(element));
+          }
+          return function.apply(mine.remove());
+        }
+      };
+    }
+  }
+}

@@ -40,7 +40,12 @@ final class Demo {
           .add("text", DataTypes.StringType)
           .add("tokens", DataTypes.createArrayType(DataTypes.IntegerType, false));
 
-  private static final List<String> MODEL_FILES = List.of("config.json", "model.safetensors");
+  /** The column that is scored where none is named. */
+  static final DocumentColumns COLUMNS = DocumentColumns.text("text");
+
+  private static final String TOKENIZER = "tokenizer.json";
+  private static final List<String> MODEL_FILES =
+      List.of("config.json", "model.safetensors", TOKENIZER);
   private static final int SHOWN = 3;
   private static final int EXCERPT = 64;
 
@@ -59,6 +64,15 @@ final class Demo {
       try (InputStream in = resource("tiny-books/" + file)) {
         Files.copy(in, folder.resolve(file));
       }
+    }
+  }
+
+  /** The tokenizer of the model. */
+  static byte[] tokenizer() {
+    try (InputStream in = resource("tiny-books/" + TOKENIZER)) {
+      return in.readAllBytes();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 

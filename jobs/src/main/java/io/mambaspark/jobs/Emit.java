@@ -16,6 +16,8 @@ import java.util.Set;
  * @param tokenRanks the place of each scored token among all ids; brings nll, token count and
  *     perplexity with it
  * @param topK this many likeliest ids at each scored position; 0 for none
+ * @param positionNll the nll by position in the document; brings nll, token count and perplexity
+ *     with it
  * @param lastLogits the logits after the last token
  * @param logits one row per position with its logits; excludes the others
  */
@@ -24,16 +26,18 @@ public record Emit(
     boolean tokenLogprobs,
     boolean tokenRanks,
     int topK,
+    boolean positionNll,
     boolean lastLogits,
     boolean logits)
     implements Serializable {
 
   /** nll, token count and perplexity. */
-  public static final Emit PERPLEXITY = new Emit(true, false, false, 0, false, false);
+  public static final Emit PERPLEXITY = new Emit(true, false, false, 0, false, false, false);
 
   /** Checks that logits stand alone and that something is asked for. */
   public Emit {
-    boolean others = perplexity || tokenLogprobs || tokenRanks || topK > 0 || lastLogits;
+    boolean others =
+        perplexity || tokenLogprobs || tokenRanks || topK > 0 || positionNll || lastLogits;
     if (logits && others) {
       throw Refusal.wrongUsage("--emit logits stands alone: it writes one row per position");
     }
@@ -43,7 +47,8 @@ public record Emit(
   }
 
   private static final String EXPECTED =
-      "a list of perplexity, token-logprobs, token-ranks, top-k=K, last-logits, or logits alone";
+      "a list of perplexity, token-logprobs, token-ranks, top-k=K, position-nll, last-logits,"
+          + " or logits alone";
 
   /** Parses a comma list such as {@code perplexity,top-k=5}; throws {@link Refusal}. */
   public static Emit parse(String list) {
@@ -51,6 +56,7 @@ public record Emit(
     boolean tokenLogprobs = false;
     boolean tokenRanks = false;
     int topK = 0;
+    boolean positionNll = false;
     boolean lastLogits = false;
     boolean logits = false;
     Set<String> seen = new HashSet<>();
@@ -64,6 +70,7 @@ public record Emit(
         case "perplexity" -> perplexity = true;
         case "token-logprobs" -> tokenLogprobs = true;
         case "token-ranks" -> tokenRanks = true;
+        case "position-nll" -> positionNll = true;
         case "last-logits" -> lastLogits = true;
         case "logits" -> logits = true;
         default -> {
@@ -74,7 +81,7 @@ public record Emit(
         }
       }
     }
-    return new Emit(perplexity, tokenLogprobs, tokenRanks, topK, lastLogits, logits);
+    return new Emit(perplexity, tokenLogprobs, tokenRanks, topK, positionNll, lastLogits, logits);
   }
 
   private static int parseK(String word) {
@@ -92,7 +99,12 @@ public record Emit(
 
   /** True if the columns nll, token_count and perplexity are written. */
   public boolean nll() {
-    return perplexity || tokenLogprobs || tokenRanks;
+    return perplexity || tokenLogprobs || tokenRanks || positionNll;
+  }
+
+  /** The same, and the nll by position. */
+  Emit withPositionNll() {
+    return new Emit(perplexity, tokenLogprobs, tokenRanks, topK, true, lastLogits, logits);
   }
 
   /** What the engine has to compute for it, unless logits are asked for. */
@@ -115,6 +127,9 @@ public record Emit(
     }
     if (topK > 0) {
       words.add("top-k=" + topK);
+    }
+    if (positionNll) {
+      words.add("position-nll");
     }
     if (lastLogits) {
       words.add("last-logits");

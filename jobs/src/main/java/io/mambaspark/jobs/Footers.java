@@ -7,17 +7,17 @@ import java.util.Optional;
 /**
  * The size of the input as the footers of its Parquet files tell it.
  *
- * @param tokens at most one per row too many, see {@link ParquetFile.RowGroup}
+ * @param tokens see {@link ParquetFile.RowGroup}
  * @param keptBytes compressed size of the kept columns
  */
 record Footers(long rows, long tokens, long keptBytes) {
-  /** Adds up files; empty if there are none, or one of them has no tokens to read. */
+  /** Adds up files; empty if there are none, or one of them has no documents to read. */
   static Optional<Footers> of(List<ParquetFile> files, Collection<String> keptColumns) {
     long rows = 0;
     long tokens = 0;
     long keptBytes = 0;
     for (ParquetFile file : files) {
-      if (file.error() != null || !file.tokensColumn()) {
+      if (file.error() != null || file.missing() != null) {
         return Optional.empty();
       }
       for (ParquetFile.RowGroup group : file.rowGroups()) {

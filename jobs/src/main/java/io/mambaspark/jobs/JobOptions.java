@@ -16,6 +16,7 @@ import java.util.Map;
  *     given
  * @param inputFormat a Spark data source
  * @param inputTable a catalog table instead of {@code input}; may be null
+ * @param tokenizer of texts, a file or the folder that holds it; null for the one beside the model
  * @param partitions 0 for as many as the input has
  * @param limit first rows of the input; 0 for all
  * @param output null for none, which only the demo and a dry run allow
@@ -23,6 +24,10 @@ import java.util.Map;
  * @param resume whether to go on where an earlier start of the same job has stopped
  * @param allowNewInput whether that may take in files that were not there then
  * @param targetUnitTokens tokens of a unit of work; 0 for what suits model and cluster
+ * @param groupBy kept columns whose values part the corpus into groups; empty for none
+ * @param buckets parts of the corpus to name in a column of their own; null for none
+ * @param bucketThresholds where an earlier run has left the thresholds of buckets; null for none
+ * @param report where to write the page that shows the run; null for none
  */
 public record JobOptions(
     String model,
@@ -32,6 +37,7 @@ public record JobOptions(
     String inputFormat,
     String inputTable,
     ScoreOptions scoring,
+    String tokenizer,
     int partitions,
     int limit,
     String output,
@@ -40,6 +46,10 @@ public record JobOptions(
     boolean resume,
     boolean allowNewInput,
     long targetUnitTokens,
+    List<String> groupBy,
+    Buckets buckets,
+    String bucketThresholds,
+    String report,
     boolean strict,
     boolean dryRun) {
 
@@ -48,6 +58,7 @@ public record JobOptions(
   /** Checks what can be checked without touching a file. */
   public JobOptions {
     input = List.copyOf(input);
+    groupBy = List.copyOf(groupBy);
     // Spark does not mind capitals in the names of its sources; names of classes have them.
     String lowerCase = inputFormat.toLowerCase(Locale.ROOT);
     inputFormat = Input.FILE_FORMATS.contains(lowerCase) ? lowerCase : inputFormat;
@@ -87,12 +98,40 @@ public record JobOptions(
     if (allowNewInput && !resume) {
       throw Refusal.wrongUsage("--allow-new-input needs --resume");
     }
+    DocumentColumns columns = scoring.columns();
+    if (tokenizer != null && columns.tokens() != null) {
+      throw Refusal.wrongUsage("--tokenizer needs texts: --text-column, or a context of text");
+    }
+    if (buckets != null && bucketThresholds != null) {
+      throw Refusal.wrongUsage(
+          "Give either --bucket or --bucket-thresholds: the thresholds name their buckets");
+    }
+    checkNeedsPerplexities(
+        scoring, buckets, bucketThresholds, !groupBy.isEmpty(), report);
     boolean units = byUnits(input, inputTable, inputFormat, outputFormat, limit, partitions);
     if ((resume || targetUnitTokens > 0) && !units) {
       throw Refusal.wrongUsage(
           "%s needs work that can be cut into units: Parquet files as input and Parquet as output,"
               + " without --limit and --partitions",
           resume ? "--resume" : "--target-unit-tokens");
+    }
+  }
+
+  private static void checkNeedsPerplexities(
+      ScoreOptions scoring,
+      Buckets buckets,
+      String bucketThresholds,
+      boolean groups,
+      String report) {
+    String option =
+        buckets != null
+            ? "--bucket"
+            : bucketThresholds != null
+                ? "--bucket-thresholds"
+                : groups ? "--group-by" : report != null ? "--report" : null;
+    if (option != null && !scoring.emit().nll()) {
+      throw Refusal.wrongUsage(
+          "%s needs perplexities; --emit %s has none", option, scoring.emit());
     }
   }
 
@@ -116,6 +155,11 @@ public record JobOptions(
     return byUnits(input, inputTable, inputFormat, outputFormat, limit, partitions);
   }
 
+  /** Whether the output has a column that names the bucket of a row. */
+  boolean hasBuckets() {
+    return buckets != null || bucketThresholds != null;
+  }
+
   /** Whether the rows are those inside the jar. */
   boolean demo() {
     return input.contains(Demo.NAME);
@@ -130,11 +174,26 @@ public record JobOptions(
     options.put("input", input.stream().map(HadoopFiles::redacted).toList());
     options.put("input-format", inputFormat);
     options.put("input-table", inputTable);
-    options.put("tokens-column", scoring.tokensColumn());
+    DocumentColumns columns = scoring.columns();
+    options.put("tokens-column", columns.tokens());
+    options.put("text-column", columns.text());
+    options.put("context-column", columns.context());
+    options.put("continuation-column", columns.continuation());
+    options.put("byte-count-column", columns.byteCount());
+    options.put("word-count-column", columns.wordCount());
+    options.put("tokenizer", HadoopFiles.redacted(tokenizer));
     options.put("keep-columns", scoring.keepColumns());
     options.put("emit", scoring.emit().toString());
     options.put("prefix-token", scoring.prefixToken());
     options.put("max-tokens", orNull(scoring.maxTokens()));
+    options.put("window", scoring.windows().name());
+    options.put("window-tokens", orNull(scoring.windows().tokens()));
+    options.put("stride", orNull(scoring.windows().stride()));
+    options.put("min-perplexity", scoring.minPerplexity());
+    options.put("max-perplexity", scoring.maxPerplexity());
+    options.put("group-by", groupBy.isEmpty() ? null : groupBy);
+    options.put("bucket", buckets == null ? null : buckets.toString());
+    options.put("bucket-thresholds", HadoopFiles.redacted(bucketThresholds));
     options.put("partitions", orNull(partitions));
     options.put("limit", orNull(limit));
     options.put("on-error", scoring.failOnError() ? "fail" : "quarantine");
@@ -144,6 +203,7 @@ public record JobOptions(
     options.put("resume", resume);
     options.put("allow-new-input", allowNewInput);
     options.put("target-unit-tokens", targetUnitTokens == 0 ? null : targetUnitTokens);
+    options.put("report", HadoopFiles.redacted(report));
     options.put("strict", strict);
     return options;
   }

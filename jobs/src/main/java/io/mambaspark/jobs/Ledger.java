@@ -241,8 +241,12 @@ final class Ledger {
     }
   }
 
-  /** The entries of units whose files are there, of the right size, by the names of the units. */
-  Map<String, UnitEntry> entries(String run) {
+  /**
+   * The entries of a run's units, by the names of the units.
+   *
+   * @param withFiles only those whose files are there, of the right size
+   */
+  Map<String, UnitEntry> entries(String run, boolean withFiles) {
     Map<String, Long> sizes = list(output);
     ExecutorService threads = Executors.newFixedThreadPool(THREADS);
     try {
@@ -257,7 +261,8 @@ final class Ledger {
             .filter(entry -> run.equals(entry.run()))
             .filter(
                 entry ->
-                    entry.file() == null
+                    !withFiles
+                        || entry.file() == null
                         || Long.valueOf(entry.file().size()).equals(sizes.get(entry.unit())))
             .ifPresent(entry -> entries.put(entry.unit(), entry));
       }

@@ -51,6 +51,7 @@ public final class ModelSource implements AutoCloseable {
 
   private final String name;
   private final org.apache.hadoop.fs.Path origin;
+  private final Configuration configuration;
   private final Path folder;
   private final Path copy;
   private final MambaCheckpoint checkpoint;
@@ -58,7 +59,13 @@ public final class ModelSource implements AutoCloseable {
   /** Folders besides the copy that go on close. */
   private final List<Path> temporaries = new ArrayList<>();
 
-  private ModelSource(String name, org.apache.hadoop.fs.Path origin, Path folder, Path copy) {
+  private ModelSource(
+      String name,
+      org.apache.hadoop.fs.Path origin,
+      Configuration configuration,
+      Path folder,
+      Path copy) {
+    this.configuration = configuration;
     this.name = HadoopFiles.redacted(name);
     this.origin = origin;
     this.folder = folder;
@@ -89,7 +96,7 @@ public final class ModelSource implements AutoCloseable {
     if (model.equals(Demo.NAME)) {
       Path copy = newFolder();
       copying(copy, () -> Demo.unpackModel(copy));
-      return new ModelSource(model, null, copy, copy);
+      return new ModelSource(model, null, configuration, copy, copy);
     }
     org.apache.hadoop.fs.Path path = HadoopFiles.qualified(model, configuration);
     String scheme = path.toUri().getScheme();
@@ -103,11 +110,11 @@ public final class ModelSource implements AutoCloseable {
         throw Refusal.because(
             "Cannot open model %s: expected the folder of a checkpoint, found a file", model);
       }
-      return new ModelSource(model, null, folder, null);
+      return new ModelSource(model, null, configuration, folder, null);
     }
     Path copy = newFolder();
     copying(copy, () -> download(model, path, copy, configuration));
-    return new ModelSource(model, path, copy, copy);
+    return new ModelSource(model, path, configuration, copy, copy);
   }
 
   private static boolean hasScheme(String model) {
@@ -137,6 +144,20 @@ public final class ModelSource implements AutoCloseable {
       return wanted(present, name -> Files.newInputStream(folder.resolve(name)));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
+    }
+  }
+
+  /**
+   * A file beside the checkpoint that is none of its own.
+   *
+   * @throws FileNotFoundException or {@link NoSuchFileException} if there is none
+   */
+  byte[] beside(String file) throws IOException {
+    if (origin == null) {
+      return Files.readAllBytes(folder.resolve(file));
+    }
+    try (InputStream in = open(origin.getFileSystem(configuration), origin, file)) {
+      return in.readAllBytes();
     }
   }
 

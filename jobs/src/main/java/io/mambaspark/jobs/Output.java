@@ -23,6 +23,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.ChecksumException;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.FileUtil;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -35,6 +36,9 @@ import org.slf4j.LoggerFactory;
  * is refused; with it the new data is written beside, and takes the place of the old when it is
  * whole: old → {@code OUTPUT_old-RUN}, {@code OUTPUT_new-RUN} → output, then the old is removed. A
  * crash between these is mended by the next start.
+ *
+ * <p>Where a second pass follows, the first one writes to {@code OUTPUT_scores-RUN}, which goes when
+ * the output is in its place.
  */
 final class Output {
   private static final Logger LOG = LoggerFactory.getLogger(Output.class);
@@ -43,7 +47,7 @@ final class Output {
   static final String SUMMARY = "_mamba_summary.json";
 
   private static final String SUCCESS = "_SUCCESS";
-  private static final Pattern BESIDE = Pattern.compile("_(old|new)-(\\d{8}-\\d{6}-[0-9a-f]{8})");
+  private static final Pattern BESIDE = Pattern.compile("_(old|new|scores)-(\\d{8}-\\d{6}-[0-9a-f]{8})");
 
   /** A folder is no object there, so it cannot be renamed at once, and not every reader waits. */
   private static final Set<String> OBJECT_STORES =
@@ -51,6 +55,7 @@ final class Output {
 
   private final Path path;
   private final Path target;
+  private final Path scores;
   private final String run;
   private final String format;
   private final Ledger ledger;
@@ -60,16 +65,18 @@ final class Output {
   private Output(
       Path path,
       Path target,
+      Path scores,
       String run,
       String format,
       Optional<Ledger.Run> earlier,
       Configuration configuration) {
     this.path = path;
     this.target = target;
+    this.scores = scores;
     this.run = run;
     this.format = format;
     this.earlier = earlier;
-    this.ledger = new Ledger(target, configuration);
+    this.ledger = new Ledger(scores, configuration);
     this.files = HadoopFiles.fileSystem(path, configuration);
   }
 
@@ -86,6 +93,9 @@ final class Output {
     try {
       if (!options.dryRun()) {
         repair(path, files, configuration);
+      }
+      if (options.buckets() != null) {
+        return inTwoPasses(path, options, files, configuration);
       }
       String run = newRun();
       Path target = path;
@@ -107,7 +117,7 @@ final class Output {
                 options.output());
           }
           Optional<Path> begun =
-              options.resume() ? begun(path, files, configuration) : Optional.empty();
+              options.resume() ? begun("new", path, files, configuration) : Optional.empty();
           target = begun.orElse(beside(path, "_new-" + run));
           earlier = new Ledger(target, configuration).run();
         }
@@ -115,10 +125,47 @@ final class Output {
           run = earlier.get().run();
         }
       }
-      return new Output(path, target, run, options.outputFormat(), earlier, configuration);
+      return new Output(
+          path, target, target, run, options.outputFormat(), earlier, configuration);
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot use output %s: %s", options.output(), e.getMessage());
     }
+  }
+
+  /** The first pass has a folder of its own, and the second writes what then takes its place. */
+  private static Output inTwoPasses(
+      Path path, JobOptions options, FileSystem files, Configuration configuration)
+      throws IOException {
+    if (OBJECT_STORES.contains(path.toUri().getScheme())) {
+      throw Refusal.because(
+          "Output %s: an object store cannot move a folder at once, which --bucket needs; score"
+              + " elsewhere, or take thresholds from an earlier run with --bucket-thresholds",
+          options.output());
+    }
+    String run = newRun();
+    boolean there = files.exists(path) && !isLeftover(path, files);
+    if (there && !options.overwrite()) {
+      Optional<Ledger.Run> finished = new Ledger(path, configuration).run();
+      if (!options.resume() || finished.isEmpty() || !files.exists(new Path(path, SUMMARY))) {
+        throw existing(options, false, true);
+      }
+      return new Output(
+          path, path, path, finished.get().run(), options.outputFormat(), finished, configuration);
+    }
+    Optional<Ledger.Run> earlier =
+        options.resume()
+            ? begun("scores", path, files, configuration)
+                .flatMap(folder -> new Ledger(folder, configuration).run())
+            : Optional.empty();
+    run = earlier.map(Ledger.Run::run).orElse(run);
+    return new Output(
+        path,
+        beside(path, "_new-" + run),
+        beside(path, "_scores-" + run),
+        run,
+        options.outputFormat(),
+        earlier,
+        configuration);
   }
 
   private static Refusal existing(JobOptions options, boolean unfinished, boolean replaceable) {
@@ -151,20 +198,21 @@ final class Output {
     return true;
   }
 
-  /** The latest folder beside an output in which a replacement of it by units was begun. */
-  private static Optional<Path> begun(Path path, FileSystem files, Configuration configuration)
-      throws IOException {
-    return runsBeside("new", path, files).stream()
-        .map(run -> beside(path, "_new-" + run))
-        .filter(folder -> isResumable(folder, path, configuration))
+  /** The latest folder of a kind beside an output in which units of it were begun. */
+  private static Optional<Path> begun(
+      String kind, Path path, FileSystem files, Configuration configuration) throws IOException {
+    return runsBeside(kind, path, files).stream()
+        .filter(run -> isResumable(kind, run, path, configuration))
+        .map(run -> beside(path, "_" + kind + "-" + run))
         .findFirst();
   }
 
   /** Whether a folder beside an output holds a run that has the folder's name. */
-  private static boolean isResumable(Path folder, Path path, Configuration configuration) {
-    return new Ledger(folder, configuration)
+  private static boolean isResumable(
+      String kind, String run, Path path, Configuration configuration) {
+    return new Ledger(beside(path, "_" + kind + "-" + run), configuration)
         .run()
-        .filter(run -> folder.equals(beside(path, "_new-" + run.run())))
+        .filter(found -> found.run().equals(run))
         .isPresent();
   }
 
@@ -226,14 +274,33 @@ final class Output {
             shown(path));
       }
     }
+    List<String> passes = runsBeside("scores", path, files);
+    for (String run : passes) {
+      Path scores = beside(path, "_scores-" + run);
+      if (isWhole(run, path, files)) {
+        remove(scores, files);
+      } else {
+        LOG.warn(
+            "{} holds scores of a run with --bucket that was cut off; {}remove it if it is not"
+                + " needed",
+            shown(scores),
+            isResumable("scores", run, path, configuration)
+                ? "go on with it by --resume, or "
+                : "");
+      }
+    }
     for (String run : runsBeside("new", path, files)) {
       Path fresh = beside(path, "_new-" + run);
+      if (passes.contains(run)) {
+        // Made again from the scores.
+        continue;
+      }
       LOG.warn(
           "{} holds {} of a replacement of {} that was cut off; {}remove it if it is not needed",
           shown(fresh),
           isWhole(run, fresh, files) ? "all scores" : "a part",
           shown(path),
-          isResumable(fresh, path, configuration)
+          isResumable("new", run, path, configuration)
               ? "go on with it by --overwrite --resume, or "
               : "");
     }
@@ -278,6 +345,16 @@ final class Output {
     return target;
   }
 
+  /** The folder that scores are written to: {@link #target}, unless a second pass reads them. */
+  Path scores() {
+    return scores;
+  }
+
+  /** Whether a second pass makes the output from the scores. */
+  boolean hasSecondPass() {
+    return !scores.equals(target);
+  }
+
   /** Names this run among those that write to the same place; a resumed one keeps its name. */
   String run() {
     return run;
@@ -301,19 +378,56 @@ final class Output {
     clear();
     boolean whole = false;
     try {
-      rows.write()
-          .format(format)
-          // JSON leaves nulls out otherwise, and then a file without errors has no error column.
-          .option("ignoreNullFields", false)
-          .mode(SaveMode.ErrorIfExists)
-          .save(target.toString());
+      if (hasSecondPass()) {
+        // What an earlier start has left of its second pass.
+        files.delete(target, true);
+      }
+      write(rows, target);
+      if (hasSecondPass() && ledger.run().isPresent()) {
+        // The run stays known when the scores are gone.
+        FileUtil.copy(
+            files,
+            new Path(scores, Ledger.FOLDER),
+            files,
+            new Path(target, Ledger.FOLDER),
+            false,
+            files.getConf());
+      }
       whole = true;
+    } catch (IOException e) {
+      throw Refusal.because(e, "Cannot write the output %s: %s", path, Failures.oneLine(e));
     } finally {
       if (!whole) {
         discard();
       }
     }
-    return finish(() -> summarize.apply(target), toJson);
+    T summary = finish(() -> summarize.apply(target), toJson);
+    if (hasSecondPass()) {
+      remove(scores, files);
+    }
+    return summary;
+  }
+
+  private void write(Dataset<Row> rows, Path folder) {
+    rows.write()
+        .format(format)
+        // JSON leaves nulls out otherwise, and then a file without errors has no error column.
+        .option("ignoreNullFields", false)
+        .mode(SaveMode.ErrorIfExists)
+        .save(folder.toString());
+  }
+
+  /** Writes the rows in one go to {@link #scores}, from where the second pass reads them. */
+  void writeScores(Dataset<Row> rows) {
+    boolean whole = false;
+    try {
+      write(rows, scores);
+      whole = true;
+    } finally {
+      if (!whole) {
+        discardScores();
+      }
+    }
   }
 
   /** What makes the summary. */
@@ -357,8 +471,8 @@ final class Output {
   /** Removes a leftover, to begin anew. */
   void clear() {
     try {
-      if (files.exists(target) && isLeftover(target, files)) {
-        files.delete(target, true);
+      if (files.exists(scores) && isLeftover(scores, files)) {
+        files.delete(scores, true);
       }
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot use output %s: %s", target, Failures.oneLine(e));
@@ -442,10 +556,19 @@ final class Output {
     }
   }
 
+  /** Removes what a failed first pass left that had not been there before. */
+  void discardScores() {
+    if (!hasSecondPass()) {
+      discard();
+    } else if (earlier.isEmpty()) {
+      remove(scores, files);
+    }
+  }
+
   /** Removes what a failed run left that had not been there before. */
   void discard() {
     try {
-      boolean own = replaces() && earlier.isEmpty();
+      boolean own = replaces() && (earlier.isEmpty() || hasSecondPass());
       if (own || (files.exists(target) && isEmpty(target, files))) {
         files.delete(target, true);
       }

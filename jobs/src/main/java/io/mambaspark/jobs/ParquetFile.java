@@ -8,6 +8,8 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -28,7 +30,7 @@ import org.apache.parquet.hadoop.util.HadoopInputFile;
  * @param size bytes
  * @param modified milliseconds since 1970
  * @param columnBytes compressed size of each top-level column
- * @param tokensColumn whether it has the tokens column, or no row to have it for
+ * @param missing a column of the document that it has not, though it has rows; null if all are there
  * @param error why the file cannot be read; null if all is well. Without row groups then
  */
 record ParquetFile(
@@ -37,9 +39,10 @@ record ParquetFile(
     long modified,
     List<RowGroup> rowGroups,
     Map<String, Long> columnBytes,
-    boolean tokensColumn,
+    String missing,
     String error) {
   private static final int THREADS = 8;
+  private static final int BYTES_PER_TOKEN = 4;
 
   /** Bytes at the end of a file that tell whether it can be read at all. */
   private static final int TAIL = 1 << 16;
@@ -48,18 +51,20 @@ record ParquetFile(
    * A row group.
    *
    * @param start its first byte in the file
-   * @param tokens values of the tokens column; an empty or null list counts as one, so this is at
-   *     most one per row too many
+   * @param tokens of the document's columns. Of lists their elements; an empty or null one counts as
+   *     one, so this is at most one per row too many. Of texts a guess: a token for every {@value
+   *     #BYTES_PER_TOKEN} bytes
    */
   record RowGroup(long start, long rows, long tokens) {}
 
   /** Reads the footers of files, a few at a time, and gives them in the order of the paths. */
-  static List<ParquetFile> read(String[] paths, String tokensColumn, Configuration configuration) {
+  static List<ParquetFile> read(
+      String[] paths, List<String> document, Configuration configuration) {
     ExecutorService threads = Executors.newFixedThreadPool(THREADS, ParquetFile::daemon);
     try {
       List<Future<ParquetFile>> reading =
           Arrays.stream(paths)
-              .map(path -> threads.submit(() -> read(path, tokensColumn, configuration)))
+              .map(path -> threads.submit(() -> read(path, document, configuration)))
               .toList();
       List<ParquetFile> files = new ArrayList<>();
       for (Future<ParquetFile> file : reading) {
@@ -78,7 +83,7 @@ record ParquetFile(
 
   /** The file as one that cannot be read. */
   ParquetFile unreadable(String why) {
-    return new ParquetFile(path, size, modified, List.of(), columnBytes, tokensColumn, why);
+    return new ParquetFile(path, size, modified, List.of(), columnBytes, missing, why);
   }
 
   private static Thread daemon(Runnable work) {
@@ -87,7 +92,8 @@ record ParquetFile(
     return thread;
   }
 
-  private static ParquetFile read(String file, String tokensColumn, Configuration configuration) {
+  private static ParquetFile read(
+      String file, List<String> document, Configuration configuration) {
     Path path = new Path(java.net.URI.create(file));
     FileStatus status;
     try {
@@ -97,7 +103,7 @@ record ParquetFile(
     }
     List<RowGroup> groups = new ArrayList<>();
     Map<String, Long> bytes = new HashMap<>();
-    boolean hasTokens = true;
+    String missing = null;
     String error = null;
     try (ParquetFileReader reader =
         ParquetFileReader.open(
@@ -106,16 +112,18 @@ record ParquetFile(
             HadoopReadOptions.builder(configuration, path).build())) {
       for (BlockMetaData block : reader.getFooter().getBlocks()) {
         long tokens = 0;
-        boolean found = false;
+        Set<String> found = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
         for (ColumnChunkMetaData column : block.getColumns()) {
           String name = column.getPath().toArray()[0];
           bytes.merge(name, column.getTotalSize(), Long::sum);
-          if (name.equalsIgnoreCase(tokensColumn)) {
-            tokens += column.getValueCount();
-            found = true;
+          if (document.stream().anyMatch(name::equalsIgnoreCase)) {
+            tokens += tokens(column);
+            found.add(name);
           }
         }
-        hasTokens &= found || block.getRowCount() == 0;
+        if (block.getRowCount() > 0) {
+          missing = document.stream().filter(c -> !found.contains(c)).findFirst().orElse(missing);
+        }
         groups.add(new RowGroup(block.getStartingPos(), block.getRowCount(), tokens));
       }
     } catch (FileNotFoundException e) {
@@ -133,7 +141,12 @@ record ParquetFile(
         status.getModificationTime(),
         error == null ? groups : List.of(),
         bytes,
-        hasTokens,
+        missing,
         error);
+  }
+
+  private static long tokens(ColumnChunkMetaData column) {
+    boolean text = column.getPath().size() == 1;
+    return text ? column.getTotalUncompressedSize() / BYTES_PER_TOKEN : column.getValueCount();
   }
 }

@@ -5,10 +5,9 @@ import io.mambaspark.engine.score.PositionLogits;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
+import io.mambaspark.engine.score.Windows;
 import java.util.ArrayDeque;
-import java.util.Collections;
 import java.util.Iterator;
-import java.util.List;
 import java.util.NoSuchElementException;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
@@ -20,27 +19,31 @@ import org.apache.spark.util.LongAccumulator;
 import scala.Tuple2;
 
 /**
- * Streams the rows of one partition, (tokens, kept columns…), through a {@link Scorer} of its own.
+ * Streams the rows of one partition, (document, kept columns…), through a {@link Scorer} of its own.
  *
  * <p>Every row goes through the scorer, those that cannot be scored as sequences without tokens, so
  * that rows come out in the order in which they came in and none is held longer than the scorer
  * reads ahead.
  *
- * @param prefix the id put in front of every row, or {@link ScoreOptions#NO_PREFIX}
- * @param maxTokens 0 for no limit. Only tokens within the limit are looked at: a bad id beyond it
- *     is dropped with the rest
+ * @param windows how documents are cut
+ * @param minPerplexity rows below are marked as dropped; null for no bound
+ * @param maxPerplexity rows above are marked as dropped; null for no bound
  * @param progress may be null
  */
 record PartitionScoring(
     ModelDelivery model,
+    DocumentReader reader,
     Emit emit,
-    int prefix,
-    int maxTokens,
+    Windows windows,
+    Double minPerplexity,
+    Double maxPerplexity,
     boolean failOnError,
     StructType keptColumns,
     LongAccumulator progress)
     implements MapPartitionsFunction<Row, Tuple2<Row, ScoredRow>> {
   private static final long serialVersionUID = 1;
+
+  private static final double LN_2 = StrictMath.log(2);
 
   /** Leaves room for the kept columns and for the doubling of Spark's buffers. */
   private static final long MAX_ROW_BYTES = 1L << 30;
@@ -49,49 +52,41 @@ record PartitionScoring(
    * What of a row has to wait for its scores. {@code error} is null for a row that is scored,
    * {@code place} where no message will name it.
    */
-  private record Pending(Row kept, int tokens, boolean truncated, String error, String place) {}
+  private record Pending(
+      Row kept, DocumentReader.Document document, String error, String place) {}
 
   @Override
   public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<Row> rows) {
     MambaModel packed = model.model();
     TaskContext task = TaskContext.get();
     Scorer scorer = new Scorer(packed, Scorer.CHUNK, tokens -> chunkDone(tokens, task));
+    DocumentReader.ForTask documents = reader.open();
     if (emit.logits()) {
-      return new LogitsRows(rows, scorer, packed.config().vocabSize());
+      return new LogitsRows(rows, documents, scorer);
     }
     Iterator<Scores<Pending>> scores =
-        scorer.score(map(rows, row -> sequence(row, packed.config().vocabSize())), emit.wanted());
+        scorer.score(map(rows, row -> sequence(row, documents)), emit.wanted(), windows);
     return map(scores, this::scored);
   }
 
-  private Sequence<Pending> sequence(Row row, int vocabSize) {
+  private Sequence<Pending> sequence(Row row, DocumentReader.ForTask documents) {
     ScoringMetrics.readDocument();
     Row kept = kept(row);
-    List<?> column = row.isNullAt(0) ? Collections.emptyList() : row.getList(0);
-    boolean truncated = maxTokens > 0 && column.size() > maxTokens;
-    int count = truncated ? maxTokens : column.size();
-    int from = prefix == ScoreOptions.NO_PREFIX ? 0 : 1;
-    if (rowBytes(from + count) > MAX_ROW_BYTES) {
-      return refused(kept, truncated, RowError.tooLarge(from + count, rowBytes(from + count)));
+    DocumentReader.Document document = documents.read(row);
+    int count = document.tokens().length;
+    String error = document.error();
+    if (error == null && rowBytes(count) > MAX_ROW_BYTES) {
+      error = RowError.tooLarge(count, rowBytes(count));
     }
-    int[] tokens = new int[from + count];
-    if (from == 1) {
-      tokens[0] = prefix;
+    if (error == null) {
+      return new Sequence<>(
+          new Pending(kept, document, null, place()), document.tokens(), document.context());
     }
-    // An iterator, because not every sequence of Scala's finds an element in constant time.
-    Iterator<?> ids = column.iterator();
-    for (int i = 0; i < count; i++) {
-      Number id = (Number) ids.next();
-      if (id == null) {
-        return refused(kept, truncated, RowError.nullElement(i));
-      }
-      long wide = id.longValue();
-      if (wide < 0 || wide >= vocabSize) {
-        return refused(kept, truncated, RowError.outside(wide, i, vocabSize));
-      }
-      tokens[from + i] = (int) wide;
+    if (failOnError) {
+      throw failure(kept, error, place());
     }
-    return new Sequence<>(new Pending(kept, count, truncated, null, place()), tokens);
+    ScoringMetrics.foundError();
+    return new Sequence<>(new Pending(kept, document, error, null), new int[0]);
   }
 
   /** What the lists of a row take in Spark's own layout, in which a row is one byte array. */
@@ -99,14 +94,6 @@ record PartitionScoring(
     // A candidate: its offset in the list, null bits, two fields of a word each.
     long topK = emit.topK() == 0 ? 0 : 32L * emit.topK() + 32;
     return tokens * (topK + (emit.tokenLogprobs() ? 6 : 0) + (emit.tokenRanks() ? 4 : 0));
-  }
-
-  private Sequence<Pending> refused(Row kept, boolean truncated, String error) {
-    if (failOnError) {
-      throw failure(kept, error, place());
-    }
-    ScoringMetrics.foundError();
-    return new Sequence<>(new Pending(kept, 0, truncated, error, null), new int[0]);
   }
 
   private Tuple2<Row, ScoredRow> scored(Scores<Pending> scores) {
@@ -122,13 +109,12 @@ record PartitionScoring(
       }
     }
     ScoredRow out = new ScoredRow();
-    out.setTruncated(row.truncated);
+    out.setTruncated(row.document.truncated());
+    out.setDropped(false);
     out.setError(error);
     if (error == null) {
       if (emit.nll()) {
-        out.setNll(scores.nll());
-        out.setTokenCount(scores.tokenCount());
-        out.setPerplexity(scores.tokenCount() == 0 ? null : scores.perplexity());
+        setNll(out, scores, row.document);
       }
       out.setTokenLogprobs(scores.tokenLogprobs());
       out.setGreedyMatch(scores.greedyMatch());
@@ -138,6 +124,29 @@ record PartitionScoring(
       out.setLastLogits(scores.lastLogits());
     }
     return new Tuple2<>(row.kept, out);
+  }
+
+  private void setNll(ScoredRow out, Scores<?> scores, DocumentReader.Document document) {
+    long count = scores.tokenCount();
+    Double perplexity = count == 0 ? null : scores.perplexity();
+    out.setNll(scores.nll());
+    out.setTokenCount(count);
+    out.setPerplexity(perplexity);
+    out.setNllSquares(scores.nllSquares());
+    out.setIsGreedy(count == 0 ? null : scores.greedyTokens() == count);
+    out.setPositionNll(scores.positionNll());
+    out.setPositionTokens(scores.positionTokens());
+    out.setByteCount(document.bytes());
+    out.setWordCount(document.words());
+    // Of a text that was scored in part the bytes are too many.
+    boolean whole = !document.truncated() && windows.policy() != Windows.Policy.CHUNKED;
+    if (whole && document.bytes() != null && document.bytes() > 0) {
+      out.setBitsPerByte(scores.nll() / document.bytes() / LN_2);
+    }
+    out.setDropped(
+        perplexity != null
+            && ((minPerplexity != null && perplexity < minPerplexity)
+                || (maxPerplexity != null && perplexity > maxPerplexity)));
   }
 
   /** The message for the first score that is not finite; null if all are. */
@@ -173,9 +182,10 @@ record PartitionScoring(
   }
 
   private Row kept(Row row) {
-    Object[] values = new Object[row.length() - 1];
+    int first = reader.columns().all().size();
+    Object[] values = new Object[row.length() - first];
     for (int i = 0; i < values.length; i++) {
-      values[i] = row.get(i + 1);
+      values[i] = row.get(first + i);
     }
     return RowFactory.create(values);
   }
@@ -223,13 +233,13 @@ record PartitionScoring(
     private PositionLogits<Pending> next;
     private Pending failed;
 
-    LogitsRows(Iterator<Row> rows, Scorer scorer, int vocabSize) {
+    LogitsRows(Iterator<Row> rows, DocumentReader.ForTask documents, Scorer scorer) {
       positions =
           scorer.logits(
               map(
                   rows,
                   row -> {
-                    Sequence<Pending> sequence = sequence(row, vocabSize);
+                    Sequence<Pending> sequence = sequence(row, documents);
                     taken.add(sequence.key());
                     return sequence;
                   }));
@@ -265,6 +275,7 @@ record PartitionScoring(
         throw new NoSuchElementException();
       }
       ScoredRow out = new ScoredRow();
+      out.setDropped(false);
       Pending row = taken.peek();
       if (row.error != null) {
         taken.remove();

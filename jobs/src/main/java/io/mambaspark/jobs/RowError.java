@@ -7,6 +7,8 @@ enum RowError {
   NULL_ELEMENT("Token at position ", "%d is null"),
   NEGATIVE_ID("Token id -", "%s at position %d is negative; expected an id in [0, %d)"),
   ID_OUTSIDE_VOCABULARY("Token id ", "%d at position %d is outside [0, %d)"),
+  INVALID_UTF8("Text is not UTF-8: ", "byte 0x%02X at offset %d of column %s"),
+  NEGATIVE_COUNT("Count in column ", "%s is %d; expected at least 0"),
   TOO_LARGE("Scores of ", "%d tokens take %d bytes, more than one row may; see --max-tokens"),
   NON_FINITE_SCORE("Score is not finite: ", "%s is %s");
 
@@ -44,6 +46,14 @@ enum RowError {
       return NEGATIVE_ID.message(Long.toString(id).substring(1), position, vocabSize);
     }
     return ID_OUTSIDE_VOCABULARY.message(id, position, vocabSize);
+  }
+
+  static String invalidUtf8(byte bad, int offset, String column) {
+    return INVALID_UTF8.message(bad & 0xFF, offset, column);
+  }
+
+  static String negativeCount(String column, long count) {
+    return NEGATIVE_COUNT.message(column, count);
   }
 
   static String tooLarge(int tokens, long bytes) {

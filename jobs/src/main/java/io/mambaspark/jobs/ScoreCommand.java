@@ -13,7 +13,7 @@ import picocli.CommandLine.Spec;
 /** {@code score}: options to a {@link ScoreJob}, nothing else. */
 @Command(
     name = "score",
-    description = "Scores rows of token ids with a Mamba model.",
+    description = "Scores texts, or rows of token ids, with a Mamba model.",
     mixinStandardHelpOptions = true,
     sortOptions = false,
     abbreviateSynopsis = true,
@@ -24,8 +24,16 @@ import picocli.CommandLine.Spec;
       "  See it work: the model and the texts are inside the jar.",
       "    score --model demo --input demo",
       "",
-      "  Perplexity of every document of a Parquet folder with a column tokens.",
+      "  Perplexity of every document of a Parquet folder with a column text.",
+      "    score --model models/mamba-130m-hf --input corpus/*.parquet --text-column text --output"
+          + " scores",
+      "",
+      "  The same of token ids in a column tokens.",
       "    score --model models/mamba-130m-hf --input corpus/*.parquet --output scores",
+      "",
+      "  As lm-evaluation-harness has it, for each source, with a page to look at.",
+      "    score --model models/mamba-130m-hf --input corpus --text-column text --window rolling"
+          + " --group-by source --report report.html --output scores",
       "",
       "  The first token is scored too, given the model's bos token; documents are cut.",
       "    score --model models/mamba-130m-hf --input corpus --prefix-token bos --max-tokens 2048"
@@ -109,16 +117,58 @@ final class ScoreCommand implements Callable<Integer> {
 
   @Option(
       names = "--tokens-column",
-      defaultValue = "tokens",
       paramLabel = "COLUMN",
-      description = "Token ids: an array of int, bigint or smallint (default: ${DEFAULT-VALUE}).")
+      description =
+          "Documents as token ids: an array of int, bigint or smallint (default: tokens; for the demo"
+              + " its texts).")
   String tokensColumn;
+
+  @Option(
+      names = "--text-column",
+      paramLabel = "COLUMN",
+      description = "Documents as text: a string, or binary in UTF-8.")
+  String textColumn;
+
+  @Option(
+      names = "--context-column",
+      paramLabel = "COLUMN",
+      description =
+          "Score continuations: the tokens or the text that is given. Rows with the same context,"
+              + " one after the other, share its work.")
+  String contextColumn;
+
+  @Option(
+      names = "--continuation-column",
+      paramLabel = "COLUMN",
+      description = "With --context-column: the tokens or the text that is scored.")
+  String continuationColumn;
+
+  @Option(
+      names = "--tokenizer",
+      paramLabel = "FILE",
+      description =
+          "The tokenizer.json of Hugging Face's tokenizers, or its folder, for texts (default: the"
+              + " one beside the model).")
+  String tokenizer;
+
+  @Option(
+      names = "--byte-count-column",
+      paramLabel = "COLUMN",
+      description = "Length of the document in bytes (default: that of its text, if there is one).")
+  String byteCountColumn;
+
+  @Option(
+      names = "--word-count-column",
+      paramLabel = "COLUMN",
+      description = "Length of the document in words (default: that of its text, if there is one).")
+  String wordCountColumn;
 
   @Option(
       names = "--keep-columns",
       paramLabel = "COLUMN,...",
       description =
-          "Input columns to write with the scores (default: all but the tokens; '' for none).")
+          "Input columns to write with the scores (default: all but tokens and counts; '' for"
+              + " none).")
   String keepColumns;
 
   @Option(
@@ -126,16 +176,18 @@ final class ScoreCommand implements Callable<Integer> {
       defaultValue = "perplexity",
       paramLabel = "VALUE,...",
       description =
-          "What to write: perplexity, token-logprobs, token-ranks, top-k=K, last-logits; or logits"
+          "What to write: perplexity, token-logprobs, token-ranks, top-k=K, position-nll,"
+              + " last-logits; or logits"
               + " alone, which writes one row per position (default: ${DEFAULT-VALUE}).")
   String emit;
 
   @Option(
       names = "--prefix-token",
-      defaultValue = "none",
       paramLabel = "ID",
       description =
-          "Token put in front of every row: an id, bos, eos or none (default: ${DEFAULT-VALUE}).")
+          "Token put in front of every row: an id, bos, eos or none (default: none; bos or else eos"
+              + " with --window rolling). With --window chunked it takes the place of each window's"
+              + " first token.")
   String prefixToken;
 
   @Option(
@@ -145,6 +197,66 @@ final class ScoreCommand implements Callable<Integer> {
           "Drop a row's tokens beyond N, prefix not counted, and say so in the column truncated."
               + " Dropped tokens are not looked at.")
   Integer maxTokens;
+
+  @Option(
+      names = "--window",
+      defaultValue = "full",
+      paramLabel = "POLICY",
+      description =
+          "How documents are cut: 'full' not at all, each token has its whole context; 'rolling' as"
+              + " lm-evaluation-harness, 'strided' as Hugging Face's guide, 'chunked' as llama.cpp"
+              + " (default: ${DEFAULT-VALUE}).")
+  String window;
+
+  @Option(
+      names = "--window-tokens",
+      paramLabel = "N",
+      description = "Length of a window (default: 2048 rolling, 1024 strided, 512 chunked).")
+  Integer windowTokens;
+
+  @Option(
+      names = "--stride",
+      paramLabel = "N",
+      description = "Tokens from one strided window to the next (default: half a window).")
+  Integer stride;
+
+  @Option(
+      names = "--min-perplexity",
+      paramLabel = "P",
+      description = "Leave out documents of a lower perplexity; they are counted.")
+  Double minPerplexity;
+
+  @Option(
+      names = "--max-perplexity",
+      paramLabel = "P",
+      description = "Leave out documents of a higher perplexity; they are counted.")
+  Double maxPerplexity;
+
+  @Option(
+      names = "--group-by",
+      paramLabel = "COLUMN,...",
+      description = "Sum up the rows for each value of these kept columns, too.")
+  String groupBy;
+
+  @Option(
+      names = "--bucket",
+      paramLabel = "NAME:PERCENT,...",
+      description =
+          "Add a column bucket: the part of the corpus that a document is in by perplexity, as"
+              + " head:30,middle:60, the rest is tail. Takes a second pass over the scores.")
+  String bucket;
+
+  @Option(
+      names = "--bucket-thresholds",
+      paramLabel = "FILE",
+      description = "Take the buckets and their thresholds from the summary of an earlier run.")
+  String bucketThresholds;
+
+  @Option(
+      names = "--report",
+      paramLabel = "FILE",
+      description = "Write a page of HTML that shows the run: distributions, best and worst documents.")
+  String report;
 
   @Option(
       names = "--partitions",
@@ -235,11 +347,14 @@ final class ScoreCommand implements Callable<Integer> {
         };
     ScoreOptions scoring =
         new ScoreOptions(
-            tokensColumn,
+            documentColumns(),
             keepColumns == null ? null : columns(keepColumns),
             Emit.parse(emit),
             prefixToken,
             orZero("--max-tokens", maxTokens),
+            WindowOptions.parse(window, windowTokens, stride),
+            minPerplexity,
+            maxPerplexity,
             fail);
     return new JobOptions(
         model,
@@ -249,6 +364,7 @@ final class ScoreCommand implements Callable<Integer> {
         inputFormat,
         inputTable,
         scoring,
+        tokenizer,
         orZero("--partitions", partitions),
         orZero("--limit", limit),
         output,
@@ -257,8 +373,24 @@ final class ScoreCommand implements Callable<Integer> {
         resume,
         allowNewInput,
         targetUnitTokens(),
+        groupBy == null ? List.of() : columns(groupBy),
+        bucket == null ? null : Buckets.parse(bucket),
+        bucketThresholds,
+        report,
         strict,
         dryRun);
+  }
+
+  private DocumentColumns documentColumns() {
+    boolean none = tokensColumn == null && textColumn == null && contextColumn == null;
+    boolean demo = none && input.contains(Demo.NAME);
+    return new DocumentColumns(
+        none && !demo ? DocumentColumns.TOKENS : tokensColumn,
+        demo ? Demo.COLUMNS.text() : textColumn,
+        contextColumn,
+        continuationColumn,
+        byteCountColumn,
+        wordCountColumn);
   }
 
   private ModelDelivery.Mode deliveryMode() {

@@ -1,8 +1,8 @@
 package io.mambaspark.jobs;
 
-import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.model.MambaCheckpoint;
-import java.io.PrintStream;
+import io.mambaspark.jobs.report.Distributions;
+import io.mambaspark.jobs.text.TokenizerFile;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -10,10 +10,10 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.function.Supplier;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.spark.SparkConf;
+import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -26,9 +26,6 @@ import org.slf4j.LoggerFactory;
 /** Runs a scoring job from the model's files to the written scores. */
 public final class ScoreJob {
   private static final Logger LOG = LoggerFactory.getLogger(ScoreJob.class);
-
-  private static final String PLUGINS = "spark.plugins";
-  private static final String BLOCK_SIZE = "spark.broadcast.blockSize";
 
   private final JobOptions options;
   private final PrintWriter out;
@@ -55,311 +52,427 @@ public final class ScoreJob {
     Output output = options.output() == null ? null : Output.at(options, files);
     Input.checkPaths(options, files);
     Input.checkApart(options, files);
+    Optional<ReportFile> report = ReportFile.at(options, files);
+    Map<String, Double> thresholds =
+        options.bucketThresholds() == null
+            ? Map.of()
+            : Buckets.thresholds(options.bucketThresholds(), files);
     try (ModelSource source = ModelSource.open(options.model(), files)) {
       options.scoring().check(source.checkpoint().config());
+      Optional<TokenizerFile> tokenizer =
+          options.scoring().columns().text() == null
+              ? Optional.empty()
+              : Optional.of(TokenizerSource.open(options.tokenizer(), source, files));
       // Every weight is read here, and one that is not finite is found.
       source.checkpoint().fingerprint();
       if (source.checkpoint().rounds(options.weights())) {
         LOG.warn("--weights bf16 rounds weights that the checkpoint holds in more digits");
       }
-      boolean ours = SparkSession.getDefaultSession().isEmpty();
-      SparkSession spark = session();
-      try {
-        // Logs which kernels this JVM runs; executors say so too.
-        Kernels.best();
-        return SessionSettings.smallBatches(spark, () -> run(spark, source, output));
+      return Session.during(
+          "score",
+          options.inputTable() != null,
+          spark -> new Run(spark, source, tokenizer, output, report, thresholds).run());
+    }
+  }
+
+  /** The job, once Spark is there. */
+  private final class Run {
+    private final SparkSession spark;
+    private final JavaSparkContext context;
+    private final Configuration files;
+    private final ModelSource source;
+    private final Output output;
+    private final Optional<ReportFile> report;
+    private final Map<String, Double> givenThresholds;
+    private final Optional<UnitPlan> plan;
+    private final Dataset<Row> input;
+    private final ScoringSchema schema;
+    private final TokenizerFile tokenizer;
+    private final ModelDelivery.Mode delivery;
+    private final LongAccumulator progress;
+    private Timeline timeline = Timeline.NONE;
+
+    Run(
+        SparkSession spark,
+        ModelSource source,
+        Optional<TokenizerFile> tokenizer,
+        Output output,
+        Optional<ReportFile> report,
+        Map<String, Double> givenThresholds) {
+      this.spark = spark;
+      this.context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+      this.files = spark.sparkContext().hadoopConfiguration();
+      this.source = source;
+      this.output = output;
+      this.report = report;
+      this.givenThresholds = givenThresholds;
+      // Before Spark looks at the input, which takes a task.
+      this.delivery =
+          options.dryRun()
+              ? options.modelDelivery()
+              : ModelMemory.choose(options.modelDelivery(), source, options.weights(), context);
+      this.plan = options.byUnits() ? UnitPlan.of(spark, options) : Optional.empty();
+      this.input = plan.map(UnitPlan::rows).orElseGet(() -> Input.read(spark, options));
+      this.schema = ScoringSchema.of(input.schema(), options.scoring());
+      Input.checkApart(input, options, files);
+      schema.checkKept(options.groupBy(), "--group-by");
+      if (options.hasBuckets()) {
+        schema.checkFree(Buckets.COLUMN);
+      }
+      this.tokenizer = tokenizer.orElseGet(this::tokenizerOfPairs);
+      this.progress = spark.sparkContext().longAccumulator("tokens");
+    }
+
+    /** Whether pairs are of text is known only when their columns are. */
+    private TokenizerFile tokenizerOfPairs() {
+      if (schema.text()) {
+        return TokenizerSource.open(options.tokenizer(), source, files);
+      }
+      if (options.tokenizer() != null) {
+        throw Refusal.wrongUsage(
+            "--tokenizer needs texts; %s hold tokens",
+            String.join(" and ", schema.document().content()));
+      }
+      return null;
+    }
+
+    long run() {
+      if (options.dryRun()) {
+        dryRun();
+        return 0;
+      }
+      String buckets =
+          options.buckets() != null ? options.buckets().toString() : givenThresholds.toString();
+      // Before the model is sent, too.
+      Optional<UnitRun> units =
+          plan.map(
+              cut ->
+                  UnitRun.plan(output, cut, options, schema, source, tokenizer, buckets, context));
+      Broadcast<TokenizerFile> sent = tokenizer == null ? null : context.broadcast(tokenizer);
+      try (ModelDelivery model = ModelDelivery.send(delivery, source, options.weights(), context)) {
+        Summary summary =
+            units.isPresent() ? byUnits(units.get(), model, sent) : atOnce(model, sent);
+        summary.print(out);
+        if (output != null) {
+          out.println("  written to " + HadoopFiles.redacted(output.path().toString()));
+        }
+        report.ifPresent(file -> file.write(summary, timeline, out));
+        out.flush();
+        return summary.findings().totals().errorRows() + summary.unreadable().size();
       } finally {
-        spark.sparkContext().setJobDescription(null);
-        if (ours) {
-          quietly("stop Spark", spark::stop);
+        if (sent != null) {
+          sent.destroy();
         }
       }
     }
-  }
 
-  /** Tables are most often those of a Hive metastore, which a session has to be told of. */
-  private static boolean hiveIsThere() {
-    try {
-      ClassLoader loader = Thread.currentThread().getContextClassLoader();
-      Class.forName("org.apache.spark.sql.hive.HiveSessionStateBuilder", false, loader);
-      Class.forName("org.apache.hadoop.hive.conf.HiveConf", false, loader);
-      return true;
-    } catch (ClassNotFoundException | NoClassDefFoundError e) {
-      return false;
+    private void dryRun() {
+      int cores = context.defaultParallelism();
+      int tasks =
+          plan.map(units -> units.units(target(units)).size())
+              .orElseGet(() -> Input.partitions(input, options));
+      DryRun.print(
+          options,
+          source.checkpoint(),
+          schema,
+          input.inputFiles(),
+          plan.isPresent() ? Footers.of(plan.get().files(), schema.keptNames()) : footers(),
+          tasks,
+          cores,
+          out);
     }
-  }
 
-  private SparkSession session() {
-    SparkConf given = new SparkConf();
-    SparkSession.Builder builder = SparkSession.builder().appName("mamba-spark score");
-    if (!given.contains("spark.master")) {
-      builder.master("local[*]");
+    private long target(UnitPlan units) {
+      return options.targetUnitTokens() > 0
+          ? options.targetUnitTokens()
+          : units.targetTokens(source.checkpoint().parameterCount(), context);
     }
-    if (given.get("spark.master", "local").startsWith("local")
-        && !given.contains("spark.executor.heartbeatInterval")) {
-      // Progress comes with heartbeats. On a cluster Spark's own ten seconds spare the driver.
-      builder.config("spark.executor.heartbeatInterval", "1s");
-    }
-    if (!given.contains(BLOCK_SIZE)) {
-      // A piece of 4 MB, Spark's default, and its header take one more region of G1's heap: with
-      // regions of 2 MB half as much again as the weights of a broadcast.
-      builder.config(BLOCK_SIZE, "4095k");
-    }
-    String plugins = given.get(PLUGINS, "");
-    if (!plugins.contains(ScoringMetrics.class.getName())) {
-      String ours = ScoringMetrics.class.getName();
-      builder.config(PLUGINS, plugins.isEmpty() ? ours : plugins + "," + ours);
-    }
-    if (options.inputTable() != null
-        && !given.contains("spark.sql.catalogImplementation")
-        && hiveIsThere()) {
-      builder.enableHiveSupport();
-    }
-    return builder.getOrCreate();
-  }
 
-  private long run(SparkSession spark, ModelSource source, Output output) {
-    Configuration files = spark.sparkContext().hadoopConfiguration();
-    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    // Before Spark looks at the input, which takes a task.
-    ModelDelivery.Mode delivery =
-        options.dryRun()
-            ? options.modelDelivery()
-            : ModelMemory.choose(options.modelDelivery(), source, options.weights(), context);
-    Optional<UnitPlan> plan = options.byUnits() ? UnitPlan.of(spark, options) : Optional.empty();
-    Dataset<Row> input = plan.map(UnitPlan::rows).orElseGet(() -> Input.read(spark, options));
-    ScoringSchema schema = ScoringSchema.of(input.schema(), options.scoring());
-    Input.checkApart(input, options, files);
-    if (options.dryRun()) {
-      dryRun(source, context, plan, input, schema);
-      return 0;
-    }
-    // Before the model is sent, too.
-    Optional<UnitRun> units =
-        plan.map(cut -> UnitRun.plan(output, cut, options, schema, source, context));
-    try (ModelDelivery model = ModelDelivery.send(delivery, source, options.weights(), context)) {
-      LongAccumulator progress = spark.sparkContext().longAccumulator("tokens");
-      Summary summary =
-          units.isPresent()
-              ? byUnits(context, input, units.get(), source, model, output, progress)
-              : atOnce(context, input, schema, source, model, output, progress);
-      summary.print(out);
-      if (output != null) {
-        out.println("  written to " + HadoopFiles.redacted(output.path().toString()));
-        out.flush();
-      }
-      return summary.totals().errorRows() + summary.unreadable().size();
-    }
-  }
-
-  private void dryRun(
-      ModelSource source,
-      JavaSparkContext context,
-      Optional<UnitPlan> plan,
-      Dataset<Row> input,
-      ScoringSchema schema) {
-    int cores = context.defaultParallelism();
-    long parameters = source.checkpoint().parameterCount();
-    int tasks =
-        plan.map(units -> units.units(target(units, parameters, context)).size())
-            .orElseGet(() -> Input.partitions(input, options));
-    DryRun.print(
-        options,
-        source.checkpoint(),
-        schema,
-        input.inputFiles(),
-        plan.isPresent()
-            ? Footers.of(plan.get().files(), schema.keptNames())
-            : footers(input, schema, context.hadoopConfiguration()),
-        tasks,
-        cores,
-        out);
-  }
-
-  private long target(UnitPlan plan, long parameters, JavaSparkContext context) {
-    return options.targetUnitTokens() > 0
-        ? options.targetUnitTokens()
-        : plan.targetTokens(parameters, context);
-  }
-
-  /** Unit by unit: each is there when it is done, and what is done stays. */
-  private Summary byUnits(
-      JavaSparkContext context,
-      Dataset<Row> input,
-      UnitRun run,
-      ModelSource source,
-      ModelDelivery model,
-      Output output,
-      LongAccumulator progress) {
-    long start = System.nanoTime();
-    List<Unit> missing = run.missing();
-    if (missing.isEmpty()) {
-      run.begin();
-    } else {
-      context.setJobDescription(
-          description(
-              "%,d units, at most %,d tokens".formatted(missing.size(), run.missingTokens()),
-              source));
-      Dataset<Row> scored =
-          Scoring.score(
-              input,
-              output.run(),
-              missing,
-              options.scoring(),
-              source.checkpoint().config(),
-              model,
-              progress);
-      Progress shown = progress(context, progress, () -> OptionalLong.of(run.missingTokens()));
-      run.begin();
-      try {
-        run.write(scored);
-      } finally {
-        shown.stop();
-      }
-    }
-    UnitRun.Result result = run.result();
-    Summary summary =
-        new Summary(
-            output.run(),
-            run.units(),
-            run.units() - missing.size(),
-            result.unreadable(),
-            result.totals(),
-            options.scoring().emit(),
-            result.documents(),
-            seconds(start),
-            describe(source),
-            options.byName());
-    if (!missing.isEmpty() || !output.isWhole()) {
-      run.end();
-      output.finish(() -> summary, Summary::toJson);
-    }
-    return summary;
-  }
-
-  /** In one Spark job, whose output is there when all of it is done. */
-  private Summary atOnce(
-      JavaSparkContext context,
-      Dataset<Row> input,
-      ScoringSchema schema,
-      ModelSource source,
-      ModelDelivery model,
-      Output output,
-      LongAccumulator progress) {
-    SparkSession spark = input.sparkSession();
-    Dataset<Row> rows = Input.cut(input, options);
-    context.setJobDescription(description(options.demo() ? "the demo corpus" : "rows", source));
-    Dataset<Row> scored =
-        Scoring.score(rows, options.scoring(), source.checkpoint().config(), model, progress);
-    long start = System.nanoTime();
-    Progress shown =
-        progress(
-            context, progress, () -> total(footers(input, schema, context.hadoopConfiguration())));
-    Summary summary;
-    Dataset<Row> result;
-    try {
-      if (output == null) {
-        List<Row> collected = scored.collectAsList();
-        shown.stop();
-        double seconds = seconds(start);
-        result = spark.createDataFrame(collected, scored.schema());
-        summary = summary("demo", result, rows, seconds, source);
+    /** Unit by unit: each is there when it is done, and what is done stays. */
+    private Summary byUnits(UnitRun run, ModelDelivery model, Broadcast<TokenizerFile> sent) {
+      long start = System.nanoTime();
+      List<Unit> missing = run.missing();
+      if (missing.isEmpty()) {
+        run.begin();
       } else {
-        summary =
+        context.setJobDescription(
+            description(
+                "%,d units, %s %,d tokens"
+                    .formatted(
+                        missing.size(), schema.text() ? "about" : "at most", run.missingTokens())));
+        Dataset<Row> scored =
+            Scoring.score(
+                input,
+                output.run(),
+                missing,
+                options.scoring(),
+                source.checkpoint().config(),
+                model,
+                sent,
+                progress);
+        Progress shown = showProgress(OptionalLong.of(run.missingTokens()));
+        run.begin();
+        try {
+          run.write(withGivenBuckets(scored));
+        } finally {
+          timeline = shown.stop();
+        }
+      }
+      UnitRun.Result result = run.result();
+      double seconds = seconds(start);
+      if (output.hasSecondPass()) {
+        run.end();
+        Dataset<Row> scores = spark.read().parquet(output.scores().toString());
+        Map<String, Double> thresholds = thresholds(scores, result.totals());
+        return output.write(
+            Buckets.add(scores, thresholds),
+            folder -> summary(run, result, folder, thresholds, seconds),
+            Summary::toJson);
+      }
+      Map<String, Double> thresholds =
+          options.buckets() == null
+              ? givenThresholds
+              : Buckets.thresholds(output.path().toString(), files);
+      if (missing.isEmpty() && output.isWhole()) {
+        return summary(run, result, output.path(), thresholds, seconds);
+      }
+      run.end();
+      return output.finish(
+          () -> summary(run, result, output.target(), thresholds, seconds), Summary::toJson);
+    }
+
+    private Summary summary(
+        UnitRun run,
+        UnitRun.Result result,
+        Path folder,
+        Map<String, Double> thresholds,
+        double seconds) {
+      Dataset<Row> written = spark.read().parquet(folder.toString());
+      return new Summary(
+          output.run(),
+          run.units(),
+          run.units() - run.missing().size(),
+          result.unreadable(),
+          findings(written, result.totals(), thresholds),
+          options,
+          result.documents(),
+          result.totals().count(Totals.Count.DROPPED),
+          seconds,
+          describe(),
+          tokenizer());
+    }
+
+    /** In one Spark job, whose output is there when all of it is done. */
+    private Summary atOnce(ModelDelivery model, Broadcast<TokenizerFile> sent) {
+      Dataset<Row> rows = Input.cut(input, options);
+      context.setJobDescription(description(options.demo() ? "the demo corpus" : "rows"));
+      Dataset<Row> scored =
+          withGivenBuckets(
+              Scoring.score(
+                  rows,
+                  options.scoring(),
+                  source.checkpoint().config(),
+                  model,
+                  sent,
+                  progress));
+      long start = System.nanoTime();
+      Progress shown = showProgress(null);
+      try {
+        if (output == null) {
+          List<Row> collected = scored.collectAsList();
+          timeline = shown.stop();
+          Dataset<Row> result = spark.createDataFrame(collected, scored.schema());
+          return reported("demo", result, rows, seconds(start));
+        }
+        if (output.hasSecondPass()) {
+          output.writeScores(scored);
+          timeline = shown.stop();
+          double seconds = seconds(start);
+          Dataset<Row> scores = written(output.scores(), scored.schema());
+          Map<String, Double> thresholds = thresholds(scores, totals(scores));
+          Dataset<Row> parted = Buckets.add(scores, thresholds);
+          return shown(
+              output.write(
+                  parted,
+                  folder ->
+                      summary(
+                          output.run(),
+                          written(folder, parted.schema()),
+                          thresholds,
+                          rows,
+                          seconds),
+                  Summary::toJson),
+              parted.schema());
+        }
+        return shown(
             output.write(
                 scored,
                 folder -> {
                   double seconds = seconds(start);
-                  shown.stop();
-                  Dataset<Row> written = written(spark, folder.toString(), scored);
-                  return summary(output.run(), written, rows, seconds, source);
+                  timeline = shown.stop();
+                  return summary(
+                      output.run(),
+                      written(folder, scored.schema()),
+                      givenThresholds,
+                      rows,
+                      seconds);
                 },
-                Summary::toJson);
-        result = written(spark, output.path().toString(), scored);
+                Summary::toJson),
+            scored.schema());
+      } finally {
+        shown.stop();
       }
-    } finally {
-      shown.stop();
     }
-    if (options.demo()) {
-      Demo.report(result, out);
+
+    /** What was not written: the demo without an output. */
+    private Summary reported(String run, Dataset<Row> result, Dataset<Row> rows, double seconds) {
+      Map<String, Double> thresholds =
+          options.buckets() == null ? givenThresholds : thresholds(result, totals(result));
+      Dataset<Row> parted =
+          options.buckets() == null ? result : Buckets.add(result, thresholds);
+      Demo.report(parted, out);
       out.println();
+      return summary(run, parted, thresholds, rows, seconds);
     }
-    return summary;
-  }
 
-  /** For the page of Spark that shows jobs and stages. */
-  private String description(String what, ModelSource source) {
-    String from =
-        options.inputTable() != null
-            ? options.inputTable()
-            : HadoopFiles.redacted(String.join(", ", options.input()));
-    return "Scoring %s of %s with %s (%s)"
-        .formatted(what, from, source.name(), source.checkpoint().fingerprint().substring(0, 12));
-  }
-
-  /** What fails after the outcome is there must not stand for it. */
-  private static void quietly(String what, Runnable action) {
-    try {
-      action.run();
-    } catch (RuntimeException e) {
-      LOG.warn("Could not {}: {}", what, e.toString());
+    /** Of the demo its documents, too. */
+    private Summary shown(Summary summary, StructType written) {
+      if (options.demo()) {
+        Demo.report(written(output.path(), written), out);
+        out.println();
+      }
+      return summary;
     }
-  }
 
-  /** What lies in the output, by the schema that it was written with. */
-  private Dataset<Row> written(SparkSession spark, String folder, Dataset<Row> scored) {
-    StructType schema = new StructType();
-    for (StructField field : scored.schema().fields()) {
-      schema = schema.add(field.name(), field.dataType(), true);
+    private Dataset<Row> withGivenBuckets(Dataset<Row> scored) {
+      return givenThresholds.isEmpty() ? scored : Buckets.add(scored, givenThresholds);
     }
-    return spark.read().schema(schema).format(options.outputFormat()).load(folder);
-  }
 
-  private Summary summary(
-      String run, Dataset<Row> scored, Dataset<Row> rows, double seconds, ModelSource source) {
-    Emit emit = options.scoring().emit();
-    Totals totals = Totals.of(scored, emit);
-    // A row without tokens leaves no row of logits, so only the input can tell their number.
-    long documents = emit.logits() ? rows.count() : totals.rows();
-    return new Summary(
-        run, 0, 0, Map.of(), totals, emit, documents, seconds, describe(source), options.byName());
-  }
-
-  private Map<String, Object> describe(ModelSource source) {
-    MambaCheckpoint checkpoint = source.checkpoint();
-    Map<String, Object> model = new LinkedHashMap<>();
-    model.put("path", source.name());
-    model.put("fingerprint", checkpoint.fingerprint());
-    model.put("weights", options.weights().name().toLowerCase(Locale.ROOT));
-    model.put("weights_rounded", checkpoint.rounds(options.weights()));
-    model.put("parameters", checkpoint.parameterCount());
-    return model;
-  }
-
-  private Optional<Footers> footers(Dataset<Row> input, ScoringSchema schema, Configuration files) {
-    if (options.demo()) {
-      return Optional.of(Demo.footers());
+    private Map<String, Double> thresholds(Dataset<Row> scores, Totals totals) {
+      context.setJobDescription("Finding the buckets of %,d rows".formatted(totals.rows()));
+      return options.buckets().thresholds(scores, totals.scoredRows());
     }
-    if (!options.inputFormat().equals("parquet")) {
-      return Optional.empty();
+
+    /** For the page of Spark that shows jobs and stages. */
+    private String description(String what) {
+      String from =
+          options.inputTable() != null
+              ? options.inputTable()
+              : HadoopFiles.redacted(String.join(", ", options.input()));
+      return "Scoring %s of %s with %s (%s)"
+          .formatted(
+              what, from, source.name(), source.checkpoint().fingerprint().substring(0, 12));
     }
-    List<ParquetFile> found =
-        ParquetFile.read(input.inputFiles(), options.scoring().tokensColumn(), files);
-    return Footers.of(found, schema.keptNames());
-  }
 
-  private OptionalLong total(Optional<Footers> footers) {
-    // The footers count all rows, and whole ones.
-    boolean cut = options.limit() > 0 || options.scoring().maxTokens() > 0;
-    return cut || footers.isEmpty()
-        ? OptionalLong.empty()
-        : OptionalLong.of(footers.get().tokens());
-  }
+    /** What lies in a folder, by the schema that it was written with. */
+    private Dataset<Row> written(Path folder, StructType schemaOfRows) {
+      StructType nullable = new StructType();
+      for (StructField field : schemaOfRows.fields()) {
+        nullable = nullable.add(field.name(), field.dataType(), true);
+      }
+      return spark
+          .read()
+          .schema(nullable)
+          .format(options.outputFormat())
+          .load(folder.toString());
+    }
 
-  private static Progress progress(
-      JavaSparkContext context, LongAccumulator tokens, Supplier<OptionalLong> total) {
-    PrintStream terminal = Progress.terminal();
-    return new Progress(context, tokens, total, terminal);
+    private Totals totals(Dataset<Row> scored) {
+      return Totals.of(scored, options.scoring().emit(), schema.scores());
+    }
+
+    private Summary summary(
+        String run,
+        Dataset<Row> scored,
+        Map<String, Double> thresholds,
+        Dataset<Row> rows,
+        double seconds) {
+      Totals totals = totals(scored);
+      ScoreOptions scoring = options.scoring();
+      // A row without tokens leaves no row of logits, and one that is left out none at all, so only
+      // the input can tell their number.
+      boolean counted = scoring.emit().logits() || scoring.filters();
+      long documents = counted ? rows.count() : totals.rows();
+      return new Summary(
+          run,
+          0,
+          0,
+          Map.of(),
+          findings(scored, totals, thresholds),
+          options,
+          documents,
+          scoring.filters() ? documents - totals.rows() : 0,
+          seconds,
+          describe(),
+          tokenizer());
+    }
+
+    private Findings findings(
+        Dataset<Row> written, Totals totals, Map<String, Double> thresholds) {
+      List<String> groupBy = options.groupBy();
+      if (groupBy.isEmpty() && report.isEmpty()) {
+        return new Findings(totals, Totals.Groups.NONE, null, thresholds);
+      }
+      context.setJobDescription("Summing up %,d rows".formatted(totals.rows()));
+      Totals.Groups groups =
+          groupBy.isEmpty()
+              ? Totals.Groups.NONE
+              : Totals.byGroup(
+                  written,
+                  options.scoring().emit(),
+                  schema.scores(),
+                  groupBy,
+                  Distributions.MAX_GROUPS);
+      List<String> shown = report.isPresent() ? schema.showable() : List.of();
+      return new Findings(totals, groups, Distributions.of(written, groupBy, shown), thresholds);
+    }
+
+    private Map<String, Object> describe() {
+      MambaCheckpoint checkpoint = source.checkpoint();
+      Map<String, Object> model = new LinkedHashMap<>();
+      model.put("path", source.name());
+      model.put("fingerprint", checkpoint.fingerprint());
+      model.put("weights", options.weights().name().toLowerCase(Locale.ROOT));
+      model.put("weights_rounded", checkpoint.rounds(options.weights()));
+      model.put("parameters", checkpoint.parameterCount());
+      return model;
+    }
+
+    private Map<String, Object> tokenizer() {
+      return tokenizer == null
+          ? null
+          : Map.of("path", tokenizer.name(), "fingerprint", tokenizer.fingerprint());
+    }
+
+    private Optional<Footers> footers() {
+      if (options.demo()) {
+        return Optional.of(Demo.footers());
+      }
+      if (!options.inputFormat().equals("parquet")) {
+        return Optional.empty();
+      }
+      List<ParquetFile> found =
+          ParquetFile.read(input.inputFiles(), schema.document().content(), files);
+      return Footers.of(found, schema.keptNames());
+    }
+
+    /**
+     * Shows how far the job is.
+     *
+     * @param total of tokens; null to find it beside the running job
+     */
+    private Progress showProgress(OptionalLong total) {
+      return new Progress(
+          context, progress, () -> total == null ? total(footers()) : total, Progress.terminal());
+    }
+
+    private OptionalLong total(Optional<Footers> footers) {
+      // The footers count all rows, and whole ones.
+      boolean cut = options.limit() > 0 || options.scoring().maxTokens() > 0;
+      return cut || footers.isEmpty()
+          ? OptionalLong.empty()
+          : OptionalLong.of(footers.get().tokens());
+    }
   }
 
   private static double seconds(long start) {

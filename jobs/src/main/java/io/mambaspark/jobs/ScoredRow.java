@@ -22,6 +22,14 @@ public final class ScoredRow {
   private Integer position;
   private Integer token;
   private float[] logits;
+  private Double nllSquares;
+  private Boolean isGreedy;
+  private Long byteCount;
+  private Long wordCount;
+  private Double bitsPerByte;
+  private double[] positionNll;
+  private long[] positionTokens;
+  private Boolean dropped;
   private String error;
 
   /** For Spark. */
@@ -165,5 +173,85 @@ public final class ScoredRow {
   /** Null when all is well. */
   public void setError(String error) {
     this.error = error;
+  }
+
+  /** Σ (ln p)² of the scored tokens. */
+  public Double getNllSquares() {
+    return nllSquares;
+  }
+
+  /** Σ (ln p)² of the scored tokens. */
+  public void setNllSquares(Double nllSquares) {
+    this.nllSquares = nllSquares;
+  }
+
+  /** Whether every scored token was the arg max; null where nothing was scored. */
+  public Boolean getIsGreedy() {
+    return isGreedy;
+  }
+
+  /** Whether every scored token was the arg max; null where nothing was scored. */
+  public void setIsGreedy(Boolean isGreedy) {
+    this.isGreedy = isGreedy;
+  }
+
+  /** UTF-8 bytes of the document. */
+  public Long getByteCount() {
+    return byteCount;
+  }
+
+  /** UTF-8 bytes of the document. */
+  public void setByteCount(Long byteCount) {
+    this.byteCount = byteCount;
+  }
+
+  /** Words of the document. */
+  public Long getWordCount() {
+    return wordCount;
+  }
+
+  /** Words of the document. */
+  public void setWordCount(Long wordCount) {
+    this.wordCount = wordCount;
+  }
+
+  /** nll / byteCount / ln 2. */
+  public Double getBitsPerByte() {
+    return bitsPerByte;
+  }
+
+  /** nll / byteCount / ln 2. */
+  public void setBitsPerByte(Double bitsPerByte) {
+    this.bitsPerByte = bitsPerByte;
+  }
+
+  /** The nll by position, as {@code Scores.positionNll}. */
+  public double[] getPositionNll() {
+    return positionNll;
+  }
+
+  /** The nll by position, as {@code Scores.positionNll}. */
+  public void setPositionNll(double[] positionNll) {
+    this.positionNll = positionNll;
+  }
+
+  /** The scored tokens by position, as {@code Scores.positionTokens}. */
+  public long[] getPositionTokens() {
+    return positionTokens;
+  }
+
+  /** The scored tokens by position, as {@code Scores.positionTokens}. */
+  public void setPositionTokens(long[] positionTokens) {
+    this.positionTokens = positionTokens;
+  }
+
+  /** Whether the row is left out of what is written. */
+  public Boolean getDropped() {
+    return dropped;
+  }
+
+  /** Whether the row is left out of what is written. */
+  public void setDropped(Boolean dropped) {
+    this.dropped = dropped;
   }
 }

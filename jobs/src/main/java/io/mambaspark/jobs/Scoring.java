@@ -1,8 +1,16 @@
 package io.mambaspark.jobs;
 
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.not;
+
 import io.mambaspark.engine.model.MambaConfig;
+import io.mambaspark.engine.score.Windows;
+import io.mambaspark.jobs.text.TokenizerFile;
 import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoder;
 import org.apache.spark.sql.Encoders;
@@ -23,6 +31,7 @@ public final class Scoring {
    *
    * @param input has the tokens column and the columns to keep
    * @param config of the model in {@code model}
+   * @param tokenizer of the model, where the columns hold text; otherwise may be null
    * @param progress counts the tokens that were run; for a display only, as retries count twice.
    *     May be null
    * @throws Refusal if a column is missing or of the wrong type, a name would stand twice, or the
@@ -33,12 +42,14 @@ public final class Scoring {
       ScoreOptions options,
       MambaConfig config,
       ModelDelivery model,
+      Broadcast<TokenizerFile> tokenizer,
       LongAccumulator progress) {
     ScoringSchema schema = ScoringSchema.of(input.schema(), options);
-    PartitionScoring scoring = partitions(schema, options, config, model, progress);
+    PartitionScoring scoring = partitions(schema, options, config, model, tokenizer, progress);
     return input
         .select(schema.input())
         .mapPartitions(scoring, encoder(schema))
+        .where(written(options))
         .select(schema.output());
   }
 
@@ -56,9 +67,10 @@ public final class Scoring {
       ScoreOptions options,
       MambaConfig config,
       ModelDelivery model,
+      Broadcast<TokenizerFile> tokenizer,
       LongAccumulator progress) {
     ScoringSchema schema = ScoringSchema.of(input.schema(), options);
-    PartitionScoring scoring = partitions(schema, options, config, model, progress);
+    PartitionScoring scoring = partitions(schema, options, config, model, tokenizer, progress);
     SparkSession spark = input.sparkSession();
     int maxFailures =
         spark.sparkContext().isLocal()
@@ -66,7 +78,10 @@ public final class Scoring {
             : spark.sparkContext().conf().getInt("spark.task.maxFailures", 4);
     JavaRDD<Tuple2<Row, ScoredRow>> rows =
         UnitScoring.plan(run, input.select(schema.input()), units, scoring, maxFailures);
-    return spark.createDataset(rows.rdd(), encoder(schema)).select(schema.output());
+    return spark
+        .createDataset(rows.rdd(), encoder(schema))
+        .where(written(options))
+        .select(schema.output());
   }
 
   private static PartitionScoring partitions(
@@ -74,16 +89,38 @@ public final class Scoring {
       ScoreOptions options,
       MambaConfig config,
       ModelDelivery model,
+      Broadcast<TokenizerFile> tokenizer,
       LongAccumulator progress) {
     options.check(config);
+    if (schema.text() && tokenizer == null) {
+      throw new IllegalArgumentException("Texts want a tokenizer");
+    }
+    DocumentColumns columns = options.columns();
+    Windows windows = options.windows().windows(options.prefixId(config));
+    DocumentReader reader =
+        new DocumentReader(
+            columns,
+            windows.firstToken() == Windows.AS_IT_IS
+                ? options.prefixId(config)
+                : ScoreOptions.NO_PREFIX,
+            columns.isPair() ? options.emptyContextId(config) : ScoreOptions.NO_PREFIX,
+            options.maxTokens(),
+            config.vocabSize(),
+            schema.text() ? tokenizer : null);
     return new PartitionScoring(
         model,
+        reader,
         options.emit(),
-        options.prefixId(config),
-        options.maxTokens(),
+        windows,
+        options.minPerplexity(),
+        options.maxPerplexity(),
         options.failOnError(),
         schema.keptAsRead(),
         progress);
+  }
+
+  private static Column written(ScoreOptions options) {
+    return options.filters() ? not(col("_2.dropped")) : lit(true);
   }
 
   private static Encoder<Tuple2<Row, ScoredRow>> encoder(ScoringSchema schema) {

@@ -18,7 +18,7 @@ import java.util.Locale;
  * @param start the first byte that belongs to the unit; the units of a file tile it
  * @param end the byte after the last one
  * @param firstRow number of the first row in the file, from 0
- * @param tokens at most one per row too many, see {@link ParquetFile.RowGroup}
+ * @param tokens see {@link ParquetFile.RowGroup}
  */
 record Unit(
     String name,

@@ -3,7 +3,6 @@ package io.mambaspark.jobs;
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import java.io.Serializable;
 import java.util.List;
-import java.util.Map;
 
 /**
  * What the ledger says of a unit that is done.
@@ -12,11 +11,7 @@ import java.util.Map;
  * @param unit the name of the unit and of its file
  * @param rowGroups the first and the last of its input
  * @param documents rows of the input
- * @param rows rows of the output
- * @param scoredRows rows with at least one scored token
- * @param nll exact sum of the rows' nll, in nats, in decimal
- * @param perplexity exact sum of the rows' perplexities, in decimal
- * @param errors rows by the kind of their error
+ * @param totals of the rows of the output
  * @param file size and SHA-256 of the output file; null if the unit has no rows or was given up
  * @param error why the unit was given up; null when all is well
  */
@@ -26,13 +21,7 @@ record UnitEntry(
     Unit.Input input,
     List<Integer> rowGroups,
     long documents,
-    long rows,
-    long scoredRows,
-    long tokens,
-    long truncated,
-    String nll,
-    String perplexity,
-    Map<String, Long> errors,
+    Totals.Exact totals,
     OutputFile file,
     String error)
     implements Serializable {

@@ -37,17 +37,17 @@ record UnitPlan(Dataset<Row> rows, List<ParquetFile> files) {
     StructType any = new StructType().add("tokens", DataTypes.IntegerType);
     String[] found = spark.read().schema(any).parquet(paths).inputFiles();
     Arrays.sort(found);
-    String column = options.scoring().tokensColumn();
+    List<String> document = options.scoring().columns().content();
     List<ParquetFile> footers =
-        ParquetFile.read(found, column, spark.sparkContext().hadoopConfiguration());
+        ParquetFile.read(found, document, spark.sparkContext().hadoopConfiguration());
     // A column that no file has is a mistake in the option, one that some have a mistake in a file.
-    boolean known = footers.stream().anyMatch(file -> file.error() == null && file.tokensColumn());
+    boolean known = footers.stream().anyMatch(file -> file.error() == null && file.missing() == null);
     List<ParquetFile> files =
         footers.stream()
             .map(
                 file ->
-                    known && file.error() == null && !file.tokensColumn()
-                        ? file.unreadable("it has no column " + column)
+                    known && file.error() == null && file.missing() != null
+                        ? file.unreadable("it has no column " + file.missing())
                         : file)
             .toList();
     List<ParquetFile> bad = files.stream().filter(file -> file.error() != null).toList();

@@ -1,6 +1,7 @@
 package io.mambaspark.jobs;
 
 import io.mambaspark.engine.model.MambaConfig;
+import io.mambaspark.jobs.text.TokenizerFile;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -43,8 +44,17 @@ final class UnitRun {
   private final List<Unit> units;
   private final List<Unit> missing;
 
+  /** Whether a second pass has made the output from the units' files. */
+  private final boolean parted;
+
   private UnitRun(
-      Output output, UnitPlan plan, Ledger.Run run, List<Unit> units, List<Unit> missing) {
+      Output output,
+      UnitPlan plan,
+      Ledger.Run run,
+      List<Unit> units,
+      List<Unit> missing,
+      boolean parted) {
+    this.parted = parted;
     this.output = output;
     this.plan = plan;
     this.run = run;
@@ -55,6 +65,8 @@ final class UnitRun {
   /**
    * Plans a run, or what is left of an earlier one. Writes nothing.
    *
+   * @param tokenizer null where the columns hold tokens
+   * @param buckets names the buckets and how they part the corpus
    * @throws Refusal if the earlier run was another: of other weights, options or input
    */
   static UnitRun plan(
@@ -63,6 +75,8 @@ final class UnitRun {
       JobOptions options,
       ScoringSchema schema,
       ModelSource source,
+      TokenizerFile tokenizer,
+      String buckets,
       JavaSparkContext context) {
     Ledger.Run earlier = output.earlier().orElse(null);
     long target = options.targetUnitTokens();
@@ -71,15 +85,29 @@ final class UnitRun {
     } else if (target == 0) {
       target = plan.targetTokens(source.checkpoint().parameterCount(), context);
     }
-    Map<String, String> settings = settings(plan, options, schema, source, target);
+    Map<String, String> settings = settings(plan, options, schema, source, tokenizer, buckets, target);
     Ledger.Run now = new Ledger.Run(output.run(), settings, plan.inputs());
     List<Unit> units = plan.units(target);
     if (earlier == null) {
-      return new UnitRun(output, plan, now, units, units);
+      return new UnitRun(output, plan, now, units, units, false);
     }
     compareSettings(earlier, now, output);
     compareInput(earlier, now, output, options.allowNewInput());
-    return new UnitRun(output, plan, now, units, missing(units, output, context));
+    if (isParted(output, options)) {
+      if (!earlier.input().equals(now.input())) {
+        throw Refusal.because(
+            "Cannot take new input into output %s: its buckets part the documents that it has;"
+                + " choose another output, or take its thresholds with --bucket-thresholds",
+            output.path());
+      }
+      return new UnitRun(output, plan, now, units, List.of(), true);
+    }
+    return new UnitRun(output, plan, now, units, missing(units, output, context), false);
+  }
+
+  /** Whether all is done and the scores of the first pass are gone. */
+  private static boolean isParted(Output output, JobOptions options) {
+    return options.buckets() != null && output.isWhole();
   }
 
   /** Records the run and clears what is in the way of the missing units. */
@@ -103,13 +131,19 @@ final class UnitRun {
   }
 
   private static Map<String, String> settings(
-      UnitPlan plan, JobOptions options, ScoringSchema schema, ModelSource source, long target) {
+      UnitPlan plan,
+      JobOptions options,
+      ScoringSchema schema,
+      ModelSource source,
+      TokenizerFile tokenizer,
+      String buckets,
+      long target) {
     MambaConfig config = source.checkpoint().config();
     ScoreOptions scoring = options.scoring();
     Map<String, String> settings = new LinkedHashMap<>();
     settings.put("the model's fingerprint", source.checkpoint().fingerprint());
     settings.put("--weights", options.weights().name().toLowerCase(Locale.ROOT));
-    settings.put("--tokens-column", scoring.tokensColumn());
+    settings.put("the columns of the document", String.join(", ", scoring.columns().named()));
     settings.put(
         "the kept columns",
         schema.kept().stream()
@@ -118,6 +152,11 @@ final class UnitRun {
     settings.put("--emit", scoring.emit().toString());
     settings.put("the prefix token", Integer.toString(scoring.prefixId(config)));
     settings.put("--max-tokens", Integer.toString(scoring.maxTokens()));
+    settings.put("--window", scoring.windows().toString());
+    settings.put("--min-perplexity", String.valueOf(scoring.minPerplexity()));
+    settings.put("--max-perplexity", String.valueOf(scoring.maxPerplexity()));
+    settings.put("the tokenizer's fingerprint", tokenizer == null ? "none" : tokenizer.fingerprint());
+    settings.put("the buckets", buckets);
     settings.put(ON_ERROR, scoring.failOnError() ? "fail" : "quarantine");
     settings.put(TARGET, Long.toString(target));
     settings.put("the version of mamba-spark", Versions.mambaSpark());
@@ -194,7 +233,7 @@ final class UnitRun {
    * says.
    */
   private static List<Unit> missing(List<Unit> units, Output output, JavaSparkContext context) {
-    Map<String, UnitEntry> entries = output.ledger().entries(output.run());
+    Map<String, UnitEntry> entries = output.ledger().entries(output.run(), true);
     List<UnitEntry> done = new ArrayList<>();
     for (Unit unit : units) {
       UnitEntry entry = entries.get(unit.name());
@@ -205,7 +244,7 @@ final class UnitRun {
     Set<String> intact = new HashSet<>();
     if (!done.isEmpty()) {
       context.setJobDescription("Checking %,d units that are done".formatted(done.size()));
-      String target = output.target().toString();
+      String target = output.scores().toString();
       SerializableConfiguration hadoop =
           new SerializableConfiguration(context.hadoopConfiguration());
       int tasks = Math.min(done.size(), 4 * context.defaultParallelism());
@@ -251,14 +290,14 @@ final class UnitRun {
                 // A unit is one file.
                 .option("maxRecordsPerFile", 0)
                 .mode(SaveMode.Append)
-                .parquet(output.target().toString());
+                .parquet(output.scores().toString());
             return null;
           });
     } catch (Exception e) {
       // Spark's own is a checked one, which Scala does not declare.
       int done = entries().size();
       if (done == 0) {
-        output.discard();
+        output.discardScores();
         throw e;
       }
       throw Refusal.because(
@@ -267,8 +306,8 @@ final class UnitRun {
           Failures.oneLine(e),
           done,
           units.size(),
-          output.target(),
-          output.target().equals(output.path()) ? "" : " --overwrite");
+          output.scores(),
+          output.hasSecondPass() || output.target().equals(output.path()) ? "" : " --overwrite");
     }
   }
 
@@ -278,7 +317,7 @@ final class UnitRun {
   }
 
   private List<UnitEntry> entries() {
-    Map<String, UnitEntry> entries = output.ledger().entries(output.run());
+    Map<String, UnitEntry> entries = output.ledger().entries(output.run(), !parted);
     return units.stream()
         .filter(unit -> entries.containsKey(unit.name()))
         .map(unit -> entries.get(unit.name()))
@@ -298,20 +337,20 @@ final class UnitRun {
     if (entries.size() != units.size()) {
       throw Refusal.because(
           "Output %s has %d of %d units, though all were done; go on with --resume",
-          output.target(), entries.size(), units.size());
+          output.scores(), entries.size(), units.size());
     }
     List<String> strays = output.ledger().strays(units.stream().map(Unit::name).toList());
-    if (!strays.isEmpty()) {
+    if (!parted && !strays.isEmpty()) {
       throw Refusal.because(
           "Output %s holds %s%s, which is none of this run's; remove it and go on with --resume",
-          output.target(), strays.get(0), andMore(strays.size()));
+          output.scores(), strays.get(0), andMore(strays.size()));
     }
     Totals totals = new Totals();
     long documents = 0;
     Map<String, String> unreadable = new TreeMap<>();
     plan.unreadable().forEach(file -> unreadable.put(Unit.Input.of(file).path(), file.error()));
     for (UnitEntry entry : entries) {
-      totals.add(entry);
+      totals.add(entry.totals());
       documents += entry.documents();
       if (entry.error() != null) {
         unreadable.merge(entry.input().path(), entry.error(), (a, b) -> a + "; " + b);

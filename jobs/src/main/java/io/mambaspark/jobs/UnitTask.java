@@ -5,7 +5,6 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
-import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
@@ -187,22 +186,13 @@ final class UnitTask {
   /** What the ledger is to say, when all rows are written. */
   UnitEntry entry(UnitEntry.OutputFile written) {
     boolean whole = error == null;
-    Totals sums = whole ? totals : new Totals();
-    Map<String, Long> errors = new TreeMap<>();
-    sums.errors().forEach((kind, count) -> errors.put(kind.kind(), count));
     return new UnitEntry(
         run,
         unit.name(),
         unit.input(),
         List.of(unit.firstRowGroup(), unit.lastRowGroup()),
         whole ? documents : 0,
-        sums.rows(),
-        sums.scoredRows(),
-        sums.tokens(),
-        sums.truncated(),
-        sums.exactNll().toPlainString(),
-        sums.exactPerplexity().toPlainString(),
-        errors,
+        (whole ? totals : new Totals()).exact(),
         written,
         error);
   }

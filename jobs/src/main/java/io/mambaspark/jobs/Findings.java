@@ -1,0 +1,18 @@
+package io.mambaspark.jobs;
+
+import io.mambaspark.jobs.report.Distributions;
+import java.util.Map;
+
+/**
+ * What the scores of a run come to.
+ *
+ * @param totals of all rows that were written
+ * @param groups by {@code --group-by}; none without it
+ * @param distributions of the perplexities, overall and by group; null if nobody asks for them
+ * @param thresholds perplexities at which the buckets part; empty without buckets
+ */
+record Findings(
+    Totals totals,
+    Totals.Groups groups,
+    Distributions distributions,
+    Map<String, Double> thresholds) {}

@@ -76,13 +76,18 @@ public final class Tokenizer {
    */
   public int[] encode(String text) {
     checkSurrogates(text);
-    if (!cuts || text.length() <= PIECE) {
+    return cuts ? encode(text, PIECE) : encode(text, text.length());
+  }
+
+  /** In pieces of that many chars, a little more each. */
+  int[] encode(String text, int pieceLength) {
+    if (text.length() <= pieceLength) {
       return ints(encodePiece(text), new int[0], 0);
     }
     int[] ids = new int[text.length() / 3];
     int count = 0;
     for (int start = 0; start < text.length(); ) {
-      int end = TextCuts.next(text, start + PIECE);
+      int end = TextCuts.next(text, start + pieceLength);
       long[] piece = encodePiece(text.substring(start, end));
       ids = ints(piece, ids, count);
       count += piece.length;

@@ -34,7 +34,7 @@ final class HostLibrary {
         reason = reason.getCause();
       }
       throw NativeLibrary.refused(
-          NativeLibrary.Platform.here() + " with the DJL at " + location(), reason);
+          NativeLibrary.Platform.here().name() + " with the DJL at " + location(), reason);
     } finally {
       before.forEach(HostLibrary::restore);
     }

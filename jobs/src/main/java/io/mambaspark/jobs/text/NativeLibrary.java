@@ -7,9 +7,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Collections;
-import java.util.List;
 import java.util.Locale;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -63,16 +60,15 @@ final class NativeLibrary {
   }
 
   private static void load(Platform platform, Path localFolder) {
-    List<Path> unpacked = new ArrayList<>();
+    Path folder = unpack(platform, localFolder);
+    Path file = folder.resolve(platform.file());
     try {
-      unpack(platform, localFolder, unpacked);
-      for (Path file : unpacked.subList(1, unpacked.size())) {
-        System.load(file.toString());
-      }
+      System.load(file.toString());
     } catch (UnsatisfiedLinkError e) {
-      throw refused(platform.toString(), e);
+      throw refused(platform.name(), e);
     } finally {
-      delete(unpacked);
+      delete(file);
+      delete(folder);
     }
   }
 
@@ -88,22 +84,17 @@ final class NativeLibrary {
         Platform.SUPPORTED);
   }
 
-  /** Unpacks into a new folder, which becomes the first of the paths. */
-  private static void unpack(Platform platform, Path localFolder, List<Path> unpacked) {
-    try {
+  /** Unpacks into a new folder. */
+  private static Path unpack(Platform platform, Path localFolder) {
+    String resource = platform.folder() + "/" + platform.file();
+    try (InputStream in = NativeLibrary.class.getResourceAsStream(resource)) {
+      if (in == null) {
+        throw new FileNotFoundException("the class path has no " + resource);
+      }
       Files.createDirectories(localFolder);
       Path folder = Files.createTempDirectory(localFolder.toAbsolutePath(), "tokenizers-");
-      unpacked.add(folder);
-      for (String file : platform.files()) {
-        try (InputStream in =
-            NativeLibrary.class.getResourceAsStream(platform.folder() + "/" + file)) {
-          if (in == null) {
-            throw new FileNotFoundException("the class path has no " + platform.folder());
-          }
-          unpacked.add(folder.resolve(file));
-          Files.copy(in, folder.resolve(file));
-        }
-      }
+      Files.copy(in, folder.resolve(platform.file()));
+      return folder;
     } catch (IOException e) {
       throw Refusal.because(
           e,
@@ -115,26 +106,21 @@ final class NativeLibrary {
   }
 
   /** A loaded library needs its file no more, except on Windows, which keeps it until the end. */
-  private static void delete(List<Path> unpacked) {
-    List<Path> contentFirst = new ArrayList<>(unpacked);
-    Collections.reverse(contentFirst);
-    for (Path path : contentFirst) {
-      try {
-        Files.deleteIfExists(path);
-      } catch (IOException e) {
-        LOG.debug("Could not remove {}", path, e);
-      }
+  private static void delete(Path path) {
+    try {
+      Files.deleteIfExists(path);
+    } catch (IOException e) {
+      LOG.debug("Could not remove {}", path, e);
     }
   }
 
   /**
    * An operating system and a processor.
    *
-   * @param folder of its files on the class path
-   * @param files in the order in which they are loaded
-   * @param name for people, as Java names them
+   * @param name for people, as Java names the two
+   * @param folder of the library on the class path
    */
-  record Platform(String folder, List<String> files, String name) {
+  record Platform(String name, String folder, String file) {
     static final String SUPPORTED =
         "Linux x86-64 or aarch64 with glibc 2.34 or newer, macOS arm64 or Windows x86-64";
 
@@ -148,30 +134,21 @@ final class NativeLibrary {
       boolean x86 = osArch.equals("amd64") || osArch.equals("x86_64");
       boolean arm = osArch.equals("aarch64") || osArch.equals("arm64");
       if (os.startsWith("linux") && x86) {
-        return new Platform("/native/lib/linux-x86_64/cpu", List.of("libtokenizers.so"), name);
+        return new Platform(name, "/native/lib/linux-x86_64/cpu", "libtokenizers.so");
       }
       if (os.startsWith("linux") && arm) {
-        return new Platform("/native/lib/linux-aarch64/cpu", List.of("libtokenizers.so"), name);
+        return new Platform(name, "/native/lib/linux-aarch64/cpu", "libtokenizers.so");
       }
       if (os.startsWith("mac") && arm) {
-        return new Platform("/native/lib/osx-aarch64/cpu", List.of("libtokenizers.dylib"), name);
+        return new Platform(name, "/native/lib/osx-aarch64/cpu", "libtokenizers.dylib");
       }
       if (os.startsWith("windows") && x86) {
-        return new Platform(
-            "/native/lib/win-x86_64/cpu",
-            List.of(
-                "libwinpthread-1.dll", "libgcc_s_seh-1.dll", "libstdc++-6.dll", "tokenizers.dll"),
-            name);
+        return new Platform(name, "/native/lib/win-x86_64/cpu", "tokenizers.dll");
       }
       throw Refusal.because(
           "Cannot load the tokenizers library on %s: expected %s. Tokenize elsewhere with the"
               + " command tokenize and score the tokens",
           name, SUPPORTED);
-    }
-
-    @Override
-    public String toString() {
-      return name;
     }
   }
 }

@@ -1,0 +1,154 @@
+package io.mambaspark.jobs.text;
+
+import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
+import io.mambaspark.jobs.Refusal;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The native code behind {@link TokenizersLibrary}, from the class path. DJL's own loader is passed
+ * by: it keeps the library in the home folder under a name that processes share, and looks for GPUs
+ * and for downloads.
+ */
+final class NativeLibrary {
+  private static final Logger LOG = LoggerFactory.getLogger(NativeLibrary.class);
+
+  private static boolean loaded;
+
+  private NativeLibrary() {}
+
+  /**
+   * Loads the library unless it is there: from a folder of its own within {@code localFolder}, as a
+   * file may be loaded by one class loader only, and Spark may have several of ours.
+   *
+   * @throws Refusal if there is none for this platform, or it does not load here
+   */
+  static synchronized void load(Path localFolder) {
+    if (loaded || isBound()) {
+      loaded = true;
+      return;
+    }
+    Platform platform = Platform.here();
+    if (TokenizersLibrary.class.getClassLoader() != NativeLibrary.class.getClassLoader()) {
+      // Native code belongs to the class loader of the class that loads it.
+      HostLibrary.load(localFolder);
+    } else {
+      load(platform, localFolder);
+    }
+    loaded = true;
+  }
+
+  /** Whether somebody in this class loader has loaded it, such as an application that uses DJL. */
+  private static boolean isBound() {
+    try {
+      TokenizersLibrary.LIB.createTokenizerFromString("");
+      throw new IllegalStateException("The tokenizers library accepts an empty file");
+    } catch (UnsatisfiedLinkError e) {
+      return false;
+    } catch (IllegalStateException e) {
+      throw e;
+    } catch (RuntimeException e) {
+      LOG.debug("The tokenizers library is there already");
+      return true;
+    }
+  }
+
+  private static void load(Platform platform, Path localFolder) {
+    Path folder = unpack(platform, localFolder);
+    Path file = folder.resolve(platform.file());
+    try {
+      System.load(file.toString());
+    } catch (UnsatisfiedLinkError e) {
+      throw refused(platform.name(), e);
+    } finally {
+      delete(file);
+      delete(folder);
+    }
+  }
+
+  /** A library that does not load: what the linker says names the reason. */
+  static Refusal refused(String platform, Throwable cause) {
+    return Refusal.because(
+        cause,
+        "Cannot load the tokenizers library on %s: %s; expected %s, and a local folder from which"
+            + " programs may be run. Tokenize elsewhere with the command tokenize and score the"
+            + " tokens",
+        platform,
+        String.valueOf(cause.getMessage()).strip().replaceAll("\\s*\\R\\s*", " "),
+        Platform.SUPPORTED);
+  }
+
+  /** Unpacks into a new folder. */
+  private static Path unpack(Platform platform, Path localFolder) {
+    String resource = platform.folder() + "/" + platform.file();
+    try (InputStream in = NativeLibrary.class.getResourceAsStream(resource)) {
+      if (in == null) {
+        throw new FileNotFoundException("the class path has no " + resource);
+      }
+      Files.createDirectories(localFolder);
+      Path folder = Files.createTempDirectory(localFolder.toAbsolutePath(), "tokenizers-");
+      Files.copy(in, folder.resolve(platform.file()));
+      return folder;
+    } catch (IOException e) {
+      throw Refusal.because(
+          e,
+          "Cannot unpack the tokenizers library into %s: %s; expected a local folder with 20 MB of"
+              + " space",
+          localFolder,
+          e);
+    }
+  }
+
+  /** A loaded library needs its file no more, except on Windows, which keeps it until the end. */
+  private static void delete(Path path) {
+    try {
+      Files.deleteIfExists(path);
+    } catch (IOException e) {
+      LOG.debug("Could not remove {}", path, e);
+    }
+  }
+
+  /**
+   * An operating system and a processor.
+   *
+   * @param name for people, as Java names the two
+   * @param folder of the library on the class path
+   */
+  record Platform(String name, String folder, String file) {
+    static final String SUPPORTED =
+        "Linux x86-64 or aarch64 with glibc 2.34 or newer, macOS arm64 or Windows x86-64";
+
+    static Platform here() {
+      return of(System.getProperty("os.name"), System.getProperty("os.arch"));
+    }
+
+    static Platform of(String osName, String osArch) {
+      String name = osName + " " + osArch;
+      String os = osName.toLowerCase(Locale.ROOT);
+      boolean x86 = osArch.equals("amd64") || osArch.equals("x86_64");
+      boolean arm = osArch.equals("aarch64") || osArch.equals("arm64");
+      if (os.startsWith("linux") && x86) {
+        return new Platform(name, "/native/lib/linux-x86_64/cpu", "libtokenizers.so");
+      }
+      if (os.startsWith("linux") && arm) {
+        return new Platform(name, "/native/lib/linux-aarch64/cpu", "libtokenizers.so");
+      }
+      if (os.startsWith("mac") && arm) {
+        return new Platform(name, "/native/lib/osx-aarch64/cpu", "libtokenizers.dylib");
+      }
+      if (os.startsWith("windows") && x86) {
+        return new Platform(name, "/native/lib/win-x86_64/cpu", "tokenizers.dll");
+      }
+      throw Refusal.because(
+          "Cannot load the tokenizers library on %s: expected %s. Tokenize elsewhere with the"
+              + " command tokenize and score the tokens",
+          name, SUPPORTED);
+    }
+  }
+}

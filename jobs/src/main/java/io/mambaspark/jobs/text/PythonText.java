@@ -1,0 +1,49 @@
+package io.mambaspark.jobs.text;
+
+/** White space and words as Python 3 sees them in a {@code str}, where Java sees others. */
+public final class PythonText {
+  private PythonText() {}
+
+  /**
+   * The number of pieces of {@code re.split(r"\s+", text)}, which is what lm-evaluation-harness
+   * counts as words: white space at the start or the end bounds an empty piece, and the empty text
+   * is one piece.
+   */
+  public static long words(String text) {
+    long words = 1;
+    boolean inSpace = false;
+    for (int i = 0; i < text.length(); i++) {
+      boolean space = isSpace(text.charAt(i));
+      if (space && !inSpace) {
+        words++;
+      }
+      inSpace = space;
+    }
+    return words;
+  }
+
+  /** {@code text.rstrip()}. */
+  public static String stripEnd(String text) {
+    int end = text.length();
+    while (end > 0 && isSpace(text.charAt(end - 1))) {
+      end--;
+    }
+    return text.substring(0, end);
+  }
+
+  /**
+   * {@code str.isspace()} of one character, which is also {@code \s} of a pattern. All of them are
+   * one {@code char}. Java's {@code Character.isWhitespace} lacks U+0085 and the no-break spaces.
+   */
+  public static boolean isSpace(int codePoint) {
+    if (codePoint < 0x80) {
+      return codePoint == ' '
+          || (codePoint >= '\t' && codePoint <= '\r')
+          || (codePoint >= 0x1C && codePoint <= 0x1F);
+    }
+    return switch (codePoint) {
+      case 0x85, 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000 -> true;
+      default -> codePoint >= 0x2000 && codePoint <= 0x200A;
+    };
+  }
+}

@@ -1,0 +1,227 @@
+package io.mambaspark.jobs.text;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.mambaspark.jobs.Refusal;
+import java.io.Serializable;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+
+/**
+ * A tokenizer.json of Hugging Face's tokenizers, checked on the driver and carried to the tasks as
+ * it is.
+ */
+public final class TokenizerFile implements Serializable {
+  private static final long serialVersionUID = 1;
+
+  private static final ObjectMapper MAPPER =
+      new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+  private static final String EXPECTED = "expected the tokenizer.json of Hugging Face's tokenizers";
+
+  private final String name;
+  private final byte[] json;
+  private final String fingerprint;
+  private final int largestId;
+  private final boolean cuts;
+
+  private TokenizerFile(String name, byte[] json, int largestId, boolean cuts) {
+    this.name = name;
+    this.json = json;
+    this.fingerprint = sha256(json);
+    this.largestId = largestId;
+    this.cuts = cuts;
+  }
+
+  /**
+   * Checks that this is a tokenizer as far as can be told without the library, which has the last
+   * word in {@link #tokenizer}.
+   *
+   * @param name the file as the user is to see it
+   * @throws Refusal if it is none
+   */
+  public static TokenizerFile parse(String name, byte[] json) {
+    JsonNode tokenizer = read(name, json);
+    if (!tokenizer.isObject()) {
+      throw refused(name, "its JSON is no object", "");
+    }
+    JsonNode model = tokenizer.path("model");
+    if (!model.path("vocab").isContainerNode()) {
+      throw refused(name, "it has no model.vocab", hint(tokenizer));
+    }
+    int largest = Math.max(largestOfModel(name, model), largestOfAdded(name, tokenizer));
+    if (largest < 0) {
+      throw refused(name, "its vocabulary is empty", "");
+    }
+    return new TokenizerFile(name, json.clone(), largest, TextCuts.allowedBy(tokenizer));
+  }
+
+  private static JsonNode read(String name, byte[] json) {
+    if (json.length == 0) {
+      throw refused(name, "the file is empty", "");
+    }
+    try {
+      return MAPPER.readTree(Utf8.decode(json));
+    } catch (Utf8.Malformed e) {
+      throw refused(name, "not JSON: byte " + e.offset() + " is not UTF-8", hint(name, json));
+    } catch (JsonProcessingException e) {
+      // What Jackson adds (the place in a Java object, all tokens it would take) says nothing here.
+      String why = e.getOriginalMessage().replaceFirst("(?s)(: (was )?expect|\\n| \\(start).*", "");
+      String place =
+          e.getLocation() == null
+              ? ""
+              : " (line %d, column %d)"
+                  .formatted(e.getLocation().getLineNr(), e.getLocation().getColumnNr());
+      throw refused(name, "not JSON: " + why + place, hint(name, json));
+    }
+  }
+
+  private static Refusal refused(String name, String why, String hint) {
+    return Refusal.because("Cannot read tokenizer %s: %s; %s%s", name, why, EXPECTED, hint);
+  }
+
+  /** What a file that is not JSON may be. */
+  private static String hint(String name, byte[] bytes) {
+    String start = new String(bytes, 0, Math.min(bytes.length, 200), StandardCharsets.ISO_8859_1);
+    // A SentencePiece model is a protocol buffer that begins with its first piece.
+    if (name.endsWith(".model") || start.matches("(?s)\\n.\\n.*")) {
+      return ". A SentencePiece model can be converted: save_pretrained of its fast tokenizer in"
+          + " Python writes a tokenizer.json";
+    }
+    if (start.startsWith("version https://git-lfs")) {
+      return ". This is a pointer of Git LFS: fetch the file itself with git lfs pull";
+    }
+    return "";
+  }
+
+  /** What a JSON object that is no tokenizer may be. */
+  private static String hint(JsonNode object) {
+    if (object.has("tokenizer_class") || object.has("added_tokens_decoder")) {
+      return ". This is a tokenizer_config.json: tokenizer.json lies beside it";
+    }
+    if (object.has("model_type") || object.has("architectures") || object.has("d_model")) {
+      return ". This is a model's config.json: tokenizer.json lies beside it";
+    }
+    if (object.size() > 0 && object.elements().next().isInt()) {
+      return ". This is a vocab.json: save_pretrained of the fast tokenizer in Python writes a"
+          + " tokenizer.json";
+    }
+    return "";
+  }
+
+  /** The largest id of the model's vocabulary; -1 if that is empty. */
+  private static int largestOfModel(String name, JsonNode model) {
+    JsonNode vocab = model.path("vocab");
+    String type = model.path("type").asText();
+    // Old files do not name the type; only Unigram has a list.
+    boolean list = type.isEmpty() ? vocab.isArray() : type.equals("Unigram");
+    if (!list && !type.isEmpty() && !type.matches("BPE|WordPiece|WordLevel")) {
+      throw refused(
+          name,
+          "its model.type is %s, not BPE, WordPiece, WordLevel or Unigram".formatted(type),
+          "");
+    }
+    if (vocab.isArray() != list) {
+      throw refused(
+          name,
+          "its model.vocab is %s where %s has %s"
+              .formatted(
+                  vocab.isArray() ? "a list" : "an object", type, list ? "a list" : "an object"),
+          "");
+    }
+    if (list) {
+      return vocab.size() - 1;
+    }
+    int largest = -1;
+    for (var token : vocab.properties()) {
+      largest = Math.max(largest, id(name, token.getKey(), token.getValue()));
+    }
+    return largest;
+  }
+
+  private static int largestOfAdded(String name, JsonNode tokenizer) {
+    int largest = -1;
+    for (JsonNode token : tokenizer.path("added_tokens")) {
+      largest = Math.max(largest, id(name, token.path("content").asText(), token.path("id")));
+    }
+    return largest;
+  }
+
+  private static int id(String name, String token, JsonNode id) {
+    if (!id.isInt() || id.intValue() < 0) {
+      throw refused(
+          name,
+          "token %s has the id %s".formatted(MAPPER.getNodeFactory().textNode(token), shown(id)),
+          " with ids in [0, 2147483648)");
+    }
+    return id.intValue();
+  }
+
+  private static String shown(JsonNode id) {
+    String text = id.isMissingNode() ? "of nothing" : id.toString();
+    return text.length() > 40 ? text.substring(0, 40) + "…" : text;
+  }
+
+  private static String sha256(byte[] bytes) {
+    try {
+      return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java platform has SHA-256", e);
+    }
+  }
+
+  /** As the user is to see it. */
+  public String name() {
+    return name;
+  }
+
+  /** The SHA-256 of the file, in hexadecimal digits. */
+  public String fingerprint() {
+    return fingerprint;
+  }
+
+  /** The largest id of the vocabulary and the added tokens, which any text might have. */
+  public int largestId() {
+    return largestId;
+  }
+
+  /** Whether {@link TextCuts} may be made. */
+  boolean cuts() {
+    return cuts;
+  }
+
+  String json() {
+    return new String(json, StandardCharsets.UTF_8);
+  }
+
+  /**
+   * Checks that the model has an embedding for each id. It may have more: vocabularies are padded.
+   *
+   * @param vocabSize rows of the model's embedding
+   * @throws Refusal if it has not
+   */
+  public void checkFits(String modelName, int vocabSize) {
+    if (largestId >= vocabSize) {
+      throw Refusal.wrongUsage(
+          "Tokenizer %s does not fit model %s: its largest id is %d, the model's embedding has %d"
+              + " rows; use the tokenizer that the model was trained with",
+          name, modelName, largestId, vocabSize);
+    }
+  }
+
+  /**
+   * The tokenizer of this JVM for this file, made when it is first asked for and shared by all
+   * tasks.
+   *
+   * @param localFolder where the native library is unpacked while it is loaded; made if it is
+   *     missing
+   * @throws Refusal if the library does not run here, or does not accept the file
+   */
+  public Tokenizer tokenizer(Path localFolder) {
+    return Tokenizer.of(this, localFolder);
+  }
+}

@@ -1,0 +1,86 @@
+package io.mambaspark.jobs.text;
+
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CharsetDecoder;
+import java.nio.charset.CoderResult;
+import java.nio.charset.CodingErrorAction;
+import java.nio.charset.StandardCharsets;
+
+/** UTF-8 without repairs: what is not UTF-8 is an error instead of a replacement character. */
+public final class Utf8 {
+  private static final char REPLACEMENT = '\uFFFD';
+
+  private Utf8() {}
+
+  /**
+   * The text of these bytes.
+   *
+   * @throws Malformed if they are not UTF-8
+   */
+  public static String decode(byte[] bytes) throws Malformed {
+    String text = new String(bytes, StandardCharsets.UTF_8);
+    int bad = firstBadByte(bytes, text);
+    if (bad >= 0) {
+      throw new Malformed(bytes[bad] & 0xFF, bad);
+    }
+    return text;
+  }
+
+  /** The offset of the first byte of the first sequence that is not UTF-8; -1 if there is none. */
+  public static int firstBadByte(byte[] bytes) {
+    return firstBadByte(bytes, new String(bytes, StandardCharsets.UTF_8));
+  }
+
+  /**
+   * The JDK's lenient decoding runs at the speed of memory and puts a replacement character where
+   * something is wrong; only a text with one in it may have been repaired and is looked at closely.
+   */
+  private static int firstBadByte(byte[] bytes, String decoded) {
+    return decoded.indexOf(REPLACEMENT) < 0 ? -1 : firstMalformed(bytes);
+  }
+
+  private static int firstMalformed(byte[] bytes) {
+    CharsetDecoder decoder =
+        StandardCharsets.UTF_8
+            .newDecoder()
+            .onMalformedInput(CodingErrorAction.REPORT)
+            .onUnmappableCharacter(CodingErrorAction.REPORT);
+    ByteBuffer in = ByteBuffer.wrap(bytes);
+    CharBuffer out = CharBuffer.allocate(8192);
+    while (true) {
+      CoderResult result = decoder.decode(in, out, true);
+      if (result.isError()) {
+        return in.position();
+      }
+      if (result.isUnderflow()) {
+        return -1;
+      }
+      out.clear();
+    }
+  }
+
+  /** Bytes that are not UTF-8. */
+  public static final class Malformed extends CharacterCodingException {
+    private static final long serialVersionUID = 1;
+
+    private final int value;
+    private final int offset;
+
+    private Malformed(int value, int offset) {
+      this.value = value;
+      this.offset = offset;
+    }
+
+    /** Where the first sequence that is not UTF-8 begins. */
+    public int offset() {
+      return offset;
+    }
+
+    @Override
+    public String getMessage() {
+      return String.format("Byte 0x%02x at offset %d is not UTF-8", value, offset);
+    }
+  }
+}

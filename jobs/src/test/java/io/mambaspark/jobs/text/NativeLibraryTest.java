@@ -1,0 +1,145 @@
+package io.mambaspark.jobs.text;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.mambaspark.jobs.Refusal;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class NativeLibraryTest {
+  private static final String TEXT = "It was the best of times.";
+
+  @TempDir Path folder;
+
+  private record Answer(int code, List<String> lines, List<String> classes) {}
+
+  /** Runs {@link EncodeAlone} without a home and with an empty folder for temporary files. */
+  private Answer encode(List<String> options, String... args) throws Exception {
+    Path classes = folder.resolve("classes.log");
+    Files.createDirectories(folder.resolve("tmp"));
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.add("-Duser.home=/nonexistent");
+    command.add("-Djava.io.tmpdir=" + folder.resolve("tmp"));
+    command.add("-Xlog:class+load:file=" + classes);
+    command.add("-XX:-UsePerfData");
+    command.addAll(options);
+    command.addAll(List.of("-cp", System.getProperty("java.class.path")));
+    command.add(EncodeAlone.class.getName());
+    command.addAll(Arrays.asList(args));
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    builder.environment().put("HOME", "/nonexistent");
+    Process process = builder.start();
+    List<String> lines = new String(process.getInputStream().readAllBytes()).lines().toList();
+    return new Answer(process.waitFor(), lines, Files.readAllLines(classes));
+  }
+
+  private static List<String> files(Path folder) throws IOException {
+    try (Stream<Path> files = Files.walk(folder)) {
+      return files.filter(Files::isRegularFile).map(Path::toString).toList();
+    }
+  }
+
+  /** Java reaches the network by these classes only. */
+  private static boolean connects(String loadedClass) {
+    return loadedClass.matches(
+        ".* (java\\.net\\.Socket|sun\\.net\\.www\\.protocol\\.https?\\..*|sun\\.nio\\.ch\\.SocketChannelImpl) .*");
+  }
+
+  @Test
+  void it_is_unpacked_into_the_given_folder_and_nothing_else_is_written_or_asked_for()
+      throws Exception {
+    Path natives = folder.resolve("made/natives");
+    Answer answer = encode(List.of(), natives.toString(), TEXT);
+    assertThat(answer.lines())
+        .containsExactly(Arrays.toString(DemoTokenizer.tokenizer().encode(TEXT)), "false");
+    // Once loaded, its file is gone as well.
+    assertThat(files(natives)).isEmpty();
+    assertThat(files(folder.resolve("tmp"))).isEmpty();
+    assertThat(Path.of("/nonexistent")).doesNotExist();
+    // No class was loaded with which Java connects to anything, and none of DJL that would.
+    assertThat(answer.classes())
+        .anyMatch(line -> line.contains(" ai.djl.huggingface.tokenizers.jni.TokenizersLibrary "))
+        .noneMatch(line -> line.contains(" ai.djl.util."))
+        .noneMatch(line -> line.contains(" ai.djl.huggingface.tokenizers.HuggingFaceTokenizer "))
+        .noneMatch(NativeLibraryTest::connects);
+  }
+
+  @Test
+  void below_a_djl_of_the_application_s_that_one_loads_it() throws Exception {
+    Path natives = folder.resolve("natives");
+    Answer answer = encode(List.of(), natives.toString(), TEXT, "below");
+    // The last line: no setting of ours is left behind.
+    assertThat(answer.lines())
+        .contains(Arrays.toString(DemoTokenizer.tokenizer().encode(TEXT)))
+        .endsWith("false");
+    assertThat(files(natives)).hasSize(1);
+    assertThat(files(folder.resolve("tmp"))).isEmpty();
+    assertThat(answer.classes()).noneMatch(NativeLibraryTest::connects);
+  }
+
+  @Test
+  void below_a_djl_of_the_application_s_its_settings_count() throws Exception {
+    Path cache = folder.resolve("cache");
+    Path natives = folder.resolve("natives");
+    encode(List.of("-DDJL_CACHE_DIR=" + cache), natives.toString(), TEXT, "below");
+    assertThat(files(cache)).hasSize(1);
+    assertThat(natives).doesNotExist();
+  }
+
+  @Test
+  void a_folder_that_cannot_be_is_named() throws Exception {
+    Path file = Files.createFile(folder.resolve("file"));
+    Answer answer = encode(List.of(), file.resolve("natives").toString(), TEXT);
+    assertThat(answer.code()).isEqualTo(1);
+    assertThat(answer.lines().get(0))
+        .contains("Refusal: Cannot unpack the tokenizers library into " + file + "/natives: ")
+        .endsWith("; expected a local folder with 20 MB of space");
+  }
+
+  @Test
+  void a_platform_without_one_is_named_with_those_that_have_one() {
+    assertThatThrownBy(() -> NativeLibrary.Platform.of("Mac OS X", "x86_64"))
+        .isInstanceOf(Refusal.class)
+        .hasMessage(
+            "Cannot load the tokenizers library on Mac OS X x86_64: expected Linux x86-64 or"
+                + " aarch64 with glibc 2.34 or newer, macOS arm64 or Windows x86-64. Tokenize"
+                + " elsewhere with the command tokenize and score the tokens");
+    assertThatThrownBy(() -> NativeLibrary.Platform.of("Linux", "ppc64le"))
+        .isInstanceOf(Refusal.class);
+  }
+
+  @Test
+  void each_platform_s_files_are_on_the_class_path() {
+    for (NativeLibrary.Platform platform :
+        List.of(
+            NativeLibrary.Platform.of("Linux", "amd64"),
+            NativeLibrary.Platform.of("Linux", "aarch64"),
+            NativeLibrary.Platform.of("Mac OS X", "aarch64"),
+            NativeLibrary.Platform.of("Windows 11", "amd64"))) {
+      assertThat(getClass().getResource(platform.folder() + "/" + platform.file()))
+          .as(platform.name())
+          .isNotNull();
+    }
+  }
+
+  @Test
+  void what_the_linker_says_is_told_in_one_line() {
+    Throwable linker =
+        new UnsatisfiedLinkError(
+            "/x/libtokenizers.so: version `GLIBC_2.34' not found\n (required)");
+    assertThat(NativeLibrary.refused("Linux amd64", linker).getMessage())
+        .startsWith(
+            "Cannot load the tokenizers library on Linux amd64: /x/libtokenizers.so: version"
+                + " `GLIBC_2.34' not found (required); expected Linux x86-64 or aarch64 with glibc")
+        .doesNotContain("\n");
+  }
+}

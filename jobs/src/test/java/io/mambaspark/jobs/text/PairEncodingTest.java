@@ -1,0 +1,61 @@
+package io.mambaspark.jobs.text;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class PairEncodingTest {
+  private final List<String> encoded = new ArrayList<>();
+
+  /** A token for a character, but one for "th". */
+  private final PairEncoding pairs =
+      new PairEncoding(
+          text -> {
+            encoded.add(text);
+            return text.replace("th", "þ").chars().toArray();
+          });
+
+  private static int[] ids(String characters) {
+    return characters.chars().toArray();
+  }
+
+  @Test
+  void white_space_at_the_context_s_end_moves_to_the_continuation() {
+    PairEncoding.EncodedPair pair = pairs.encode("a b \u00a0\u001c", "c ");
+    assertThat(pair.context()).containsExactly(ids("a b"));
+    assertThat(pair.continuation()).containsExactly(ids(" \u00a0\u001cc "));
+  }
+
+  @Test
+  void a_token_that_spans_both_takes_from_the_continuation() {
+    assertThat(pairs.encode("at", "hen").continuation()).containsExactly(ids("en"));
+    assertThat(pairs.encode("at", "h").continuation()).isEmpty();
+    assertThat(pairs.encode("a", "").continuation()).isEmpty();
+  }
+
+  @Test
+  void fewer_tokens_together_than_the_context_has_alone_leave_none() {
+    PairEncoding shrinking =
+        new PairEncoding(text -> text.endsWith("!") ? new int[] {1} : ids(text));
+    assertThat(shrinking.encode("abc", "!").continuation()).isEmpty();
+  }
+
+  @Test
+  void a_context_of_nothing_or_white_space_has_no_ids() {
+    assertThat(pairs.encode("", "ab").context()).isEmpty();
+    assertThat(pairs.encode("", "ab").continuation()).containsExactly(ids("ab"));
+    assertThat(pairs.encode(" \n", "ab").context()).isEmpty();
+    assertThat(pairs.encode(" \n", "ab").continuation()).containsExactly(ids(" \nab"));
+  }
+
+  @Test
+  void a_context_is_encoded_once_for_rows_that_follow_each_other() {
+    pairs.encode("q", "1");
+    pairs.encode("q ", "2");
+    pairs.encode("r", "3");
+    pairs.encode("q", "4");
+    assertThat(encoded).containsExactly("q1", "q", "q 2", "r3", "r", "q4", "q");
+  }
+}

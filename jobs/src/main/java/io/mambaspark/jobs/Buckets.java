@@ -162,8 +162,7 @@ record Buckets(Map<String, Double> percents) {
               + " --bucket",
           file);
     } catch (IOException e) {
-      throw Refusal.because(
-          e, "Cannot read --bucket-thresholds %s: %s", file, Failures.oneLine(e));
+      throw Refusal.because(e, "Cannot read --bucket-thresholds %s: %s", file, Failures.oneLine(e));
     }
   }
 

@@ -140,14 +140,14 @@ final class Demo {
     List<Row> ranked = new ArrayList<>();
     for (Row row : rows) {
       Totals kind = kinds.computeIfAbsent(row.getString(1), k -> new Totals());
-      if (row.isNullAt(6)) {
-        Double perplexity = row.isNullAt(5) ? null : row.getDouble(5);
-        kind.add(null, false, row.getLong(3), row.getDouble(4), perplexity);
-        if (perplexity != null) {
-          ranked.add(row);
-        }
-      } else {
-        kind.add(row.getString(6), false, 0, null, null);
+      ScoredRow scores = new ScoredRow();
+      scores.setTokenCount(row.getAs(3));
+      scores.setNll(row.getAs(4));
+      scores.setPerplexity(row.getAs(5));
+      scores.setError(row.getAs(6));
+      kind.add(scores, Emit.PERPLEXITY);
+      if (!row.isNullAt(5)) {
+        ranked.add(row);
       }
     }
     print(kinds, out);

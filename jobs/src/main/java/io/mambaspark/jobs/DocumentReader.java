@@ -127,7 +127,7 @@ record DocumentReader(
         if (given.error != null || scored.error != null) {
           return refused(false, given.error != null ? given.error : scored.error);
         }
-        PairEncoding.Encoded encoded =
+        PairEncoding.EncodedPair encoded =
             pairs.encode(
                 given.text == null ? "" : given.text, scored.text == null ? "" : scored.text);
         context = new Ids(encoded.context(), false, null);
@@ -171,11 +171,13 @@ record DocumentReader(
       if (bytes == null) {
         return new Text(null, null);
       }
-      int bad = Utf8.firstBadByte(bytes);
-      return bad < 0
-          ? new Text(Utf8.decode(bytes), null)
-          : new Text(
-              null, RowError.invalidUtf8(bytes[bad], bad, columns.content().get(column)));
+      try {
+        return new Text(Utf8.decode(bytes), null);
+      } catch (Utf8.Malformed e) {
+        return new Text(
+            null,
+            RowError.invalidUtf8(bytes[e.offset()], e.offset(), columns.content().get(column)));
+      }
     }
 
     private static Long bytes(Row row, int column) {

@@ -106,8 +106,7 @@ public record JobOptions(
       throw Refusal.wrongUsage(
           "Give either --bucket or --bucket-thresholds: the thresholds name their buckets");
     }
-    checkNeedsPerplexities(
-        scoring, buckets, bucketThresholds, !groupBy.isEmpty(), report);
+    checkNeedsPerplexities(scoring, buckets, bucketThresholds, !groupBy.isEmpty(), report);
     boolean units = byUnits(input, inputTable, inputFormat, outputFormat, limit, partitions);
     if ((resume || targetUnitTokens > 0) && !units) {
       throw Refusal.wrongUsage(
@@ -130,8 +129,7 @@ public record JobOptions(
                 ? "--bucket-thresholds"
                 : groups ? "--group-by" : report != null ? "--report" : null;
     if (option != null && !scoring.emit().nll()) {
-      throw Refusal.wrongUsage(
-          "%s needs perplexities; --emit %s has none", option, scoring.emit());
+      throw Refusal.wrongUsage("%s needs perplexities; --emit %s has none", option, scoring.emit());
     }
   }
 

@@ -37,8 +37,8 @@ import org.slf4j.LoggerFactory;
  * whole: old → {@code OUTPUT_old-RUN}, {@code OUTPUT_new-RUN} → output, then the old is removed. A
  * crash between these is mended by the next start.
  *
- * <p>Where a second pass follows, the first one writes to {@code OUTPUT_scores-RUN}, which goes when
- * the output is in its place.
+ * <p>Where a second pass follows, the first one writes to {@code OUTPUT_scores-RUN}, which goes
+ * when the output is in its place.
  */
 final class Output {
   private static final Logger LOG = LoggerFactory.getLogger(Output.class);
@@ -47,7 +47,8 @@ final class Output {
   static final String SUMMARY = "_mamba_summary.json";
 
   private static final String SUCCESS = "_SUCCESS";
-  private static final Pattern BESIDE = Pattern.compile("_(old|new|scores)-(\\d{8}-\\d{6}-[0-9a-f]{8})");
+  private static final Pattern BESIDE =
+      Pattern.compile("_(old|new|scores)-(\\d{8}-\\d{6}-[0-9a-f]{8})");
 
   /** A folder is no object there, so it cannot be renamed at once, and not every reader waits. */
   private static final Set<String> OBJECT_STORES =
@@ -125,8 +126,7 @@ final class Output {
           run = earlier.get().run();
         }
       }
-      return new Output(
-          path, target, target, run, options.outputFormat(), earlier, configuration);
+      return new Output(path, target, target, run, options.outputFormat(), earlier, configuration);
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot use output %s: %s", options.output(), e.getMessage());
     }

@@ -30,7 +30,8 @@ import org.apache.parquet.hadoop.util.HadoopInputFile;
  * @param size bytes
  * @param modified milliseconds since 1970
  * @param columnBytes compressed size of each top-level column
- * @param missing a column of the document that it has not, though it has rows; null if all are there
+ * @param missing a column of the document that it has not, though it has rows; null if all are
+ *     there
  * @param error why the file cannot be read; null if all is well. Without row groups then
  */
 record ParquetFile(
@@ -51,9 +52,9 @@ record ParquetFile(
    * A row group.
    *
    * @param start its first byte in the file
-   * @param tokens of the document's columns. Of lists their elements; an empty or null one counts as
-   *     one, so this is at most one per row too many. Of texts a guess: a token for every {@value
-   *     #BYTES_PER_TOKEN} bytes
+   * @param tokens of the document's columns. Of lists their elements; an empty or null one counts
+   *     as one, so this is at most one per row too many. Of texts a guess: a token for every
+   *     {@value #BYTES_PER_TOKEN} bytes
    */
   record RowGroup(long start, long rows, long tokens) {}
 
@@ -92,8 +93,7 @@ record ParquetFile(
     return thread;
   }
 
-  private static ParquetFile read(
-      String file, List<String> document, Configuration configuration) {
+  private static ParquetFile read(String file, List<String> document, Configuration configuration) {
     Path path = new Path(java.net.URI.create(file));
     FileStatus status;
     try {

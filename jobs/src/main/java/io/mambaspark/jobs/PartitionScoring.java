@@ -19,7 +19,8 @@ import org.apache.spark.util.LongAccumulator;
 import scala.Tuple2;
 
 /**
- * Streams the rows of one partition, (document, kept columns…), through a {@link Scorer} of its own.
+ * Streams the rows of one partition, (document, kept columns…), through a {@link Scorer} of its
+ * own.
  *
  * <p>Every row goes through the scorer, those that cannot be scored as sequences without tokens, so
  * that rows come out in the order in which they came in and none is held longer than the scorer
@@ -52,8 +53,7 @@ record PartitionScoring(
    * What of a row has to wait for its scores. {@code error} is null for a row that is scored,
    * {@code place} where no message will name it.
    */
-  private record Pending(
-      Row kept, DocumentReader.Document document, String error, String place) {}
+  private record Pending(Row kept, DocumentReader.Document document, String error, String place) {}
 
   @Override
   public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<Row> rows) {

@@ -4,11 +4,14 @@ import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.OptionalLong;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
@@ -29,6 +32,7 @@ import org.slf4j.LoggerFactory;
 final class Progress {
   private static final Logger LOG = LoggerFactory.getLogger(Progress.class);
   private static final int LINE = 100;
+  private static final int MOST_SAMPLES = 1000;
 
   private final JavaSparkContext context;
   private final RunningTokens tokens;
@@ -38,6 +42,10 @@ final class Progress {
   private final ScheduledExecutorService clock;
   private final ProgressBar bar;
   private double share;
+  private final List<Timeline.Speed> samples = new ArrayList<>();
+  private long ticks;
+  private long every = 1;
+  private Timeline timeline;
 
   /**
    * Starts to show.
@@ -61,6 +69,28 @@ final class Progress {
     daemon("mamba-spark-progress-total", () -> find(total)).start();
     long millis = bar == null ? 10_000 : 500;
     clock.scheduleAtFixedRate(this::show, millis, millis, TimeUnit.MILLISECONDS);
+    clock.scheduleAtFixedRate(this::sample, 1, 1, TimeUnit.SECONDS);
+  }
+
+  /** One a second; when there are many every second one is dropped, and half as many follow. */
+  private void sample() {
+    if (ticks++ % every != 0) {
+      return;
+    }
+    addSample();
+    if (samples.size() == MOST_SAMPLES) {
+      for (int i = MOST_SAMPLES - 2; i >= 0; i -= 2) {
+        samples.remove(i);
+      }
+      every *= 2;
+    }
+  }
+
+  private void addSample() {
+    // Retries and late heartbeats may take a little back; a curve that goes down says nothing.
+    long before = samples.isEmpty() ? 0 : samples.get(samples.size() - 1).tokens();
+    double seconds = (System.nanoTime() - start) / 1e9;
+    samples.add(new Timeline.Speed(seconds, Math.max(before, tokens.sum())));
   }
 
   private static Thread daemon(String name, Runnable work) {
@@ -183,15 +213,27 @@ final class Progress {
     return all == 0 ? 0 : (double) done / all;
   }
 
-  /** Stops to show. May be called twice. */
-  void stop() {
-    if (clock.isShutdown()) {
-      return;
+  /** Stops to show, and tells how it went. May be called twice. */
+  Timeline stop() {
+    if (timeline != null) {
+      return timeline;
     }
     clock.shutdownNow();
+    try {
+      clock.awaitTermination(10, TimeUnit.SECONDS);
+      // The end of a job is told before its last tasks are to listeners.
+      context.sc().listenerBus().waitUntilEmpty(10_000);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (TimeoutException e) {
+      LOG.debug("Listeners are behind; the last tasks may be missing in the report", e);
+    }
     context.sc().removeSparkListener(tokens);
+    addSample();
+    timeline = new Timeline(List.copyOf(samples), tokens.ended());
     if (bar != null) {
       bar.close();
     }
+    return timeline;
   }
 }

@@ -1,7 +1,9 @@
 package io.mambaspark.jobs;
 
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.apache.spark.scheduler.AccumulableInfo;
 import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerExecutorMetricsUpdate;
@@ -11,12 +13,14 @@ import scala.Tuple4;
 import scala.collection.Seq;
 
 /**
- * The tokens of tasks that still run. Spark adds a task's share to an accumulator when the task
- * ends; until then heartbeats carry it to listeners.
+ * The tokens of tasks that still run, and when tasks ran. Spark adds a task's share to an
+ * accumulator when the task ends; until then heartbeats carry it to listeners.
  */
 final class RunningTokens extends SparkListener {
   private final LongAccumulator accumulator;
+  private final long start = System.currentTimeMillis();
   private final Map<Long, Long> byTask = new ConcurrentHashMap<>();
+  private final List<Timeline.Task> ended = new CopyOnWriteArrayList<>();
 
   RunningTokens(LongAccumulator accumulator) {
     this.accumulator = accumulator;
@@ -47,5 +51,17 @@ final class RunningTokens extends SparkListener {
   @Override
   public void onTaskEnd(SparkListenerTaskEnd end) {
     byTask.remove(end.taskInfo().taskId());
+    long launch = Math.max(start, end.taskInfo().launchTime());
+    ended.add(
+        new Timeline.Task(seconds(launch), seconds(Math.max(launch, end.taskInfo().finishTime()))));
+  }
+
+  private double seconds(long millis) {
+    return (millis - start) / 1e3;
+  }
+
+  /** The tasks that have ended since this listener was made. */
+  List<Timeline.Task> ended() {
+    return List.copyOf(ended);
   }
 }

@@ -255,7 +255,8 @@ final class ScoreCommand implements Callable<Integer> {
   @Option(
       names = "--report",
       paramLabel = "FILE",
-      description = "Write a page of HTML that shows the run: distributions, best and worst documents.")
+      description =
+          "Write a page of HTML that shows the run: distributions, best and worst documents.")
   String report;
 
   @Option(

@@ -269,12 +269,7 @@ public final class ScoreJob {
       Dataset<Row> scored =
           withGivenBuckets(
               Scoring.score(
-                  rows,
-                  options.scoring(),
-                  source.checkpoint().config(),
-                  model,
-                  sent,
-                  progress));
+                  rows, options.scoring(), source.checkpoint().config(), model, sent, progress));
       long start = System.nanoTime();
       Progress shown = showProgress(null);
       try {
@@ -328,8 +323,7 @@ public final class ScoreJob {
     private Summary reported(String run, Dataset<Row> result, Dataset<Row> rows, double seconds) {
       Map<String, Double> thresholds =
           options.buckets() == null ? givenThresholds : thresholds(result, totals(result));
-      Dataset<Row> parted =
-          options.buckets() == null ? result : Buckets.add(result, thresholds);
+      Dataset<Row> parted = options.buckets() == null ? result : Buckets.add(result, thresholds);
       Demo.report(parted, out);
       out.println();
       return summary(run, parted, thresholds, rows, seconds);
@@ -360,8 +354,7 @@ public final class ScoreJob {
               ? options.inputTable()
               : HadoopFiles.redacted(String.join(", ", options.input()));
       return "Scoring %s of %s with %s (%s)"
-          .formatted(
-              what, from, source.name(), source.checkpoint().fingerprint().substring(0, 12));
+          .formatted(what, from, source.name(), source.checkpoint().fingerprint().substring(0, 12));
     }
 
     /** What lies in a folder, by the schema that it was written with. */
@@ -370,11 +363,7 @@ public final class ScoreJob {
       for (StructField field : schemaOfRows.fields()) {
         nullable = nullable.add(field.name(), field.dataType(), true);
       }
-      return spark
-          .read()
-          .schema(nullable)
-          .format(options.outputFormat())
-          .load(folder.toString());
+      return spark.read().schema(nullable).format(options.outputFormat()).load(folder.toString());
     }
 
     private Totals totals(Dataset<Row> scored) {
@@ -407,8 +396,7 @@ public final class ScoreJob {
           tokenizer());
     }
 
-    private Findings findings(
-        Dataset<Row> written, Totals totals, Map<String, Double> thresholds) {
+    private Findings findings(Dataset<Row> written, Totals totals, Map<String, Double> thresholds) {
       List<String> groupBy = options.groupBy();
       if (groupBy.isEmpty() && report.isEmpty()) {
         return new Findings(totals, Totals.Groups.NONE, null, thresholds);

@@ -10,8 +10,8 @@ import java.util.List;
  * @param columns what a document is read from
  * @param keepColumns the input columns to carry over; null for all but those of tokens and counts
  * @param emit what to compute
- * @param prefixToken {@code none}, {@code bos}, {@code eos} or an id, put in front of every row; null
- *     for what the windows want: bos or else eos for rolling ones, none for the others
+ * @param prefixToken {@code none}, {@code bos}, {@code eos} or an id, put in front of every row;
+ *     null for what the windows want: bos or else eos for rolling ones, none for the others
  * @param maxTokens a row's own tokens beyond these are dropped; 0 for no limit
  * @param windows how documents are cut
  * @param minPerplexity rows below are not written; null for no bound

@@ -101,7 +101,8 @@ record ScoringSchema(
     if (options.keepColumns() == null) {
       // A text is worth keeping beside its score, the tokens made of one are not.
       List<String> left =
-          text ? document.all().subList(document.content().size(), document.all().size())
+          text
+              ? document.all().subList(document.content().size(), document.all().size())
               : document.all();
       for (StructField field : input.fields()) {
         if (!left.contains(field.name())) {
@@ -179,8 +180,7 @@ record ScoringSchema(
   private static void check(StructField field, boolean good, String expected) {
     if (!good) {
       throw Refusal.because(
-          "Column %s is %s; expected %s",
-          field.name(), field.dataType().catalogString(), expected);
+          "Column %s is %s; expected %s", field.name(), field.dataType().catalogString(), expected);
     }
   }
 
@@ -251,7 +251,8 @@ record ScoringSchema(
       boolean content = document.content().contains(column);
       // Bytes, because a string comes with what is not UTF-8 replaced.
       Column read =
-          !content ? quoted(column).cast("bigint")
+          !content
+              ? quoted(column).cast("bigint")
               : text ? quoted(column).cast("binary") : quoted(column);
       columns.add(read.as("d" + columns.size()));
     }

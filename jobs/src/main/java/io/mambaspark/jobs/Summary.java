@@ -3,8 +3,15 @@ package io.mambaspark.jobs;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
+import io.mambaspark.engine.score.Windows;
+import io.mambaspark.jobs.Totals.Count;
+import io.mambaspark.jobs.report.Distributions;
+import io.mambaspark.jobs.report.Distributions.Percentiles;
+import io.mambaspark.jobs.report.ReportData;
 import java.io.PrintWriter;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
@@ -16,30 +23,56 @@ import java.util.Map;
  * @param resumedUnits how many of them earlier starts had done
  * @param unreadable input files that were left out, wholly or in part, and why
  * @param documents rows of the input
+ * @param filtered rows that were not written for their perplexity
  * @param seconds from the first task to the last row written
  * @param model name, fingerprint and size
+ * @param tokenizer name and fingerprint; null where the input held tokens
  */
 record Summary(
     String run,
     int units,
     int resumedUnits,
     Map<String, String> unreadable,
-    Totals totals,
-    Emit emit,
+    Findings findings,
+    JobOptions options,
     long documents,
+    long filtered,
     double seconds,
     Map<String, Object> model,
-    Map<String, Object> options) {
+    Map<String, Object> tokenizer) {
+
+  /** Groups in what is printed. */
+  private static final int PRINTED = 20;
+
+  private Totals totals() {
+    return findings.totals();
+  }
+
+  private Emit emit() {
+    return options.scoring().emit();
+  }
+
+  private boolean isPair() {
+    return options.scoring().columns().isPair();
+  }
 
   String toJson() {
+    Totals totals = totals();
+    ScoreOptions scoring = options.scoring();
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("run", run);
     json.put("documents", documents);
     json.put("scored_documents", knowsScoredDocuments() ? totals.scoredRows() : null);
+    json.put("too_short_documents", knowsScoredDocuments() ? totals.tooShort() : null);
+    json.put("filtered_documents", scoring.filters() ? filtered : null);
     json.put("tokens", knowsTokens() ? totals.tokens() : null);
-    json.put("nll", emit.nll() ? totals.nll() : null);
-    json.put("corpus_perplexity", emit.nll() ? totals.corpusPerplexity() : null);
-    json.put("mean_document_perplexity", emit.nll() ? totals.meanDocumentPerplexity() : null);
+    json.put("window", scoring.windows().described());
+    json.put("nll", emit().nll() ? totals.nll() : null);
+    json.putAll(numbers(totals));
+    if (isPair()) {
+      json.put("greedy_documents", totals.count(Count.GREEDY_ROWS));
+    }
+    json.put("position_curve", positions());
     json.put("error_documents", totals.errorRows());
     Map<String, Long> errors = new LinkedHashMap<>();
     for (RowError error : RowError.values()) {
@@ -47,13 +80,25 @@ record Summary(
     }
     json.put("errors", errors);
     json.put("unreadable_files", unreadable);
-    json.put("truncated_documents", emit.logits() ? null : totals.truncated());
+    json.put("truncated_documents", knowsTruncated() ? totals.count(Count.TRUNCATED) : null);
+    if (findings.distributions() != null) {
+      json.put("perplexity_percentiles", percentiles(findings.distributions().overall()));
+      json.put("percentiles_are_exact", findings.distributions().exact());
+    }
+    if (!options.groupBy().isEmpty()) {
+      json.put("group_count", findings.groups().number());
+      json.put("groups", groups());
+    }
+    if (options.hasBuckets()) {
+      json.put(Buckets.THRESHOLDS, findings.thresholds());
+    }
     json.put("units", units == 0 ? null : units);
     json.put("resumed_units", units == 0 ? null : resumedUnits);
     json.put("seconds", seconds);
     json.put("tokens_per_second", knowsSpeed() ? totals.tokens() / seconds : null);
     json.put("model", model);
-    json.put("options", options);
+    json.put("tokenizer", tokenizer);
+    json.put("options", options.byName());
     json.put("versions", Versions.all());
     try {
       return new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValueAsString(json)
@@ -63,25 +108,120 @@ record Summary(
     }
   }
 
+  /** The perplexities of a set of rows, each under its own name. */
+  private Map<String, Object> numbers(Totals totals) {
+    boolean nll = emit().nll();
+    boolean texts = nll && scoresWholeTexts();
+    Map<String, Object> numbers = new LinkedHashMap<>();
+    numbers.put("corpus_perplexity", nll ? totals.corpusPerplexity() : null);
+    numbers.put("corpus_perplexity_error", nll ? error(totals) : null);
+    numbers.put("mean_document_perplexity", nll ? totals.meanDocumentPerplexity() : null);
+    numbers.put("word_perplexity", texts ? totals.wordPerplexity() : null);
+    numbers.put("byte_perplexity", texts ? totals.bytePerplexity() : null);
+    numbers.put("bits_per_byte", texts ? totals.bitsPerByte() : null);
+    return numbers;
+  }
+
+  private Double error(Totals totals) {
+    return isChunked() ? totals.errorOverTokens() : totals.errorOverDocuments();
+  }
+
+  private boolean isChunked() {
+    return options.scoring().windows().policy() == Windows.Policy.CHUNKED;
+  }
+
+  /** Chunked windows leave out half of each text, so that its words and bytes are too many. */
+  private boolean scoresWholeTexts() {
+    return !isChunked();
+  }
+
+  private List<Map<String, Object>> positions() {
+    List<Map<String, Object>> curve = new ArrayList<>();
+    for (Totals.Position position : totals().positions()) {
+      Map<String, Object> bucket = new LinkedHashMap<>();
+      bucket.put("from", position.first());
+      bucket.put("to", 2L * position.first() - 1);
+      bucket.put("tokens", position.tokens());
+      bucket.put("nll", position.nll());
+      bucket.put("perplexity", position.perplexity());
+      curve.add(bucket);
+    }
+    return curve.isEmpty() ? null : curve;
+  }
+
+  private static Map<String, Double> percentiles(Percentiles percentiles) {
+    Map<String, Double> json = new LinkedHashMap<>();
+    for (int i = 0; i < percentiles.values().size(); i++) {
+      json.put("p" + Percentiles.RANKS.get(i), percentiles.values().get(i));
+    }
+    return json;
+  }
+
+  private List<Map<String, Object>> groups() {
+    Map<List<String>, Percentiles> byKey = new LinkedHashMap<>();
+    findings
+        .distributions()
+        .groups()
+        .forEach(group -> byKey.put(group.values(), group.percentiles()));
+    List<Map<String, Object>> groups = new ArrayList<>();
+    for (Totals.Group group : findings.groups().largest()) {
+      Map<String, Object> json = new LinkedHashMap<>();
+      Map<String, String> key = new LinkedHashMap<>();
+      for (int i = 0; i < options.groupBy().size(); i++) {
+        key.put(options.groupBy().get(i), group.key().get(i));
+      }
+      json.put("group", key);
+      json.put("documents", group.totals().rows());
+      json.put("scored_documents", group.totals().scoredRows());
+      json.put("error_documents", group.totals().errorRows());
+      json.put("tokens", group.totals().tokens());
+      json.put("nll", group.totals().nll());
+      json.putAll(numbers(group.totals()));
+      if (isPair()) {
+        json.put("greedy_documents", group.totals().count(Count.GREEDY_ROWS));
+      }
+      Percentiles percentiles = byKey.get(group.key());
+      json.put("perplexity_percentiles", percentiles == null ? Map.of() : percentiles(percentiles));
+      groups.add(json);
+    }
+    return groups;
+  }
+
   void print(PrintWriter out) {
+    Totals totals = totals();
     line(out, "documents", "%,d", documents);
     if (knowsScoredDocuments()) {
       line(out, "  scored", "%,d", totals.scoredRows());
+      if (totals.tooShort() > 0) {
+        line(out, "  too short", "%,d", totals.tooShort());
+      }
     }
-    if (!emit.logits() && totals.truncated() > 0) {
-      line(out, "  truncated", "%,d", totals.truncated());
+    if (filtered > 0) {
+      line(out, "  left out by perplexity", "%,d", filtered);
+    }
+    if (knowsTruncated() && totals.count(Count.TRUNCATED) > 0) {
+      line(out, "  truncated", "%,d", totals.count(Count.TRUNCATED));
     }
     if (totals.errorRows() > 0) {
       line(out, "  with errors", "%,d", totals.errorRows());
       totals.errors().forEach((error, count) -> line(out, "    " + error.kind(), "%,d", count));
     }
+    if (isPair() && emit().nll()) {
+      line(out, "  greedy", "%,d", totals.count(Count.GREEDY_ROWS));
+    }
     if (knowsTokens()) {
-      line(out, emit.logits() ? "positions" : "tokens scored", "%,d", totals.tokens());
+      line(out, emit().logits() ? "positions" : "tokens scored", "%,d", totals.tokens());
     }
-    if (emit.nll() && totals.tokens() > 0) {
-      line(out, "corpus perplexity", "%,.4f", totals.corpusPerplexity());
-      line(out, "mean document perplexity", "%,.4f", totals.meanDocumentPerplexity());
+    if (options.scoring().windows().policy() != Windows.Policy.FULL) {
+      line(out, "window", "%s", options.scoring().windows());
     }
+    if (emit().nll() && totals.tokens() > 0) {
+      numbers(totals).forEach((name, value) -> printNumber(out, name, (Double) value));
+    }
+    printGroups(out);
+    findings
+        .thresholds()
+        .forEach((name, value) -> line(out, "bucket " + name + " below", "%,.4f", value));
     unreadable.forEach((file, why) -> line(out, "not read", "%s", file + ": " + why));
     if (resumedUnits > 0) {
       line(out, "done before", "%s", "%,d of %,d units".formatted(resumedUnits, units));
@@ -94,14 +234,184 @@ record Summary(
     out.flush();
   }
 
+  private void printNumber(PrintWriter out, String name, Double value) {
+    if (value == null) {
+      return;
+    }
+    String label = name.replace('_', ' ');
+    line(out, name.endsWith("_error") ? "  ±" : label, "%,.4f", value);
+  }
+
+  private void printGroups(PrintWriter out) {
+    if (findings.groups().largest().isEmpty()) {
+      return;
+    }
+    out.println();
+    out.printf(
+        Locale.ROOT,
+        "  %-24s %10s %12s %18s %12s%n",
+        String.join(", ", options.groupBy()),
+        "documents",
+        "tokens",
+        "corpus perplexity",
+        "±");
+    List<Totals.Group> groups = findings.groups().largest();
+    for (Totals.Group group : groups.subList(0, Math.min(PRINTED, groups.size()))) {
+      out.printf(
+          Locale.ROOT,
+          "  %-24s %,10d %,12d %18s %12s%n",
+          String.join(" · ", group.key()),
+          group.totals().rows(),
+          group.totals().tokens(),
+          shown(group.totals().corpusPerplexity()),
+          shown(error(group.totals())));
+    }
+    if (findings.groups().number() > PRINTED) {
+      out.printf(Locale.ROOT, "  … and %,d more%n", findings.groups().number() - PRINTED);
+    }
+    out.println();
+  }
+
+  private static String shown(Double number) {
+    return number == null ? "" : String.format(Locale.ROOT, "%,.2f", number);
+  }
+
   private static void line(PrintWriter out, String name, String format, Object value) {
     out.println(
         String.format(Locale.ROOT, "  %-26s", name) + String.format(Locale.ROOT, format, value));
   }
 
+  /** For the page of {@code --report}. */
+  ReportData reportData(Timeline timeline) {
+    Totals totals = totals();
+    List<ReportData.Headline> headlines = new ArrayList<>();
+    headlines.add(headline("documents", "%,d", documents));
+    headlines.add(headline("tokens scored", "%,d", totals.tokens()));
+    numbers(totals)
+        .forEach(
+            (name, value) -> {
+              if (value != null && !name.endsWith("_error")) {
+                headlines.add(
+                    headline(
+                        name.replace('_', ' '),
+                        "%s",
+                        number((Double) value)
+                            + (name.startsWith("corpus") && error(totals) != null
+                                ? " ± " + number(error(totals))
+                                : "")));
+              }
+            });
+    if (isPair()) {
+      headlines.add(headline("greedy", "%,d", totals.count(Count.GREEDY_ROWS)));
+    }
+    List<ReportData.GroupRow> groups = new ArrayList<>();
+    for (Totals.Group group : findings.groups().largest()) {
+      groups.add(row(String.join(" · ", group.key()), group.totals()));
+    }
+    Map<String, Long> errors = new LinkedHashMap<>();
+    totals.errors().forEach((error, count) -> errors.put(error.kind().replace('_', ' '), count));
+    Map<String, String> shownOptions = new LinkedHashMap<>();
+    options
+        .byName()
+        .forEach((name, value) -> shownOptions.put(name, value == null ? "" : value.toString()));
+    shownOptions.values().removeIf(String::isEmpty);
+    Map<String, String> versions = new LinkedHashMap<>();
+    versions.put("run", run);
+    versions.put("model", model.get("path") + ", " + model.get("fingerprint"));
+    if (tokenizer != null) {
+      versions.put("tokenizer", tokenizer.get("path") + ", " + tokenizer.get("fingerprint"));
+    }
+    Versions.all().forEach((name, value) -> versions.put(name, String.valueOf(value)));
+    return new ReportData(
+        "Perplexity by " + model.get("path"),
+        headlines,
+        findings.distributions(),
+        groups,
+        totals.positions().stream()
+            .map(p -> new ReportData.Position(p.first(), p.tokens(), p.nll()))
+            .toList(),
+        errors,
+        timeline.speed().stream().map(s -> new ReportData.Speed(s.seconds(), s.tokens())).toList(),
+        timeline.tasks().stream()
+            .map(t -> new ReportData.TaskTime(t.start(), t.end(), -1))
+            .toList(),
+        shownOptions,
+        versions,
+        notes());
+  }
+
+  private ReportData.GroupRow row(String name, Totals totals) {
+    Map<String, Object> numbers = numbers(totals);
+    return new ReportData.GroupRow(
+        name,
+        totals.rows(),
+        totals.tokens(),
+        (Double) numbers.get("corpus_perplexity"),
+        (Double) numbers.get("corpus_perplexity_error"),
+        (Double) numbers.get("mean_document_perplexity"),
+        (Double) numbers.get("word_perplexity"),
+        (Double) numbers.get("byte_perplexity"),
+        (Double) numbers.get("bits_per_byte"));
+  }
+
+  private static ReportData.Headline headline(String name, String format, Object value) {
+    return new ReportData.Headline(name, String.format(Locale.ROOT, format, value));
+  }
+
+  private static String number(double value) {
+    return String.format(Locale.ROOT, value < 10 ? "%.3f" : value < 1000 ? "%.2f" : "%,.0f", value);
+  }
+
+  private List<String> notes() {
+    List<String> notes = new ArrayList<>();
+    WindowOptions windows = options.scoring().windows();
+    notes.add(
+        switch (windows.policy()) {
+          case FULL -> "Every token was scored given its whole document (window full).";
+          case ROLLING ->
+              "Windows of %,d tokens as lm-evaluation-harness cuts them (window rolling)."
+                  .formatted(windows.tokens());
+          case STRIDED ->
+              "Windows of %,d tokens every %,d, as Hugging Face's guide has it (window strided)."
+                  .formatted(windows.tokens(), windows.stride());
+          case CHUNKED ->
+              ("Windows of %,d tokens of which the second half is scored, as llama.cpp does (window"
+                      + " chunked).")
+                  .formatted(windows.tokens());
+        });
+    notes.add(
+        isChunked()
+            ? "± is llama.cpp's error bar, of tokens drawn at random."
+            : "± is the standard error of documents drawn at random.");
+    if (totals().tooShort() > 0) {
+      notes.add("%,d documents were too short to be scored.".formatted(totals().tooShort()));
+    }
+    if (filtered > 0) {
+      notes.add("%,d documents were left out for their perplexity.".formatted(filtered));
+    }
+    if (totals().count(Count.TRUNCATED) > 0) {
+      notes.add(
+          "%,d documents were cut off at %,d tokens."
+              .formatted(totals().count(Count.TRUNCATED), options.scoring().maxTokens()));
+    }
+    if (!unreadable.isEmpty()) {
+      notes.add("%,d files could not be read.".formatted(unreadable.size()));
+    }
+    if (resumedUnits > 0) {
+      notes.add(
+          "%,d of %,d units were done by earlier starts; times are of the last."
+              .formatted(resumedUnits, units));
+    }
+    Distributions distributions = findings.distributions();
+    if (distributions != null && !distributions.exact()) {
+      notes.add("Percentiles are approximate, within a ten-thousandth of the documents.");
+    }
+    return notes;
+  }
+
   /** The last logits alone do not tell how many tokens came before. */
   private boolean knowsTokens() {
-    return emit.nll() || emit.topK() > 0 || emit.logits();
+    return emit().nll() || emit().topK() > 0 || emit().logits();
   }
 
   /** Not where a part of the work was done at another time. */
@@ -110,6 +420,10 @@ record Summary(
   }
 
   private boolean knowsScoredDocuments() {
-    return emit.nll() || emit.topK() > 0;
+    return emit().nll() || emit().topK() > 0;
+  }
+
+  private boolean knowsTruncated() {
+    return !emit().logits() && !isPair();
   }
 }

@@ -199,11 +199,7 @@ final class Totals implements Serializable {
               : column == ScoreColumn.TOP_K ? functions.size(found) : found);
     }
     for (String column : groupBy) {
-      // As Distributions has them, so that the two can be joined.
-      Column value = ScoringSchema.quoted(column).cast("string");
-      columns.add(
-          functions.coalesce(
-              value.substr(1, Distributions.MAX_CHARACTERS), functions.lit("null")));
+      columns.add(Distributions.text(column));
     }
     return columns.toArray(Column[]::new);
   }
@@ -463,8 +459,8 @@ final class Totals implements Serializable {
   }
 
   /**
-   * The standard error of the corpus perplexity, documents being drawn at random: that of a ratio of
-   * sums, {@code Σ nll / Σ n}, times the perplexity. Null for less than two scored documents.
+   * The standard error of the corpus perplexity, documents being drawn at random: that of a ratio
+   * of sums, {@code Σ nll / Σ n}, times the perplexity. Null for less than two scored documents.
    */
   Double errorOverDocuments() {
     long documents = scoredRows();

@@ -41,7 +41,8 @@ record UnitPlan(Dataset<Row> rows, List<ParquetFile> files) {
     List<ParquetFile> footers =
         ParquetFile.read(found, document, spark.sparkContext().hadoopConfiguration());
     // A column that no file has is a mistake in the option, one that some have a mistake in a file.
-    boolean known = footers.stream().anyMatch(file -> file.error() == null && file.missing() == null);
+    boolean known =
+        footers.stream().anyMatch(file -> file.error() == null && file.missing() == null);
     List<ParquetFile> files =
         footers.stream()
             .map(

@@ -85,7 +85,8 @@ final class UnitRun {
     } else if (target == 0) {
       target = plan.targetTokens(source.checkpoint().parameterCount(), context);
     }
-    Map<String, String> settings = settings(plan, options, schema, source, tokenizer, buckets, target);
+    Map<String, String> settings =
+        settings(plan, options, schema, source, tokenizer, buckets, target);
     Ledger.Run now = new Ledger.Run(output.run(), settings, plan.inputs());
     List<Unit> units = plan.units(target);
     if (earlier == null) {
@@ -155,7 +156,8 @@ final class UnitRun {
     settings.put("--window", scoring.windows().toString());
     settings.put("--min-perplexity", String.valueOf(scoring.minPerplexity()));
     settings.put("--max-perplexity", String.valueOf(scoring.maxPerplexity()));
-    settings.put("the tokenizer's fingerprint", tokenizer == null ? "none" : tokenizer.fingerprint());
+    settings.put(
+        "the tokenizer's fingerprint", tokenizer == null ? "none" : tokenizer.fingerprint());
     settings.put("the buckets", buckets);
     settings.put(ON_ERROR, scoring.failOnError() ? "fail" : "quarantine");
     settings.put(TARGET, Long.toString(target));

@@ -1,0 +1,78 @@
+package io.mambaspark.jobs;
+
+import io.mambaspark.jobs.report.Report;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+
+/** The page of {@code --report}: a whole file, or none. */
+final class ReportFile {
+  private final Path path;
+  private final FileSystem files;
+
+  private ReportFile(Path path, FileSystem files) {
+    this.path = path;
+    this.files = files;
+  }
+
+  /**
+   * Refuses a place where no page can go, before any work is done: a folder, the output's, or a
+   * file that is there and is not to be replaced. Empty if no report is asked for.
+   */
+  static Optional<ReportFile> at(JobOptions options, Configuration configuration) {
+    if (options.report() == null) {
+      return Optional.empty();
+    }
+    String report = options.report();
+    Path path = HadoopFiles.qualified(report, configuration);
+    FileSystem files = HadoopFiles.fileSystem(path, configuration);
+    try {
+      if (files.exists(path) && files.getFileStatus(path).isDirectory()) {
+        throw Refusal.because("Report %s is a folder; give the name of a file", report);
+      }
+      // A resumed job has its report written anew.
+      if (files.exists(path) && !options.overwrite() && !options.resume()) {
+        throw Refusal.because(
+            "Report %s exists; choose another, or replace it with --overwrite", report);
+      }
+    } catch (IOException e) {
+      throw Refusal.because(e, "Cannot use report %s: %s", report, Failures.oneLine(e));
+    }
+    if (options.output() != null) {
+      Path output = HadoopFiles.qualified(options.output(), configuration);
+      if (HadoopFiles.within(
+          HadoopFiles.canonical(path, configuration),
+          HadoopFiles.canonical(output, configuration))) {
+        throw Refusal.because(
+            "Report %s lies in output %s, where Spark would read it as data; choose a place beside",
+            report, options.output());
+      }
+    }
+    return Optional.of(new ReportFile(path, files));
+  }
+
+  /** Draws the page and puts it in its place. */
+  void write(Summary summary, Timeline timeline, PrintWriter out) {
+    String shown = HadoopFiles.redacted(path.toString());
+    Path part = new Path(path.getParent(), "." + path.getName() + ".part");
+    try {
+      byte[] page = Report.html(summary.reportData(timeline)).getBytes(StandardCharsets.UTF_8);
+      try (OutputStream file = files.create(part, true)) {
+        file.write(page);
+      }
+      files.delete(path, false);
+      if (!files.rename(part, path)) {
+        throw new IOException("the file system refused the rename");
+      }
+    } catch (IOException e) {
+      throw Refusal.because(
+          e, "Cannot write report %s: %s; the scores are whole", shown, Failures.oneLine(e));
+    }
+    out.println("  report at " + shown);
+  }
+}

@@ -1,0 +1,294 @@
+package io.mambaspark.jobs.report;
+
+import io.mambaspark.jobs.report.Distributions.LengthClass;
+import io.mambaspark.jobs.report.Distributions.Series;
+import io.mambaspark.jobs.report.ReportData.Position;
+import io.mambaspark.jobs.report.ReportData.Speed;
+import io.mambaspark.jobs.report.ReportData.TaskTime;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.ToDoubleFunction;
+
+/**
+ * The charts of a report, each for a width in pixels: a page has them for a wide and for a narrow
+ * screen, as type that fits the one is too small or too large on the other.
+ */
+final class Charts {
+  private static final int NARROW = 500;
+  private static final int MAX_WINDOWS = 60;
+
+  private Charts() {}
+
+  /** A series of a histogram, in the colour of its number. */
+  private record Coloured(Series series, int number) {
+    String colour() {
+      return Chart.colour(series.rest() ? 9 : number);
+    }
+  }
+
+  /** All series in one. */
+  static String histogram(List<Double> edges, List<Series> series, int width, String label) {
+    double high = series.stream().mapToDouble(Charts::highest).max().orElse(1);
+    Chart chart =
+        perplexities(new Chart(width, width > NARROW ? 300 : 250), edges, width)
+            .y(Ticks.linear(high, 4), 0, high);
+    for (int s = 0; s < series.size(); s++) {
+      steps(chart, edges, new Coloured(series.get(s), s + 1));
+    }
+    return chart.svg(label);
+  }
+
+  /** A series of many, each drawn to its own height, to stand above one another. */
+  static String row(List<Double> edges, Series series, int number, int width, String label) {
+    double high = highest(series);
+    Chart chart =
+        perplexities(new Chart(width, 52), edges, width)
+            .y(Ticks.linear(high, 1), 0, high)
+            .without("x")
+            .without("y");
+    return steps(chart, edges, new Coloured(series, number)).svg(label);
+  }
+
+  /** The axis below such rows. */
+  static String rowAxis(List<Double> edges, int width, String label) {
+    return perplexities(new Chart(width, 52), edges, width)
+        .y(new Ticks(List.of(), List.of()), 0, 1)
+        .without("y")
+        .draw(
+            "point",
+            Map.of("x", List.of(log10(edges.get(0))), "y", List.of(0.0)),
+            Map.of("size", 0.0))
+        .svg(label);
+  }
+
+  private static Chart perplexities(Chart chart, List<Double> edges, int width) {
+    double low = log10(edges.get(0));
+    double high = log10(edges.get(edges.size() - 1));
+    return chart.x("perplexity", Ticks.log10(low, high, width / 80), low, high);
+  }
+
+  private static double highest(Series series) {
+    return Math.max(1, series.counts().stream().mapToLong(Long::longValue).max().orElse(1));
+  }
+
+  /** The outline of the bins, from the first that is not empty to the last, as one shape. */
+  private static Chart steps(Chart chart, List<Double> edges, Coloured coloured) {
+    List<Long> counts = coloured.series().counts();
+    int first = 0;
+    int last = counts.size() - 1;
+    while (first < last && counts.get(first) == 0) {
+      first++;
+    }
+    while (last > first && counts.get(last) == 0) {
+      last--;
+    }
+    List<Double> x = new ArrayList<>(List.of(log10(edges.get(first))));
+    List<Double> y = new ArrayList<>(List.of(0.0));
+    for (int bin = first; bin <= last; bin++) {
+      double count = counts.get(bin);
+      x.addAll(List.of(log10(edges.get(bin)), log10(edges.get(bin + 1))));
+      y.addAll(List.of(count, count));
+    }
+    x.add(log10(edges.get(last + 1)));
+    y.add(0.0);
+    return chart.draw(
+        "polygon",
+        Map.of("x", x, "y", y),
+        Map.of("color", coloured.colour(), "fill", coloured.colour(), "alpha", 0.3, "size", 0.6));
+  }
+
+  /** Median, quartiles and the middle nine tenths of perplexity; at least two classes. */
+  static String lengths(List<LengthClass> lengths, int width, String label) {
+    List<Double> x = at(lengths, length -> log2(length.firstTokens()));
+    Map<Integer, List<Double>> y = new HashMap<>();
+    for (int rank : new int[] {5, 25, 50, 75, 95}) {
+      y.put(rank, at(lengths, length -> log10(length.percentiles().at(rank))));
+    }
+    double low = y.get(5).stream().mapToDouble(v -> v).min().orElseThrow();
+    double high = y.get(95).stream().mapToDouble(v -> v).max().orElseThrow();
+    Chart chart =
+        lengths(new Chart(width, width > NARROW ? 300 : 250), "tokens of a document", x, width);
+    vertical(chart, low, high)
+        .draw(
+            "ribbon",
+            Map.of("x", x, "ymin", y.get(5), "ymax", y.get(95)),
+            Map.of("fill", Chart.colour(1), "alpha", 0.16, "size", 0.0))
+        .draw(
+            "ribbon",
+            Map.of("x", x, "ymin", y.get(25), "ymax", y.get(75)),
+            Map.of("fill", Chart.colour(1), "alpha", 0.3, "size", 0.0));
+    return line(chart, x, y.get(50)).svg(label);
+  }
+
+  /** Perplexity by the place of a token; at least two places with tokens. */
+  static String positions(List<Position> positions, int width, String label) {
+    // The first place is 0 or 1 and has a logarithm of neither: it stands at 1.
+    List<Double> x = at(positions, position -> log2(Math.max(1, position.firstPosition())));
+    List<Double> y = at(positions, position -> position.nll() / position.tokens() / Math.log(10));
+    double low = y.stream().mapToDouble(v -> v).min().orElseThrow();
+    double high = y.stream().mapToDouble(v -> v).max().orElseThrow();
+    Chart chart =
+        lengths(
+            new Chart(width, width > NARROW ? 280 : 240),
+            "place of the token in its document",
+            x,
+            width);
+    return line(vertical(chart, low, high), x, y).svg(label);
+  }
+
+  private static Chart lengths(Chart chart, String name, List<Double> x, int width) {
+    double low = x.get(0);
+    double high = x.get(x.size() - 1);
+    return chart.x(name, Ticks.log2((int) low, (int) Math.ceil(high), width / 62), low, high);
+  }
+
+  /** An axis of logarithms that are not too close together. */
+  private static Chart vertical(Chart chart, double low, double high) {
+    double pad = Math.max(0.02, (high - low) * 0.06);
+    return chart.y(Ticks.log10(low - pad, high + pad, 6), low - pad, high + pad);
+  }
+
+  private static Chart line(Chart chart, List<Double> x, List<Double> y) {
+    return chart
+        .draw("line", Map.of("x", x, "y", y), Map.of("color", Chart.colour(1), "size", 1.1))
+        .draw("point", Map.of("x", x, "y", y), Map.of("color", Chart.colour(1), "size", 2.6));
+  }
+
+  /** Tokens per second over time; the last count of tokens is above the first, and later. */
+  static String speed(List<Speed> speed, int width, String label) {
+    double begin = speed.get(0).seconds();
+    double end = speed.get(speed.size() - 1).seconds();
+    int windows = Math.min(MAX_WINDOWS, speed.size() - 1);
+    List<Double> x = new ArrayList<>(List.of(begin));
+    List<Double> y = new ArrayList<>(List.of(0.0));
+    double high = 0;
+    for (int w = 0; w < windows; w++) {
+      double from = begin + (end - begin) * w / windows;
+      double to = begin + (end - begin) * (w + 1) / windows;
+      double rate = (tokens(speed, to) - tokens(speed, from)) / (to - from);
+      x.addAll(List.of(from, to));
+      y.addAll(List.of(rate, rate));
+      high = Math.max(high, rate);
+    }
+    x.add(end);
+    y.add(0.0);
+    return times(new Chart(width, width > NARROW ? 220 : 200), end, width)
+        .y(Ticks.linear(high, 4), 0, high)
+        .draw(
+            "polygon",
+            Map.of("x", x, "y", y),
+            Map.of("color", Chart.colour(3), "fill", Chart.colour(3), "alpha", 0.25, "size", 0.6))
+        .svg(label);
+  }
+
+  /** Tokens at a time between two that are known. */
+  private static double tokens(List<Speed> speed, double seconds) {
+    int i = 1;
+    while (i < speed.size() - 1 && speed.get(i).seconds() < seconds) {
+      i++;
+    }
+    Speed before = speed.get(i - 1);
+    Speed after = speed.get(i);
+    double span = after.seconds() - before.seconds();
+    double share = span > 0 ? (seconds - before.seconds()) / span : 1;
+    return before.tokens() + Math.min(1, Math.max(0, share)) * (after.tokens() - before.tokens());
+  }
+
+  /** Which tasks ran side by side: for each the lane in which it ran, from 0. */
+  static List<Integer> lanes(List<TaskTime> tasksByStart) {
+    List<Double> free = new ArrayList<>();
+    List<Integer> lanes = new ArrayList<>();
+    for (TaskTime task : tasksByStart) {
+      int lane = 0;
+      while (lane < free.size() && free.get(lane) > task.start() + 1e-9) {
+        lane++;
+      }
+      if (lane == free.size()) {
+        free.add(0.0);
+      }
+      free.set(lane, task.end());
+      lanes.add(lane);
+    }
+    return lanes;
+  }
+
+  static List<TaskTime> byStart(List<TaskTime> tasks) {
+    return tasks.stream().sorted(Comparator.comparingDouble(TaskTime::start)).toList();
+  }
+
+  /** Each task as a bar in its lane. */
+  static String tasks(
+      List<TaskTime> byStart, List<Integer> lanes, double end, int width, String label) {
+    int count = lanes.stream().mapToInt(lane -> lane).max().orElse(0) + 1;
+    // The eye wants to see where one task ends and the next one begins.
+    double gap = end / width * 0.8;
+    int height = 46 + Math.min(count * 26, 64 + count * 8);
+    return times(new Chart(width, height), end, width)
+        .y(new Ticks(List.of(), List.of()), 0, count)
+        .without("y")
+        .draw(
+            "rect",
+            Map.of(
+                "xmin", at(byStart, TaskTime::start),
+                "xmax", at(byStart, task -> Math.max(task.start() + gap / 2, task.end() - gap)),
+                "ymin", lanes.stream().map(lane -> count - lane - 0.88).toList(),
+                "ymax", lanes.stream().map(lane -> count - lane - 0.12).toList()),
+            Map.of("fill", Chart.colour(1), "alpha", 0.75, "size", 0.0))
+        .svg(label);
+  }
+
+  /** How many tasks took how long, where there are too many to see each. */
+  static String durations(List<TaskTime> tasks, int width, String label) {
+    double longest = tasks.stream().mapToDouble(task -> task.end() - task.start()).max().orElse(0);
+    double high = longest > 0 ? longest : 1;
+    int bins = 40;
+    long[] counts = new long[bins];
+    for (TaskTime task : tasks) {
+      counts[Math.min(bins - 1, (int) ((task.end() - task.start()) / high * bins))]++;
+    }
+    List<Double> x = new ArrayList<>(List.of(0.0));
+    List<Double> y = new ArrayList<>(List.of(0.0));
+    double most = 0;
+    for (int bin = 0; bin < bins; bin++) {
+      x.addAll(List.of(high * bin / bins, high * (bin + 1) / bins));
+      y.addAll(List.of((double) counts[bin], (double) counts[bin]));
+      most = Math.max(most, counts[bin]);
+    }
+    x.add(high);
+    y.add(0.0);
+    return axis(new Chart(width, width > NARROW ? 220 : 200), "time of a task", high, width)
+        .y(Ticks.linear(most, 4), 0, most)
+        .draw(
+            "polygon",
+            Map.of("x", x, "y", y),
+            Map.of("color", Chart.colour(1), "fill", Chart.colour(1), "alpha", 0.3, "size", 0.6))
+        .svg(label);
+  }
+
+  private static Chart times(Chart chart, double end, int width) {
+    return axis(chart, "time since the start", end, width);
+  }
+
+  private static Chart axis(Chart chart, String name, double end, int width) {
+    double unit = end > 5400 ? 3600 : end > 120 ? 60 : 1;
+    String symbol = unit == 3600 ? "h" : unit == 60 ? "min" : "s";
+    Ticks ticks = Ticks.linear(end / unit, width / 90);
+    Ticks scaled = new Ticks(at(ticks.at(), at -> at * unit), ticks.labels());
+    return chart.x(name + " (" + symbol + ")", scaled, 0, end);
+  }
+
+  private static <T> List<Double> at(List<T> items, ToDoubleFunction<T> value) {
+    return items.stream().mapToDouble(value).boxed().toList();
+  }
+
+  static double log10(double value) {
+    return Math.log10(value);
+  }
+
+  private static double log2(double value) {
+    return Math.log(value) / Math.log(2);
+  }
+}

@@ -1,0 +1,162 @@
+package io.mambaspark.jobs.report;
+
+import static org.apache.spark.sql.functions.coalesce;
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.concat;
+import static org.apache.spark.sql.functions.length;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.substring;
+import static org.apache.spark.sql.functions.when;
+
+import java.util.List;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+
+/**
+ * How the perplexities of a set of scored documents are distributed. A document counts if it has no
+ * error and a perplexity that is positive and finite.
+ *
+ * @param groupColumns what the groups are made by; empty for none
+ * @param shownColumns what is shown of each document in {@code best} and {@code worst}
+ * @param exact whether percentiles are exact (with linear interpolation); otherwise they are values
+ *     whose rank is off by at most a ten-thousandth of the documents
+ * @param overall percentiles of all documents; of none if there are no documents
+ * @param groupCount how many groups there are
+ * @param groups the groups with the most documents, at most {@link #MAX_GROUPS}, the largest first
+ * @param histogram the largest {@link #MAX_SERIES} groups, and the rest in one
+ * @param lengths by number of scored tokens, the shortest first
+ * @param best documents with the lowest perplexity, at most {@link #MAX_DOCUMENTS}, the best first
+ * @param worst those with the highest, the worst first
+ */
+public record Distributions(
+    List<String> groupColumns,
+    List<String> shownColumns,
+    boolean exact,
+    Percentiles overall,
+    long groupCount,
+    List<Group> groups,
+    Histogram histogram,
+    List<LengthClass> lengths,
+    List<Document> best,
+    List<Document> worst) {
+  public static final int MAX_GROUPS = 1000;
+  public static final int MAX_SERIES = 8;
+  public static final int MAX_DOCUMENTS = 10;
+
+  /** Up to so many documents percentiles are exact. */
+  public static final long MAX_EXACT = 100_000;
+
+  /** Characters that are kept of a group's value and of what is shown of a document. */
+  public static final int MAX_CHARACTERS = 300;
+
+  public Distributions {
+    groupColumns = List.copyOf(groupColumns);
+    shownColumns = List.copyOf(shownColumns);
+    groups = List.copyOf(groups);
+    lengths = List.copyOf(lengths);
+    best = List.copyOf(best);
+    worst = List.copyOf(worst);
+  }
+
+  /**
+   * Percentiles of perplexity.
+   *
+   * @param documents how many there are
+   * @param values at {@link #RANKS}; empty if there are no documents
+   */
+  public record Percentiles(long documents, List<Double> values) {
+    public static final List<Integer> RANKS = List.of(1, 5, 25, 50, 75, 95, 99);
+
+    public Percentiles {
+      values = List.copyOf(values);
+      if (values.size() != (documents == 0 ? 0 : RANKS.size())) {
+        throw new IllegalArgumentException(
+            "Found %d percentiles of %d documents, expected %d"
+                .formatted(values.size(), documents, documents == 0 ? 0 : RANKS.size()));
+      }
+    }
+
+    /** The percentile of a rank in {@link #RANKS}. */
+    public double at(int rank) {
+      return values.get(RANKS.indexOf(rank));
+    }
+  }
+
+  /**
+   * Documents with equal values in the group columns; those are cut to {@link #MAX_CHARACTERS},
+   * {@code "null"} for a null.
+   */
+  public record Group(List<String> values, Percentiles percentiles) {
+    public Group {
+      values = List.copyOf(values);
+    }
+
+    /** The values in one line. */
+    public String name() {
+      return String.join(" · ", values);
+    }
+  }
+
+  /**
+   * Counts on a logarithmic scale. Bin i holds the perplexities in {@code [edges[i], edges[i+1])}.
+   *
+   * @param edges one more than there are bins; empty if there are no documents
+   */
+  public record Histogram(List<Double> edges, List<Series> series) {
+    public Histogram {
+      edges = List.copyOf(edges);
+      series = List.copyOf(series);
+    }
+  }
+
+  /**
+   * The counts of a group.
+   *
+   * @param rest whether these are all the groups that have no series of their own
+   * @param counts one for each bin
+   */
+  public record Series(String name, boolean rest, List<Long> counts) {
+    public Series {
+      counts = List.copyOf(counts);
+    }
+
+    public long documents() {
+      return counts.stream().mapToLong(Long::longValue).sum();
+    }
+  }
+
+  /** Documents with {@code firstTokens} up to, without it, twice as many scored tokens. */
+  public record LengthClass(long firstTokens, Percentiles percentiles) {}
+
+  /**
+   * One document.
+   *
+   * @param shown values of the shown columns, as they are in {@link Distributions#shownColumns},
+   *     cut to {@link #MAX_CHARACTERS}; {@code "null"} for a null
+   */
+  public record Document(double perplexity, long tokens, List<String> shown) {
+    public Document {
+      shown = List.copyOf(shown);
+    }
+  }
+
+  /**
+   * Computes all of it in Spark; only what is returned comes to the driver.
+   *
+   * @param scores with {@code perplexity}, {@code token_count} and, if there is one, {@code error}
+   * @param groupBy columns of any type, by whose values as strings the documents are grouped
+   * @param shown columns to show of single documents
+   * @throws IllegalArgumentException if a column is not there
+   */
+  public static Distributions of(Dataset<Row> scores, List<String> groupBy, List<String> shown) {
+    return new DistributionQuery(scores, groupBy, shown).run();
+  }
+
+  /** A column's value as a short string: what groups and documents show of it. */
+  public static Column text(String name) {
+    Column value = col("`" + name.replace("`", "``") + "`").cast("string");
+    Column cut = concat(substring(value, 1, MAX_CHARACTERS - 1), lit("…"));
+    return coalesce(when(length(value).gt(MAX_CHARACTERS), cut).otherwise(value), lit("null"));
+  }
+}

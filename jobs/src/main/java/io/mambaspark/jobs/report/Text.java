@@ -1,0 +1,55 @@
+package io.mambaspark.jobs.report;
+
+/** Strings from anywhere, made harmless for a page. */
+final class Text {
+  private static final char REPLACEMENT = '\uFFFD';
+
+  private Text() {}
+
+  /**
+   * Escapes a string for an element or a quoted attribute, in HTML and XML alike. What could hide
+   * or turn around a part of the page, or is no character of XML, becomes U+FFFD: control
+   * characters but tab and line ends, bidirectional controls, lone surrogates, non-characters.
+   */
+  static String escaped(String text) {
+    StringBuilder out = new StringBuilder(text.length() + 16);
+    for (int i = 0; i < text.length(); ) {
+      int point = text.codePointAt(i);
+      i += Character.charCount(point);
+      switch (point) {
+        case '&' -> out.append("&amp;");
+        case '<' -> out.append("&lt;");
+        case '>' -> out.append("&gt;");
+        case '"' -> out.append("&quot;");
+        case '\'' -> out.append("&#39;");
+        case '\t', '\n', '\r' -> out.append(' ');
+        default -> {
+          if (isHarmful(point)) {
+            out.append(REPLACEMENT);
+          } else {
+            out.appendCodePoint(point);
+          }
+        }
+      }
+    }
+    return out.toString();
+  }
+
+  private static boolean isHarmful(int point) {
+    return Character.isISOControl(point)
+        || Character.getType(point) == Character.SURROGATE
+        || (point & 0xFFFE) == 0xFFFE
+        || (point >= 0xFDD0 && point <= 0xFDEF)
+        // Marks, embeddings, overrides and isolates of direction.
+        || point == 0x061C
+        || point == 0x200E
+        || point == 0x200F
+        || (point >= 0x202A && point <= 0x202E)
+        || (point >= 0x2066 && point <= 0x2069)
+        || point == 0x2028
+        || point == 0x2029
+        || point == 0xFEFF
+        // Tags, which nobody sees.
+        || (point >= 0xE0000 && point <= 0xE007F);
+  }
+}

@@ -1,0 +1,98 @@
+package io.mambaspark.jobs.report;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/**
+ * Where an axis has its marks.
+ *
+ * @param at places on the axis, in what is drawn (a logarithm on a logarithmic axis)
+ */
+record Ticks(List<Double> at, List<String> labels) {
+
+  /** Round numbers from 0 to a maximum. */
+  static Ticks linear(double max, int most) {
+    double step = step(max / most);
+    List<Double> at = new ArrayList<>();
+    for (int i = 0; i * step <= max * (1 + 1e-9); i++) {
+      at.add(i * step);
+    }
+    return new Ticks(at, at.stream().map(Numbers::tick).toList());
+  }
+
+  private static double step(double atLeast) {
+    if (!(atLeast > 0)) {
+      return 1;
+    }
+    double power = Math.pow(10, Math.floor(Math.log10(atLeast)));
+    for (int factor : new int[] {1, 2, 5}) {
+      if (factor * power >= atLeast * (1 - 1e-9)) {
+        return factor * power;
+      }
+    }
+    return 10 * power;
+  }
+
+  /**
+   * Powers of ten between two logarithms to base 10, each some, or with 2 and 5 between them; round
+   * numbers where even these are too few.
+   */
+  static Ticks log10(double low, double high, int most) {
+    for (int every = 1; every <= 512; every *= 2) {
+      List<Double> at = new ArrayList<>();
+      for (int e = (int) Math.ceil(low - 1e-9); e <= high + 1e-9; e++) {
+        if (Math.floorMod(e, every) == 0) {
+          at.add((double) e);
+        }
+      }
+      if (every == 1 && at.size() < 3) {
+        return betweenDecades(low, high, most);
+      }
+      if (at.size() <= most) {
+        return new Ticks(at, at.stream().map(e -> Numbers.tick(Math.pow(10, e))).toList());
+      }
+    }
+    throw new IllegalStateException("No ticks between 1e" + low + " and 1e" + high);
+  }
+
+  private static Ticks betweenDecades(double low, double high, int most) {
+    List<Double> values = new ArrayList<>();
+    for (int e = (int) Math.floor(low); e <= high; e++) {
+      for (int factor : new int[] {1, 2, 5}) {
+        values.add(factor * Math.pow(10, e));
+      }
+    }
+    values.removeIf(value -> Math.log10(value) < low - 1e-9 || Math.log10(value) > high + 1e-9);
+    if (values.size() < 3) {
+      double from = Math.pow(10, low);
+      double to = Math.pow(10, high);
+      double step = step((to - from) / most);
+      values.clear();
+      for (double i = Math.ceil(from / step - 1e-9); i * step <= to * (1 + 1e-9); i++) {
+        values.add(i * step);
+      }
+    }
+    return new Ticks(
+        values.stream().map(Math::log10).toList(), values.stream().map(Numbers::tick).toList());
+  }
+
+  /** Powers of two between two logarithms to base 2. */
+  static Ticks log2(int low, int high, int most) {
+    int every = Math.max(1, -Math.floorDiv(-(high - low + 1), most));
+    List<Double> at =
+        IntStream.rangeClosed(low, high)
+            .filter(e -> (e - low) % every == 0)
+            .mapToObj(e -> (double) e)
+            .toList();
+    return new Ticks(at, at.stream().map(e -> binary(e.intValue())).toList());
+  }
+
+  /** Powers of two by name: 512, 4 Ki. */
+  private static String binary(int exponent) {
+    String[] units = {"", " Ki", " Mi", " Gi", " Ti", " Pi", " Ei"};
+    // Up to four digits a number is easier to read in full.
+    int unit = exponent < 14 ? 0 : exponent / 10;
+    return Numbers.count(1L << (exponent - 10 * unit)) + units[unit];
+  }
+}

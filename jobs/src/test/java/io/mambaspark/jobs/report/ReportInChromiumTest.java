@@ -1,0 +1,127 @@
+package io.mambaspark.jobs.report;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The report as a browser shows it; {@code scripts/report.sh} runs it. Pages and pictures of them
+ * lie in {@code target/report}.
+ */
+@Tag("chromium")
+class ReportInChromiumTest {
+  private static final Path FOLDER = Path.of("target/report").toAbsolutePath();
+
+  /** Boxes of all charts; one that the style sheet hides on this screen has none. */
+  private static final String CHARTS =
+      """
+      [...document.querySelectorAll('svg')].map(svg => {
+        const box = svg.getBoundingClientRect();
+        const page = document.documentElement;
+        return {
+          shown: svg.checkVisibility(),
+          sized: box.width > 100 && box.height > 20,
+          inside: box.left >= 0 && box.right <= page.clientWidth,
+          drawn: [...svg.querySelectorAll('path, line, circle, rect, polygon')].filter(
+              shape => getComputedStyle(shape).fill !== 'none'
+                  || getComputedStyle(shape).stroke !== 'none').length > 0,
+          label: svg.getAttribute('aria-label')};
+      })""";
+
+  @TempDir static Path profile;
+  private static Chromium chromium;
+
+  @BeforeAll
+  static void start() throws Exception {
+    Files.createDirectories(FOLDER);
+    chromium = Chromium.start(profile);
+  }
+
+  @AfterAll
+  static void end() throws Exception {
+    if (chromium != null) {
+      chromium.close();
+    }
+  }
+
+  @Test
+  void it_shows_all_charts_loads_nothing_and_has_no_complaint() throws Exception {
+    Map<String, ReportData> samples = new LinkedHashMap<>();
+    samples.put("three", SampleReport.threeGroups());
+    samples.put("twenty", SampleReport.twentyGroups());
+    samples.put("empty", SampleReport.empty());
+    for (Map.Entry<String, ReportData> sample : samples.entrySet()) {
+      Path page = FOLDER.resolve(sample.getKey() + ".html");
+      Files.writeString(page, Report.html(sample.getValue()));
+      for (int width : new int[] {1280, 390}) {
+        for (boolean dark : new boolean[] {false, true}) {
+          String name = sample.getKey() + "-" + width + (dark ? "-dark" : "-light");
+          look(page, name, width, dark, sample.getValue().distributions() != null);
+        }
+      }
+    }
+  }
+
+  private static void look(Path page, String name, int width, boolean dark, boolean charts)
+      throws Exception {
+    chromium.screen(width, 800, dark);
+    chromium.open(page.toUri());
+
+    JsonNode boxes = chromium.evaluate(CHARTS);
+    int shown = 0;
+    for (JsonNode box : boxes) {
+      if (box.get("shown").asBoolean()) {
+        shown++;
+        assertThat(box.get("sized").asBoolean()).as("%s has a size: %s", name, box).isTrue();
+        assertThat(box.get("inside").asBoolean()).as("%s is on the page: %s", name, box).isTrue();
+        assertThat(box.get("drawn").asBoolean()).as("%s has shapes: %s", name, box).isTrue();
+      }
+    }
+    // Each chart is there twice, for wide and for narrow screens, and one of them is shown.
+    assertThat(shown).as(name).isEqualTo(boxes.size() / 2);
+    assertThat(shown > 4).as(name).isEqualTo(charts);
+    assertThat(chromium.evaluate("document.documentElement.scrollWidth").asInt())
+        .as("%s does not scroll sideways", name)
+        .isLessThanOrEqualTo(width);
+    assertThat(chromium.evaluate("getComputedStyle(document.body).backgroundColor").asText())
+        .as(name)
+        .isEqualTo(dark ? "rgb(21, 24, 27)" : "rgb(253, 253, 252)");
+
+    chromium.screenshot(FOLDER.resolve(name + ".png"));
+
+    assertThat(chromium.events("Network.requestWillBeSent"))
+        .as(name)
+        .extracting(event -> event.at("/request/url").asText())
+        .containsExactly(page.toUri().toString());
+    assertThat(chromium.events("Log.entryAdded")).as(name).isEmpty();
+    assertThat(chromium.events("Runtime.consoleAPICalled")).as(name).isEmpty();
+    assertThat(chromium.events("Runtime.exceptionThrown")).as(name).isEmpty();
+  }
+
+  @Test
+  void a_browser_that_could_would_tell() throws Exception {
+    // That nothing is told of the report counts only if something would be told.
+    Path page = FOLDER.resolve("bad.html");
+    Files.writeString(
+        page,
+        Report.html(SampleReport.empty())
+            .replace("</main>", "<img alt='' src='other.png'/><script>1</script></main>"));
+    chromium.screen(1280, 800, false);
+    chromium.open(page.toUri());
+    List<JsonNode> log = chromium.events("Log.entryAdded");
+    assertThat(log)
+        .extracting(event -> event.at("/entry/level").asText())
+        .isNotEmpty()
+        .containsOnly("error");
+  }
+}

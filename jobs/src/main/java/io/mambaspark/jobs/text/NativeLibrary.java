@@ -48,22 +48,22 @@ final class NativeLibrary {
   private static boolean isBound() {
     try {
       TokenizersLibrary.LIB.createTokenizerFromString("");
-      throw new IllegalStateException("The tokenizers library accepts an empty file");
     } catch (UnsatisfiedLinkError e) {
       return false;
-    } catch (IllegalStateException e) {
-      throw e;
     } catch (RuntimeException e) {
-      LOG.debug("The tokenizers library is there already");
-      return true;
+      LOG.debug("The tokenizers library is there already: it refuses an empty file", e);
     }
+    return true;
   }
 
   private static void load(Platform platform, Path localFolder) {
-    Path folder = unpack(platform, localFolder);
+    Path folder = newFolder(localFolder);
     Path file = folder.resolve(platform.file());
     try {
+      unpack(platform, file);
       System.load(file.toString());
+    } catch (IOException e) {
+      throw notUnpacked(localFolder, e);
     } catch (UnsatisfiedLinkError e) {
       throw refused(platform.name(), e);
     } finally {
@@ -84,25 +84,32 @@ final class NativeLibrary {
         Platform.SUPPORTED);
   }
 
-  /** Unpacks into a new folder. */
-  private static Path unpack(Platform platform, Path localFolder) {
+  private static Path newFolder(Path localFolder) {
+    try {
+      Files.createDirectories(localFolder);
+      return Files.createTempDirectory(localFolder.toAbsolutePath(), "tokenizers-");
+    } catch (IOException e) {
+      throw notUnpacked(localFolder, e);
+    }
+  }
+
+  private static void unpack(Platform platform, Path file) throws IOException {
     String resource = platform.folder() + "/" + platform.file();
     try (InputStream in = NativeLibrary.class.getResourceAsStream(resource)) {
       if (in == null) {
         throw new FileNotFoundException("the class path has no " + resource);
       }
-      Files.createDirectories(localFolder);
-      Path folder = Files.createTempDirectory(localFolder.toAbsolutePath(), "tokenizers-");
-      Files.copy(in, folder.resolve(platform.file()));
-      return folder;
-    } catch (IOException e) {
-      throw Refusal.because(
-          e,
-          "Cannot unpack the tokenizers library into %s: %s; expected a local folder with 20 MB of"
-              + " space",
-          localFolder,
-          e);
+      Files.copy(in, file);
     }
+  }
+
+  private static Refusal notUnpacked(Path localFolder, IOException cause) {
+    return Refusal.because(
+        cause,
+        "Cannot unpack the tokenizers library into %s: %s; expected a local folder with 20 MB of"
+            + " space",
+        localFolder,
+        cause);
   }
 
   /** A loaded library needs its file no more, except on Windows, which keeps it until the end. */

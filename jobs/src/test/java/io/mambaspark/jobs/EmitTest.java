@@ -27,7 +27,7 @@ class EmitTest {
   @Test
   void spaces_do_no_harm() {
     assertThat(Emit.parse(" top-k=5 , perplexity"))
-        .isEqualTo(new Emit(true, false, false, 5, false, false));
+        .isEqualTo(new Emit(true, false, false, 5, false, false, false));
   }
 
   @Test

@@ -101,6 +101,7 @@ class OutputTest {
         format,
         null,
         ScoreOptions.defaults(),
+        null,
         0,
         0,
         path,
@@ -109,6 +110,10 @@ class OutputTest {
         resume,
         false,
         0,
+        List.of(),
+        null,
+        null,
+        null,
         false,
         false);
   }

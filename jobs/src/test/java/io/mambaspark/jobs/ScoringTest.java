@@ -15,6 +15,7 @@ import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
 import io.mambaspark.engine.score.Wanted;
+import io.mambaspark.engine.score.Windows;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -45,6 +46,9 @@ import scala.Tuple2;
 class ScoringTest {
   private static final int V = TestModels.VOCABULARY;
 
+  private static final DocumentReader READER =
+      new DocumentReader(DocumentColumns.tokens("tokens"), -1, -1, 0, V, null);
+
   @TempDir static Path folder;
 
   private static MambaCheckpoint checkpoint;
@@ -74,11 +78,11 @@ class ScoringTest {
   }
 
   private static ScoreOptions emit(String emit) {
-    return new ScoreOptions("tokens", null, Emit.parse(emit), "none", 0, false);
+    return ScoreOptions.defaults().withEmit(Emit.parse(emit));
   }
 
   private static Dataset<Row> score(Dataset<Row> rows, ScoreOptions options) {
-    return Scoring.score(rows, options, checkpoint.config(), delivery, null);
+    return Scoring.score(rows, options, checkpoint.config(), delivery, null, null);
   }
 
   private static List<Scores<String>> engine(Wanted wanted, int[]... tokens) {
@@ -330,7 +334,7 @@ class ScoringTest {
       for (String emit : List.of("perplexity", "last-logits", "top-k=1", "logits")) {
         Dataset<Row> input = rows(new int[] {1, 2, 3}, new int[0]);
         List<Row> scored =
-            Scoring.score(input, emit(emit), hot.config(), sent, null).collectAsList();
+            Scoring.score(input, emit(emit), hot.config(), sent, null, null).collectAsList();
         assertThat(scored).hasSize(emit.equals("logits") ? 1 : 2);
         assertThat(value(scored.get(0), "error").toString()).startsWith("Score is not finite: ");
         assertThat(scored.get(0).isNullAt(1)).isEqualTo(scored.get(0).fieldIndex("error") > 3);
@@ -341,8 +345,8 @@ class ScoringTest {
 
   @Test
   void a_prefix_token_makes_the_first_token_a_scored_one() {
-    ScoreOptions bos = new ScoreOptions("tokens", null, Emit.PERPLEXITY, "bos", 0, false);
-    ScoreOptions id = new ScoreOptions("tokens", null, Emit.PERPLEXITY, "3", 0, false);
+    ScoreOptions bos = ScoreOptions.defaults().withPrefixToken("bos");
+    ScoreOptions id = ScoreOptions.defaults().withPrefixToken("3");
     Wanted wanted = new Wanted(true, false, false, 0, false);
     Scores<String> expected = engine(wanted, new int[] {3, 9, 8}).get(0);
     for (ScoreOptions options : List.of(bos, id)) {
@@ -355,7 +359,8 @@ class ScoringTest {
 
   @Test
   void an_empty_row_after_a_prefix_has_last_logits() {
-    ScoreOptions bos = new ScoreOptions("tokens", null, Emit.parse("last-logits"), "bos", 0, false);
+    ScoreOptions bos =
+        ScoreOptions.defaults().withEmit(Emit.parse("last-logits")).withPrefixToken("bos");
     List<Row> scored = score(rows(new int[0], new int[] {V}), bos).collectAsList();
     float[] expected =
         engine(new Wanted(false, false, false, 0, true), new int[] {3}).get(0).lastLogits();
@@ -365,7 +370,7 @@ class ScoringTest {
 
   @Test
   void a_row_is_cut_before_it_is_looked_at_and_says_so() {
-    ScoreOptions three = new ScoreOptions("tokens", null, Emit.PERPLEXITY, "bos", 3, false);
+    ScoreOptions three = ScoreOptions.defaults().withPrefixToken("bos").withMaxTokens(3);
     List<Row> scored =
         score(rows(new int[] {5, 6, 7, 999}, new int[] {5, 6, 7}, new int[] {5, 999, 7, 8}), three)
             .collectAsList();
@@ -380,7 +385,8 @@ class ScoringTest {
 
   @Test
   void logits_are_one_row_per_position_prefix_included() {
-    ScoreOptions options = new ScoreOptions("tokens", null, Emit.parse("logits"), "bos", 0, false);
+    ScoreOptions options =
+        ScoreOptions.defaults().withEmit(Emit.parse("logits")).withPrefixToken("bos");
     List<Row> scored = score(rows(new int[] {9, 8}, new int[0]), options).collectAsList();
     List<PositionLogits<String>> expected = new ArrayList<>();
     new Scorer(model)
@@ -425,7 +431,7 @@ class ScoringTest {
 
   @Test
   void under_fail_a_bad_row_stops_the_job_and_shows_its_columns() {
-    ScoreOptions fail = new ScoreOptions("tokens", null, Emit.PERPLEXITY, "none", 0, true);
+    ScoreOptions fail = ScoreOptions.defaults().withFailOnError(true);
     assertThatThrownBy(() -> score(rows(new int[] {1, 2}, new int[] {V}), fail).collectAsList())
         .isInstanceOf(SparkException.class)
         .satisfies(
@@ -448,7 +454,7 @@ class ScoringTest {
                 "array(struct(1 as x, map('k', 2.5D) as m)) as nested",
                 "cast('xyz' as binary) as bin",
                 "cast(null as int) as nothing");
-    ScoreOptions options = new ScoreOptions("to.kens", null, Emit.PERPLEXITY, "none", 0, false);
+    ScoreOptions options = ScoreOptions.defaults().withColumns(DocumentColumns.tokens("to.kens"));
     Dataset<Row> scored = score(input, options);
     String[] kept = {"`a.b c`", "dec", "ts", "d", "nested", "cast(bin as string)", "nothing"};
     assertThat(scored.selectExpr(kept).collectAsList())
@@ -506,11 +512,10 @@ class ScoringTest {
   @Test
   void columns_are_kept_by_choice_even_none_and_even_the_tokens() {
     Dataset<Row> input = rows(new int[] {1, 2});
-    ScoreOptions none = new ScoreOptions("tokens", List.of(), Emit.PERPLEXITY, "none", 0, false);
+    ScoreOptions none = ScoreOptions.defaults().withKeepColumns(List.of());
     assertThat(score(input, none).columns()).startsWith("nll");
     assertThat(score(input, none).collectAsList()).hasSize(1);
-    ScoreOptions both =
-        new ScoreOptions("tokens", List.of("tokens", "id"), Emit.PERPLEXITY, "none", 0, false);
+    ScoreOptions both = ScoreOptions.defaults().withKeepColumns(List.of("tokens", "id"));
     Row row = score(input, both).collectAsList().get(0);
     assertThat(row.getList(0)).isEqualTo(List.of(1, 2));
     assertThat(row.getString(1)).isEqualTo("row-0");
@@ -518,7 +523,8 @@ class ScoringTest {
 
   private static PartitionScoring scoring(Emit emit, LongAccumulator progress) {
     StructType kept = new StructType().add("id", DataTypes.BinaryType);
-    return new PartitionScoring(delivery, emit, -1, 0, false, kept, progress);
+    return new PartitionScoring(
+        delivery, READER, emit, Windows.FULL, null, null, false, kept, progress);
   }
 
   private static Row row(int[] tokens) {
@@ -584,9 +590,11 @@ class ScoringTest {
     PartitionScoring scoring =
         new PartitionScoring(
             delivery,
+            READER,
             Emit.PERPLEXITY,
-            -1,
-            0,
+            Windows.FULL,
+            null,
+            null,
             false,
             new StructType().add("id", DataTypes.BinaryType),
             null);

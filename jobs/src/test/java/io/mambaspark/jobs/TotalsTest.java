@@ -2,6 +2,7 @@ package io.mambaspark.jobs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.mambaspark.jobs.ScoringSchema.ScoreColumn;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -21,12 +22,28 @@ class TotalsTest {
           .add("truncated", "boolean")
           .add("error", "string");
 
+  private static final List<ScoreColumn> COLUMNS =
+      List.of(
+          ScoreColumn.NLL,
+          ScoreColumn.TOKEN_COUNT,
+          ScoreColumn.PERPLEXITY,
+          ScoreColumn.TRUNCATED,
+          ScoreColumn.ERROR);
+
+  private static ScoredRow row(double nll, long tokens) {
+    ScoredRow row = new ScoredRow();
+    row.setNll(nll);
+    row.setTokenCount(tokens);
+    row.setPerplexity(1.0);
+    return row;
+  }
+
   @Test
   void a_sum_loses_no_bit_whatever_is_added() {
     Totals totals = new Totals();
-    totals.add(null, false, 1, 1e16, 1.0);
-    totals.add(null, false, 1, 1.0, 1.0);
-    totals.add(null, false, 1, 1.0, 1.0);
+    for (double nll : new double[] {1e16, 1, 1}) {
+      totals.add(row(nll, 1), Emit.PERPLEXITY);
+    }
     // Added as doubles from the left, both ones would be lost.
     assertThat(totals.nll()).isEqualTo(1e16 + 2);
   }
@@ -43,14 +60,14 @@ class TotalsTest {
     for (int partitions : new int[] {1, 2, 7}) {
       Collections.shuffle(rows, random);
       Dataset<Row> data = TestSpark.session().createDataFrame(rows, SCHEMA).repartition(partitions);
-      Totals totals = Totals.of(data, Emit.PERPLEXITY);
+      Totals totals = Totals.of(data, Emit.PERPLEXITY, COLUMNS);
       seen.add(
           List.of(
               totals.nll(),
               totals.corpusPerplexity(),
               totals.meanDocumentPerplexity(),
               totals.tokens(),
-              totals.truncated()));
+              totals.count(Totals.Count.TRUNCATED)));
     }
     assertThat(seen.get(1)).isEqualTo(seen.get(0));
     assertThat(seen.get(2)).isEqualTo(seen.get(0));
@@ -67,7 +84,8 @@ class TotalsTest {
             RowFactory.create(null, null, null, true, RowError.nullElement(1)),
             RowFactory.create(null, null, null, false, RowError.outside(99, 0, 24)),
             RowFactory.create(null, null, null, false, RowError.outside(98, 5, 24)));
-    Totals totals = Totals.of(TestSpark.session().createDataFrame(rows, SCHEMA), Emit.PERPLEXITY);
+    Totals totals =
+        Totals.of(TestSpark.session().createDataFrame(rows, SCHEMA), Emit.PERPLEXITY, COLUMNS);
     assertThat(totals.rows()).isEqualTo(6);
     assertThat(totals.scoredRows()).isEqualTo(2);
     assertThat(totals.tokens()).isEqualTo(4);

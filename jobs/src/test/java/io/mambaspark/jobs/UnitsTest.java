@@ -417,7 +417,7 @@ class UnitsTest {
     Configuration hadoop = spark().sparkContext().hadoopConfiguration();
     Ledger ledger = new Ledger(new org.apache.hadoop.fs.Path(output.toUri()), hadoop);
     String run = ledger.run().orElseThrow().run();
-    UnitEntry late = ledger.entries(run).values().iterator().next();
+    UnitEntry late = ledger.entries(run, true).values().iterator().next();
     delete(entry(output.resolve(late.unit())));
     ledger.record(new Ledger.Run("20300101-000000-00000000", Map.of(), List.of()));
     assertThat(catchThrowable(() -> ledger.commit(late, null)))
@@ -432,7 +432,7 @@ class UnitsTest {
     Configuration hadoop = spark().sparkContext().hadoopConfiguration();
     Ledger ledger = new Ledger(new org.apache.hadoop.fs.Path(output.toUri()), hadoop);
     String run = ledger.run().orElseThrow().run();
-    UnitEntry whole = ledger.entries(run).values().iterator().next();
+    UnitEntry whole = ledger.entries(run, true).values().iterator().next();
     UnitEntry givenUp =
         new UnitEntry(
             run,
@@ -440,13 +440,7 @@ class UnitsTest {
             whole.input(),
             whole.rowGroups(),
             0,
-            0,
-            0,
-            0,
-            0,
-            "0",
-            "0",
-            Map.of(),
+            new Totals().exact(),
             null,
             "damaged");
     Path file = output.resolve(whole.unit());
@@ -455,16 +449,16 @@ class UnitsTest {
 
     // The file is there: a late attempt changes nothing, whatever it has.
     ledger.commit(givenUp, null);
-    assertThat(ledger.entries(run).get(whole.unit())).isEqualTo(whole);
+    assertThat(ledger.entries(run, true).get(whole.unit())).isEqualTo(whole);
     // An attempt died, another gave up, a third was whole, a fourth gave up.
     ledger.forget(List.of(whole.unit()));
     ledger.commit(givenUp, null);
-    assertThat(ledger.entries(run).get(whole.unit())).isEqualTo(givenUp);
+    assertThat(ledger.entries(run, true).get(whole.unit())).isEqualTo(givenUp);
     Files.createDirectories(Path.of(attempt.toUri()).getParent());
     Files.write(Path.of(attempt.toUri()), bytes);
     ledger.commit(whole, attempt);
     ledger.commit(givenUp, null);
-    assertThat(ledger.entries(run).get(whole.unit())).isEqualTo(whole);
+    assertThat(ledger.entries(run, true).get(whole.unit())).isEqualTo(whole);
     assertThat(Files.readAllBytes(file)).isEqualTo(bytes);
     assertThat(Path.of(attempt.toUri())).doesNotExist();
   }
@@ -746,7 +740,7 @@ class UnitsTest {
     List<ParquetFile> footers =
         ParquetFile.read(
             new String[] {onlyFile(file).toUri().toString()},
-            "tokens",
+            List.of("tokens"),
             spark().sparkContext().hadoopConfiguration());
     Unit whole = Unit.cut(footers.get(0), Long.MAX_VALUE).get(0);
     Unit cut = Unit.cut(footers.get(0), 1).get(0);
@@ -758,10 +752,17 @@ class UnitsTest {
     try (ModelSource source =
             ModelSource.open(model.toString(), spark().sparkContext().hadoopConfiguration());
         ModelDelivery delivery = ModelFiles.here(source, WeightFormat.F32)) {
-      ScoreOptions failing = new ScoreOptions("tokens", null, Emit.PERPLEXITY, "none", 0, true);
+      ScoreOptions failing = ScoreOptions.defaults().withFailOnError(true);
       Dataset<Row> scored =
           Scoring.score(
-              input, "r", List.of(lying), failing, source.checkpoint().config(), delivery, null);
+              input,
+              "r",
+              List.of(lying),
+              failing,
+              source.checkpoint().config(),
+              delivery,
+              null,
+              null);
       assertThat(Failures.oneLine(catchThrowable(scored::collectAsList)))
           .matches("Cannot read row group 0 of file:\\S+: read 10 rows, its footer says 40");
     }

@@ -108,6 +108,10 @@ public record JobOptions(
     }
     checkNeedsPerplexities(scoring, buckets, bucketThresholds, !groupBy.isEmpty(), report);
     boolean units = byUnits(input, inputTable, inputFormat, outputFormat, limit, partitions);
+    if (report != null && !units) {
+      // The ledger of units knows the nll by position; here only the rows can tell it.
+      scoring = scoring.withEmit(scoring.emit().withPositionNll());
+    }
     if ((resume || targetUnitTokens > 0) && !units) {
       throw Refusal.wrongUsage(
           "%s needs work that can be cut into units: Parquet files as input and Parquet as output,"

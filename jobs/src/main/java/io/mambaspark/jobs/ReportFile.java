@@ -2,6 +2,7 @@ package io.mambaspark.jobs;
 
 import io.mambaspark.jobs.report.Report;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -12,6 +13,9 @@ import org.apache.hadoop.fs.Path;
 
 /** The page of {@code --report}: a whole file, or none. */
 final class ReportFile {
+  /** Where in a page its generator is named. */
+  private static final int HEAD = 1024;
+
   private final Path path;
   private final FileSystem files;
 
@@ -22,7 +26,7 @@ final class ReportFile {
 
   /**
    * Refuses a place where no page can go, before any work is done: a folder, the output's, or a
-   * file that is there and is not to be replaced. Empty if no report is asked for.
+   * file that is no report. Empty if no report is asked for.
    */
   static Optional<ReportFile> at(JobOptions options, Configuration configuration) {
     if (options.report() == null) {
@@ -35,10 +39,9 @@ final class ReportFile {
       if (files.exists(path) && files.getFileStatus(path).isDirectory()) {
         throw Refusal.because("Report %s is a folder; give the name of a file", report);
       }
-      // A resumed job has its report written anew.
-      if (files.exists(path) && !options.overwrite() && !options.resume()) {
+      if (files.exists(path) && !isReport(path, files)) {
         throw Refusal.because(
-            "Report %s exists; choose another, or replace it with --overwrite", report);
+            "Report %s exists and is none that mamba-spark has written; choose another", report);
       }
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot use report %s: %s", report, Failures.oneLine(e));
@@ -54,6 +57,13 @@ final class ReportFile {
       }
     }
     return Optional.of(new ReportFile(path, files));
+  }
+
+  /** A report may be replaced by another, and nothing else by one. */
+  private static boolean isReport(Path path, FileSystem files) throws IOException {
+    try (InputStream in = files.open(path)) {
+      return new String(in.readNBytes(HEAD), StandardCharsets.UTF_8).contains(Report.GENERATOR);
+    }
   }
 
   /** Draws the page and puts it in its place. */

@@ -49,7 +49,7 @@ class EmitTest {
         "top-k=x | --emit top-k=x: expected top-k=K with a whole number K of at least 1",
         "logits,perplexity | --emit logits stands alone: it writes one row per position",
         "entropy | --emit does not know 'entropy'; expected a list of perplexity, token-logprobs,"
-            + " token-ranks, top-k=K, last-logits, or logits alone"
+            + " token-ranks, top-k=K, position-nll, last-logits, or logits alone"
       })
   void what_makes_no_sense_is_wrong_usage(String list, String message) {
     assertThatThrownBy(() -> Emit.parse(list))

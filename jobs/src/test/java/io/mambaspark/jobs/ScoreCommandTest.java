@@ -91,14 +91,14 @@ class ScoreCommandTest {
     // 0 + 2 + 5 + … + 86, the first token of each being context only.
     assertThat(json.get("tokens").asInt()).isEqualTo(3 * 435 - 29);
     assertThat(json.get("error_documents").asInt()).isZero();
-    assertThat(json.get("errors").size()).isEqualTo(5);
+    assertThat(json.get("errors").size()).isEqualTo(RowError.values().length);
     double nll = json.get("nll").asDouble();
     assertThat(json.get("corpus_perplexity").asDouble())
         .isEqualTo(StrictMath.exp(nll / (3 * 435 - 29)));
     assertThat(json.get("mean_document_perplexity").asDouble()).isPositive();
     assertThat(json.get("model").get("fingerprint").asText()).matches("[0-9a-f]{64}");
     assertThat(json.get("options").get("emit").asText()).isEqualTo("perplexity");
-    assertThat(json.get("options").size()).isEqualTo(21);
+    assertThat(json.get("options").size()).isEqualTo(36);
     assertThat(json.get("versions").get("mamba_spark").asText()).matches("\\d+\\.\\d+\\.\\d+.*");
     assertThat(json.get("versions").get("spark").asText()).isEqualTo(TestSpark.session().version());
     assertThat(run.out()).contains("corpus perplexity").contains("written to");
@@ -339,7 +339,17 @@ class ScoreCommandTest {
         .containsPattern("output +(1\\d|20)\\.\\d kB");
     assertThat(score(wide, "--dry-run", "--keep-columns", "a", "--emit", "logits").out())
         .containsPattern("output +[34]\\.\\d MB");
-    assertThat(Cli.run("score", "--model", model, "--input", "demo", "--dry-run").out())
+    assertThat(
+            Cli.run(
+                    "score",
+                    "--model",
+                    model,
+                    "--input",
+                    "demo",
+                    "--tokens-column",
+                    "tokens",
+                    "--dry-run")
+                .out())
         .containsPattern("tokens +\\d[\\d,]+");
   }
 
@@ -369,7 +379,7 @@ class ScoreCommandTest {
       delimiter = '|',
       value = {
         "--emit entropy | --emit does not know 'entropy'; expected a list of perplexity,"
-            + " token-logprobs, token-ranks, top-k=K, last-logits, or logits alone",
+            + " token-logprobs, token-ranks, top-k=K, position-nll, last-logits, or logits alone",
         "--emit perplexity,perplexity | --emit names perplexity twice",
         "--emit logits,perplexity | --emit logits stands alone: it writes one row per position",
         "--emit top-k=25 | --emit top-k=25: the vocabulary has only 24 ids",

@@ -172,9 +172,9 @@ class UnitsTest {
           .isEqualTo(nextGroup.getOrDefault(input, 0));
       nextGroup.put(input, entry.get("row_groups").get(1).asInt() + 1);
       assertThat(spark().read().parquet(file.toString()).count())
-          .isEqualTo(entry.get("rows").asLong());
+          .isEqualTo(entry.get("totals").get("counts").get("rows").asLong());
       assertThat(entry.get("file").get("size").asLong()).isEqualTo(Files.size(file));
-      tokens += entry.get("tokens").asLong();
+      tokens += entry.get("totals").get("counts").get("tokens").asLong();
     }
     assertThat(nextGroup)
         .hasSize(FILES)

@@ -4,7 +4,6 @@ import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.MambaState;
 import java.util.Arrays;
 import java.util.Iterator;
-import java.util.NoSuchElementException;
 
 /**
  * What has to go through the model: for each sequence its windows, or its context and the rest of
@@ -79,9 +78,6 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
 
   @Override
   public Run<T> next() {
-    if (!hasNext()) {
-      throw new NoSuchElementException();
-    }
     if (next == null) {
       sequence = sequences.next();
       checkIds(sequence.tokens());

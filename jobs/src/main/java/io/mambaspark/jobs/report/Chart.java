@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jetbrains.letsPlot.commons.geometry.DoubleVector;
@@ -20,7 +21,8 @@ final class Chart {
   /**
    * Colours of the style sheet: {@code --s1} to {@code --s8} of series, {@code --s9} of the rest.
    */
-  private static final Pattern COLOUR = Pattern.compile("rgb\\(1,0,(\\d+)\\)");
+  private static final Pattern COLOUR =
+      Pattern.compile("rgb\\(1,0,(\\d+)\\)|#0100(\\p{XDigit}{2})");
 
   /**
    * Its own style, the ids by which that is bound, clipping (nothing is drawn beyond the axes) and
@@ -40,6 +42,7 @@ final class Chart {
   private final List<Object> layers = new ArrayList<>();
   private final List<Object> scales = new ArrayList<>();
   private final Map<String, Object> theme = new HashMap<>();
+  private boolean placeholders;
 
   Chart(int width, int height) {
     this.width = width;
@@ -52,12 +55,15 @@ final class Chart {
     theme.put("panel_background", blank);
     theme.put("panel_border", blank);
     theme.put("panel_grid_minor", blank);
+    theme.put("axis_line", blank);
+    theme.put("axis_ticks", blank);
     theme.put("panel_grid_major_x", line);
     theme.put("panel_grid_major_y", line);
     theme.put("axis_text", Map.of("size", 12.0, "blank", false));
+    theme.put("axis_text_x", Map.of("angle", 0.0, "blank", false));
     theme.put("axis_title", Map.of("size", 12.0, "blank", false));
     theme.put("axis_title_y", blank);
-    theme.put("plot_margin", Map.of("t", 6.0, "r", 14.0, "b", 0.0, "l", 0.0));
+    theme.put("plot_margin", Map.of("t", 0.0, "r", 14.0, "b", 0.0, "l", 0.0));
   }
 
   /** The colour of a series, counted from 1. */
@@ -83,6 +89,14 @@ final class Chart {
     theme.put("axis_text_" + axis, blank);
     theme.put("axis_title_" + axis, blank);
     return this;
+  }
+
+  /** A vertical axis of which nothing is seen, but that takes the place of another one's labels. */
+  Chart yInPlaceOf(Ticks other, double low, double high) {
+    theme.put("panel_grid_major_y", Map.of("blank", true));
+    placeholders = true;
+    List<Double> same = other.labels().stream().map(label -> low).toList();
+    return y(new Ticks(same, other.labels()), low, high);
   }
 
   private static Map<String, Object> scale(
@@ -132,15 +146,25 @@ final class Chart {
     svg = UNUSED.matcher(svg).replaceAll("");
     svg = svg.replaceAll(">\\s+", ">").replaceAll("\\s+<", "<");
     svg = svg.replaceAll("></(line|path|circle|rect)>", "/>").replace("<path/>", "");
-    svg = COLOUR.matcher(svg).replaceAll("var(--s$1)");
+    svg = COLOUR.matcher(svg).replaceAll(Chart::variable);
     svg = DECIMALS.matcher(svg).replaceAll(number -> rounded(number.group()));
     if (svg.contains("url(")) {
       throw new IllegalStateException("A chart refers to something: " + svg);
+    }
+    if (placeholders) {
+      svg = svg.replaceAll("<text class=\"axis-text-y\".*?</text>", "");
     }
     String open =
         "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">"
             .formatted(width, height, Text.escaped(label));
     return svg.replaceFirst("<svg[^>]*>", Matcher.quoteReplacement(open));
+  }
+
+  /** Lets-Plot writes a colour in either way. */
+  private static String variable(MatchResult colour) {
+    return "var(--s"
+        + (colour.group(1) != null ? colour.group(1) : Integer.parseInt(colour.group(2), 16))
+        + ")";
   }
 
   /** A tenth of a pixel is as fine as anyone sees; an opacity wants a hundredth. */

@@ -20,6 +20,11 @@ final class Charts {
   private static final int NARROW = 500;
   private static final int MAX_WINDOWS = 60;
 
+  /** Shares of the height of a chart that are more than a pixel. */
+  private static final double LEAST = 0.012;
+
+  private static final double LEAST_OF_ROW = 0.035;
+
   private Charts() {}
 
   /** A series of a histogram, in the colour of its number. */
@@ -36,32 +41,27 @@ final class Charts {
         perplexities(new Chart(width, width > NARROW ? 300 : 250), edges, width)
             .y(Ticks.linear(high, 4), 0, high);
     for (int s = 0; s < series.size(); s++) {
-      steps(chart, edges, new Coloured(series.get(s), s + 1));
+      steps(chart, edges, new Coloured(series.get(s), s + 1), high * LEAST);
     }
     return chart.svg(label);
   }
 
-  /** A series of many, each drawn to its own height, to stand above one another. */
-  static String row(List<Double> edges, Series series, int number, int width, String label) {
+  /**
+   * A series of many, each drawn to its own height, to stand above one another.
+   *
+   * @param last whether it has the axis of all
+   */
+  static String row(
+      List<Double> edges, Series series, int number, boolean last, int width, String label) {
     double high = highest(series);
     Chart chart =
-        perplexities(new Chart(width, 52), edges, width)
+        perplexities(new Chart(width, last ? 88 : 52), edges, width)
             .y(Ticks.linear(high, 1), 0, high)
-            .without("x")
             .without("y");
-    return steps(chart, edges, new Coloured(series, number)).svg(label);
-  }
-
-  /** The axis below such rows. */
-  static String rowAxis(List<Double> edges, int width, String label) {
-    return perplexities(new Chart(width, 52), edges, width)
-        .y(new Ticks(List.of(), List.of()), 0, 1)
-        .without("y")
-        .draw(
-            "point",
-            Map.of("x", List.of(log10(edges.get(0))), "y", List.of(0.0)),
-            Map.of("size", 0.0))
-        .svg(label);
+    if (!last) {
+      chart.without("x");
+    }
+    return steps(chart, edges, new Coloured(series, number), high * LEAST_OF_ROW).svg(label);
   }
 
   private static Chart perplexities(Chart chart, List<Double> edges, int width) {
@@ -74,8 +74,11 @@ final class Charts {
     return Math.max(1, series.counts().stream().mapToLong(Long::longValue).max().orElse(1));
   }
 
-  /** The outline of the bins, from the first that is not empty to the last, as one shape. */
-  private static Chart steps(Chart chart, List<Double> edges, Coloured coloured) {
+  /**
+   * The outline of the bins, from the first that is not empty to the last, as one shape. A bin that
+   * is not empty is drawn at least so high: one document among thousands is to be seen, too.
+   */
+  private static Chart steps(Chart chart, List<Double> edges, Coloured coloured, double least) {
     List<Long> counts = coloured.series().counts();
     int first = 0;
     int last = counts.size() - 1;
@@ -88,7 +91,7 @@ final class Charts {
     List<Double> x = new ArrayList<>(List.of(log10(edges.get(first))));
     List<Double> y = new ArrayList<>(List.of(0.0));
     for (int bin = first; bin <= last; bin++) {
-      double count = counts.get(bin);
+      double count = counts.get(bin) == 0 ? 0 : Math.max(least, counts.get(bin));
       x.addAll(List.of(log10(edges.get(bin)), log10(edges.get(bin + 1))));
       y.addAll(List.of(count, count));
     }
@@ -115,11 +118,11 @@ final class Charts {
         .draw(
             "ribbon",
             Map.of("x", x, "ymin", y.get(5), "ymax", y.get(95)),
-            Map.of("fill", Chart.colour(1), "alpha", 0.16, "size", 0.0))
+            Map.of("color", Chart.colour(1), "fill", Chart.colour(1), "alpha", 0.16, "size", 0.0))
         .draw(
             "ribbon",
             Map.of("x", x, "ymin", y.get(25), "ymax", y.get(75)),
-            Map.of("fill", Chart.colour(1), "alpha", 0.3, "size", 0.0));
+            Map.of("color", Chart.colour(1), "fill", Chart.colour(1), "alpha", 0.3, "size", 0.0));
     return line(chart, x, y.get(50)).svg(label);
   }
 
@@ -142,7 +145,7 @@ final class Charts {
   private static Chart lengths(Chart chart, String name, List<Double> x, int width) {
     double low = x.get(0);
     double high = x.get(x.size() - 1);
-    return chart.x(name, Ticks.log2((int) low, (int) Math.ceil(high), width / 62), low, high);
+    return chart.x(name, Ticks.log2((int) low, (int) Math.ceil(high), width / 75), low, high);
   }
 
   /** An axis of logarithms that are not too close together. */
@@ -158,30 +161,50 @@ final class Charts {
   }
 
   /** Tokens per second over time; the last count of tokens is above the first, and later. */
-  static String speed(List<Speed> speed, int width, String label) {
+  static String speed(List<Speed> speed, double axisEnd, int width, String label) {
     double begin = speed.get(0).seconds();
     double end = speed.get(speed.size() - 1).seconds();
     int windows = Math.min(MAX_WINDOWS, speed.size() - 1);
     List<Double> x = new ArrayList<>(List.of(begin));
     List<Double> y = new ArrayList<>(List.of(0.0));
-    double high = 0;
-    for (int w = 0; w < windows; w++) {
-      double from = begin + (end - begin) * w / windows;
-      double to = begin + (end - begin) * (w + 1) / windows;
-      double rate = (tokens(speed, to) - tokens(speed, from)) / (to - from);
+    List<Double> rates = rates(speed);
+    for (int w = 0; w < rates.size(); w++) {
+      double from = begin + (end - begin) * w / rates.size();
+      double to = begin + (end - begin) * (w + 1) / rates.size();
       x.addAll(List.of(from, to));
-      y.addAll(List.of(rate, rate));
-      high = Math.max(high, rate);
+      y.addAll(List.of(rates.get(w), rates.get(w)));
     }
     x.add(end);
     y.add(0.0);
-    return times(new Chart(width, width > NARROW ? 220 : 200), end, width)
-        .y(Ticks.linear(high, 4), 0, high)
+    double high = highest(rates);
+    return times(new Chart(width, width > NARROW ? 220 : 200), axisEnd, width)
+        .y(rateTicks(speed), 0, high)
         .draw(
             "polygon",
             Map.of("x", x, "y", y),
             Map.of("color", Chart.colour(3), "fill", Chart.colour(3), "alpha", 0.25, "size", 0.6))
         .svg(label);
+  }
+
+  /** Tokens per second in windows of equal length. */
+  private static List<Double> rates(List<Speed> speed) {
+    double begin = speed.get(0).seconds();
+    int windows = Math.min(MAX_WINDOWS, speed.size() - 1);
+    double window = (speed.get(speed.size() - 1).seconds() - begin) / windows;
+    List<Double> rates = new ArrayList<>();
+    for (int w = 0; w < windows; w++) {
+      rates.add(
+          (tokens(speed, begin + window * (w + 1)) - tokens(speed, begin + window * w)) / window);
+    }
+    return rates;
+  }
+
+  private static double highest(List<Double> rates) {
+    return rates.stream().mapToDouble(rate -> rate).max().orElseThrow();
+  }
+
+  private static Ticks rateTicks(List<Speed> speed) {
+    return Ticks.linear(highest(rates(speed)), 4);
   }
 
   /** Tokens at a time between two that are known. */
@@ -219,16 +242,21 @@ final class Charts {
     return tasks.stream().sorted(Comparator.comparingDouble(TaskTime::start)).toList();
   }
 
-  /** Each task as a bar in its lane. */
+  /** Each task as a bar in its lane, below a chart of this speed if there is one. */
   static String tasks(
-      List<TaskTime> byStart, List<Integer> lanes, double end, int width, String label) {
+      List<TaskTime> byStart,
+      List<Integer> lanes,
+      List<Speed> speed,
+      double end,
+      int width,
+      String label) {
+    Ticks above = speed.isEmpty() ? new Ticks(List.of(), List.of()) : rateTicks(speed);
     int count = lanes.stream().mapToInt(lane -> lane).max().orElse(0) + 1;
     // The eye wants to see where one task ends and the next one begins.
     double gap = end / width * 0.8;
     int height = 46 + Math.min(count * 26, 64 + count * 8);
     return times(new Chart(width, height), end, width)
-        .y(new Ticks(List.of(), List.of()), 0, count)
-        .without("y")
+        .yInPlaceOf(above, 0, count)
         .draw(
             "rect",
             Map.of(
@@ -236,7 +264,7 @@ final class Charts {
                 "xmax", at(byStart, task -> Math.max(task.start() + gap / 2, task.end() - gap)),
                 "ymin", lanes.stream().map(lane -> count - lane - 0.88).toList(),
                 "ymax", lanes.stream().map(lane -> count - lane - 0.12).toList()),
-            Map.of("fill", Chart.colour(1), "alpha", 0.75, "size", 0.0))
+            Map.of("color", Chart.colour(1), "fill", Chart.colour(1), "alpha", 0.75, "size", 0.0))
         .svg(label);
   }
 

@@ -29,6 +29,9 @@ import java.util.stream.Collectors;
  * data make equal files.
  */
 public final class Report {
+  /** Stands near the beginning of every page, and tells it from other files. */
+  public static final String GENERATOR = "<meta name=\"generator\" content=\"mamba-spark\"/>";
+
   private static final int WIDE = 960;
   private static final int NARROW = 350;
 
@@ -56,6 +59,7 @@ public final class Report {
 
   private String page() {
     add("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n");
+    add(GENERATOR + "\n");
     add(
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';"
             + " style-src 'unsafe-inline'; img-src data:\"/>\n");
@@ -182,16 +186,16 @@ public final class Report {
     for (int s = 0; s < series.size(); s++) {
       Series one = series.get(s);
       int number = s + 1;
+      boolean last = number == series.size();
       add("<div class=\"name\">" + key(series, s) + " " + bdi(one.name()) + documents(one));
       add("</div><div>");
       both(
-          width -> Charts.row(edges, one, number, width, "Histogram of perplexity: " + one.name()),
+          width ->
+              Charts.row(edges, one, number, last, width, "Histogram of perplexity: " + one.name()),
           WIDE_ROW);
       add("</div>\n");
     }
-    add("<div class=\"name last\"></div><div>");
-    both(width -> Charts.rowAxis(edges, width, "Scale of perplexity"), WIDE_ROW);
-    add("</div></figure>\n");
+    add("</figure>\n");
   }
 
   private static String key(List<Series> series, int s) {
@@ -209,7 +213,7 @@ public final class Report {
     List<LengthClass> lengths = data.distributions().lengths();
     section(
         "Perplexity and length",
-        "Documents of between one power of two and the next of scored tokens, at its lower end.");
+        "Documents with as many scored tokens as the axis says, or up to twice as many.");
     if (lengths.size() < 2) {
       none(
           lengths.isEmpty()
@@ -282,7 +286,7 @@ public final class Report {
     Function<Group, String> row = group -> row("", bdi(group.name()), group.percentiles(), strip);
     table(
         head,
-        row(" class=\"all\"", "all documents", all.overall(), strip),
+        row(" class=\"all\"", "all", all.overall(), strip),
         all.groups().stream().limit(MAX_OPEN_ROWS).map(row).toList());
     if (all.groups().size() > MAX_OPEN_ROWS) {
       fold(
@@ -413,9 +417,15 @@ public final class Report {
             && speed.get(speed.size() - 1).seconds() > speed.get(0).seconds()
             && speed.get(speed.size() - 1).tokens() > speed.get(0).tokens();
     section("Speed", "");
+    double end =
+        Math.max(
+            moved ? data.speed().get(data.speed().size() - 1).seconds() : 0,
+            data.tasks().stream().mapToDouble(TaskTime::end).max().orElse(0));
+    double scale = end > 0 ? end : 1;
     if (moved) {
       figure(
-          "tokens per second", width -> Charts.speed(speed, width, "Tokens per second over time"));
+          "tokens per second",
+          width -> Charts.speed(speed, scale, width, "Tokens per second over time"));
     } else {
       none("The run was too short, or not observed, so its speed over time is not known.");
     }
@@ -425,17 +435,13 @@ public final class Report {
     }
     List<TaskTime> tasks = Charts.byStart(data.tasks());
     List<Integer> lanes = tasks.size() > MAX_BARS ? List.of() : Charts.lanes(tasks);
-    String unit = told(tasks);
+    String told = told(tasks);
     if (tasks.size() > MAX_BARS || lanes.stream().anyMatch(lane -> lane >= MAX_LANES)) {
-      figure("tasks by the time they took; " + unit, width -> Charts.durations(tasks, width, unit));
+      figure(told + "; how many took how long", width -> Charts.durations(tasks, width, told));
       return;
     }
-    double end =
-        Math.max(
-            moved ? speed.get(speed.size() - 1).seconds() : 0,
-            tasks.stream().mapToDouble(TaskTime::end).max().orElse(0));
-    double scale = end > 0 ? end : 1;
-    figure(unit, width -> Charts.tasks(tasks, lanes, scale, width, unit));
+    List<Speed> above = moved ? speed : List.of();
+    figure(told, width -> Charts.tasks(tasks, lanes, above, scale, width, told));
   }
 
   /** What is to be seen of the tasks, in words. */

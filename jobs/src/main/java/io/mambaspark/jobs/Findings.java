@@ -13,6 +13,6 @@ import java.util.Map;
  */
 record Findings(
     Totals totals,
-    Totals.Groups groups,
+    Groups<Totals> groups,
     Distributions distributions,
     Map<String, Double> thresholds) {}

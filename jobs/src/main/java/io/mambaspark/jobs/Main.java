@@ -17,7 +17,13 @@ import picocli.CommandLine.ParseResult;
     mixinStandardHelpOptions = true,
     versionProvider = Main.Version.class,
     synopsisSubcommandLabel = "COMMAND",
-    subcommands = {ScoreCommand.class, InspectCommand.class, CommandLine.HelpCommand.class},
+    subcommands = {
+      ScoreCommand.class,
+      CompareCommand.class,
+      TokenizeCommand.class,
+      InspectCommand.class,
+      CommandLine.HelpCommand.class
+    },
     descriptionHeading = "%n",
     commandListHeading = "%nCommands:%n",
     footerHeading = "%nStart here:%n",

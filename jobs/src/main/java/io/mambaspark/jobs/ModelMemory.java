@@ -2,6 +2,7 @@ package io.mambaspark.jobs;
 
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaCheckpoint;
+import java.util.List;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.slf4j.Logger;
@@ -27,15 +28,30 @@ record ModelMemory(
   /** Decides for {@code auto}, and refuses what would run out of memory. */
   static ModelDelivery.Mode choose(
       ModelDelivery.Mode mode, ModelSource source, WeightFormat weights, JavaSparkContext context) {
-    ModelMemory memory = of(source.checkpoint(), weights, context);
+    return choose(mode, List.of(source), weights, context);
+  }
+
+  /** The same for models that are there at once. */
+  static ModelDelivery.Mode choose(
+      ModelDelivery.Mode mode,
+      List<ModelSource> sources,
+      WeightFormat weights,
+      JavaSparkContext context) {
+    ModelMemory memory = of(sources, weights, context);
     ModelDelivery.Mode chosen = memory.choose(mode);
     memory.check(chosen);
     return chosen;
   }
 
   private static ModelMemory of(
-      MambaCheckpoint checkpoint, WeightFormat weights, JavaSparkContext context) {
-    long stored = checkpoint.tensors().values().stream().mapToLong(t -> t.byteSize()).sum();
+      List<ModelSource> sources, WeightFormat weights, JavaSparkContext context) {
+    long stored = 0;
+    long packed = 0;
+    for (ModelSource source : sources) {
+      MambaCheckpoint checkpoint = source.checkpoint();
+      stored += checkpoint.tensors().values().stream().mapToLong(t -> t.byteSize()).sum();
+      packed += checkpoint.packedBytes(weights);
+    }
     long driver = Runtime.getRuntime().maxMemory();
     SparkConf conf = context.getConf();
     // See ScoreJob: pieces of Spark's own size do not fit the regions of the heap.
@@ -43,7 +59,7 @@ record ModelMemory(
     return new ModelMemory(
         stored,
         fitting ? stored : stored + stored / 2,
-        checkpoint.packedBytes(weights),
+        packed,
         driver,
         context.isLocal() ? driver : (long) context.sc().executorMemory() << 20,
         context.isLocal());

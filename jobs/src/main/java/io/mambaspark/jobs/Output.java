@@ -47,6 +47,10 @@ final class Output {
   static final String SUMMARY = "_mamba_summary.json";
 
   private static final String SUCCESS = "_SUCCESS";
+
+  /** Of Parquet: a job that reads the output again cuts its units between row groups. */
+  private static final long ROW_GROUP_BYTES = 16 << 20;
+
   private static final Pattern BESIDE =
       Pattern.compile("_(old|new|scores)-(\\d{8}-\\d{6}-[0-9a-f]{8})");
 
@@ -413,6 +417,7 @@ final class Output {
         .format(format)
         // JSON leaves nulls out otherwise, and then a file without errors has no error column.
         .option("ignoreNullFields", false)
+        .option("parquet.block.size", ROW_GROUP_BYTES)
         .mode(SaveMode.ErrorIfExists)
         .save(folder.toString());
   }

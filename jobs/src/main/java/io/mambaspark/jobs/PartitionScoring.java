@@ -59,7 +59,7 @@ record PartitionScoring(
   public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<Row> rows) {
     MambaModel packed = model.model();
     TaskContext task = TaskContext.get();
-    Scorer scorer = new Scorer(packed, Scorer.CHUNK, tokens -> chunkDone(tokens, task));
+    Scorer scorer = new Scorer(packed, Scorer.CHUNK, tokens -> chunkDone(tokens, progress, task));
     DocumentReader.ForTask documents = reader.open();
     if (emit.logits()) {
       return new LogitsRows(rows, documents, scorer);
@@ -71,7 +71,7 @@ record PartitionScoring(
 
   private Sequence<Pending> sequence(Row row, DocumentReader.ForTask documents) {
     ScoringMetrics.readDocument();
-    Row kept = kept(row);
+    Row kept = kept(row, reader.columns());
     DocumentReader.Document document = documents.read(row);
     int count = document.tokens().length;
     String error = document.error();
@@ -181,8 +181,9 @@ record PartitionScoring(
     return null;
   }
 
-  private Row kept(Row row) {
-    int first = reader.columns().all().size();
+  /** The kept columns of a row, which follow those of the document. */
+  static Row kept(Row row, DocumentColumns document) {
+    int first = document.all().size();
     Object[] values = new Object[row.length() - first];
     for (int i = 0; i < values.length; i++) {
       values[i] = row.get(first + i);
@@ -213,7 +214,7 @@ record PartitionScoring(
   }
 
   /** A long row is many chunks: between them it is seen to move, and can be stopped. */
-  private void chunkDone(int tokens, TaskContext task) {
+  static void chunkDone(int tokens, LongAccumulator progress, TaskContext task) {
     ScoringMetrics.ranTokens(tokens);
     if (progress != null) {
       progress.add(tokens);
@@ -304,8 +305,8 @@ record PartitionScoring(
     }
   }
 
-  private static <A, B> Iterator<B> map(
-      Iterator<A> from, java.util.function.Function<A, B> function) {
+  /** An iterator over the results of a function. */
+  static <A, B> Iterator<B> map(Iterator<A> from, java.util.function.Function<A, B> function) {
     return new Iterator<>() {
       @Override
       public boolean hasNext() {

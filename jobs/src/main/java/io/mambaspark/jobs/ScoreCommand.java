@@ -1,11 +1,9 @@
 package io.mambaspark.jobs;
 
-import io.mambaspark.engine.kernel.WeightFormat;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -74,60 +72,11 @@ final class ScoreCommand implements Callable<Integer> {
       description = "Checkpoint: a folder, any Hadoop URI, or 'demo' for the model inside the jar.")
   String model;
 
-  @Option(
-      names = "--weights",
-      defaultValue = "f32",
-      paramLabel = "FORMAT",
-      description =
-          "How weights are kept in memory: f32, or bf16 in half of it, which is exact for checkpoints"
-              + " in BF16 and rounds others (default: ${DEFAULT-VALUE}).")
-  String weights;
+  @Mixin ModelArguments models;
 
-  @Option(
-      names = "--model-delivery",
-      defaultValue = "auto",
-      paramLabel = "HOW",
-      description =
-          "How the model gets to the executors: 'broadcast' sends the stored weights, 'file' lets"
-              + " each executor read the files, 'auto' decides by size and memory (default:"
-              + " ${DEFAULT-VALUE}).")
-  String modelDelivery;
+  @Mixin InputArguments input;
 
-  @Option(
-      names = "--input",
-      arity = "1..*",
-      paramLabel = "PATH",
-      description = "Paths or globs to read, or 'demo' for the texts inside the jar.")
-  List<String> input = new ArrayList<>();
-
-  @Option(
-      names = "--input-format",
-      defaultValue = "parquet",
-      paramLabel = "FORMAT",
-      description = "parquet, json, orc or any other Spark source (default: ${DEFAULT-VALUE}).")
-  String inputFormat;
-
-  @Option(
-      names = "--input-table",
-      paramLabel = "TABLE",
-      description =
-          "A table of the session's catalog, instead of --input: Hive's where Spark has Hive, or what"
-              + " spark.sql.catalog.* settings name.")
-  String inputTable;
-
-  @Option(
-      names = "--tokens-column",
-      paramLabel = "COLUMN",
-      description =
-          "Documents as token ids: an array of int, bigint or smallint (default: tokens; for the demo"
-              + " its texts).")
-  String tokensColumn;
-
-  @Option(
-      names = "--text-column",
-      paramLabel = "COLUMN",
-      description = "Documents as text: a string, or binary in UTF-8.")
-  String textColumn;
+  @Mixin DocumentArguments documents;
 
   @Option(
       names = "--context-column",
@@ -142,34 +91,6 @@ final class ScoreCommand implements Callable<Integer> {
       paramLabel = "COLUMN",
       description = "With --context-column: the tokens or the text that is scored.")
   String continuationColumn;
-
-  @Option(
-      names = "--tokenizer",
-      paramLabel = "FILE",
-      description =
-          "The tokenizer.json of Hugging Face's tokenizers, or its folder, for texts (default: the"
-              + " one beside the model).")
-  String tokenizer;
-
-  @Option(
-      names = "--byte-count-column",
-      paramLabel = "COLUMN",
-      description = "Length of the document in bytes (default: that of its text, if there is one).")
-  String byteCountColumn;
-
-  @Option(
-      names = "--word-count-column",
-      paramLabel = "COLUMN",
-      description = "Length of the document in words (default: that of its text, if there is one).")
-  String wordCountColumn;
-
-  @Option(
-      names = "--keep-columns",
-      paramLabel = "COLUMN,...",
-      description =
-          "Input columns to write with the scores (default: all but tokens and counts; '' for"
-              + " none).")
-  String keepColumns;
 
   @Option(
       names = "--emit",
@@ -260,15 +181,6 @@ final class ScoreCommand implements Callable<Integer> {
   String report;
 
   @Option(
-      names = "--partitions",
-      paramLabel = "N",
-      description = "Deal the rows out to N tasks (default: as the input is cut).")
-  Integer partitions;
-
-  @Option(names = "--limit", paramLabel = "N", description = "Score N rows only.")
-  Integer limit;
-
-  @Option(
       names = "--target-unit-tokens",
       paramLabel = "N",
       description =
@@ -286,23 +198,7 @@ final class ScoreCommand implements Callable<Integer> {
               + " the summary and scores the rest (default: ${DEFAULT-VALUE}).")
   String onError;
 
-  @Option(
-      names = "--output",
-      paramLabel = "PATH",
-      description = "Folder to write; must not exist. Optional for the demo.")
-  String output;
-
-  @Option(
-      names = "--output-format",
-      defaultValue = "parquet",
-      paramLabel = "FORMAT",
-      description = "parquet, json or orc (default: ${DEFAULT-VALUE}).")
-  String outputFormat;
-
-  @Option(
-      names = "--overwrite",
-      description = "Replace an existing output, once the new one is whole.")
-  boolean overwrite;
+  @Mixin OutputArguments output;
 
   @Option(
       names = "--resume",
@@ -348,33 +244,33 @@ final class ScoreCommand implements Callable<Integer> {
         };
     ScoreOptions scoring =
         new ScoreOptions(
-            documentColumns(),
-            keepColumns == null ? null : columns(keepColumns),
+            documents.columns(input, contextColumn, continuationColumn),
+            documents.kept(),
             Emit.parse(emit),
             prefixToken,
-            orZero("--max-tokens", maxTokens),
+            InputArguments.positive("--max-tokens", maxTokens),
             WindowOptions.parse(window, windowTokens, stride),
             minPerplexity,
             maxPerplexity,
             fail);
     return new JobOptions(
         model,
-        weightFormat(),
-        deliveryMode(),
-        input,
-        inputFormat,
-        inputTable,
+        models.weightFormat(),
+        models.deliveryMode(),
+        input.input,
+        input.inputFormat,
+        input.inputTable,
         scoring,
-        tokenizer,
-        orZero("--partitions", partitions),
-        orZero("--limit", limit),
-        output,
-        outputFormat,
-        overwrite,
+        documents.tokenizer,
+        input.partitions(),
+        input.limit(),
+        output.output,
+        output.outputFormat,
+        output.overwrite,
         resume,
         allowNewInput,
         targetUnitTokens(),
-        groupBy == null ? List.of() : columns(groupBy),
+        groupBy == null ? List.of() : DocumentArguments.list(groupBy),
         bucket == null ? null : Buckets.parse(bucket),
         bucketThresholds,
         report,
@@ -382,51 +278,10 @@ final class ScoreCommand implements Callable<Integer> {
         dryRun);
   }
 
-  private DocumentColumns documentColumns() {
-    boolean none = tokensColumn == null && textColumn == null && contextColumn == null;
-    boolean demo = none && input.contains(Demo.NAME);
-    return new DocumentColumns(
-        none && !demo ? DocumentColumns.TOKENS : tokensColumn,
-        demo ? Demo.COLUMNS.text() : textColumn,
-        contextColumn,
-        continuationColumn,
-        byteCountColumn,
-        wordCountColumn);
-  }
-
-  private ModelDelivery.Mode deliveryMode() {
-    for (ModelDelivery.Mode mode : ModelDelivery.Mode.values()) {
-      if (mode.option().equals(modelDelivery)) {
-        return mode;
-      }
-    }
-    throw Refusal.wrongUsage(
-        "--model-delivery %s: expected auto, broadcast or file", modelDelivery);
-  }
-
   private long targetUnitTokens() {
     if (targetUnitTokens != null && targetUnitTokens < 1) {
       throw Refusal.wrongUsage("--target-unit-tokens %d: expected at least 1", targetUnitTokens);
     }
     return targetUnitTokens == null ? 0 : targetUnitTokens;
-  }
-
-  private WeightFormat weightFormat() {
-    return switch (weights) {
-      case "f32" -> WeightFormat.F32;
-      case "bf16" -> WeightFormat.BF16;
-      default -> throw Refusal.wrongUsage("--weights %s: expected f32 or bf16", weights);
-    };
-  }
-
-  private static List<String> columns(String list) {
-    return Arrays.stream(list.split(",")).map(String::strip).filter(c -> !c.isEmpty()).toList();
-  }
-
-  private static int orZero(String option, Integer number) {
-    if (number != null && number < 1) {
-      throw Refusal.wrongUsage("%s %d: expected at least 1", option, number);
-    }
-    return number == null ? 0 : number;
   }
 }

@@ -399,18 +399,13 @@ public final class ScoreJob {
     private Findings findings(Dataset<Row> written, Totals totals, Map<String, Double> thresholds) {
       List<String> groupBy = options.groupBy();
       if (groupBy.isEmpty() && report.isEmpty()) {
-        return new Findings(totals, Totals.Groups.NONE, null, thresholds);
+        return new Findings(totals, Groups.none(), null, thresholds);
       }
       context.setJobDescription("Summing up %,d rows".formatted(totals.rows()));
-      Totals.Groups groups =
+      Groups<Totals> groups =
           groupBy.isEmpty()
-              ? Totals.Groups.NONE
-              : Totals.byGroup(
-                  written,
-                  options.scoring().emit(),
-                  schema.scores(),
-                  groupBy,
-                  Distributions.MAX_GROUPS);
+              ? Groups.none()
+              : Totals.byGroup(written, options.scoring().emit(), schema.scores(), groupBy);
       List<String> shown = report.isPresent() ? schema.showable() : List.of();
       return new Findings(totals, groups, Distributions.of(written, groupBy, shown), thresholds);
     }

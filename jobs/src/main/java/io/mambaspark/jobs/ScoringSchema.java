@@ -273,14 +273,20 @@ record ScoringSchema(
     return struct;
   }
 
-  /** The output from the pair (kept columns, {@link ScoredRow}) that a partition makes. */
-  Column[] output() {
+  /** The kept columns from the pair (kept columns, a row of results) that a partition makes. */
+  List<Column> keptOutput() {
     List<Column> columns = new ArrayList<>();
     for (int i = 0; i < kept.size(); i++) {
       StructField field = kept.get(i);
       Column column = Opaque.unpack(col("_1").getField(keptName(i)), field.dataType());
       columns.add(column.as(field.name(), field.metadata()));
     }
+    return columns;
+  }
+
+  /** The output from the pair (kept columns, {@link ScoredRow}) that a partition makes. */
+  Column[] output() {
+    List<Column> columns = keptOutput();
     for (ScoreColumn score : scores) {
       Metadata comment = new MetadataBuilder().putString("comment", score.comment).build();
       Column value =

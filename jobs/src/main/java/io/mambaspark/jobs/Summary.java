@@ -164,21 +164,21 @@ record Summary(
         .groups()
         .forEach(group -> byKey.put(group.values(), group.percentiles()));
     List<Map<String, Object>> groups = new ArrayList<>();
-    for (Totals.Group group : findings.groups().largest()) {
+    for (Groups.Group<Totals> group : findings.groups().largest()) {
       Map<String, Object> json = new LinkedHashMap<>();
       Map<String, String> key = new LinkedHashMap<>();
       for (int i = 0; i < options.groupBy().size(); i++) {
         key.put(options.groupBy().get(i), group.key().get(i));
       }
       json.put("group", key);
-      json.put("documents", group.totals().rows());
-      json.put("scored_documents", group.totals().scoredRows());
-      json.put("error_documents", group.totals().errorRows());
-      json.put("tokens", group.totals().tokens());
-      json.put("nll", group.totals().nll());
-      json.putAll(numbers(group.totals()));
+      json.put("documents", group.sums().rows());
+      json.put("scored_documents", group.sums().scoredRows());
+      json.put("error_documents", group.sums().errorRows());
+      json.put("tokens", group.sums().tokens());
+      json.put("nll", group.sums().nll());
+      json.putAll(numbers(group.sums()));
       if (isPair()) {
-        json.put("greedy_documents", group.totals().count(Count.GREEDY_ROWS));
+        json.put("greedy_documents", group.sums().count(Count.GREEDY_ROWS));
       }
       Percentiles percentiles = byKey.get(group.key());
       json.put("perplexity_percentiles", percentiles == null ? Map.of() : percentiles(percentiles));
@@ -255,16 +255,16 @@ record Summary(
         "tokens",
         "corpus perplexity",
         "±");
-    List<Totals.Group> groups = findings.groups().largest();
-    for (Totals.Group group : groups.subList(0, Math.min(PRINTED, groups.size()))) {
+    List<Groups.Group<Totals>> groups = findings.groups().largest();
+    for (Groups.Group<Totals> group : groups.subList(0, Math.min(PRINTED, groups.size()))) {
       out.printf(
           Locale.ROOT,
           "  %-24s %,10d %,12d %18s %12s%n",
           String.join(" · ", group.key()),
-          group.totals().rows(),
-          group.totals().tokens(),
-          shown(group.totals().corpusPerplexity()),
-          shown(error(group.totals())));
+          group.sums().rows(),
+          group.sums().tokens(),
+          shown(group.sums().corpusPerplexity()),
+          shown(error(group.sums())));
     }
     if (findings.groups().number() > PRINTED) {
       out.printf(Locale.ROOT, "  … and %,d more%n", findings.groups().number() - PRINTED);
@@ -305,8 +305,8 @@ record Summary(
       headlines.add(headline("greedy", "%,d", totals.count(Count.GREEDY_ROWS)));
     }
     List<ReportData.GroupRow> groups = new ArrayList<>();
-    for (Totals.Group group : findings.groups().largest()) {
-      groups.add(row(String.join(" · ", group.key()), group.totals()));
+    for (Groups.Group<Totals> group : findings.groups().largest()) {
+      groups.add(row(String.join(" · ", group.key()), group.sums()));
     }
     Map<String, Long> errors = new LinkedHashMap<>();
     totals.errors().forEach((error, count) -> errors.put(error.kind().replace('_', ' '), count));

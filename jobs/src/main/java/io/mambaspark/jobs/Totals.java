@@ -9,20 +9,15 @@ import java.math.BigDecimal;
 import java.math.MathContext;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
-import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import org.apache.spark.api.java.JavaPairRDD;
-import org.apache.spark.api.java.function.PairFlatMapFunction;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.functions;
-import scala.Tuple2;
 
 /**
  * The sums over scored rows. Each double is added exactly, so that neither the order of the rows
@@ -115,78 +110,19 @@ final class Totals implements Serializable {
   }
 
   /**
-   * The same for each group of rows, those with the most rows first.
+   * The same for each group of rows.
    *
    * @param groupBy columns of {@code scored}, of any type that has a string
-   * @param most how many groups to return
    */
-  static Groups byGroup(
-      Dataset<Row> scored, Emit emit, List<ScoreColumn> columns, List<String> groupBy, int most) {
-    int keys = groupBy.size();
-    PairFlatMapFunction<Iterator<Row>, List<String>, Totals> partial =
-        rows -> {
-          Map<List<String>, Totals> groups = new HashMap<>();
-          while (rows.hasNext()) {
-            Row row = rows.next();
-            List<String> key = new ArrayList<>();
-            for (int i = 0; i < keys; i++) {
-              key.add(row.getString(READ.size() + i));
-            }
-            groups.computeIfAbsent(key, k -> new Totals()).add(read(row, emit), emit);
-          }
-          return groups.entrySet().stream()
-              .map(group -> new Tuple2<>(group.getKey(), group.getValue()))
-              .iterator();
-        };
-    JavaPairRDD<List<String>, Totals> groups =
-        scored
-            .select(columns(columns, groupBy))
-            .toJavaRDD()
-            .mapPartitionsToPair(partial)
-            .reduceByKey(
-                (one, other) -> {
-                  one.add(other);
-                  return one;
-                })
-            .cache();
-    try {
-      long number = groups.count();
-      List<Group> largest = new ArrayList<>();
-      groups
-          .takeOrdered(most, new Largest())
-          .forEach(group -> largest.add(new Group(group._1(), group._2())));
-      return new Groups(number, largest);
-    } finally {
-      groups.unpersist();
-    }
-  }
-
-  /**
-   * Rows that have these values in the columns of {@code --group-by}, as {@link
-   * Distributions.Group} has them.
-   */
-  record Group(List<String> key, Totals totals) {}
-
-  /**
-   * The groups of a corpus.
-   *
-   * @param number of all
-   * @param largest the largest first
-   */
-  record Groups(long number, List<Group> largest) {
-    static final Groups NONE = new Groups(0, List.of());
-  }
-
-  /** More rows first; of as many, by name. */
-  private static final class Largest
-      implements Comparator<Tuple2<List<String>, Totals>>, Serializable {
-    private static final long serialVersionUID = 1;
-
-    @Override
-    public int compare(Tuple2<List<String>, Totals> one, Tuple2<List<String>, Totals> other) {
-      int bySize = Long.compare(other._2().count(Count.ROWS), one._2().count(Count.ROWS));
-      return bySize != 0 ? bySize : one._1().toString().compareTo(other._1().toString());
-    }
+  static Groups<Totals> byGroup(
+      Dataset<Row> scored, Emit emit, List<ScoreColumn> columns, List<String> groupBy) {
+    return Groups.of(
+        scored.select(columns(columns, groupBy)),
+        groupBy.size(),
+        Totals::new,
+        (totals, row) -> totals.add(read(row, emit), emit),
+        Totals::add,
+        Totals::rows);
   }
 
   private static Column[] columns(List<ScoreColumn> present, List<String> groupBy) {

@@ -1,0 +1,261 @@
+package io.mambaspark.jobs;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import io.mambaspark.engine.model.MambaConfig;
+import io.mambaspark.jobs.text.TokenizerFile;
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
+
+/** Scores documents with two models in one pass over them. */
+final class CompareJob {
+  private final JobOptions options;
+  private final String other;
+  private final PrintWriter out;
+
+  /**
+   * Prepares a job; nothing is touched yet.
+   *
+   * @param options of the first model
+   * @param other the second model
+   */
+  CompareJob(JobOptions options, String other, PrintWriter out) {
+    this.options = options;
+    this.other = other;
+    this.out = out;
+  }
+
+  /**
+   * Runs the job.
+   *
+   * @return the number of rows that could not be scored
+   */
+  long run() {
+    if (options.output() == null) {
+      throw Refusal.wrongUsage("Give --output: where to write the comparison");
+    }
+    Configuration files = HadoopFiles.configuration();
+    Output output = Output.at(options, files);
+    Input.checkPaths(options, files);
+    Input.checkApart(options, files);
+    try (ModelSource a = ModelSource.open(options.model(), files);
+        ModelSource b = ModelSource.open(other, files)) {
+      List<Optional<TokenizerFile>> tokenizers = new ArrayList<>();
+      for (ModelSource source : List.of(a, b)) {
+        options.scoring().check(source.checkpoint().config());
+        tokenizers.add(
+            options.scoring().columns().text() == null
+                ? Optional.empty()
+                : Optional.of(TokenizerSource.open(options.tokenizer(), source, files)));
+        source.checkpoint().fingerprint();
+      }
+      return Session.during(
+          "compare",
+          options.inputTable() != null,
+          spark -> run(spark, List.of(a, b), tokenizers, output));
+    }
+  }
+
+  private long run(
+      SparkSession spark,
+      List<ModelSource> models,
+      List<Optional<TokenizerFile>> tokenizers,
+      Output output) {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    ModelDelivery.Mode mode =
+        ModelMemory.choose(options.modelDelivery(), models, options.weights(), context);
+    Dataset<Row> input = Input.read(spark, options);
+    Input.checkApart(input, options, context.hadoopConfiguration());
+    ScoringSchema schema = ScoringSchema.of(input.schema(), options.scoring());
+    schema.checkKept(options.groupBy(), "--group-by");
+    boolean sameTokens =
+        tokenizers
+            .get(0)
+            .map(TokenizerFile::fingerprint)
+            .equals(tokenizers.get(1).map(TokenizerFile::fingerprint));
+    List<CompareColumn> columns = columns(schema, sameTokens);
+    columns.forEach(column -> schema.checkFree(column.column()));
+    List<Broadcast<TokenizerFile>> sent = new ArrayList<>();
+    for (Optional<TokenizerFile> tokenizer : tokenizers) {
+      tokenizer.ifPresent(file -> file.tokenizer(DocumentReader.localFolder()));
+      sent.add(tokenizer.map(context::broadcast).orElse(null));
+    }
+    LongAccumulator progress = spark.sparkContext().longAccumulator("tokens");
+    long start = System.nanoTime();
+    try (ModelDelivery a = ModelDelivery.send(mode, models.get(0), options.weights(), context);
+        ModelDelivery b = ModelDelivery.send(mode, models.get(1), options.weights(), context)) {
+      PartitionComparing comparing =
+          new PartitionComparing(
+              a,
+              b,
+              reader(models.get(0), sent.get(0)),
+              reader(models.get(1), sent.get(1)),
+              sameTokens,
+              progress);
+      context.setJobDescription(
+          "Comparing %s with %s".formatted(models.get(0).name(), models.get(1).name()));
+      Dataset<Row> compared =
+          Input.cut(input, options)
+              .select(schema.input())
+              .mapPartitions(
+                  comparing,
+                  Encoders.tuple(
+                      Encoders.row(schema.keptStruct()), Encoders.bean(ComparedRow.class)))
+              .select(output(schema, columns));
+      Progress shown = new Progress(context, progress, OptionalLong::empty, Progress.terminal());
+      try {
+        Map<String, Object> summary =
+            output.write(
+                compared,
+                folder -> {
+                  double seconds = (System.nanoTime() - start) / 1e9;
+                  shown.stop();
+                  return summary(
+                      spark, folder.toString(), compared.schema(), output.run(), models, seconds);
+                },
+                CompareJob::json);
+        print(summary, output);
+        return (Long) summary.get("error_documents");
+      } finally {
+        shown.stop();
+        sent.forEach(
+            tokenizer -> {
+              if (tokenizer != null) {
+                tokenizer.destroy();
+              }
+            });
+      }
+    }
+  }
+
+  private DocumentReader reader(ModelSource source, Broadcast<TokenizerFile> tokenizer) {
+    MambaConfig config = source.checkpoint().config();
+    ScoreOptions scoring = options.scoring();
+    return new DocumentReader(
+        scoring.columns(),
+        scoring.prefixId(config),
+        ScoreOptions.NO_PREFIX,
+        scoring.maxTokens(),
+        config.vocabSize(),
+        tokenizer);
+  }
+
+  private static List<CompareColumn> columns(ScoringSchema schema, boolean sameTokens) {
+    List<CompareColumn> columns = new ArrayList<>(Arrays.asList(CompareColumn.values()));
+    if (sameTokens) {
+      columns.remove(CompareColumn.TOKEN_COUNT_B);
+    }
+    if (!schema.text() && schema.document().byteCount() == null) {
+      columns.remove(CompareColumn.BYTE_COUNT);
+    }
+    return columns;
+  }
+
+  private static Column[] output(ScoringSchema schema, List<CompareColumn> columns) {
+    List<Column> output = schema.keptOutput();
+    columns.forEach(column -> output.add(column.output()));
+    return output.toArray(Column[]::new);
+  }
+
+  private Map<String, Object> summary(
+      SparkSession spark,
+      String folder,
+      StructType schema,
+      String run,
+      List<ModelSource> models,
+      double seconds) {
+    Dataset<Row> written = spark.read().schema(schema).format(options.outputFormat()).load(folder);
+    Groups<ComparedTotals> all = ComparedTotals.byGroup(written, List.of());
+    Map<String, Object> summary = new LinkedHashMap<>();
+    summary.put("run", run);
+    ComparedTotals totals =
+        all.largest().isEmpty() ? new ComparedTotals() : all.largest().get(0).sums();
+    summary.putAll(totals.numbers());
+    if (!options.groupBy().isEmpty()) {
+      Groups<ComparedTotals> groups = ComparedTotals.byGroup(written, options.groupBy());
+      summary.put("group_count", groups.number());
+      List<Map<String, Object>> shown = new ArrayList<>();
+      for (Groups.Group<ComparedTotals> group : groups.largest()) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        Map<String, String> key = new LinkedHashMap<>();
+        for (int i = 0; i < options.groupBy().size(); i++) {
+          key.put(options.groupBy().get(i), group.key().get(i));
+        }
+        json.put("group", key);
+        json.putAll(group.sums().numbers());
+        shown.add(json);
+      }
+      summary.put("groups", shown);
+    }
+    summary.put("seconds", seconds);
+    summary.put("model_a", described(models.get(0)));
+    summary.put("model_b", described(models.get(1)));
+    Map<String, Object> given = new LinkedHashMap<>(options.byName());
+    given.put("model", models.stream().map(ModelSource::name).toList());
+    summary.put("options", given);
+    summary.put("versions", Versions.all());
+    return summary;
+  }
+
+  private static Map<String, Object> described(ModelSource source) {
+    return Map.of("path", source.name(), "fingerprint", source.checkpoint().fingerprint());
+  }
+
+  private void print(Map<String, Object> summary, Output output) {
+    printNumbers(summary, "  ");
+    Object groups = summary.get("groups");
+    if (groups instanceof List<?> list) {
+      for (Object group : list.subList(0, Math.min(20, list.size()))) {
+        Map<?, ?> numbers = (Map<?, ?>) group;
+        out.println();
+        out.println("  " + ((Map<?, ?>) numbers.get("group")));
+        printNumbers(numbers, "    ");
+      }
+      out.println();
+    }
+    out.println("  written to " + HadoopFiles.redacted(output.path().toString()));
+    out.flush();
+  }
+
+  private void printNumbers(Map<?, ?> numbers, String indent) {
+    for (Object name : numbers.keySet()) {
+      Object value = numbers.get(name);
+      if (value instanceof Long || value instanceof Double) {
+        String shown =
+            value instanceof Long
+                ? String.format(Locale.ROOT, "%,d", value)
+                : String.format(Locale.ROOT, "%,.4f", value);
+        out.println(String.format(Locale.ROOT, "%s%-26s%s", indent, name.toString().replace('_', ' '), shown));
+      }
+    }
+  }
+
+  private static String json(Map<String, Object> summary) {
+    try {
+      return new ObjectMapper()
+              .enable(SerializationFeature.INDENT_OUTPUT)
+              .writeValueAsString(summary)
+          + "\n";
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}

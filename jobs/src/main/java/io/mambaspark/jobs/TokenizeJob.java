@@ -1,0 +1,189 @@
+package io.mambaspark.jobs;
+
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.count;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.size;
+import static org.apache.spark.sql.functions.sum;
+import static org.apache.spark.sql.functions.udf;
+import static org.apache.spark.sql.functions.when;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import io.mambaspark.jobs.text.PythonText;
+import io.mambaspark.jobs.text.TokenizerFile;
+import io.mambaspark.jobs.text.Utf8;
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.expressions.UserDefinedFunction;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+
+/** Writes the tokens of texts as {@code score} reads them. */
+final class TokenizeJob {
+  private static final StructType RESULT =
+      new StructType()
+          .add("tokens", DataTypes.createArrayType(DataTypes.IntegerType, false))
+          .add("byte_count", DataTypes.LongType)
+          .add("word_count", DataTypes.LongType)
+          .add("token_error", DataTypes.StringType);
+
+  private final JobOptions options;
+  private final PrintWriter out;
+
+  /** Prepares a job; nothing is touched yet. */
+  TokenizeJob(JobOptions options, PrintWriter out) {
+    this.options = options;
+    this.out = out;
+  }
+
+  /**
+   * Runs the job.
+   *
+   * @return the number of texts that could not be read
+   */
+  long run() {
+    if (options.output() == null) {
+      throw Refusal.wrongUsage("Give --output: where to write the tokens");
+    }
+    Configuration files = HadoopFiles.configuration();
+    Output output = Output.at(options, files);
+    Input.checkPaths(options, files);
+    Input.checkApart(options, files);
+    TokenizerFile tokenizer = TokenizerSource.at(options.tokenizer(), files);
+    return Session.during(
+        "tokenize", options.inputTable() != null, spark -> run(spark, tokenizer, output));
+  }
+
+  private long run(SparkSession spark, TokenizerFile tokenizer, Output output) {
+    // The library finds what is wrong with a tokenizer.
+    tokenizer.tokenizer(DocumentReader.localFolder());
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    Dataset<Row> input = Input.read(spark, options);
+    Input.checkApart(input, options, context.hadoopConfiguration());
+    ScoringSchema schema = ScoringSchema.of(input.schema(), options.scoring());
+    List<String> kept =
+        schema.keptNames().stream()
+            .filter(
+                column ->
+                    options.scoring().keepColumns() != null
+                        || !column.equals(options.scoring().columns().text()))
+            .toList();
+    for (String column : RESULT.fieldNames()) {
+      if (kept.stream().anyMatch(column::equalsIgnoreCase)) {
+        throw Refusal.wrongUsage(
+            "Kept column %s has the name of a column of tokenize; leave it out with --keep-columns"
+                + " or rename it",
+            column);
+      }
+    }
+    long start = System.nanoTime();
+    Broadcast<TokenizerFile> sent = context.broadcast(tokenizer);
+    try {
+      context.setJobDescription("Tokenizing with " + tokenizer.name());
+      Dataset<Row> tokens = tokens(Input.cut(input, options), kept, sent);
+      Map<String, Object> summary =
+          output.write(
+              tokens,
+              folder -> summary(spark, folder.toString(), tokens.schema(), output.run(), tokenizer),
+              TokenizeJob::json);
+      for (String name : List.of("documents", "errors", "tokens", "bytes", "words")) {
+        out.println(String.format(Locale.ROOT, "  %-26s%,d", name, summary.get(name)));
+      }
+      out.println(
+          String.format(Locale.ROOT, "  %-26s%.1f", "seconds", (System.nanoTime() - start) / 1e9));
+      out.println("  written to " + HadoopFiles.redacted(output.path().toString()));
+      out.flush();
+      return (Long) summary.get("errors");
+    } finally {
+      sent.destroy();
+    }
+  }
+
+  private Dataset<Row> tokens(
+      Dataset<Row> rows, List<String> kept, Broadcast<TokenizerFile> tokenizer) {
+    String text = options.scoring().columns().text();
+    UDF1<byte[], Row> encode = bytes -> encode(bytes, text, tokenizer.value());
+    // Spark would call it once for each field that is taken of it, if it thought that it may.
+    UserDefinedFunction once = udf(encode, RESULT).asNondeterministic();
+    List<Column> columns = new ArrayList<>();
+    kept.forEach(column -> columns.add(ScoringSchema.quoted(column)));
+    Column encoded = once.apply(ScoringSchema.quoted(text).cast("binary")).as("mamba_tokens");
+    List<Column> with = new ArrayList<>(columns);
+    with.add(encoded);
+    for (StructField field : RESULT.fields()) {
+      columns.add(col("mamba_tokens").getField(field.name()).as(field.name()));
+    }
+    return rows.select(with.toArray(Column[]::new)).select(columns.toArray(Column[]::new));
+  }
+
+  private static Row encode(byte[] bytes, String column, TokenizerFile tokenizer) {
+    if (bytes == null) {
+      return RowFactory.create(null, null, null, null);
+    }
+    try {
+      String text = Utf8.decode(bytes);
+      int[] ids = tokenizer.tokenizer(DocumentReader.localFolder()).encode(text);
+      return RowFactory.create(
+          Arrays.stream(ids).boxed().toList(), (long) bytes.length, PythonText.words(text), null);
+    } catch (Utf8.Malformed e) {
+      String error = RowError.invalidUtf8(bytes[e.offset()], e.offset(), column);
+      return RowFactory.create(null, null, null, error);
+    }
+  }
+
+  private Map<String, Object> summary(
+      SparkSession spark, String folder, StructType schema, String run, TokenizerFile tokenizer) {
+    Row sums =
+        spark
+            .read()
+            .schema(schema)
+            .format(options.outputFormat())
+            .load(folder)
+            .agg(
+                count(lit(1)),
+                count(col("token_error")),
+                sum(when(col("tokens").isNotNull(), size(col("tokens")).cast("bigint"))),
+                sum(col("byte_count")),
+                sum(col("word_count")))
+            .first();
+    Map<String, Object> summary = new LinkedHashMap<>();
+    summary.put("run", run);
+    summary.put("documents", sums.getLong(0));
+    summary.put("errors", sums.getLong(1));
+    summary.put("tokens", sums.isNullAt(2) ? 0L : sums.getLong(2));
+    summary.put("bytes", sums.isNullAt(3) ? 0L : sums.getLong(3));
+    summary.put("words", sums.isNullAt(4) ? 0L : sums.getLong(4));
+    summary.put(
+        "tokenizer", Map.of("path", tokenizer.name(), "fingerprint", tokenizer.fingerprint()));
+    summary.put("versions", Versions.all());
+    return summary;
+  }
+
+  private static String json(Map<String, Object> summary) {
+    try {
+      return new ObjectMapper()
+              .enable(SerializationFeature.INDENT_OUTPUT)
+              .writeValueAsString(summary)
+          + "\n";
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}

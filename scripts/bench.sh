@@ -8,6 +8,7 @@
 #                                        further arguments go to JMH
 #   scripts/bench.sh --spark             the Spark job on local[N] against the bare engine with N
 #                                        threads, on the 130m shape
+#   scripts/bench.sh --contexts          continuations that share their context against each by itself
 #   --threads N   instead of all cores   --repeats N   samples of each run
 #
 # A table goes to the terminal, everything measured to target/bench/TIME.json; a checkpoint of the
@@ -63,7 +64,7 @@ choose_heap() {
   fi
 }
 
-shapes= short= kernels= spark=
+shapes= short= kernels= spark= contexts=
 threads=$(getconf _NPROCESSORS_ONLN)
 arguments=()
 while (($#)); do
@@ -71,6 +72,7 @@ while (($#)); do
     --kernels) kernels=yes; shift; arguments=("$@"); break ;;
     --shapes) [[ -n ${2:-} ]] || usage; shapes=$2; arguments+=("$1" "$2"); shift 2 ;;
     --spark) spark=yes; shift ;;
+    --contexts) contexts=yes; shift ;;
     --short) short=yes; arguments+=("$1"); shift ;;
     --threads) [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || usage; threads=$2; arguments+=("$1" "$2"); shift 2 ;;
     --repeats) [[ -n ${2:-} ]] || usage; arguments+=("$1" "$2"); shift 2 ;;
@@ -89,6 +91,10 @@ if [[ -n $spark ]]; then
   build_jar
   exec "$java" -Xmx2g "${options[@]}" "-Dmambaspark.bench.command=$command" -cp "$classpath" \
     io.mambaspark.engine.bench.SparkBench "$root/scripts/submit.sh" "$bench" \
+    ${arguments[@]+"${arguments[@]}"}
+fi
+if [[ -n $contexts ]]; then
+  exec "$java" -Xmx1800m "${options[@]}" -cp "$classpath" io.mambaspark.engine.bench.SharedContext \
     ${arguments[@]+"${arguments[@]}"}
 fi
 [[ -n $shapes ]] || { [[ -n $short ]] && shapes=130m || shapes=130m,370m,1.4b,2.8b; }

@@ -243,7 +243,9 @@ final class CompareJob {
             value instanceof Long
                 ? String.format(Locale.ROOT, "%,d", value)
                 : String.format(Locale.ROOT, "%,.4f", value);
-        out.println(String.format(Locale.ROOT, "%s%-26s%s", indent, name.toString().replace('_', ' '), shown));
+        out.println(
+            String.format(
+                Locale.ROOT, "%s%-26s%s", indent, name.toString().replace('_', ' '), shown));
       }
     }
   }

@@ -117,8 +117,10 @@ final class Demo {
   /**
    * Prints perplexity per kind and the best and worst documents, where the scored rows have the
    * columns for it.
+   *
+   * @param kinds whether to print the kinds, which the summary does not
    */
-  static void report(Dataset<Row> scored, PrintWriter out) {
+  static void report(Dataset<Row> scored, boolean kinds, PrintWriter out) {
     List<String> columns = Arrays.asList(scored.columns());
     List<String> needed =
         List.of("id", "kind", "text", "token_count", "nll", "perplexity", "error");
@@ -136,10 +138,10 @@ final class Demo {
                 col("perplexity"),
                 col("error"))
             .collectAsList();
-    Map<String, Totals> kinds = new TreeMap<>();
+    Map<String, Totals> byKind = new TreeMap<>();
     List<Row> ranked = new ArrayList<>();
     for (Row row : rows) {
-      Totals kind = kinds.computeIfAbsent(row.getString(1), k -> new Totals());
+      Totals kind = byKind.computeIfAbsent(row.getString(1), k -> new Totals());
       ScoredRow scores = new ScoredRow();
       scores.setTokenCount(row.getAs(3));
       scores.setNll(row.getAs(4));
@@ -150,7 +152,9 @@ final class Demo {
         ranked.add(row);
       }
     }
-    print(kinds, out);
+    if (kinds) {
+      print(byKind, out);
+    }
     ranked.sort(
         Comparator.comparingDouble((Row row) -> row.getDouble(5))
             .thenComparing(row -> row.getString(0)));

@@ -324,7 +324,7 @@ public final class ScoreJob {
       Map<String, Double> thresholds =
           options.buckets() == null ? givenThresholds : thresholds(result, totals(result));
       Dataset<Row> parted = options.buckets() == null ? result : Buckets.add(result, thresholds);
-      Demo.report(parted, out);
+      Demo.report(parted, options.groupBy().isEmpty(), out);
       out.println();
       return summary(run, parted, thresholds, rows, seconds);
     }
@@ -332,7 +332,7 @@ public final class ScoreJob {
     /** Of the demo its documents, too. */
     private Summary shown(Summary summary, StructType written) {
       if (options.demo()) {
-        Demo.report(written(output.path(), written), out);
+        Demo.report(written(output.path(), written), options.groupBy().isEmpty(), out);
         out.println();
       }
       return summary;

@@ -50,7 +50,7 @@ final class CompareJob {
    */
   long run() {
     if (options.output() == null) {
-      throw Refusal.wrongUsage("Give --output: where to write the comparison");
+      throw Refusal.wrongUsage("Give --output: where to write");
     }
     Configuration files = HadoopFiles.configuration();
     Output output = Output.at(options, files);

@@ -84,7 +84,7 @@ public record JobOptions(
     }
     boolean demo = input.contains(Demo.NAME);
     if (output == null && !dryRun && !demo) {
-      throw Refusal.wrongUsage("Give --output: where to write the scores");
+      throw Refusal.wrongUsage("Give --output: where to write");
     }
     if (output == null && !dryRun && scoring.emit().logits()) {
       throw Refusal.wrongUsage("--emit logits needs --output: it is too much to hold in memory");

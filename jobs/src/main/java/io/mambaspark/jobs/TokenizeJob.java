@@ -60,7 +60,7 @@ final class TokenizeJob {
    */
   long run() {
     if (options.output() == null) {
-      throw Refusal.wrongUsage("Give --output: where to write the tokens");
+      throw Refusal.wrongUsage("Give --output: where to write");
     }
     Configuration files = HadoopFiles.configuration();
     Output output = Output.at(options, files);

@@ -417,7 +417,7 @@ class ScoreCommandTest {
     assertThat(Cli.run("score", "--model", model, "--output", output).error())
         .isEqualTo("error: Give --input or --input-table");
     Cli noOutput = Cli.run("score", "--model", model, "--input", good);
-    assertThat(noOutput.error()).isEqualTo("error: Give --output: where to write the scores");
+    assertThat(noOutput.error()).isEqualTo("error: Give --output: where to write");
     assertThat(noOutput.code()).isEqualTo(2);
     assertThat(Cli.run("scroe").code()).isEqualTo(2);
     assertThat(Cli.run().code()).isEqualTo(2);

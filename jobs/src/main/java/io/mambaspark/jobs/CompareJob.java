@@ -84,7 +84,8 @@ final class CompareJob {
         ModelMemory.choose(options.modelDelivery(), models, options.weights(), context);
     Dataset<Row> input = Input.read(spark, options);
     Input.checkApart(input, options, context.hadoopConfiguration());
-    ScoringSchema schema = ScoringSchema.of(input.schema(), options.scoring());
+    RowSchema schema =
+        RowSchema.of(input.schema(), options.scoring().columns(), options.scoring().keepColumns());
     schema.checkKept(options.groupBy(), "--group-by");
     boolean sameTokens =
         tokenizers
@@ -158,7 +159,7 @@ final class CompareJob {
         tokenizer);
   }
 
-  private static List<CompareColumn> columns(ScoringSchema schema, boolean sameTokens) {
+  private static List<CompareColumn> columns(RowSchema schema, boolean sameTokens) {
     List<CompareColumn> columns = new ArrayList<>(Arrays.asList(CompareColumn.values()));
     if (sameTokens) {
       columns.remove(CompareColumn.TOKEN_COUNT_B);
@@ -169,7 +170,7 @@ final class CompareJob {
     return columns;
   }
 
-  private static Column[] output(ScoringSchema schema, List<CompareColumn> columns) {
+  private static Column[] output(RowSchema schema, List<CompareColumn> columns) {
     List<Column> output = schema.keptOutput();
     columns.forEach(column -> output.add(column.output()));
     return output.toArray(Column[]::new);

@@ -40,7 +40,7 @@ final class DryRun {
     line(out, "packed in memory", bytes(checkpoint.packedBytes(options.weights())) + " per JVM");
     line(out, "input", options.demo() ? "demo" : number(files.length) + " files");
     line(out, options.byUnits() ? "units of work" : "partitions", number(partitions));
-    line(out, "kept columns", String.join(", ", schema.keptNames()));
+    line(out, "kept columns", String.join(", ", schema.rows().keptNames()));
     line(
         out,
         "score columns",

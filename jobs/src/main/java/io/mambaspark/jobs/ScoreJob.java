@@ -115,9 +115,9 @@ public final class ScoreJob {
       this.input = plan.map(UnitPlan::rows).orElseGet(() -> Input.read(spark, options));
       this.schema = ScoringSchema.of(input.schema(), options.scoring());
       Input.checkApart(input, options, files);
-      schema.checkKept(options.groupBy(), "--group-by");
+      schema.rows().checkKept(options.groupBy(), "--group-by");
       if (options.hasBuckets()) {
-        schema.checkFree(Buckets.COLUMN);
+        schema.rows().checkFree(Buckets.COLUMN);
       }
       this.tokenizer = tokenizer.orElseGet(this::tokenizerOfPairs);
       this.progress = spark.sparkContext().longAccumulator("tokens");
@@ -125,13 +125,13 @@ public final class ScoreJob {
 
     /** Whether pairs are of text is known only when their columns are. */
     private TokenizerFile tokenizerOfPairs() {
-      if (schema.text()) {
+      if (schema.rows().text()) {
         return TokenizerSource.open(options.tokenizer(), source, files);
       }
       if (options.tokenizer() != null) {
         throw Refusal.wrongUsage(
             "--tokenizer needs texts; %s hold tokens",
-            String.join(" and ", schema.document().content()));
+            String.join(" and ", schema.rows().document().content()));
       }
       return null;
     }
@@ -176,7 +176,7 @@ public final class ScoreJob {
           source.checkpoint(),
           schema,
           input.inputFiles(),
-          plan.isPresent() ? Footers.of(plan.get().files(), schema.keptNames()) : footers(),
+          plan.isPresent() ? Footers.of(plan.get().files(), schema.rows().keptNames()) : footers(),
           tasks,
           cores,
           out);
@@ -199,7 +199,9 @@ public final class ScoreJob {
             description(
                 "%,d units, %s %,d tokens"
                     .formatted(
-                        missing.size(), schema.text() ? "about" : "at most", run.missingTokens())));
+                        missing.size(),
+                        schema.rows().text() ? "about" : "at most",
+                        run.missingTokens())));
         Dataset<Row> scored =
             Scoring.score(
                 input,
@@ -406,7 +408,7 @@ public final class ScoreJob {
           groupBy.isEmpty()
               ? Groups.none()
               : Totals.byGroup(written, options.scoring().emit(), schema.scores(), groupBy);
-      List<String> shown = report.isPresent() ? schema.showable() : List.of();
+      List<String> shown = report.isPresent() ? schema.rows().showable() : List.of();
       return new Findings(totals, groups, Distributions.of(written, groupBy, shown), thresholds);
     }
 
@@ -435,8 +437,8 @@ public final class ScoreJob {
         return Optional.empty();
       }
       List<ParquetFile> found =
-          ParquetFile.read(input.inputFiles(), schema.document().content(), files);
-      return Footers.of(found, schema.keptNames());
+          ParquetFile.read(input.inputFiles(), schema.rows().document().content(), files);
+      return Footers.of(found, schema.rows().keptNames());
     }
 
     /**

@@ -47,7 +47,7 @@ public final class Scoring {
     ScoringSchema schema = ScoringSchema.of(input.schema(), options);
     PartitionScoring scoring = partitions(schema, options, config, model, tokenizer, progress);
     return input
-        .select(schema.input())
+        .select(schema.rows().input())
         .mapPartitions(scoring, encoder(schema))
         .where(written(options))
         .select(schema.output());
@@ -77,7 +77,7 @@ public final class Scoring {
             ? 1
             : spark.sparkContext().conf().getInt("spark.task.maxFailures", 4);
     JavaRDD<Tuple2<Row, ScoredRow>> rows =
-        UnitScoring.plan(run, input.select(schema.input()), units, scoring, maxFailures);
+        UnitScoring.plan(run, input.select(schema.rows().input()), units, scoring, maxFailures);
     return spark
         .createDataset(rows.rdd(), encoder(schema))
         .where(written(options))
@@ -92,7 +92,7 @@ public final class Scoring {
       Broadcast<TokenizerFile> tokenizer,
       LongAccumulator progress) {
     options.check(config);
-    if (schema.text() && tokenizer == null) {
+    if (schema.rows().text() && tokenizer == null) {
       throw new IllegalArgumentException("Texts want a tokenizer");
     }
     DocumentColumns columns = options.columns();
@@ -106,7 +106,7 @@ public final class Scoring {
             columns.isPair() ? options.emptyContextId(config) : ScoreOptions.NO_PREFIX,
             options.maxTokens(),
             config.vocabSize(),
-            schema.text() ? tokenizer : null);
+            schema.rows().text() ? tokenizer : null);
     return new PartitionScoring(
         model,
         reader,
@@ -115,7 +115,7 @@ public final class Scoring {
         options.minPerplexity(),
         options.maxPerplexity(),
         options.failOnError(),
-        schema.keptAsRead(),
+        schema.rows().keptAsRead(),
         progress);
   }
 
@@ -124,6 +124,6 @@ public final class Scoring {
   }
 
   private static Encoder<Tuple2<Row, ScoredRow>> encoder(ScoringSchema schema) {
-    return Encoders.tuple(Encoders.row(schema.keptStruct()), Encoders.bean(ScoredRow.class));
+    return Encoders.tuple(Encoders.row(schema.rows().keptStruct()), Encoders.bean(ScoredRow.class));
   }
 }

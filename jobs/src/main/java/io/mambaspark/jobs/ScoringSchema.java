@@ -5,31 +5,19 @@ import static org.apache.spark.sql.functions.expr;
 
 import io.mambaspark.engine.score.Windows;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
-import java.util.Set;
 import org.apache.spark.sql.Column;
-import org.apache.spark.sql.types.ArrayType;
-import org.apache.spark.sql.types.AtomicType;
-import org.apache.spark.sql.types.DataType;
-import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.Metadata;
 import org.apache.spark.sql.types.MetadataBuilder;
-import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * The columns that go into a partition and those that come out of it.
+ * The columns that go into a partition of {@code score} and those that come out of it.
  *
- * @param document the columns that a document is read from
- * @param text whether they hold text, not tokens
- * @param kept the input columns that are carried over
+ * @param rows what is read of the input
  * @param scores the columns that are added, as {@link ScoreColumn}s
  */
-record ScoringSchema(
-    DocumentColumns document, boolean text, List<StructField> kept, List<ScoreColumn> scores) {
+record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
 
   /** A column that scoring adds: its property in {@link ScoredRow}, and its unit. */
   enum ScoreColumn {
@@ -95,107 +83,10 @@ record ScoringSchema(
 
   /** Throws {@link Refusal} where the input lacks a column or a name would stand twice. */
   static ScoringSchema of(StructType input, ScoreOptions options) {
-    DocumentColumns document = options.columns();
-    boolean text = isText(input, document);
-    List<StructField> kept = new ArrayList<>();
-    if (options.keepColumns() == null) {
-      // A text is worth keeping beside its score, the tokens made of one are not.
-      List<String> left =
-          text
-              ? document.all().subList(document.content().size(), document.all().size())
-              : document.all();
-      for (StructField field : input.fields()) {
-        if (!left.contains(field.name())) {
-          kept.add(field);
-        }
-      }
-    } else {
-      for (String name : options.keepColumns()) {
-        kept.add(field(input, name, "--keep-columns"));
-      }
-    }
-    List<ScoreColumn> scores = scoreColumns(options, text);
-    Set<String> names = new HashSet<>();
-    for (StructField field : kept) {
-      if (!names.add(field.name().toLowerCase(Locale.ROOT))) {
-        throw Refusal.wrongUsage("Column %s is kept twice; see --keep-columns", field.name());
-      }
-    }
-    for (ScoreColumn score : scores) {
-      if (names.contains(score.column)) {
-        throw Refusal.wrongUsage(
-            "Kept column %s has the name of a score column; leave it out with --keep-columns or"
-                + " rename it",
-            score.column);
-      }
-    }
-    return new ScoringSchema(document, text, List.copyOf(kept), scores);
-  }
-
-  private static StructField field(StructType input, String name, String option) {
-    return Arrays.stream(input.fields())
-        .filter(f -> f.name().equals(name))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                Refusal.because(
-                    "Column %s (%s) is not in the input; its columns are %s",
-                    name, option, String.join(", ", input.fieldNames())));
-  }
-
-  /** Whether the columns hold text; refuses what is neither text nor tokens. */
-  private static boolean isText(StructType input, DocumentColumns document) {
-    for (String column : document.all()) {
-      StructField field = field(input, column, document.option(column));
-      if (!document.content().contains(column)) {
-        check(field, isCount(field.dataType()), "bigint, int or smallint");
-      } else if (document.text() != null) {
-        check(field, isText(field.dataType()), "string or binary");
-      } else if (document.tokens() != null) {
-        check(field, isTokens(field.dataType()), TOKEN_TYPES);
-      } else {
-        boolean either = isText(field.dataType()) || isTokens(field.dataType());
-        check(field, either, "string, binary, " + TOKEN_TYPES);
-      }
-    }
-    if (!document.isPair()) {
-      return document.text() != null;
-    }
-    StructField context = field(input, document.context(), "--context-column");
-    StructField continuation = field(input, document.continuation(), "--continuation-column");
-    boolean text = isText(context.dataType());
-    if (text != isText(continuation.dataType())) {
-      throw Refusal.because(
-          "Column %s is %s and column %s is %s; expected two texts or two lists of tokens",
-          context.name(),
-          context.dataType().catalogString(),
-          continuation.name(),
-          continuation.dataType().catalogString());
-    }
-    return text;
-  }
-
-  private static final String TOKEN_TYPES = "array<int>, array<bigint> or array<smallint>";
-
-  private static void check(StructField field, boolean good, String expected) {
-    if (!good) {
-      throw Refusal.because(
-          "Column %s is %s; expected %s", field.name(), field.dataType().catalogString(), expected);
-    }
-  }
-
-  private static boolean isText(DataType type) {
-    return type.equals(DataTypes.StringType) || type.equals(DataTypes.BinaryType);
-  }
-
-  private static boolean isTokens(DataType type) {
-    return type instanceof ArrayType array && isCount(array.elementType());
-  }
-
-  private static boolean isCount(DataType type) {
-    return type.equals(DataTypes.IntegerType)
-        || type.equals(DataTypes.LongType)
-        || type.equals(DataTypes.ShortType);
+    RowSchema rows = RowSchema.of(input, options.columns(), options.keepColumns());
+    List<ScoreColumn> scores = scoreColumns(options, rows.text());
+    scores.forEach(score -> rows.checkFree(score.column));
+    return new ScoringSchema(rows, scores);
   }
 
   private static List<ScoreColumn> scoreColumns(ScoreOptions options, boolean text) {
@@ -244,49 +135,9 @@ record ScoringSchema(
     return columns;
   }
 
-  /** The columns that a partition reads: those of the document first, then the kept ones. */
-  Column[] input() {
-    List<Column> columns = new ArrayList<>();
-    for (String column : document.all()) {
-      boolean content = document.content().contains(column);
-      // Bytes, because a string comes with what is not UTF-8 replaced.
-      Column read =
-          !content
-              ? quoted(column).cast("bigint")
-              : text ? quoted(column).cast("binary") : quoted(column);
-      columns.add(read.as("d" + columns.size()));
-    }
-    for (int i = 0; i < kept.size(); i++) {
-      Column column = quoted(kept.get(i).name());
-      columns.add(Opaque.pack(column, kept.get(i).dataType()).as(keptName(i)));
-    }
-    return columns.toArray(Column[]::new);
-  }
-
-  /** The kept columns as they travel: numbered, so that no name needs quoting. */
-  StructType keptStruct() {
-    StructType struct = new StructType();
-    for (int i = 0; i < kept.size(); i++) {
-      StructField field = kept.get(i);
-      struct = struct.add(keptName(i), Opaque.packed(field.dataType()), field.nullable());
-    }
-    return struct;
-  }
-
-  /** The kept columns from the pair (kept columns, a row of results) that a partition makes. */
-  List<Column> keptOutput() {
-    List<Column> columns = new ArrayList<>();
-    for (int i = 0; i < kept.size(); i++) {
-      StructField field = kept.get(i);
-      Column column = Opaque.unpack(col("_1").getField(keptName(i)), field.dataType());
-      columns.add(column.as(field.name(), field.metadata()));
-    }
-    return columns;
-  }
-
   /** The output from the pair (kept columns, {@link ScoredRow}) that a partition makes. */
   Column[] output() {
-    List<Column> columns = keptOutput();
+    List<Column> columns = rows.keptOutput();
     for (ScoreColumn score : scores) {
       Metadata comment = new MetadataBuilder().putString("comment", score.comment).build();
       Column value =
@@ -298,53 +149,5 @@ record ScoringSchema(
       columns.add(value.as(score.column, comment));
     }
     return columns.toArray(Column[]::new);
-  }
-
-  /** The kept columns by their own names, as they come in. */
-  StructType keptAsRead() {
-    return new StructType(kept.toArray(StructField[]::new));
-  }
-
-  /** Refuses columns that are not kept. */
-  void checkKept(List<String> columns, String option) {
-    for (String column : columns) {
-      if (!keptNames().contains(column)) {
-        throw Refusal.because(
-            "Column %s (%s) is not among the kept ones: %s",
-            column, option, kept.isEmpty() ? "none" : String.join(", ", keptNames()));
-      }
-    }
-  }
-
-  /** Refuses a kept column that has the name of one that is added. */
-  void checkFree(String added) {
-    if (keptNames().stream().anyMatch(added::equalsIgnoreCase)) {
-      throw Refusal.wrongUsage(
-          "Kept column %s has the name of a score column; leave it out with --keep-columns or"
-              + " rename it",
-          added);
-    }
-  }
-
-  /** The kept columns that can be shown in a line: ids, names, the text. */
-  List<String> showable() {
-    return kept.stream()
-        .filter(field -> field.dataType() instanceof AtomicType)
-        .filter(field -> !field.dataType().equals(DataTypes.BinaryType))
-        .map(StructField::name)
-        .toList();
-  }
-
-  List<String> keptNames() {
-    return kept.stream().map(StructField::name).toList();
-  }
-
-  private static String keptName(int i) {
-    return "c" + i;
-  }
-
-  /** A column by its name, whatever is in the name. */
-  static Column quoted(String name) {
-    return col("`" + name.replace("`", "``") + "`");
   }
 }

@@ -77,7 +77,8 @@ final class TokenizeJob {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     Dataset<Row> input = Input.read(spark, options);
     Input.checkApart(input, options, context.hadoopConfiguration());
-    ScoringSchema schema = ScoringSchema.of(input.schema(), options.scoring());
+    RowSchema schema =
+        RowSchema.of(input.schema(), options.scoring().columns(), options.scoring().keepColumns());
     List<String> kept =
         schema.keptNames().stream()
             .filter(
@@ -123,8 +124,8 @@ final class TokenizeJob {
     // Spark would call it once for each field that is taken of it, if it thought that it may.
     UserDefinedFunction once = udf(encode, RESULT).asNondeterministic();
     List<Column> columns = new ArrayList<>();
-    kept.forEach(column -> columns.add(ScoringSchema.quoted(column)));
-    Column encoded = once.apply(ScoringSchema.quoted(text).cast("binary")).as("mamba_tokens");
+    kept.forEach(column -> columns.add(RowSchema.quoted(column)));
+    Column encoded = once.apply(RowSchema.quoted(text).cast("binary")).as("mamba_tokens");
     List<Column> with = new ArrayList<>(columns);
     with.add(encoded);
     for (StructField field : RESULT.fields()) {

@@ -147,7 +147,7 @@ final class UnitRun {
     settings.put("the columns of the document", String.join(", ", scoring.columns().named()));
     settings.put(
         "the kept columns",
-        schema.kept().stream()
+        schema.rows().kept().stream()
             .map(field -> field.name() + " " + field.dataType().catalogString())
             .collect(Collectors.joining(", ")));
     settings.put("--emit", scoring.emit().toString());

@@ -53,14 +53,19 @@ final class DryRun {
     }
     if (footers.isPresent()) {
       Footers known = footers.get();
-      String bound = options.limit() > 0 || options.scoring().maxTokens() > 0 ? "at most " : "";
-      line(out, "rows", bound + number(known.rows()));
+      String rowBound = options.limit() > 0 || options.scoring().maxTokens() > 0 ? "at most " : "";
+      String bound = schema.rows().text() ? "about " : rowBound;
+      line(out, "rows", rowBound + number(known.rows()));
       line(out, "tokens", bound + number(known.tokens()));
       if (speed > 0) {
         line(
             out,
             "time",
-            bound + String.format(Locale.ROOT, "%.3f hours", known.tokens() / speed / 3600));
+            bound
+                + String.format(
+                    Locale.ROOT,
+                    "%.3f hours",
+                    known.tokens() * options.scoring().windows().runs() / speed / 3600));
       }
       line(
           out,

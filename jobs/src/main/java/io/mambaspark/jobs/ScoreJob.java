@@ -120,6 +120,10 @@ public final class ScoreJob {
         schema.rows().checkFree(Buckets.COLUMN);
       }
       this.tokenizer = tokenizer.orElseGet(this::tokenizerOfPairs);
+      if (this.tokenizer != null) {
+        // Only the library finds all that may be wrong with it, or with this machine.
+        this.tokenizer.tokenizer(DocumentReader.localFolder());
+      }
       this.progress = spark.sparkContext().longAccumulator("tokens");
     }
 

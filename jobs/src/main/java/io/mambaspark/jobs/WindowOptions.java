@@ -76,6 +76,11 @@ public record WindowOptions(Policy policy, int tokens, int stride) {
     return option(policy);
   }
 
+  /** How often a token is run, in a long document. */
+  double runs() {
+    return policy == Policy.STRIDED ? (double) tokens / stride : 1;
+  }
+
   /** For the summary and the ledger. */
   Map<String, Object> described() {
     Map<String, Object> described = new LinkedHashMap<>();

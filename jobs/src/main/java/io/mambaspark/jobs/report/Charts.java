@@ -128,15 +128,20 @@ final class Charts {
 
   /** Perplexity by the place of a token; at least two places with tokens. */
   static String positions(List<Position> positions, int width, String label) {
-    // The first place is 0 or 1 and has a logarithm of neither: it stands at 1.
-    List<Double> x = at(positions, position -> log2(Math.max(1, position.firstPosition())));
+    List<Double> x =
+        at(
+            positions,
+            position ->
+                position.firstPosition() == 0
+                    ? Ticks.LOG2_OF_ZERO
+                    : log2(position.firstPosition()));
     List<Double> y = at(positions, position -> position.nll() / position.tokens() / Math.log(10));
     double low = y.stream().mapToDouble(v -> v).min().orElseThrow();
     double high = y.stream().mapToDouble(v -> v).max().orElseThrow();
     Chart chart =
         lengths(
             new Chart(width, width > NARROW ? 280 : 240),
-            "place of the token in its document",
+            "position of the token in its document, from 0",
             x,
             width);
     return line(vertical(chart, low, high), x, y).svg(label);
@@ -145,7 +150,7 @@ final class Charts {
   private static Chart lengths(Chart chart, String name, List<Double> x, int width) {
     double low = x.get(0);
     double high = x.get(x.size() - 1);
-    return chart.x(name, Ticks.log2((int) low, (int) Math.ceil(high), width / 75), low, high);
+    return chart.x(name, Ticks.log2((int) low, (int) Math.ceil(high), width / 68), low, high);
   }
 
   /** An axis of logarithms that are not too close together. */

@@ -10,6 +10,8 @@ import java.util.stream.IntStream;
  * @param at places on the axis, in what is drawn (a logarithm on a logarithmic axis)
  */
 record Ticks(List<Double> at, List<String> labels) {
+  /** Where 0 stands on an axis of powers of two: as far before 1 as 1 is before 2. */
+  static final int LOG2_OF_ZERO = -1;
 
   /** Round numbers from 0 to a maximum. */
   static Ticks linear(double max, int most) {
@@ -90,6 +92,9 @@ record Ticks(List<Double> at, List<String> labels) {
 
   /** Powers of two by name: 512, 4 Ki. */
   private static String binary(int exponent) {
+    if (exponent == LOG2_OF_ZERO) {
+      return "0";
+    }
     String[] units = {"", " Ki", " Mi", " Gi", " Ti", " Pi", " Ei"};
     // Up to four digits a number is easier to read in full.
     int unit = exponent < 14 ? 0 : exponent / 10;

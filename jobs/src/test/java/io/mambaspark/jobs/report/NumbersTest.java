@@ -42,6 +42,8 @@ class NumbersTest {
     assertThat(Ticks.log10(Math.log10(41), Math.log10(44.5), 6).labels())
         .containsExactly("41", "42", "43", "44");
     assertThat(Ticks.log2(0, 14, 5).labels()).containsExactly("1", "8", "64", "512", "4,096");
+    assertThat(Ticks.log2(Ticks.LOG2_OF_ZERO, 3, 9).labels())
+        .containsExactly("0", "1", "2", "4", "8");
   }
 
   @Test

@@ -88,7 +88,7 @@ final class SampleReport {
     List<Position> positions = new ArrayList<>();
     for (int p = 0; p < 13; p++) {
       double perplexity = 38 + 300.0 / Math.pow(1 << p, 0.45);
-      positions.add(new Position(p == 0 ? 0 : 1L << p, 1000, 1000 * Math.log(perplexity)));
+      positions.add(new Position(p == 0 ? 0 : 1L << (p - 1), 1000, 1000 * Math.log(perplexity)));
     }
     List<TaskTime> times = new ArrayList<>();
     double[] free = new double[8];

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Opens reports of made-up runs in headless Chromium, wide and narrow, light and dark, and looks for
-# charts that do not show, requests and complaints. Pages and pictures lie in jobs/target/report.
+# Opens reports of made-up runs, and those given as arguments, in headless Chromium, wide and narrow,
+# light and dark, and looks for charts that do not show, requests and complaints. Pages and pictures
+# lie in jobs/target/report.
 #
 # Needs JDK 17, Maven and Chromium; where that is missing root gets it by apt-get.
 set -euo pipefail
@@ -18,4 +19,6 @@ if [[ -z $found ]]; then
   apt-get -qq update >&2
   DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >&2
 fi
-mvn -B -ntp -f "$root/pom.xml" -Pchromium test
+pages=
+for page in "$@"; do pages=${pages:+$pages:}$(realpath "$page"); done
+mvn -B -ntp -f "$root/pom.xml" -Pchromium "-Dmambaspark.reports=$pages" test

@@ -3,6 +3,7 @@ package io.mambaspark.jobs.report;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -63,11 +64,20 @@ class ReportInChromiumTest {
     for (Map.Entry<String, ReportData> sample : samples.entrySet()) {
       Path page = FOLDER.resolve(sample.getKey() + ".html");
       Files.writeString(page, Report.html(sample.getValue()));
-      for (int width : new int[] {1280, 390}) {
-        for (boolean dark : new boolean[] {false, true}) {
-          String name = sample.getKey() + "-" + width + (dark ? "-dark" : "-light");
-          look(page, name, width, dark, sample.getValue().distributions() != null);
-        }
+      look(page, sample.getValue().distributions() != null);
+    }
+    for (String page : System.getProperty("mambaspark.reports", "").split(File.pathSeparator)) {
+      if (!page.isEmpty()) {
+        look(Path.of(page), true);
+      }
+    }
+  }
+
+  private static void look(Path page, boolean charts) throws Exception {
+    String name = page.getFileName().toString().replace(".html", "");
+    for (int width : new int[] {1280, 390}) {
+      for (boolean dark : new boolean[] {false, true}) {
+        look(page, name + "-" + width + (dark ? "-dark" : "-light"), width, dark, charts);
       }
     }
   }

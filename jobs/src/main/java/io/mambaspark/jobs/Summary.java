@@ -323,7 +323,7 @@ record Summary(
     }
     Versions.all().forEach((name, value) -> versions.put(name, String.valueOf(value)));
     return new ReportData(
-        "Perplexity by " + model.get("path"),
+        title(),
         headlines,
         findings.distributions(),
         groups,
@@ -338,6 +338,16 @@ record Summary(
         shownOptions,
         versions,
         notes());
+  }
+
+  private String title() {
+    String input =
+        options.inputTable() != null
+            ? options.inputTable()
+            : options.input().size() == 1
+                ? HadoopFiles.redacted(options.input().get(0))
+                : "%,d inputs".formatted(options.input().size());
+    return options.demo() ? "Perplexity of the demo" : "Perplexity of " + input;
   }
 
   private ReportData.GroupRow row(String name, Totals totals) {

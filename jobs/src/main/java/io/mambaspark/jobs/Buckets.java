@@ -123,8 +123,23 @@ record Buckets(Map<String, Double> percents) {
     return thresholds;
   }
 
-  /** Reads thresholds that an earlier run has found: its summary, or its output's folder. */
+  /** As {@link #found}, for use by another run: there must be some. */
   static Map<String, Double> thresholds(String file, Configuration configuration) {
+    Map<String, Double> thresholds = found(file, configuration);
+    if (thresholds.isEmpty()) {
+      throw Refusal.because(
+          "Cannot use the thresholds of %s: there are none, as no document of that run had a"
+              + " perplexity",
+          file);
+    }
+    return thresholds;
+  }
+
+  /**
+   * Reads thresholds that an earlier run has found: its summary, or its output's folder. None where
+   * none of its documents had a perplexity.
+   */
+  static Map<String, Double> found(String file, Configuration configuration) {
     Path path = HadoopFiles.qualified(file, configuration);
     try {
       FileSystem files = path.getFileSystem(configuration);
@@ -147,7 +162,7 @@ record Buckets(Map<String, Double> percents) {
         before = json.get(name).asDouble();
         thresholds.put(name, before);
       }
-      if (thresholds.isEmpty()) {
+      if (!json.isObject()) {
         throw Refusal.because(
             "%s has no %s; expected the summary of a run with --bucket", file, THRESHOLDS);
       }

@@ -192,6 +192,10 @@ public final class ScoreJob {
     private Summary byUnits(UnitRun run, ModelDelivery model, Broadcast<TokenizerFile> sent) {
       long start = System.nanoTime();
       List<Unit> missing = run.missing();
+      // Of what is written: there may be no file to read it from.
+      StructType columns =
+          Scoring.score(input, options.scoring(), source.checkpoint().config(), model, sent, null)
+              .schema();
       if (missing.isEmpty()) {
         run.begin();
       } else {
@@ -222,32 +226,34 @@ public final class ScoreJob {
       double seconds = seconds(start);
       if (output.hasSecondPass()) {
         run.end();
-        Dataset<Row> scores = spark.read().parquet(output.scores().toString());
+        Dataset<Row> scores = written(output.scores(), columns);
         Map<String, Double> thresholds = thresholds(scores, result.totals());
         return output.write(
             Buckets.add(scores, thresholds),
-            folder -> summary(run, result, folder, thresholds, seconds),
+            folder -> summary(run, result, columns, folder, thresholds, seconds),
             Summary::toJson);
       }
       Map<String, Double> thresholds =
           options.buckets() == null
               ? givenThresholds
-              : Buckets.thresholds(output.path().toString(), files);
+              : Buckets.found(output.path().toString(), files);
       if (missing.isEmpty() && output.isWhole()) {
-        return summary(run, result, output.path(), thresholds, seconds);
+        return summary(run, result, columns, output.path(), thresholds, seconds);
       }
       run.end();
       return output.finish(
-          () -> summary(run, result, output.target(), thresholds, seconds), Summary::toJson);
+          () -> summary(run, result, columns, output.target(), thresholds, seconds),
+          Summary::toJson);
     }
 
     private Summary summary(
         UnitRun run,
         UnitRun.Result result,
+        StructType columns,
         Path folder,
         Map<String, Double> thresholds,
         double seconds) {
-      Dataset<Row> written = spark.read().parquet(folder.toString());
+      Dataset<Row> written = written(folder, columns);
       return new Summary(
           output.run(),
           run.units(),
@@ -361,7 +367,7 @@ public final class ScoreJob {
     private Dataset<Row> written(Path folder, StructType schemaOfRows) {
       StructType nullable = new StructType();
       for (StructField field : schemaOfRows.fields()) {
-        nullable = nullable.add(field.name(), field.dataType(), true);
+        nullable = nullable.add(field.name(), field.dataType(), true, field.metadata());
       }
       return spark.read().schema(nullable).format(options.outputFormat()).load(folder.toString());
     }

@@ -146,7 +146,14 @@ final class Output {
     boolean there = files.exists(path) && !isLeftover(path, files);
     if (there && !options.overwrite()) {
       Optional<Ledger.Run> finished = new Ledger(path, configuration).run();
-      if (!options.resume() || finished.isEmpty() || !files.exists(new Path(path, SUMMARY))) {
+      boolean whole = files.exists(new Path(path, SUMMARY));
+      if (options.resume() && finished.isPresent() && !whole) {
+        throw Refusal.because(
+            "Cannot resume output %s: it was begun without --bucket; go on without it, or choose"
+                + " another output",
+            options.output());
+      }
+      if (!options.resume() || finished.isEmpty()) {
         throw existing(options, false, true);
       }
       return new Output(
@@ -353,6 +360,18 @@ final class Output {
   /** Whether a second pass makes the output from the scores. */
   boolean hasSecondPass() {
     return !scores.equals(target);
+  }
+
+  /**
+   * Whether a start that goes on with this run needs {@code --overwrite}, as something is there.
+   */
+  boolean resumesOverAnother() {
+    try {
+      return replaces() && (!hasSecondPass() || files.exists(path));
+    } catch (IOException e) {
+      LOG.debug("Cannot tell whether {} is there", path, e);
+      return false;
+    }
   }
 
   /** Names this run among those that write to the same place; a resumed one keeps its name. */

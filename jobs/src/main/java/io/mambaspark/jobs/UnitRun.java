@@ -309,7 +309,7 @@ final class UnitRun {
           done,
           units.size(),
           output.scores(),
-          output.hasSecondPass() || output.target().equals(output.path()) ? "" : " --overwrite");
+          output.resumesOverAnother() ? " --overwrite" : "");
     }
   }
 

@@ -260,7 +260,8 @@ record Summary(
       out.printf(
           Locale.ROOT,
           "  %-24s %,10d %,12d %18s %12s%n",
-          String.join(" · ", group.key()),
+          // A value may have line breaks.
+          String.join(" · ", group.key()).replaceAll("[\\s\\p{Cntrl}]+", " ").strip(),
           group.totals().rows(),
           group.totals().tokens(),
           shown(group.totals().corpusPerplexity()),

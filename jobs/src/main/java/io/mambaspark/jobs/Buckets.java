@@ -9,6 +9,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mambaspark.jobs.ScoringSchema.ScoreColumn;
+import io.mambaspark.jobs.report.Distributions;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -39,9 +40,6 @@ record Buckets(Map<String, Double> percents) {
 
   /** In the summary; {@link #thresholds} reads it there. */
   static final String THRESHOLDS = "bucket_thresholds";
-
-  /** Documents up to which percentiles are exact. */
-  private static final long EXACT = 100_000;
 
   /** Parses {@code head:30,middle:60}. */
   static Buckets parse(String list) {
@@ -82,7 +80,7 @@ record Buckets(Map<String, Double> percents) {
   }
 
   private static String plain(double number) {
-    return new BigDecimal(number).stripTrailingZeros().toPlainString();
+    return BigDecimal.valueOf(number).stripTrailingZeros().toPlainString();
   }
 
   /** The list that {@link #parse} reads. */
@@ -108,7 +106,7 @@ record Buckets(Map<String, Double> percents) {
             .map(percent -> String.format(Locale.ROOT, "%.10fD", percent / 100))
             .collect(Collectors.joining(", ", "array(", ")"));
     String percentiles =
-        documents <= EXACT
+        documents <= Distributions.MAX_EXACT
             ? "percentile(%s, %s)".formatted(perplexity, shares)
             : "percentile_approx(%s, %s, 10000)".formatted(perplexity, shares);
     Row row = scored.agg(expr(percentiles)).first();
@@ -123,8 +121,23 @@ record Buckets(Map<String, Double> percents) {
     return thresholds;
   }
 
-  /** Reads thresholds that an earlier run has found: its summary, or its output's folder. */
+  /** As {@link #found}, for use by another run: there must be some. */
   static Map<String, Double> thresholds(String file, Configuration configuration) {
+    Map<String, Double> thresholds = found(file, configuration);
+    if (thresholds.isEmpty()) {
+      throw Refusal.because(
+          "Cannot use the thresholds of %s: there are none, as no document of that run had a"
+              + " perplexity",
+          file);
+    }
+    return thresholds;
+  }
+
+  /**
+   * Reads thresholds that an earlier run has found: its summary, or its output's folder. None where
+   * none of its documents had a perplexity.
+   */
+  static Map<String, Double> found(String file, Configuration configuration) {
     Path path = HadoopFiles.qualified(file, configuration);
     try {
       FileSystem files = path.getFileSystem(configuration);
@@ -147,7 +160,7 @@ record Buckets(Map<String, Double> percents) {
         before = json.get(name).asDouble();
         thresholds.put(name, before);
       }
-      if (thresholds.isEmpty()) {
+      if (!json.isObject()) {
         throw Refusal.because(
             "%s has no %s; expected the summary of a run with --bucket", file, THRESHOLDS);
       }

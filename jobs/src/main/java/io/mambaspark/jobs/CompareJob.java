@@ -1,8 +1,5 @@
 package io.mambaspark.jobs;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.jobs.text.TokenizerFile;
 import java.io.PrintWriter;
@@ -66,6 +63,7 @@ final class CompareJob {
                 ? Optional.empty()
                 : Optional.of(TokenizerSource.open(options.tokenizer(), source, files)));
         source.checkpoint().fingerprint();
+        source.warnIfRounded(options.weights());
       }
       return Session.during(
           "compare",
@@ -92,6 +90,11 @@ final class CompareJob {
             .get(0)
             .map(TokenizerFile::fingerprint)
             .equals(tokenizers.get(1).map(TokenizerFile::fingerprint));
+    if (!sameTokens && options.scoring().maxTokens() > 0) {
+      throw Refusal.wrongUsage(
+          "--max-tokens cuts a text at other places for models with tokenizers of their own; cut the"
+              + " texts instead");
+    }
     List<CompareColumn> columns = columns(schema, sameTokens);
     columns.forEach(column -> schema.checkFree(column.column()));
     List<Broadcast<TokenizerFile>> sent = new ArrayList<>();
@@ -132,7 +135,7 @@ final class CompareJob {
                   return summary(
                       spark, folder.toString(), compared.schema(), output.run(), models, seconds);
                 },
-                CompareJob::json);
+                Summary::indented);
         print(summary, output);
         return (Long) summary.get("error_documents");
       } finally {
@@ -227,7 +230,9 @@ final class CompareJob {
       for (Object group : list.subList(0, Math.min(20, list.size()))) {
         Map<?, ?> numbers = (Map<?, ?>) group;
         out.println();
-        out.println("  " + ((Map<?, ?>) numbers.get("group")));
+        List<String> key =
+            ((Map<?, ?>) numbers.get("group")).values().stream().map(String::valueOf).toList();
+        out.println("  " + new Groups.Group<>(key, null).name());
         printNumbers(numbers, "    ");
       }
       out.println();
@@ -248,17 +253,6 @@ final class CompareJob {
             String.format(
                 Locale.ROOT, "%s%-26s%s", indent, name.toString().replace('_', ' '), shown));
       }
-    }
-  }
-
-  private static String json(Map<String, Object> summary) {
-    try {
-      return new ObjectMapper()
-              .enable(SerializationFeature.INDENT_OUTPUT)
-              .writeValueAsString(summary)
-          + "\n";
-    } catch (JsonProcessingException e) {
-      throw new IllegalStateException(e);
     }
   }
 }

@@ -73,7 +73,7 @@ final class ComparedTotals implements Serializable {
               ? col(column.column())
               : org.apache.spark.sql.functions.lit(null));
     }
-    groupBy.forEach(column -> columns.add(Distributions.text(column)));
+    groupBy.forEach(column -> columns.add(Distributions.group(column)));
     return Groups.of(
         written.select(columns.toArray(Column[]::new)),
         groupBy.size(),
@@ -147,10 +147,6 @@ final class ComparedTotals implements Serializable {
 
   long rows() {
     return rows;
-  }
-
-  long errors() {
-    return errors;
   }
 
   /** Every number by its name; null where it is not known. */

@@ -19,7 +19,8 @@ import org.apache.spark.sql.Row;
  * DocumentColumns#all}, texts as binary, counts as bigint.
  *
  * @param prefix the id put in front of every document, or {@link ScoreOptions#NO_PREFIX}
- * @param emptyContext the id that stands for an empty context; used for pairs only
+ * @param emptyContext the id that stands for an empty context, or {@link ScoreOptions#NO_PREFIX};
+ *     used for pairs only
  * @param maxTokens 0 for no limit. Only tokens within the limit are looked at: a bad id beyond it
  *     is dropped with the rest
  * @param tokenizer of texts; null where the columns hold tokens
@@ -39,20 +40,13 @@ record DocumentReader(
    *
    * @param tokens with the prefix; empty if there is an error
    * @param context how many of them are given, at least 1
-   * @param own how many of them are the document's own
    * @param truncated whether tokens were dropped
    * @param bytes UTF-8 bytes of the document, of a pair's continuation; null if not known
    * @param words its words, alike
    * @param error null when all is well
    */
   record Document(
-      int[] tokens,
-      int context,
-      int own,
-      boolean truncated,
-      Long bytes,
-      Long words,
-      String error) {}
+      int[] tokens, int context, boolean truncated, Long bytes, Long words, String error) {}
 
   /** Ids, or why there are none. */
   private record Ids(int[] ids, boolean truncated, String error) {}
@@ -88,7 +82,7 @@ record DocumentReader(
         if (text.error != null) {
           return refused(false, text.error);
         }
-        ids = limited(text.text == null ? new int[0] : texts.encode(text.text));
+        ids = encoded(text.text);
         bytes = bytes(row, 0);
         words = words(text.text);
       }
@@ -105,7 +99,6 @@ record DocumentReader(
       return new Document(
           tokens,
           1,
-          ids.ids.length,
           ids.truncated,
           count(row, columns.byteCount(), bytes),
           count(row, columns.wordCount(), words),
@@ -127,11 +120,15 @@ record DocumentReader(
         if (given.error != null || scored.error != null) {
           return refused(false, given.error != null ? given.error : scored.error);
         }
-        PairEncoding.EncodedPair encoded =
-            pairs.encode(
-                given.text == null ? "" : given.text, scored.text == null ? "" : scored.text);
-        context = new Ids(encoded.context(), false, null);
-        continuation = new Ids(encoded.continuation(), false, null);
+        try {
+          PairEncoding.EncodedPair encoded =
+              pairs.encode(
+                  given.text == null ? "" : given.text, scored.text == null ? "" : scored.text);
+          context = new Ids(encoded.context(), false, null);
+          continuation = new Ids(encoded.continuation(), false, null);
+        } catch (Refusal e) {
+          return refused(false, RowError.notTokenized(e.getMessage()));
+        }
         bytes = bytes(row, 1);
         words = words(scored.text);
       }
@@ -143,6 +140,9 @@ record DocumentReader(
         return refused(false, error);
       }
       int first = context.ids.length == 0 ? emptyContext : prefix;
+      if (context.ids.length == 0 && first == ScoreOptions.NO_PREFIX) {
+        return refused(false, RowError.emptyContext());
+      }
       int from = first == ScoreOptions.NO_PREFIX ? 0 : 1;
       int given = from + context.ids.length;
       int[] tokens = new int[given + continuation.ids.length];
@@ -154,14 +154,19 @@ record DocumentReader(
       return new Document(
           tokens,
           given,
-          continuation.ids.length,
           false,
           count(row, columns.byteCount(), bytes),
           count(row, columns.wordCount(), words),
           null);
     }
 
-    private Ids limited(int[] ids) {
+    private Ids encoded(String text) {
+      int[] ids;
+      try {
+        ids = text == null ? new int[0] : texts.encode(text);
+      } catch (Refusal e) {
+        return new Ids(null, false, RowError.notTokenized(e.getMessage()));
+      }
       boolean truncated = maxTokens > 0 && ids.length > maxTokens;
       return new Ids(truncated ? java.util.Arrays.copyOf(ids, maxTokens) : ids, truncated, null);
     }
@@ -227,7 +232,7 @@ record DocumentReader(
     }
 
     private static Document refused(boolean truncated, String error) {
-      return new Document(new int[0], 1, 0, truncated, null, null, error);
+      return new Document(new int[0], 1, truncated, null, null, error);
     }
   }
 

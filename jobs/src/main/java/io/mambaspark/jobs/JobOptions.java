@@ -1,6 +1,7 @@
 package io.mambaspark.jobs;
 
 import io.mambaspark.engine.kernel.WeightFormat;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -59,6 +60,11 @@ public record JobOptions(
   public JobOptions {
     input = List.copyOf(input);
     groupBy = List.copyOf(groupBy);
+    for (String column : groupBy) {
+      if (Collections.frequency(groupBy, column) > 1) {
+        throw Refusal.wrongUsage("--group-by names %s twice", column);
+      }
+    }
     // Spark does not mind capitals in the names of its sources; names of classes have them.
     String lowerCase = inputFormat.toLowerCase(Locale.ROOT);
     inputFormat = Input.FILE_FORMATS.contains(lowerCase) ? lowerCase : inputFormat;

@@ -54,7 +54,7 @@ record ModelMemory(
     }
     long driver = Runtime.getRuntime().maxMemory();
     SparkConf conf = context.getConf();
-    // See ScoreJob: pieces of Spark's own size do not fit the regions of the heap.
+    // See Session: pieces of Spark's own size do not fit the regions of the heap.
     boolean fitting = conf.contains("spark.broadcast.blockSize");
     return new ModelMemory(
         stored,

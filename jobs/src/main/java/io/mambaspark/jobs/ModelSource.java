@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mambaspark.engine.checkpoint.CheckpointException;
+import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -16,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -166,6 +168,16 @@ public final class ModelSource implements AutoCloseable {
     Path temporary = newFolder();
     temporaries.add(temporary);
     return temporary;
+  }
+
+  /** Warns of weights that are kept in fewer digits than the checkpoint has. */
+  void warnIfRounded(WeightFormat weights) {
+    if (checkpoint.rounds(weights)) {
+      LOG.warn(
+          "--weights {} rounds weights that {} holds in more digits",
+          weights.name().toLowerCase(Locale.ROOT),
+          name);
+    }
   }
 
   /** Open until this source is closed. */

@@ -150,7 +150,14 @@ final class Output {
     boolean there = files.exists(path) && !isLeftover(path, files);
     if (there && !options.overwrite()) {
       Optional<Ledger.Run> finished = new Ledger(path, configuration).run();
-      if (!options.resume() || finished.isEmpty() || !files.exists(new Path(path, SUMMARY))) {
+      boolean whole = files.exists(new Path(path, SUMMARY));
+      if (options.resume() && finished.isPresent() && !whole) {
+        throw Refusal.because(
+            "Cannot resume output %s: it was begun without --bucket; go on without it, or choose"
+                + " another output",
+            options.output());
+      }
+      if (!options.resume() || finished.isEmpty()) {
         throw existing(options, false, true);
       }
       return new Output(
@@ -281,6 +288,11 @@ final class Output {
     List<String> passes = runsBeside("scores", path, files);
     for (String run : passes) {
       Path scores = beside(path, "_scores-" + run);
+      Path made = beside(path, "_new-" + run);
+      if (!files.exists(path) && isWhole(run, made, files)) {
+        move(made, path, files);
+        LOG.warn("Finished output {}, which was cut off when it was whole", shown(path));
+      }
       if (isWhole(run, path, files)) {
         remove(scores, files);
       } else {
@@ -295,8 +307,8 @@ final class Output {
     }
     for (String run : runsBeside("new", path, files)) {
       Path fresh = beside(path, "_new-" + run);
-      if (passes.contains(run)) {
-        // Made again from the scores.
+      if (passes.contains(run) && !isWhole(run, fresh, files)) {
+        // Made again from the scores, or removed with them.
         continue;
       }
       LOG.warn(
@@ -359,6 +371,18 @@ final class Output {
     return !scores.equals(target);
   }
 
+  /**
+   * Whether a start that goes on with this run needs {@code --overwrite}, as something is there.
+   */
+  boolean resumesOverAnother() {
+    try {
+      return replaces() && (!hasSecondPass() || files.exists(path));
+    } catch (IOException e) {
+      LOG.debug("Cannot tell whether {} is there", path, e);
+      return false;
+    }
+  }
+
   /** Names this run among those that write to the same place; a resumed one keeps its name. */
   String run() {
     return run;
@@ -403,6 +427,7 @@ final class Output {
     } finally {
       if (!whole) {
         discard();
+        discardWithoutLedger();
       }
     }
     T summary = finish(() -> summarize.apply(target), toJson);
@@ -558,6 +583,13 @@ final class Output {
       }
     } catch (IOException e) {
       LOG.warn("The old output could not be removed from {}: {}", shown(old), Failures.oneLine(e));
+    }
+  }
+
+  /** Removes the scores of a first pass that nobody can go on with. */
+  void discardWithoutLedger() {
+    if (hasSecondPass() && ledger.run().isEmpty()) {
+      remove(scores, files);
     }
   }
 

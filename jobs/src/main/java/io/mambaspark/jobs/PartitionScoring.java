@@ -73,7 +73,7 @@ record PartitionScoring(
     ScoringMetrics.readDocument();
     Row kept = kept(row, reader.columns());
     DocumentReader.Document document = documents.read(row);
-    int count = document.tokens().length;
+    int count = document.tokens().length - document.context() + 1;
     String error = document.error();
     if (error == null && rowBytes(count) > MAX_ROW_BYTES) {
       error = RowError.tooLarge(count, rowBytes(count));

@@ -32,7 +32,6 @@ import org.slf4j.LoggerFactory;
 final class Progress {
   private static final Logger LOG = LoggerFactory.getLogger(Progress.class);
   private static final int LINE = 100;
-  private static final int MOST_SAMPLES = 1000;
 
   private final JavaSparkContext context;
   private final RunningTokens tokens;
@@ -42,9 +41,8 @@ final class Progress {
   private final ScheduledExecutorService clock;
   private final ProgressBar bar;
   private double share;
-  private final List<Timeline.Speed> samples = new ArrayList<>();
-  private long ticks;
-  private long every = 1;
+  private final Thinned<Timeline.Speed> samples = new Thinned<>();
+  private long most;
   private Timeline timeline;
 
   /**
@@ -72,25 +70,14 @@ final class Progress {
     clock.scheduleAtFixedRate(this::sample, 1, 1, TimeUnit.SECONDS);
   }
 
-  /** One a second; when there are many every second one is dropped, and half as many follow. */
   private void sample() {
-    if (ticks++ % every != 0) {
-      return;
-    }
-    addSample();
-    if (samples.size() == MOST_SAMPLES) {
-      for (int i = MOST_SAMPLES - 2; i >= 0; i -= 2) {
-        samples.remove(i);
-      }
-      every *= 2;
-    }
+    samples.add(now());
   }
 
-  private void addSample() {
+  private Timeline.Speed now() {
     // Retries and late heartbeats may take a little back; a curve that goes down says nothing.
-    long before = samples.isEmpty() ? 0 : samples.get(samples.size() - 1).tokens();
-    double seconds = (System.nanoTime() - start) / 1e9;
-    samples.add(new Timeline.Speed(seconds, Math.max(before, tokens.sum())));
+    most = Math.max(most, tokens.sum());
+    return new Timeline.Speed((System.nanoTime() - start) / 1e9, most);
   }
 
   private static Thread daemon(String name, Runnable work) {
@@ -229,8 +216,9 @@ final class Progress {
       LOG.debug("Listeners are behind; the last tasks may be missing in the report", e);
     }
     context.sc().removeSparkListener(tokens);
-    addSample();
-    timeline = new Timeline(List.copyOf(samples), tokens.ended());
+    List<Timeline.Speed> speed = new ArrayList<>(samples.values());
+    speed.add(now());
+    timeline = new Timeline(List.copyOf(speed), tokens.ended());
     if (bar != null) {
       bar.close();
     }

@@ -8,6 +8,7 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
@@ -43,20 +44,52 @@ final class ReportFile {
         throw Refusal.because(
             "Report %s exists and is none that mamba-spark has written; choose another", report);
       }
+      Path above = path.getParent();
+      while (above != null && !files.exists(above)) {
+        above = above.getParent();
+      }
+      if (above != null && !files.getFileStatus(above).isDirectory()) {
+        throw Refusal.because(
+            "Cannot use report %s: %s is a file", report, HadoopFiles.redacted(above.toString()));
+      }
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot use report %s: %s", report, Failures.oneLine(e));
     }
+    checkApart(HadoopFiles.canonical(path, configuration), options, configuration);
+    return Optional.of(new ReportFile(path, files));
+  }
+
+  /** Refuses a page among data, or where the output's folder will be. */
+  private static void checkApart(Path report, JobOptions options, Configuration configuration) {
     if (options.output() != null) {
-      Path output = HadoopFiles.qualified(options.output(), configuration);
-      if (HadoopFiles.within(
-          HadoopFiles.canonical(path, configuration),
-          HadoopFiles.canonical(output, configuration))) {
+      Path output =
+          HadoopFiles.canonical(
+              HadoopFiles.qualified(options.output(), configuration), configuration);
+      if (HadoopFiles.within(report, output)) {
+        throw inData(options.report(), "output", options.output());
+      }
+      if (HadoopFiles.within(output, report)) {
         throw Refusal.because(
-            "Report %s lies in output %s, where Spark would read it as data; choose a place beside",
-            report, options.output());
+            "Output %s lies in report %s, which is to be a file; choose a place beside",
+            options.output(), options.report());
       }
     }
-    return Optional.of(new ReportFile(path, files));
+    if (options.demo() || !Input.FILE_FORMATS.contains(options.inputFormat())) {
+      return;
+    }
+    for (String input : options.input()) {
+      for (FileStatus found : HadoopFiles.glob(input, configuration)) {
+        if (HadoopFiles.within(report, HadoopFiles.canonical(found.getPath(), configuration))) {
+          throw inData(options.report(), "input", input);
+        }
+      }
+    }
+  }
+
+  private static Refusal inData(String report, String what, String folder) {
+    return Refusal.because(
+        "Report %s lies in %s %s, where Spark would read it as data; choose a place beside",
+        report, what, folder);
   }
 
   /** A report may be replaced by another, and nothing else by one. */
@@ -79,7 +112,7 @@ final class ReportFile {
       if (!files.rename(part, path)) {
         throw new IOException("the file system refused the rename");
       }
-    } catch (IOException e) {
+    } catch (IOException | RuntimeException e) {
       throw Refusal.because(
           e, "Cannot write report %s: %s; the scores are whole", shown, Failures.oneLine(e));
     }

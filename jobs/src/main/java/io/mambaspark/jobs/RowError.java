@@ -8,8 +8,12 @@ enum RowError {
   NEGATIVE_ID("Token id -", "%s at position %d is negative; expected an id in [0, %d)"),
   ID_OUTSIDE_VOCABULARY("Token id ", "%d at position %d is outside [0, %d)"),
   INVALID_UTF8("Text is not UTF-8: ", "byte 0x%02X at offset %d of column %s"),
+  NOT_TOKENIZED("Text cannot be tokenized: ", "%s"),
+  EMPTY_CONTEXT(
+      "Context is empty", ", and the model names no bos or eos for its place; see --prefix-token"),
   NEGATIVE_COUNT("Count in column ", "%s is %d; expected at least 0"),
-  TOO_LARGE("Scores of ", "%d tokens take %d bytes, more than one row may; see --max-tokens"),
+  TOO_LARGE(
+      "Scores of ", "%d tokens take %d bytes, more than one row may; emit less, or cut documents"),
   NON_FINITE_SCORE("Score is not finite: ", "%s is %s");
 
   private final String start;
@@ -50,6 +54,14 @@ enum RowError {
 
   static String invalidUtf8(byte bad, int offset, String column) {
     return INVALID_UTF8.message(bad & 0xFF, offset, column);
+  }
+
+  static String notTokenized(String why) {
+    return NOT_TOKENIZED.message(why);
+  }
+
+  static String emptyContext() {
+    return EMPTY_CONTEXT.message();
   }
 
   static String negativeCount(String column, long count) {

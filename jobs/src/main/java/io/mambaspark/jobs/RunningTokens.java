@@ -3,7 +3,6 @@ package io.mambaspark.jobs;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.CopyOnWriteArrayList;
 import org.apache.spark.scheduler.AccumulableInfo;
 import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerExecutorMetricsUpdate;
@@ -20,7 +19,7 @@ final class RunningTokens extends SparkListener {
   private final LongAccumulator accumulator;
   private final long start = System.currentTimeMillis();
   private final Map<Long, Long> byTask = new ConcurrentHashMap<>();
-  private final List<Timeline.Task> ended = new CopyOnWriteArrayList<>();
+  private final Thinned<Timeline.Task> ended = new Thinned<>();
 
   RunningTokens(LongAccumulator accumulator) {
     this.accumulator = accumulator;
@@ -60,8 +59,8 @@ final class RunningTokens extends SparkListener {
     return (millis - start) / 1e3;
   }
 
-  /** The tasks that have ended since this listener was made. */
+  /** Tasks that have ended since this listener was made; of many some. */
   List<Timeline.Task> ended() {
-    return List.copyOf(ended);
+    return ended.values();
   }
 }

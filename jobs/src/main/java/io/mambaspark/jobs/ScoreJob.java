@@ -20,13 +20,9 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** Runs a scoring job from the model's files to the written scores. */
 public final class ScoreJob {
-  private static final Logger LOG = LoggerFactory.getLogger(ScoreJob.class);
-
   private final JobOptions options;
   private final PrintWriter out;
 
@@ -65,9 +61,7 @@ public final class ScoreJob {
               : Optional.of(TokenizerSource.open(options.tokenizer(), source, files));
       // Every weight is read here, and one that is not finite is found.
       source.checkpoint().fingerprint();
-      if (source.checkpoint().rounds(options.weights())) {
-        LOG.warn("--weights bf16 rounds weights that the checkpoint holds in more digits");
-      }
+      source.warnIfRounded(options.weights());
       return Session.during(
           "score",
           options.inputTable() != null,
@@ -189,13 +183,17 @@ public final class ScoreJob {
     private long target(UnitPlan units) {
       return options.targetUnitTokens() > 0
           ? options.targetUnitTokens()
-          : units.targetTokens(source.checkpoint().parameterCount(), context);
+          : units.targetTokens(options, source, context);
     }
 
     /** Unit by unit: each is there when it is done, and what is done stays. */
     private Summary byUnits(UnitRun run, ModelDelivery model, Broadcast<TokenizerFile> sent) {
       long start = System.nanoTime();
       List<Unit> missing = run.missing();
+      // Of what is written: there may be no file to read it from.
+      StructType columns =
+          Scoring.score(input, options.scoring(), source.checkpoint().config(), model, sent, null)
+              .schema();
       if (missing.isEmpty()) {
         run.begin();
       } else {
@@ -216,7 +214,7 @@ public final class ScoreJob {
                 model,
                 sent,
                 progress);
-        Progress shown = showProgress(OptionalLong.of(run.missingTokens()));
+        Progress shown = showProgress(OptionalLong.of(runs(run.missingTokens())));
         run.begin();
         try {
           run.write(withGivenBuckets(scored));
@@ -228,32 +226,34 @@ public final class ScoreJob {
       double seconds = seconds(start);
       if (output.hasSecondPass()) {
         run.end();
-        Dataset<Row> scores = spark.read().parquet(output.scores().toString());
+        Dataset<Row> scores = written(output.scores(), columns);
         Map<String, Double> thresholds = thresholds(scores, result.totals());
         return output.write(
             Buckets.add(scores, thresholds),
-            folder -> summary(run, result, folder, thresholds, seconds),
+            folder -> summary(run, result, columns, folder, thresholds, seconds),
             Summary::toJson);
       }
       Map<String, Double> thresholds =
           options.buckets() == null
               ? givenThresholds
-              : Buckets.thresholds(output.path().toString(), files);
+              : Buckets.found(output.path().toString(), files);
       if (missing.isEmpty() && output.isWhole()) {
-        return summary(run, result, output.path(), thresholds, seconds);
+        return summary(run, result, columns, output.path(), thresholds, seconds);
       }
       run.end();
       return output.finish(
-          () -> summary(run, result, output.target(), thresholds, seconds), Summary::toJson);
+          () -> summary(run, result, columns, output.target(), thresholds, seconds),
+          Summary::toJson);
     }
 
     private Summary summary(
         UnitRun run,
         UnitRun.Result result,
+        StructType columns,
         Path folder,
         Map<String, Double> thresholds,
         double seconds) {
-      Dataset<Row> written = spark.read().parquet(folder.toString());
+      Dataset<Row> written = written(folder, columns);
       return new Summary(
           output.run(),
           run.units(),
@@ -290,7 +290,13 @@ public final class ScoreJob {
           timeline = shown.stop();
           double seconds = seconds(start);
           Dataset<Row> scores = written(output.scores(), scored.schema());
-          Map<String, Double> thresholds = thresholds(scores, totals(scores));
+          Map<String, Double> thresholds;
+          try {
+            thresholds = thresholds(scores, totals(scores));
+          } catch (RuntimeException e) {
+            output.discardWithoutLedger();
+            throw e;
+          }
           Dataset<Row> parted = Buckets.add(scores, thresholds);
           return shown(
               output.write(
@@ -367,7 +373,7 @@ public final class ScoreJob {
     private Dataset<Row> written(Path folder, StructType schemaOfRows) {
       StructType nullable = new StructType();
       for (StructField field : schemaOfRows.fields()) {
-        nullable = nullable.add(field.name(), field.dataType(), true);
+        nullable = nullable.add(field.name(), field.dataType(), true, field.metadata());
       }
       return spark.read().schema(nullable).format(options.outputFormat()).load(folder.toString());
     }
@@ -460,7 +466,12 @@ public final class ScoreJob {
       boolean cut = options.limit() > 0 || options.scoring().maxTokens() > 0;
       return cut || footers.isEmpty()
           ? OptionalLong.empty()
-          : OptionalLong.of(footers.get().tokens());
+          : OptionalLong.of(runs(footers.get().tokens()));
+    }
+
+    /** Windows may run a token more than once. */
+    private long runs(long tokens) {
+      return (long) (tokens * options.scoring().windows().runs());
     }
   }
 

@@ -221,9 +221,7 @@ public record ScoreOptions(
    */
   int prefixId(MambaConfig config) {
     if (prefixToken == null) {
-      return windows.policy() == Windows.Policy.ROLLING
-          ? bosOrEos(config, "--window rolling")
-          : NO_PREFIX;
+      return windows.policy() == Windows.Policy.ROLLING ? prefixOfRolling(config) : NO_PREFIX;
     }
     return switch (prefixToken) {
       case "none" -> NO_PREFIX;
@@ -233,19 +231,23 @@ public record ScoreOptions(
     };
   }
 
-  /** The id that stands for an empty context. */
+  /** The id that stands for an empty context; {@link #NO_PREFIX} if the model has none for it. */
   int emptyContextId(MambaConfig config) {
     int prefix = prefixId(config);
-    return prefix == NO_PREFIX ? bosOrEos(config, "an empty context") : prefix;
+    return prefix == NO_PREFIX ? bosOrEos(config) : prefix;
   }
 
-  private static int bosOrEos(MambaConfig config, String what) {
+  private static int bosOrEos(MambaConfig config) {
     Integer id = config.bosTokenId() != null ? config.bosTokenId() : config.eosTokenId();
-    if (id == null || id < 0 || id >= config.vocabSize()) {
+    return id == null || id < 0 || id >= config.vocabSize() ? NO_PREFIX : id;
+  }
+
+  private static int prefixOfRolling(MambaConfig config) {
+    int id = bosOrEos(config);
+    if (id == NO_PREFIX) {
       throw Refusal.wrongUsage(
-          "%s wants a prefix token, but the model's config.json has no bos_token_id or"
-              + " eos_token_id%s; give --prefix-token ID",
-          what, id == null ? "" : " in the vocabulary (found %d)".formatted(id));
+          "--window rolling wants a prefix token, but the model's config.json has no bos_token_id or"
+              + " eos_token_id in the vocabulary; give --prefix-token ID");
     }
     return id;
   }
@@ -271,9 +273,6 @@ public record ScoreOptions(
   /** Checks what depends on the model. */
   void check(MambaConfig config) {
     prefixId(config);
-    if (columns.isPair()) {
-      emptyContextId(config);
-    }
     if (emit.topK() > config.vocabSize()) {
       throw Refusal.wrongUsage(
           "--emit top-k=%d: the vocabulary has only %d ids", emit.topK(), config.vocabSize());

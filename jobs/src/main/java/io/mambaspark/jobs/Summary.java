@@ -100,6 +100,11 @@ record Summary(
     json.put("tokenizer", tokenizer);
     json.put("options", options.byName());
     json.put("versions", Versions.all());
+    return indented(json);
+  }
+
+  /** As every summary is written. */
+  static String indented(Map<String, Object> json) {
     try {
       return new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValueAsString(json)
           + "\n";
@@ -260,7 +265,7 @@ record Summary(
       out.printf(
           Locale.ROOT,
           "  %-24s %,10d %,12d %18s %12s%n",
-          String.join(" · ", group.key()),
+          group.name(),
           group.sums().rows(),
           group.sums().tokens(),
           shown(group.sums().corpusPerplexity()),

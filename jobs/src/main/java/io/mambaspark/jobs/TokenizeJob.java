@@ -8,15 +8,13 @@ import static org.apache.spark.sql.functions.sum;
 import static org.apache.spark.sql.functions.udf;
 import static org.apache.spark.sql.functions.when;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
 import io.mambaspark.jobs.text.PythonText;
 import io.mambaspark.jobs.text.TokenizerFile;
 import io.mambaspark.jobs.text.Utf8;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -39,7 +37,7 @@ import org.apache.spark.sql.types.StructType;
 final class TokenizeJob {
   private static final StructType RESULT =
       new StructType()
-          .add("tokens", DataTypes.createArrayType(DataTypes.IntegerType, false))
+          .add("tokens", DataTypes.createArrayType(DataTypes.IntegerType, true))
           .add("byte_count", DataTypes.LongType)
           .add("word_count", DataTypes.LongType)
           .add("token_error", DataTypes.StringType);
@@ -103,7 +101,7 @@ final class TokenizeJob {
           output.write(
               tokens,
               folder -> summary(spark, folder.toString(), tokens.schema(), output.run(), tokenizer),
-              TokenizeJob::json);
+              Summary::indented);
       for (String name : List.of("documents", "errors", "tokens", "bytes", "words")) {
         out.println(String.format(Locale.ROOT, "  %-26s%,d", name, summary.get(name)));
       }
@@ -145,8 +143,15 @@ final class TokenizeJob {
           Arrays.stream(ids).boxed().toList(), (long) bytes.length, PythonText.words(text), null);
     } catch (Utf8.Malformed e) {
       String error = RowError.invalidUtf8(bytes[e.offset()], e.offset(), column);
-      return RowFactory.create(null, null, null, error);
+      return unreadable(error);
+    } catch (Refusal e) {
+      return unreadable(RowError.notTokenized(e.getMessage()));
     }
+  }
+
+  /** With a null among its tokens, which {@code score} takes for an error, too. */
+  private static Row unreadable(String error) {
+    return RowFactory.create(Collections.singletonList(null), null, null, error);
   }
 
   private Map<String, Object> summary(
@@ -160,7 +165,10 @@ final class TokenizeJob {
             .agg(
                 count(lit(1)),
                 count(col("token_error")),
-                sum(when(col("tokens").isNotNull(), size(col("tokens")).cast("bigint"))),
+                sum(
+                    when(
+                        col("token_error").isNull().and(col("tokens").isNotNull()),
+                        size(col("tokens")).cast("bigint"))),
                 sum(col("byte_count")),
                 sum(col("word_count")))
             .first();
@@ -175,16 +183,5 @@ final class TokenizeJob {
         "tokenizer", Map.of("path", tokenizer.name(), "fingerprint", tokenizer.fingerprint()));
     summary.put("versions", Versions.all());
     return summary;
-  }
-
-  private static String json(Map<String, Object> summary) {
-    try {
-      return new ObjectMapper()
-              .enable(SerializationFeature.INDENT_OUTPUT)
-              .writeValueAsString(summary)
-          + "\n";
-    } catch (JsonProcessingException e) {
-      throw new IllegalStateException(e);
-    }
   }
 }

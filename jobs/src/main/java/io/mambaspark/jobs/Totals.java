@@ -116,13 +116,16 @@ final class Totals implements Serializable {
    */
   static Groups<Totals> byGroup(
       Dataset<Row> scored, Emit emit, List<ScoreColumn> columns, List<String> groupBy) {
+    // Nobody asks for the positions of a group.
+    List<ScoreColumn> withoutPositions =
+        columns.stream().filter(column -> column != ScoreColumn.POSITION_NLL).toList();
     return Groups.of(
-        scored.select(columns(columns, groupBy)),
+        scored.select(columns(withoutPositions, groupBy)),
         groupBy.size(),
         Totals::new,
         (totals, row) -> totals.add(read(row, emit), emit),
         Totals::add,
-        Totals::rows);
+        Totals::scoredRows);
   }
 
   private static Column[] columns(List<ScoreColumn> present, List<String> groupBy) {
@@ -135,7 +138,7 @@ final class Totals implements Serializable {
               : column == ScoreColumn.TOP_K ? functions.size(found) : found);
     }
     for (String column : groupBy) {
-      columns.add(Distributions.text(column));
+      columns.add(Distributions.group(column));
     }
     return columns.toArray(Column[]::new);
   }

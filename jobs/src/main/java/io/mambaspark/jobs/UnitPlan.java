@@ -97,8 +97,9 @@ record UnitPlan(Dataset<Row> rows, List<ParquetFile> files) {
   }
 
   /** Tokens of a unit where the user names none. */
-  long targetTokens(long parameters, JavaSparkContext context) {
-    return targetTokens(parameters, cores(context));
+  long targetTokens(JobOptions options, ModelSource source, JavaSparkContext context) {
+    double work = source.checkpoint().parameterCount() * options.scoring().windows().runs();
+    return targetTokens(work, cores(context));
   }
 
   /** Cores that the application may come to have; at its start only some are there. */
@@ -115,12 +116,12 @@ record UnitPlan(Dataset<Row> rows, List<ParquetFile> files) {
     return Math.max(context.defaultParallelism(), all);
   }
 
-  private long targetTokens(long parameters, int cores) {
+  private long targetTokens(double work, int cores) {
     long all = 0;
     for (ParquetFile file : files) {
       all += file.rowGroups().stream().mapToLong(ParquetFile.RowGroup::tokens).sum();
     }
-    long aWhile = (long) (SECONDS * SPEED / parameters);
+    long aWhile = (long) (SECONDS * SPEED / work);
     return Math.max(1, Math.min(aWhile, all / ((long) UNITS_PER_CORE * cores)));
   }
 

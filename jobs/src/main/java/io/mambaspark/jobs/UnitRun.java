@@ -83,7 +83,7 @@ final class UnitRun {
     if (target == 0 && earlier != null) {
       target = Long.parseLong(earlier.settings().get(TARGET));
     } else if (target == 0) {
-      target = plan.targetTokens(source.checkpoint().parameterCount(), context);
+      target = plan.targetTokens(options, source, context);
     }
     Map<String, String> settings =
         settings(plan, options, schema, source, tokenizer, buckets, target);
@@ -152,6 +152,10 @@ final class UnitRun {
             .collect(Collectors.joining(", ")));
     settings.put("--emit", scoring.emit().toString());
     settings.put("the prefix token", Integer.toString(scoring.prefixId(config)));
+    if (scoring.columns().isPair()) {
+      settings.put(
+          "the token of an empty context", Integer.toString(scoring.emptyContextId(config)));
+    }
     settings.put("--max-tokens", Integer.toString(scoring.maxTokens()));
     settings.put("--window", scoring.windows().toString());
     settings.put("--min-perplexity", String.valueOf(scoring.minPerplexity()));
@@ -309,7 +313,7 @@ final class UnitRun {
           done,
           units.size(),
           output.scores(),
-          output.hasSecondPass() || output.target().equals(output.path()) ? "" : " --overwrite");
+          output.resumesOverAnother() ? " --overwrite" : "");
     }
   }
 

@@ -70,7 +70,7 @@ final class DistributionQuery {
         scores
             .select(
                 groups(
-                    i -> Distributions.text(groupBy.get(i)).as(group(i)),
+                    i -> Distributions.group(groupBy.get(i)).as(group(i)),
                     col(PERPLEXITY).cast("double").as("p"),
                     col(TOKENS).cast("bigint").as("n")))
             .persist(StorageLevel.MEMORY_AND_DISK());

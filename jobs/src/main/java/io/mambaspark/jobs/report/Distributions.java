@@ -5,13 +5,17 @@ import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.concat;
 import static org.apache.spark.sql.functions.length;
 import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.sha2;
 import static org.apache.spark.sql.functions.substring;
+import static org.apache.spark.sql.functions.udf;
 import static org.apache.spark.sql.functions.when;
 
 import java.util.List;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.types.DataTypes;
 
 /**
  * How the perplexities of a set of scored documents are distributed. A document counts if it has no
@@ -46,6 +50,9 @@ public record Distributions(
 
   /** Up to so many documents percentiles are exact. */
   public static final long MAX_EXACT = 100_000;
+
+  /** Characters of a digest that tell long values apart. */
+  private static final int DIGEST = 16;
 
   /** Characters that are kept of a group's value and of what is shown of a document. */
   public static final int MAX_CHARACTERS = 300;
@@ -153,10 +160,34 @@ public record Distributions(
     return new DistributionQuery(scores, groupBy, shown).run();
   }
 
-  /** A column's value as a short string: what groups and documents show of it. */
+  /** A column's value as a short string: what documents show of it. */
   public static Column text(String name) {
-    Column value = col("`" + name.replace("`", "``") + "`").cast("string");
+    Column value = value(name);
     Column cut = concat(substring(value, 1, MAX_CHARACTERS - 1), lit("…"));
-    return coalesce(when(length(value).gt(MAX_CHARACTERS), cut).otherwise(value), lit("null"));
+    return coalesce(
+        valid(when(length(value).gt(MAX_CHARACTERS), cut).otherwise(value)), lit("null"));
+  }
+
+  /**
+   * A column's value as a short string that groups are made by: other values have other strings. A
+   * long one ends with a part of its SHA-256, and the word null is quoted, as it stands for none.
+   */
+  public static Column group(String name) {
+    Column value = value(name);
+    Column digest = substring(sha2(value.cast("binary"), 256), 1, DIGEST);
+    Column cut = concat(substring(value, 1, MAX_CHARACTERS - DIGEST - 1), lit("…"), digest);
+    Column word = when(value.equalTo("null"), lit("\"null\"")).otherwise(value);
+    return coalesce(
+        valid(when(length(value).gt(MAX_CHARACTERS), cut).otherwise(word)), lit("null"));
+  }
+
+  private static Column value(String name) {
+    return col("`" + name.replace("`", "``") + "`").cast("string");
+  }
+
+  /** On its way through Java a string loses what is not UTF-8, and so is what it seems to be. */
+  private static Column valid(Column text) {
+    UDF1<String, String> same = string -> string;
+    return udf(same, DataTypes.StringType).apply(text);
   }
 }

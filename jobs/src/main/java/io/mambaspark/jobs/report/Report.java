@@ -240,7 +240,7 @@ public final class Report {
         "Perplexity along the document",
         positions.size() < 2
             ? ""
-            : "How well tokens are predicted, by how much of their document stands before them.");
+            : "How well tokens are predicted, by their place in the document.");
     if (positions.size() < 2) {
       none(
           positions.isEmpty()

@@ -59,10 +59,10 @@ public final class Report {
 
   private String page() {
     add("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n");
-    add(GENERATOR + "\n");
     add(
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';"
             + " style-src 'unsafe-inline'; img-src data:\"/>\n");
+    add(GENERATOR + "\n");
     add("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n");
     add("<meta name=\"color-scheme\" content=\"light dark\"/>\n");
     add("<title>" + escaped(data.title()) + "</title>\n<style>\n" + css() + "</style>\n");

@@ -479,7 +479,7 @@ final class Output {
           "Cannot write the summary: %s; all scores lie in %s%s",
           Failures.oneLine(e),
           target,
-          replaces() ? ", the old output still in " + path : "");
+          resumesOverAnother() ? ", the old output still in " + path : "");
     }
     if (replaces()) {
       swap(target, beside(path, "_old-" + run));

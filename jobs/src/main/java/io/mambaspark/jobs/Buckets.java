@@ -72,11 +72,7 @@ record Buckets(Map<String, Double> percents) {
   }
 
   private static Double number(String word) {
-    try {
-      return Double.valueOf(word.strip());
-    } catch (NumberFormatException e) {
-      return null;
-    }
+    return word.strip().matches("\\d{1,3}(\\.\\d+)?") ? Double.valueOf(word.strip()) : null;
   }
 
   private static String plain(double number) {
@@ -152,6 +148,10 @@ record Buckets(Map<String, Double> percents) {
       List<String> names = new ArrayList<>();
       json.fieldNames().forEachRemaining(names::add);
       for (String name : names) {
+        if (name.equals(REST)) {
+          throw Refusal.because(
+              "Cannot use the thresholds of %s: %s is the name of the rest", file, REST);
+        }
         if (!json.get(name).isNumber() || json.get(name).asDouble() < before) {
           throw Refusal.because(
               "Cannot use the thresholds of %s: %s is %s; expected ascending numbers",

@@ -110,7 +110,7 @@ final class CompareCommand implements Callable<Integer> {
             false,
             false,
             0,
-            groupBy == null ? List.of() : DocumentArguments.list(groupBy),
+            DocumentArguments.groups(groupBy),
             null,
             null,
             null,

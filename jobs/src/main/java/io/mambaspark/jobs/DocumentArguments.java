@@ -66,6 +66,15 @@ final class DocumentArguments {
     return keepColumns == null ? null : list(keepColumns);
   }
 
+  /** The columns of {@code --group-by}; none without it. */
+  static List<String> groups(String names) {
+    List<String> columns = names == null ? List.of() : list(names);
+    if (names != null && columns.isEmpty()) {
+      throw Refusal.wrongUsage("--group-by is empty; expected columns to group by");
+    }
+    return columns;
+  }
+
   /** The names in a comma list. */
   static List<String> list(String names) {
     return Arrays.stream(names.split(",")).map(String::strip).filter(c -> !c.isEmpty()).toList();

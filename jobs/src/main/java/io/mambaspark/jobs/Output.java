@@ -251,7 +251,8 @@ final class Output {
   }
 
   private static Path beside(Path path, String suffix) {
-    return new Path(path.getParent(), path.getName() + suffix);
+    // As a whole: a name with a colon would be taken for one with a scheme.
+    return new Path(path + suffix);
   }
 
   /** Mends a replacement that a crash has cut off between its renames. */
@@ -424,6 +425,16 @@ final class Output {
       whole = true;
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot write the output %s: %s", path, Failures.oneLine(e));
+    } catch (RuntimeException e) {
+      if (!hasSecondPass() || ledger.run().isEmpty()) {
+        throw e;
+      }
+      throw Refusal.because(
+          e,
+          "%s; all scores lie in %s, go on with --resume%s",
+          Failures.oneLine(e),
+          scores,
+          resumesOverAnother() ? " --overwrite" : "");
     } finally {
       if (!whole) {
         discard();

@@ -1,6 +1,5 @@
 package io.mambaspark.jobs;
 
-import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -270,7 +269,7 @@ final class ScoreCommand implements Callable<Integer> {
         resume,
         allowNewInput,
         targetUnitTokens(),
-        groupBy == null ? List.of() : DocumentArguments.list(groupBy),
+        DocumentArguments.groups(groupBy),
         bucket == null ? null : Buckets.parse(bucket),
         bucketThresholds,
         report,

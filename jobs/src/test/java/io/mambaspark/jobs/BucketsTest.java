@@ -292,8 +292,8 @@ class BucketsTest {
         "a:0 | --bucket a:0: percentiles are cumulative; expected one above 0 and below 100 for a",
         "a:100 | --bucket a:100: percentiles are cumulative; expected one above 0 and below 100 for"
             + " a",
-        "a:NaN | --bucket a:NaN: percentiles are cumulative; expected one above 0 and below 100 for"
-            + " a",
+        "a:NaN | --bucket a:NaN: expected NAME:PERCENT,... such as head:30,middle:60",
+        "a:30d | --bucket a:30d: expected NAME:PERCENT,... such as head:30,middle:60",
         "a:1,a:2 | --bucket a:1,a:2 names a twice",
         "tail:10 | --bucket tail:10: tail is the name of the rest",
       })

@@ -279,14 +279,20 @@ class ConditionalTest {
     Path other = TestModels.write(own.resolve("other"));
     Path config = other.resolve("config.json");
     Files.writeString(config, Files.readString(config).replace("bos_token_id", "other_id"));
-    List<Row> rows = List.of(RowFactory.create("row-0", new int[] {}, new int[] {7}));
+    List<Row> rows =
+        List.of(
+            RowFactory.create("row-0", new int[] {}, new int[] {7}),
+            RowFactory.create("row-1", new int[] {5}, new int[] {7}));
     Path input = write(own.resolve("input"), 10, schema(TestScores.TOKENS), rows);
-    Cli run = score(other, input, output, PAIR);
-    assertThat(run.code()).isEqualTo(2);
-    assertThat(run.error())
-        .isEqualTo(
-            "error: an empty context wants a prefix token, but the model's config.json has no"
-                + " bos_token_id or eos_token_id; give --prefix-token ID");
+    // One that is not empty needs none.
+    scored(other, input, own.resolve("without"), PAIR);
+    Map<String, List<Object>> without = columns(own.resolve("without"), "error");
+    assertThat(without.get("row-0"))
+        .containsExactly(
+            "Context is empty, and the model names no bos or eos for its place; see"
+                + " --prefix-token");
+    assertThat(without.get("row-1")).containsOnlyNulls();
     scored(other, input, output, with(PAIR, "--prefix-token", 2));
+    assertThat(columns(output, "error").get("row-0")).containsOnlyNulls();
   }
 }

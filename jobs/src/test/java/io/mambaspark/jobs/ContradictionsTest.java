@@ -72,6 +72,7 @@ class ContradictionsTest {
             + " top-k=2 has none",
         "--group-by a --emit logits | --group-by needs perplexities; --emit logits has none",
         "--report r --emit logits | --report needs perplexities; --emit logits has none",
+        "--group-by , | --group-by is empty; expected columns to group by",
         "--group-by a,b,a | --group-by names a twice",
       })
   void a_contradiction_is_told_in_one_line_with_exit_code_2(String options, String message) {

@@ -9,6 +9,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.mambaspark.jobs.ScoringSchema.ScoreColumn;
+import io.mambaspark.jobs.report.Distributions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,6 +23,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.DataTypes;
@@ -311,5 +314,57 @@ class GroupsTest {
 
   private static Object[] with(Object[] args, Object... more) {
     return Stream.of(args, more).flatMap(Stream::of).toArray();
+  }
+
+  private static final List<ScoreColumn> COLUMNS =
+      List.of(ScoreColumn.NLL, ScoreColumn.TOKEN_COUNT, ScoreColumn.PERPLEXITY, ScoreColumn.ERROR);
+
+  /** The groups of both halves of a summary: sums, and percentiles. */
+  private static List<List<String>> bothHalves(Dataset<Row> scores) {
+    List<List<String>> sums =
+        Totals.byGroup(scores, Emit.PERPLEXITY, COLUMNS, List.of("g")).largest().stream()
+            .map(Groups.Group::key)
+            .toList();
+    List<List<String>> percentiles =
+        Distributions.of(scores, List.of("g"), List.of("g")).groups().stream()
+            .map(Distributions.Group::values)
+            .toList();
+    assertThat(percentiles).isEqualTo(sums);
+    return sums;
+  }
+
+  @Test
+  void values_that_look_alike_are_groups_of_their_own() {
+    String scores = "2.0D as nll, 2L as token_count, exp(1) as perplexity, string(null) as error";
+    List<List<String>> groups =
+        bothHalves(
+            TestSpark.session()
+                .sql(
+                    "select stack(5, null, 'null', repeat('x', 400), concat(repeat('x', 400), 'y'),"
+                        + " cast(x'4361FFE9' as string)) as g, "
+                        + scores)
+                .union(TestSpark.session().sql("select 'null' as g, " + scores)));
+
+    assertThat(groups).hasSize(5).doesNotHaveDuplicates();
+    assertThat(groups.get(0)).containsExactly("\"null\"");
+    assertThat(groups).contains(List.of("null"), List.of("Ca\uFFFD\uFFFD"));
+    assertThat(groups).allMatch(key -> key.get(0).length() <= Distributions.MAX_CHARACTERS);
+  }
+
+  @Test
+  void of_very_many_groups_both_halves_tell_the_same_ones() {
+    List<List<String>> groups =
+        bothHalves(
+            TestSpark.session()
+                .range(30_000)
+                .selectExpr(
+                    "string(id % 12000) as g",
+                    "2.0D as nll",
+                    "if(id % 7 = 0, 0L, 2L) as token_count",
+                    "if(id % 7 = 0, double(null), exp(1)) as perplexity",
+                    "string(null) as error")
+                .repartition(2));
+
+    assertThat(groups).hasSize(Distributions.MAX_GROUPS).doesNotHaveDuplicates();
   }
 }

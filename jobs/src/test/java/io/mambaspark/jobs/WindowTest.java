@@ -289,13 +289,12 @@ class WindowTest {
     assertThat(neither.error())
         .isEqualTo(
             "error: --window rolling wants a prefix token, but the model's config.json has no"
-                + " bos_token_id or eos_token_id; give --prefix-token ID");
+                + " bos_token_id or eos_token_id in the vocabulary; give --prefix-token ID");
     Files.writeString(config, bos.replace(": 3}", ": 24}"));
     assertThat(score(other, corpus, own.resolve("outside"), rolling).error())
         .isEqualTo(
             "error: --window rolling wants a prefix token, but the model's config.json has no"
-                + " bos_token_id or eos_token_id in the vocabulary (found 24); give --prefix-token"
-                + " ID");
+                + " bos_token_id or eos_token_id in the vocabulary; give --prefix-token ID");
   }
 
   @Test

@@ -539,8 +539,8 @@ class ScoringTest {
     String error = scored.next()._2().getError();
     assertThat(error)
         .isEqualTo(
-            "Scores of 2000000 tokens take 1600000000 bytes, more than one row may; see"
-                + " --max-tokens");
+            "Scores of 2000000 tokens take 1600000000 bytes, more than one row may; emit"
+                + " less, or cut documents");
     assertThat(RowError.of(error).kind()).isEqualTo("too_large");
     assertThat(scored.next()._2().getError()).isNull();
   }

@@ -19,11 +19,12 @@ class ContextTest {
   private static final MambaModel MODEL = MambaModel.random(MambaConfig.of(16, 2, 40), 67);
   private static final Wanted ALL = TestSequences.ALL;
 
-  /** Contexts of these lengths, some twice in a row and some once more later. */
+  /** Two contexts of each length, some several times in a row and some once more later. */
   private static List<Sequence<Integer>> continuations(long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     List<int[]> contexts = new ArrayList<>();
     for (int length : new int[] {1, 2, 3, 4, 9, 30}) {
+      contexts.add(random.ints(length, 0, 40).toArray());
       contexts.add(random.ints(length, 0, 40).toArray());
     }
     List<Sequence<Integer>> sequences = new ArrayList<>();

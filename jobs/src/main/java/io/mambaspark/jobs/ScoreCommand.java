@@ -234,13 +234,6 @@ final class ScoreCommand implements Callable<Integer> {
   }
 
   private JobOptions options() {
-    boolean fail =
-        switch (onError) {
-          case "fail" -> true;
-          case "quarantine" -> false;
-          default ->
-              throw Refusal.wrongUsage("--on-error %s: expected quarantine or fail", onError);
-        };
     ScoreOptions scoring =
         new ScoreOptions(
             documents.columns(input, contextColumn, continuationColumn),
@@ -251,7 +244,7 @@ final class ScoreCommand implements Callable<Integer> {
             WindowOptions.parse(window, windowTokens, stride),
             minPerplexity,
             maxPerplexity,
-            fail);
+            failsOnError(onError));
     return new JobOptions(
         model,
         models.weightFormat(),
@@ -275,6 +268,15 @@ final class ScoreCommand implements Callable<Integer> {
         report,
         strict,
         dryRun);
+  }
+
+  /** What {@code --on-error} says of rows that cannot be scored. */
+  static boolean failsOnError(String what) {
+    return switch (what) {
+      case "fail" -> true;
+      case "quarantine" -> false;
+      default -> throw Refusal.wrongUsage("--on-error %s: expected quarantine or fail", what);
+    };
   }
 
   private long targetUnitTokens() {

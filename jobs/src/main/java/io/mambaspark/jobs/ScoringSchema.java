@@ -7,6 +7,7 @@ import io.mambaspark.engine.score.Windows;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.sql.Column;
+import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.Metadata;
 import org.apache.spark.sql.types.MetadataBuilder;
 import org.apache.spark.sql.types.StructType;
@@ -19,51 +20,73 @@ import org.apache.spark.sql.types.StructType;
  */
 record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
 
-  /** A column that scoring adds: its property in {@link ScoredRow}, and its unit. */
+  /** A column that scoring adds: its property in {@link ScoredRow}, its type and its unit. */
   enum ScoreColumn {
-    NLL("nll", "nll", "Sum of -ln p over the scored tokens, in nats"),
-    TOKEN_COUNT("token_count", "tokenCount", "Number of scored tokens"),
-    PERPLEXITY("perplexity", "perplexity", "exp(nll / token_count); null if nothing was scored"),
-    NLL_SQUARES("nll_squares", "nllSquares", "Sum of (ln p)^2 over the scored tokens"),
+    NLL("nll", "nll", "double", "Sum of -ln p over the scored tokens, in nats"),
+    TOKEN_COUNT("token_count", "tokenCount", "bigint", "Number of scored tokens"),
+    PERPLEXITY(
+        "perplexity", "perplexity", "double", "exp(nll / token_count); null if nothing was scored"),
+    NLL_SQUARES("nll_squares", "nllSquares", "double", "Sum of (ln p)^2 over the scored tokens"),
     IS_GREEDY(
         "is_greedy",
         "isGreedy",
+        "boolean",
         "True if every scored token was the arg max; null if nothing was scored"),
-    BYTE_COUNT("byte_count", "byteCount", "UTF-8 bytes of the document"),
-    WORD_COUNT("word_count", "wordCount", "Words of the document, parted by white space"),
+    BYTE_COUNT("byte_count", "byteCount", "bigint", "UTF-8 bytes of the document"),
+    WORD_COUNT("word_count", "wordCount", "bigint", "Words of the document, parted by white space"),
     BITS_PER_BYTE(
         "bits_per_byte",
         "bitsPerByte",
+        "double",
         "nll / byte_count / ln 2; null where a part of the document was not scored"),
-    TRUNCATED("truncated", "truncated", "True if tokens beyond --max-tokens were dropped"),
-    TOKEN_LOGPROBS("token_logprobs", "tokenLogprobs", "ln p of each scored token, in nats"),
-    GREEDY_MATCH("greedy_match", "greedyMatch", "True where the scored token was the arg max"),
+    TRUNCATED(
+        "truncated", "truncated", "boolean", "True if tokens beyond --max-tokens were dropped"),
+    TOKEN_LOGPROBS(
+        "token_logprobs", "tokenLogprobs", "array<float>", "ln p of each scored token, in nats"),
+    GREEDY_MATCH(
+        "greedy_match",
+        "greedyMatch",
+        "array<boolean>",
+        "True where the scored token was the arg max"),
     TOKEN_RANKS(
         "token_ranks",
         "tokenRanks",
+        "array<int>",
         "Place of each scored token among all ids by their probability, 1 for the arg max"),
     TOP_K(
         "top_k",
         "topKIds",
+        "array<array<struct<id:int,logprob:float>>>",
         "Per scored token the K likeliest ids, best first, with their ln p in nats"),
     POSITION_NLL(
         "position_nll",
         "positionNll",
+        "array<struct<tokens:bigint,nll:double>>",
         "nll and number of the scored tokens at positions 2^b to 2^(b+1) - 1, for b from 0"),
-    LAST_LOGITS("last_logits", "lastLogits", "Logits after the last token, one per vocabulary id"),
-    POSITION("position", "position", "Position in the row, from 0, prefix included"),
-    TOKEN("token", "token", "Token id at the position"),
-    LOGITS("logits", "logits", "Logits after the token, one per vocabulary id"),
-    ERROR("error", "error", "Why the row could not be scored; null when all is well");
+    LAST_LOGITS(
+        "last_logits",
+        "lastLogits",
+        "array<float>",
+        "Logits after the last token, one per vocabulary id"),
+    POSITION("position", "position", "int", "Position in the row, from 0, prefix included"),
+    TOKEN("token", "token", "int", "Token id at the position"),
+    LOGITS("logits", "logits", "array<float>", "Logits after the token, one per vocabulary id"),
+    ERROR("error", "error", "string", "Why the row could not be scored; null when all is well");
 
     private final String column;
     private final String property;
+    private final String type;
     private final String comment;
 
-    ScoreColumn(String column, String property, String comment) {
+    ScoreColumn(String column, String property, String type, String comment) {
       this.column = column;
       this.property = property;
+      this.type = type;
       this.comment = comment;
+    }
+
+    private Metadata metadata() {
+      return new MetadataBuilder().putString("comment", comment).build();
     }
 
     String column() {
@@ -135,18 +158,26 @@ record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
     return columns;
   }
 
+  /** The columns of the output, as Spark will find them. */
+  StructType outputSchema() {
+    StructType schema = rows.keptAsRead();
+    for (ScoreColumn score : scores) {
+      schema = schema.add(score.column, DataType.fromDDL(score.type), true, score.metadata());
+    }
+    return schema;
+  }
+
   /** The output from the pair (kept columns, {@link ScoredRow}) that a partition makes. */
   Column[] output() {
     List<Column> columns = rows.keptOutput();
     for (ScoreColumn score : scores) {
-      Metadata comment = new MetadataBuilder().putString("comment", score.comment).build();
       Column value =
           switch (score) {
             case TOP_K -> expr(TOP_K_PAIRS);
             case POSITION_NLL -> expr(POSITION_PAIRS);
             default -> col("_2").getField(score.property);
           };
-      columns.add(value.as(score.column, comment));
+      columns.add(value.as(score.column, score.metadata()));
     }
     return columns.toArray(Column[]::new);
   }

@@ -1,0 +1,318 @@
+package io.mambaspark.jobs.ml;
+
+import io.mambaspark.jobs.MambaScorer;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.param.IntParam;
+import org.apache.spark.ml.param.Param;
+import org.apache.spark.ml.param.ParamMap;
+import org.apache.spark.ml.param.ParamValidators;
+import org.apache.spark.ml.util.DefaultParamsReader;
+import org.apache.spark.ml.util.DefaultParamsWriter;
+import org.apache.spark.ml.util.Identifiable$;
+import org.apache.spark.ml.util.MLReader;
+import org.apache.spark.ml.util.MLWritable;
+import org.apache.spark.ml.util.MLWriter;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * Adds the scores of a {@link MambaScorer} to rows, as a stage of a pipeline: {@code nll}, {@code
+ * token_count}, {@code perplexity} and what {@code emit} asks for. All columns stay.
+ *
+ * <p>Parameters have the names, values and defaults of the command line's options. A stage is saved
+ * with the path and the fingerprint of its model, not with the model; one that is loaded refuses
+ * another model at that path.
+ *
+ * <p>A model is opened once in a JVM and stays open, for stages have no end.
+ */
+public final class MambaPerplexity extends Transformer implements MLWritable {
+  private static final long serialVersionUID = 1;
+
+  private static final Map<String, MambaScorer> OPEN = new ConcurrentHashMap<>();
+
+  private final String uid;
+  private final Param<String> model;
+  private final Param<String> fingerprint;
+  private final Param<String> tokensColumn;
+  private final Param<String> textColumn;
+  private final Param<String> tokenizer;
+  private final Param<String> emit;
+  private final Param<String> prefixToken;
+  private final IntParam maxTokens;
+  private final Param<String> window;
+  private final IntParam windowTokens;
+  private final IntParam stride;
+  private final Param<String> onError;
+  private final Param<String> weights;
+  private final Param<String> modelDelivery;
+
+  /** A stage with a name of its own. */
+  public MambaPerplexity() {
+    this(Identifiable$.MODULE$.randomUID("mambaPerplexity"));
+  }
+
+  /** A stage with this name. */
+  public MambaPerplexity(String uid) {
+    this.uid = uid;
+    this.model = new Param<>(this, "model", "checkpoint: a folder, any Hadoop URI, or demo");
+    this.fingerprint =
+        new Param<>(this, "fingerprint", "SHA-256 that the model must have; set when saved");
+    this.tokensColumn = new Param<>(this, "tokensColumn", "documents as token ids");
+    this.textColumn = new Param<>(this, "textColumn", "documents as text");
+    this.tokenizer =
+        new Param<>(this, "tokenizer", "tokenizer.json or its folder, if not beside the model");
+    this.emit = new Param<>(this, "emit", "what to add, such as perplexity,top-k=5");
+    this.prefixToken =
+        new Param<>(this, "prefixToken", "put in front of every row: an id, bos, eos or none");
+    this.maxTokens =
+        new IntParam(this, "maxTokens", "tokens of a row that are scored", ParamValidators.gt(0));
+    this.window = new Param<>(this, "window", "full, rolling, strided or chunked");
+    this.windowTokens =
+        new IntParam(this, "windowTokens", "length of a window", ParamValidators.gt(0));
+    this.stride =
+        new IntParam(this, "stride", "from a strided window to the next", ParamValidators.gt(0));
+    this.onError = new Param<>(this, "onError", "rows that cannot be scored: quarantine or fail");
+    this.weights = new Param<>(this, "weights", "in memory: f32 or bf16");
+    this.modelDelivery = new Param<>(this, "modelDelivery", "auto, broadcast or file");
+    setDefault(emit, "perplexity");
+    setDefault(window, "full");
+    setDefault(onError, "quarantine");
+    setDefault(weights, "f32");
+    setDefault(modelDelivery, "auto");
+  }
+
+  @Override
+  public String uid() {
+    return uid;
+  }
+
+  /** Parameter {@code model}. */
+  public Param<String> model() {
+    return model;
+  }
+
+  /** Sets {@link #model}. */
+  public MambaPerplexity setModel(String value) {
+    set(model, value);
+    return this;
+  }
+
+  /** Parameter {@code fingerprint}. */
+  public Param<String> fingerprint() {
+    return fingerprint;
+  }
+
+  /** Parameter {@code tokensColumn}. */
+  public Param<String> tokensColumn() {
+    return tokensColumn;
+  }
+
+  /** Sets {@link #tokensColumn}. */
+  public MambaPerplexity setTokensColumn(String value) {
+    set(tokensColumn, value);
+    return this;
+  }
+
+  /** Parameter {@code textColumn}. */
+  public Param<String> textColumn() {
+    return textColumn;
+  }
+
+  /** Sets {@link #textColumn}. */
+  public MambaPerplexity setTextColumn(String value) {
+    set(textColumn, value);
+    return this;
+  }
+
+  /** Parameter {@code tokenizer}. */
+  public Param<String> tokenizer() {
+    return tokenizer;
+  }
+
+  /** Sets {@link #tokenizer}. */
+  public MambaPerplexity setTokenizer(String value) {
+    set(tokenizer, value);
+    return this;
+  }
+
+  /** Parameter {@code emit}. */
+  public Param<String> emit() {
+    return emit;
+  }
+
+  /** Sets {@link #emit}. */
+  public MambaPerplexity setEmit(String value) {
+    set(emit, value);
+    return this;
+  }
+
+  /** Parameter {@code prefixToken}. */
+  public Param<String> prefixToken() {
+    return prefixToken;
+  }
+
+  /** Sets {@link #prefixToken}. */
+  public MambaPerplexity setPrefixToken(String value) {
+    set(prefixToken, value);
+    return this;
+  }
+
+  /** Parameter {@code maxTokens}. */
+  public IntParam maxTokens() {
+    return maxTokens;
+  }
+
+  /** Sets {@link #maxTokens}. */
+  public MambaPerplexity setMaxTokens(int value) {
+    set(maxTokens, value);
+    return this;
+  }
+
+  /** Parameter {@code window}. */
+  public Param<String> window() {
+    return window;
+  }
+
+  /** Sets {@link #window}. */
+  public MambaPerplexity setWindow(String value) {
+    set(window, value);
+    return this;
+  }
+
+  /** Parameter {@code windowTokens}. */
+  public IntParam windowTokens() {
+    return windowTokens;
+  }
+
+  /** Sets {@link #windowTokens}. */
+  public MambaPerplexity setWindowTokens(int value) {
+    set(windowTokens, value);
+    return this;
+  }
+
+  /** Parameter {@code stride}. */
+  public IntParam stride() {
+    return stride;
+  }
+
+  /** Sets {@link #stride}. */
+  public MambaPerplexity setStride(int value) {
+    set(stride, value);
+    return this;
+  }
+
+  /** Parameter {@code onError}. */
+  public Param<String> onError() {
+    return onError;
+  }
+
+  /** Sets {@link #onError}. */
+  public MambaPerplexity setOnError(String value) {
+    set(onError, value);
+    return this;
+  }
+
+  /** Parameter {@code weights}. */
+  public Param<String> weights() {
+    return weights;
+  }
+
+  /** Sets {@link #weights}. */
+  public MambaPerplexity setWeights(String value) {
+    set(weights, value);
+    return this;
+  }
+
+  /** Parameter {@code modelDelivery}. */
+  public Param<String> modelDelivery() {
+    return modelDelivery;
+  }
+
+  /** Sets {@link #modelDelivery}. */
+  public MambaPerplexity setModelDelivery(String value) {
+    set(modelDelivery, value);
+    return this;
+  }
+
+  @Override
+  public Dataset<Row> transform(Dataset<?> rows) {
+    return scorer(rows.columns()).score(rows.toDF());
+  }
+
+  @Override
+  public StructType transformSchema(StructType schema) {
+    return scorer(schema.fieldNames()).outputSchema(schema);
+  }
+
+  @Override
+  public MambaPerplexity copy(ParamMap extra) {
+    return (MambaPerplexity) defaultCopy(extra);
+  }
+
+  /** The model that the parameters name, with their options. */
+  private MambaScorer scorer(String[] columns) {
+    MambaScorer scorer = open().keepColumns(columns);
+    if (isSet(tokensColumn)) {
+      scorer = scorer.tokensColumn(value(tokensColumn));
+    }
+    if (isSet(textColumn)) {
+      scorer = scorer.textColumn(value(textColumn));
+    }
+    if (isSet(tokenizer)) {
+      scorer = scorer.tokenizer(value(tokenizer));
+    }
+    if (isSet(prefixToken)) {
+      scorer = scorer.prefixToken(value(prefixToken));
+    }
+    if (isSet(maxTokens)) {
+      scorer = scorer.maxTokens(number(maxTokens));
+    }
+    return scorer
+        .emit(value(emit))
+        .window(value(window), number(windowTokens), number(stride))
+        .onError(value(onError))
+        .weights(value(weights))
+        .modelDelivery(value(modelDelivery));
+  }
+
+  private MambaScorer open() {
+    if (!isSet(model)) {
+      throw new IllegalArgumentException("Stage " + uid + " has no model; set it with setModel");
+    }
+    MambaScorer scorer = OPEN.computeIfAbsent(value(model), MambaScorer::load);
+    if (isSet(fingerprint) && !scorer.fingerprint().equals(value(fingerprint))) {
+      throw new IllegalArgumentException(
+          "Model %s is not the one that stage %s was saved with: expected fingerprint %s, found %s"
+              .formatted(value(model), uid, value(fingerprint), scorer.fingerprint()));
+    }
+    return scorer;
+  }
+
+  private String value(Param<String> param) {
+    return getOrDefault(param);
+  }
+
+  private Integer number(IntParam param) {
+    return isSet(param) ? (Integer) getOrDefault(param) : null;
+  }
+
+  @Override
+  public MLWriter write() {
+    MambaPerplexity saved = copy(new ParamMap());
+    saved.set(fingerprint, open().fingerprint());
+    return new DefaultParamsWriter(saved);
+  }
+
+  /** Reads stages that were saved. */
+  public static MLReader<MambaPerplexity> read() {
+    return new DefaultParamsReader<>();
+  }
+
+  /** Loads a stage that was saved. */
+  public static MambaPerplexity load(String path) {
+    return read().load(path);
+  }
+}

@@ -1,0 +1,2 @@
+/** Perplexity as a stage of a Spark ML pipeline. */
+package io.mambaspark.jobs.ml;

@@ -1,7 +1,9 @@
 package io.mambaspark.jobs;
 
 import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.jobs.text.TokenizerFile;
+import java.io.Serializable;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -10,6 +12,7 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
 
 /**
@@ -260,6 +263,38 @@ public final class MambaScorer implements AutoCloseable {
         shared.model(delivery, weights, context),
         text ? shared.tokenizer(tokenizer, context) : null,
         null);
+  }
+
+  /**
+   * What a function of single documents needs in a task.
+   *
+   * @param texts null where the model has no tokenizer beside it
+   */
+  record Sent(ModelDelivery model, DocumentReader tokens, DocumentReader texts)
+      implements Serializable {}
+
+  /** Sends the model, and its tokenizer if there is one, to the executors of a session. */
+  Sent sent(SparkSession spark) {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    Broadcast<TokenizerFile> file =
+        tokenizer != null || shared.source.has(TokenizerSource.FILE)
+            ? shared.tokenizer(tokenizer, context)
+            : null;
+    return new Sent(
+        shared.model(delivery, weights, context),
+        reader(DocumentColumns.tokens("tokens"), null),
+        file == null ? null : reader(DocumentColumns.text("text"), file));
+  }
+
+  private DocumentReader reader(DocumentColumns columns, Broadcast<TokenizerFile> file) {
+    MambaConfig config = shared.source.checkpoint().config();
+    return new DocumentReader(
+        columns,
+        options.prefixId(config),
+        ScoreOptions.NO_PREFIX,
+        options.maxTokens(),
+        config.vocabSize(),
+        file);
   }
 
   /** The columns that {@link #score} makes of rows with these. */

@@ -163,6 +163,17 @@ public final class ModelSource implements AutoCloseable {
     }
   }
 
+  /** Whether there is a file of that name beside the checkpoint. */
+  boolean has(String file) {
+    try {
+      return origin == null
+          ? Files.exists(folder.resolve(file))
+          : origin.getFileSystem(configuration).exists(new org.apache.hadoop.fs.Path(origin, file));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   /** A new folder on the driver's disk, deleted on close. */
   Path temporary() {
     Path temporary = newFolder();

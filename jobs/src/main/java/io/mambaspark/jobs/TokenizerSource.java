@@ -12,7 +12,7 @@ import org.apache.hadoop.fs.Path;
 /** Finds the tokenizer of a model on the driver. */
 final class TokenizerSource {
   /** What Hugging Face calls it. */
-  private static final String FILE = "tokenizer.json";
+  static final String FILE = "tokenizer.json";
 
   private TokenizerSource() {}
 

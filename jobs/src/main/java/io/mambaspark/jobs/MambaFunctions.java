@@ -1,0 +1,126 @@
+package io.mambaspark.jobs;
+
+import static org.apache.spark.sql.functions.udf;
+
+import io.mambaspark.engine.score.Scorer;
+import io.mambaspark.engine.score.Scores;
+import io.mambaspark.engine.score.Sequence;
+import io.mambaspark.engine.score.Wanted;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Objects;
+import org.apache.spark.TaskContext;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
+
+/** Scores in SQL: a function of a text, or of a list of token ids. */
+public final class MambaFunctions {
+  /** What the function returns. */
+  private static final StructType SCORE =
+      new StructType()
+          .add("nll", DataTypes.DoubleType)
+          .add("token_count", DataTypes.LongType)
+          .add("perplexity", DataTypes.DoubleType)
+          .add("error", DataTypes.StringType);
+
+  private MambaFunctions() {}
+
+  /**
+   * Makes a function known to a session: {@code SELECT name(text).perplexity FROM corpus}. Its
+   * result is a struct of nll, token_count, perplexity and error; what is null or empty scores no
+   * token. The model stays open as long as the JVM.
+   *
+   * @param name of the function
+   * @param model a folder, any Hadoop URI, or {@code demo}. Texts want its tokenizer.json beside it
+   * @throws Refusal if there is no such folder
+   */
+  public static void register(SparkSession spark, String name, String model) {
+    register(spark, name, MambaScorer.load(model), null);
+  }
+
+  static void register(
+      SparkSession spark, String name, MambaScorer scorer, LongAccumulator tokensRun) {
+    spark.udf().register(name, udf(new Score(scorer.sent(spark), tokensRun), SCORE));
+  }
+
+  /**
+   * The function, and in a task its scorer. Spark may evaluate it more than once for a row, as in
+   * {@code SELECT f(t) … WHERE f(t).nll < 50}: the last result is kept for that.
+   */
+  private static final class Score implements UDF1<Object, Row> {
+    private static final long serialVersionUID = 1;
+    private static final Wanted PERPLEXITY = new Wanted(true, false, false, 0, false);
+
+    private final MambaScorer.Sent sent;
+    private final LongAccumulator tokensRun;
+    private transient Scorer scorer;
+    private transient DocumentReader.ForTask tokens;
+    private transient DocumentReader.ForTask texts;
+    private transient Object last;
+    private transient Row lastScore;
+
+    Score(MambaScorer.Sent sent, LongAccumulator tokensRun) {
+      this.sent = sent;
+      this.tokensRun = tokensRun;
+    }
+
+    @Override
+    public synchronized Row call(Object document) {
+      if (lastScore == null || !Objects.equals(document, last)) {
+        lastScore = score(document);
+        last = document;
+      }
+      return lastScore;
+    }
+
+    private Row score(Object document) {
+      if (scorer == null) {
+        TaskContext task = TaskContext.get();
+        scorer =
+            new Scorer(
+                sent.model().model(),
+                Scorer.CHUNK,
+                count -> PartitionScoring.chunkDone(count, tokensRun, task));
+      }
+      DocumentReader.Document read =
+          document instanceof String text
+              ? texts().read(RowFactory.create(text.getBytes(StandardCharsets.UTF_8)))
+              : tokens().read(RowFactory.create(document));
+      if (read.error() != null) {
+        return RowFactory.create(null, null, null, read.error());
+      }
+      Scores<Integer> scores =
+          scorer.score(List.of(new Sequence<>(0, read.tokens())).iterator(), PERPLEXITY).next();
+      if (!scores.finite()) {
+        return RowFactory.create(null, null, null, RowError.nonFinite("nll", scores.nll()));
+      }
+      Double perplexity = scores.tokenCount() == 0 ? null : scores.perplexity();
+      return RowFactory.create(scores.nll(), scores.tokenCount(), perplexity, null);
+    }
+
+    private DocumentReader.ForTask texts() {
+      if (texts == null && sent.texts() == null) {
+        throw new TaskFailure(
+            "The function was registered with a model that has no tokenizer.json beside it; call it"
+                + " with token ids",
+            null);
+      }
+      if (texts == null) {
+        texts = sent.texts().open();
+      }
+      return texts;
+    }
+
+    private DocumentReader.ForTask tokens() {
+      if (tokens == null) {
+        tokens = sent.tokens().open();
+      }
+      return tokens;
+    }
+  }
+}

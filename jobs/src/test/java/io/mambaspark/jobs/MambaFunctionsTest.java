@@ -1,0 +1,111 @@
+package io.mambaspark.jobs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.util.LongAccumulator;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Scores in SQL. */
+class MambaFunctionsTest {
+  private static final String CORPUS =
+      "(SELECT id, substring(text, 1, 200) AS text, slice(tokens, 1, 40) AS tokens FROM demo)";
+
+  @TempDir static Path folder;
+
+  private static SparkSession spark;
+  private static MambaScorer scorer;
+
+  @BeforeAll
+  static void register() {
+    spark = TestSpark.session();
+    String corpus = folder.resolve("corpus").toString();
+    spark.createDataFrame(Demo.rows().subList(90, 120), Demo.SCHEMA).write().parquet(corpus);
+    spark.read().parquet(corpus).createOrReplaceTempView("demo");
+    scorer = MambaScorer.load("demo");
+    MambaFunctions.register(spark, "mamba_score", "demo");
+  }
+
+  @AfterAll
+  static void close() {
+    scorer.close();
+  }
+
+  @Test
+  void a_function_gives_the_scores_of_texts_and_of_tokens() {
+    for (String column : List.of("text", "tokens")) {
+      List<Row> found =
+          spark
+              .sql(
+                  "SELECT id, s.nll, s.token_count, s.perplexity, s.error FROM (SELECT id,"
+                      + " mamba_score(%s) AS s FROM %s) ORDER BY id".formatted(column, CORPUS))
+              .collectAsList();
+      MambaScorer same = column.equals("text") ? scorer.textColumn("text") : scorer;
+      List<Row> expected =
+          same.keepColumns("id")
+              .score(spark.sql("SELECT * FROM " + CORPUS))
+              .selectExpr("id", "nll", "token_count", "perplexity", "error")
+              .sort("id")
+              .collectAsList();
+      assertThat(found).isEqualTo(expected).hasSize(30);
+    }
+  }
+
+  @Test
+  void a_row_that_is_filtered_and_shown_runs_once() {
+    LongAccumulator run = spark.sparkContext().longAccumulator("run");
+    MambaFunctions.register(spark, "counted", scorer, run);
+    Dataset<Row> cheap =
+        spark.sql(
+            "SELECT id, counted(tokens).perplexity FROM "
+                + CORPUS
+                + " WHERE counted(tokens).nll > 0 AND counted(tokens).token_count = 39");
+    assertThat(cheap.collectAsList()).hasSize(30);
+    // All tokens but the last of each row.
+    assertThat(run.sum()).isEqualTo(30 * 39);
+  }
+
+  @Test
+  void what_cannot_be_scored_has_an_error_and_what_is_not_there_no_perplexity() {
+    List<Row> rows =
+        spark
+            .sql(
+                "SELECT s.* FROM (SELECT mamba_score(t) AS s FROM VALUES (array(1, 4096)),"
+                    + " (array(7)), (CAST(null AS array<int>)), (array(1, null)) AS v(t))")
+            .collectAsList();
+    assertThat(rows.get(0).getString(3))
+        .isEqualTo("Token id 4096 at position 1 is outside [0, 4096)");
+    for (int i : new int[] {1, 2}) {
+      assertThat(rows.get(i).getDouble(0)).isZero();
+      assertThat(rows.get(i).getLong(1)).isZero();
+      assertThat(rows.get(i).isNullAt(2)).isTrue();
+      assertThat(rows.get(i).isNullAt(3)).isTrue();
+    }
+    assertThat(rows.get(3).getString(3)).isEqualTo("Token at position 1 is null");
+  }
+
+  @Test
+  void a_model_without_a_tokenizer_scores_tokens_only() {
+    Path model = TestModels.write(folder.resolve("model"));
+    MambaFunctions.register(spark, "bare", model.toString());
+    assertThat(spark.sql("SELECT bare(array(1, 2, 3)).token_count").first().getLong(0))
+        .isEqualTo(2);
+    assertThat(
+            Failures.oneLine(
+                catchThrowable(() -> spark.sql("SELECT bare('text').nll").collectAsList())))
+        .isEqualTo(
+            "The function was registered with a model that has no tokenizer.json beside it; call it"
+                + " with token ids");
+    assertThatThrownBy(() -> MambaFunctions.register(spark, "none", "/no/such/model"))
+        .isInstanceOf(Refusal.class);
+  }
+}

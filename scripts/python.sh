@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs scripts/python/check.py in a real PySpark from PyPI, with the package that lies inside the job
-# jar: the scores of a pipeline stage and of SQL must be those of the command line, to the bit. Needs
+# jar: the scores of a pipeline stage and of SQL, with and without the extension,
+# must be those of the command line, to the bit. Needs
 # JDK 17, Maven and Python 3 with venv.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -20,5 +21,7 @@ rm -rf "$target/python-scores"
 unset SPARK_HOME SPARK_CONF_DIR
 SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$venv/bin/python3 "$venv/bin/spark-submit" \
   --master 'local[2]' --driver-memory 2g \
+  --conf spark.sql.extensions=io.mambaspark.jobs.sql.MambaExtensions \
+  --conf spark.mambaspark.model=demo \
   --driver-java-options "-Dlog4j2.configurationFile=file:$root/conf/log4j2.properties" --jars "$jar" --py-files "$jar" \
   "$root/scripts/python/check.py" "$corpus" "$target/python-scores"

@@ -38,9 +38,15 @@ with tempfile.TemporaryDirectory() as folder:
     Pipeline(stages=[stage, cheap]).fit(corpus).write().overwrite().save(folder + "/pipeline")
     check(PipelineModel.load(folder + "/pipeline").transform(corpus), "a pipeline saved and loaded")
 
-mambaspark.register_function(spark, "mamba_score", "demo")
+corpus.createOrReplaceTempView("corpus")
 check(
-    corpus.withColumn("s", F.expr("mamba_score(text)")).select("id", "s.*"), "mamba_score in SQL"
+    spark.sql("SELECT id, s.* FROM (SELECT id, mamba_score(text) AS s FROM corpus)"),
+    "mamba_score of the extension",
+)
+mambaspark.register_function(spark, "score_of_demo", "demo")
+check(
+    corpus.withColumn("s", F.expr("score_of_demo(text)")).select("id", "s.*"),
+    "a registered function",
 )
 try:
     mambaspark.register_function(spark, "none", "/no/such/model")

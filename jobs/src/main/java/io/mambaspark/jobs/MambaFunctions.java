@@ -7,8 +7,11 @@ import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
 import io.mambaspark.engine.score.Wanted;
 import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.WeakHashMap;
 import org.apache.spark.TaskContext;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -21,12 +24,15 @@ import org.apache.spark.util.LongAccumulator;
 /** Scores in SQL: a function of a text, or of a list of token ids. */
 public final class MambaFunctions {
   /** What the function returns. */
-  private static final StructType SCORE =
+  public static final StructType SCORE =
       new StructType()
           .add("nll", DataTypes.DoubleType)
           .add("token_count", DataTypes.LongType)
           .add("perplexity", DataTypes.DoubleType)
           .add("error", DataTypes.StringType);
+
+  /** Names of functions that are known by their model, in each session. */
+  private static final Map<SparkSession, Map<String, String>> KNOWN = new WeakHashMap<>();
 
   private MambaFunctions() {}
 
@@ -41,6 +47,24 @@ public final class MambaFunctions {
    */
   public static void register(SparkSession spark, String name, String model) {
     register(spark, name, MambaScorer.load(model), null);
+  }
+
+  /**
+   * The name of a function of that model, which is made known to the session if it is not yet.
+   *
+   * @throws Refusal if there is no such model
+   */
+  public static String registered(SparkSession spark, String model) {
+    synchronized (KNOWN) {
+      Map<String, String> names = KNOWN.computeIfAbsent(spark, session -> new HashMap<>());
+      return names.computeIfAbsent(
+          model,
+          path -> {
+            String name = "mamba_score_" + names.size();
+            register(spark, name, path);
+            return name;
+          });
+    }
   }
 
   static void register(

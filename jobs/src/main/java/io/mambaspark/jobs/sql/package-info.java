@@ -1,0 +1,2 @@
+/** Scores as functions that a session has from its start. */
+package io.mambaspark.jobs.sql;

@@ -1,0 +1,65 @@
+package io.mambaspark.jobs.sql;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.mambaspark.jobs.MambaScorer;
+import java.util.List;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+class MambaExtensionsTest {
+  private static SparkSession before;
+  private static SparkSession spark;
+
+  @BeforeAll
+  static void startSession() {
+    before = SparkSession.builder().master("local[2]").getOrCreate();
+    SparkSession.clearActiveSession();
+    SparkSession.clearDefaultSession();
+    spark = SparkSession.builder().withExtensions(new MambaExtensions()).getOrCreate();
+  }
+
+  @AfterAll
+  static void restoreSession() {
+    SparkSession.setDefaultSession(before);
+    SparkSession.setActiveSession(before);
+  }
+
+  @Test
+  void the_functions_of_a_session_score_in_queries_and_views() {
+    spark.conf().set(MambaExtensions.MODEL, "demo");
+    spark.sql(
+        "CREATE OR REPLACE TEMPORARY VIEW scored AS SELECT t, mamba_score(t) AS s,"
+            + " mamba_perplexity(t) AS p, mamba_nll(t) AS n FROM VALUES ('It was the best of"
+            + " times.'), ('times best the of was It'), ('') AS v(t)");
+    List<Row> rows = spark.sql("SELECT s.perplexity, s.nll, p, n FROM scored").collectAsList();
+    try (MambaScorer scorer = MambaScorer.load("demo").textColumn("t").keepColumns()) {
+      List<Row> expected =
+          scorer
+              .score(spark.sql("SELECT t FROM scored"))
+              .selectExpr("perplexity", "nll", "perplexity", "nll")
+              .collectAsList();
+      assertThat(rows).isEqualTo(expected).hasSize(3);
+    }
+    assertThat(spark.sql("SELECT t FROM scored WHERE mamba_perplexity(t) < 1000").count())
+        .isEqualTo(rows.stream().filter(r -> !r.isNullAt(0) && r.getDouble(0) < 1000).count());
+  }
+
+  @Test
+  void the_functions_describe_themselves() {
+    assertThat(spark.sql("DESCRIBE FUNCTION mamba_perplexity").collectAsList())
+        .extracting(row -> row.getString(0))
+        .anyMatch(line -> line.contains("mamba_perplexity(document) - Scores a text"));
+  }
+
+  @Test
+  void without_a_model_a_query_says_what_to_set() {
+    spark.conf().unset(MambaExtensions.MODEL);
+    assertThatThrownBy(() -> spark.sql("SELECT mamba_nll('a')"))
+        .hasMessageContaining("Set spark.mambaspark.model to the folder of a checkpoint");
+  }
+}

@@ -42,7 +42,12 @@ final class Chart {
   private final List<Object> layers = new ArrayList<>();
   private final List<Object> scales = new ArrayList<>();
   private final Map<String, Object> theme = new HashMap<>();
-  private boolean placeholders;
+
+  /**
+   * Whether the labels of the vertical axis are laid out, so that the panel begins beside them, but
+   * not shown.
+   */
+  private boolean hidesYLabels;
 
   Chart(int width, int height) {
     this.width = width;
@@ -94,7 +99,7 @@ final class Chart {
   /** A vertical axis of which nothing is seen, but that takes the place of another one's labels. */
   Chart yInPlaceOf(Ticks other, double low, double high) {
     theme.put("panel_grid_major_y", Map.of("blank", true));
-    placeholders = true;
+    hidesYLabels = true;
     List<Double> same = other.labels().stream().map(label -> low).toList();
     return y(new Ticks(same, other.labels()), low, high);
   }
@@ -151,7 +156,7 @@ final class Chart {
     if (svg.contains("url(")) {
       throw new IllegalStateException("A chart refers to something: " + svg);
     }
-    if (placeholders) {
+    if (hidesYLabels) {
       svg = svg.replaceAll("<text class=\"axis-text-y\".*?</text>", "");
     }
     String open =

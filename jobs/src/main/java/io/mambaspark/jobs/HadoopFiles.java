@@ -8,6 +8,7 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.SparkConf;
+import org.apache.spark.sql.SparkSession;
 import scala.Tuple2;
 
 /** The file systems that the job's paths may lie on. */
@@ -18,11 +19,15 @@ final class HadoopFiles {
   private HadoopFiles() {}
 
   /**
-   * Hadoop's configuration with the {@code spark.hadoop.} settings laid over it, for use before
-   * there is a Spark session: models and outputs are checked before executors are asked for. What
-   * Spark sets by itself, such as the keys that it takes from the environment for S3, is not in it.
+   * Hadoop's configuration as the Spark session of this JVM has it. Where there is none yet, with
+   * the {@code spark.hadoop.} settings laid over it: models and outputs are checked before
+   * executors are asked for. What Spark then sets by itself, such as the keys that it takes from
+   * the environment for S3, is not in it.
    */
   static Configuration configuration() {
+    if (SparkSession.getDefaultSession().isDefined()) {
+      return SparkSession.getDefaultSession().get().sparkContext().hadoopConfiguration();
+    }
     Configuration configuration = new Configuration();
     for (Tuple2<String, String> setting : new SparkConf().getAll()) {
       if (setting._1().startsWith(SPARK_PREFIX)) {

@@ -5,15 +5,19 @@ import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.jobs.text.TokenizerFile;
 import java.io.Serializable;
 import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
 
 /**
  * Scores rows of a Dataset with a Mamba model: columns in, columns out.
@@ -54,34 +58,45 @@ public final class MambaScorer implements AutoCloseable {
   /** What scorers of one model share: the open checkpoint, and what was sent to the executors. */
   private static final class Shared {
     final ModelSource source;
+    private final Set<WeightFormat> warned = EnumSet.noneOf(WeightFormat.class);
     private final Map<List<Object>, ModelDelivery> models = new LinkedHashMap<>();
-    private final Map<List<Object>, Broadcast<TokenizerFile>> tokenizers = new LinkedHashMap<>();
+    private final Map<String, TokenizerFile> tokenizers = new HashMap<>();
+    private final Map<List<Object>, Broadcast<TokenizerFile>> sent = new LinkedHashMap<>();
     private boolean closed;
 
     Shared(ModelSource source) {
       this.source = source;
     }
 
+    synchronized void warnIfRounded(WeightFormat weights) {
+      if (warned.add(weights)) {
+        source.warnIfRounded(weights);
+      }
+    }
+
     synchronized ModelDelivery model(
         ModelDelivery.Mode mode, WeightFormat weights, JavaSparkContext context) {
       checkOpen();
+      warnIfRounded(weights);
       List<Object> key = List.of(context.sc(), mode, weights);
       if (!models.containsKey(key)) {
-        source.warnIfRounded(weights);
         models.put(key, ModelDelivery.of(mode, source, weights, context));
       }
       return models.get(key);
     }
 
-    synchronized Broadcast<TokenizerFile> tokenizer(String option, JavaSparkContext context) {
+    synchronized TokenizerFile tokenizer(String option) {
       checkOpen();
-      List<Object> key = Arrays.asList(context.sc(), option);
-      if (!tokenizers.containsKey(key)) {
-        TokenizerFile file = TokenizerSource.open(option, source, context.hadoopConfiguration());
-        file.tokenizer(DocumentReader.localFolder());
-        tokenizers.put(key, context.broadcast(file));
+      if (!tokenizers.containsKey(option)) {
+        tokenizers.put(option, TokenizerSource.open(option, source, HadoopFiles.configuration()));
       }
-      return tokenizers.get(key);
+      return tokenizers.get(option);
+    }
+
+    synchronized Broadcast<TokenizerFile> sent(String option, JavaSparkContext context) {
+      TokenizerFile file = tokenizer(option);
+      return sent.computeIfAbsent(
+          Arrays.asList(context.sc(), option), key -> context.broadcast(file));
     }
 
     private void checkOpen() {
@@ -94,7 +109,7 @@ public final class MambaScorer implements AutoCloseable {
       if (!closed) {
         closed = true;
         models.values().forEach(ModelDelivery::close);
-        tokenizers.values().forEach(Broadcast::destroy);
+        sent.values().forEach(Broadcast::destroy);
         source.close();
       }
     }
@@ -108,15 +123,36 @@ public final class MambaScorer implements AutoCloseable {
    * @throws io.mambaspark.engine.checkpoint.CheckpointException if it holds no model that we run
    */
   public static MambaScorer load(String model) {
+    return open(model, ScoreOptions.defaults(), WeightFormat.F32, ModelDelivery.Mode.AUTO, null);
+  }
+
+  /** The scorer of a command, whose model and tokenizer are checked before Spark starts. */
+  static MambaScorer of(JobOptions options) {
+    return open(
+        options.model(),
+        options.scoring(),
+        options.weights(),
+        options.modelDelivery(),
+        options.tokenizer());
+  }
+
+  private static MambaScorer open(
+      String model,
+      ScoreOptions options,
+      WeightFormat weights,
+      ModelDelivery.Mode delivery,
+      String tokenizer) {
     ModelSource source = ModelSource.open(model, HadoopFiles.configuration());
     try {
+      options.check(source.checkpoint().config());
+      Shared shared = new Shared(source);
+      if (options.columns().text() != null) {
+        shared.tokenizer(tokenizer);
+      }
+      // Every weight is read here, and one that is not finite is found.
       source.checkpoint().fingerprint();
-      return new MambaScorer(
-          new Shared(source),
-          ScoreOptions.defaults(),
-          WeightFormat.F32,
-          ModelDelivery.Mode.AUTO,
-          null);
+      shared.warnIfRounded(weights);
+      return new MambaScorer(shared, options, weights, delivery, tokenizer);
     } catch (RuntimeException | Error e) {
       source.close();
       throw e;
@@ -250,19 +286,77 @@ public final class MambaScorer implements AutoCloseable {
    *     options contradict the model
    */
   public Dataset<Row> score(Dataset<Row> rows) {
-    JavaSparkContext context =
-        JavaSparkContext.fromSparkContext(rows.sparkSession().sparkContext());
-    boolean text = ScoringSchema.of(rows.schema(), options).rows().text();
-    if (tokenizer != null && !text) {
-      throw Refusal.wrongUsage("A tokenizer needs texts; %s", options.columns().named());
-    }
+    return score(rows, null);
+  }
+
+  /** As {@link #score(Dataset)}, counting the tokens that are run; {@code progress} may be null. */
+  Dataset<Row> score(Dataset<Row> rows, LongAccumulator progress) {
+    JavaSparkContext context = context(rows.sparkSession());
     return Scoring.score(
         rows,
         options,
-        shared.source.checkpoint().config(),
+        source().checkpoint().config(),
         shared.model(delivery, weights, context),
-        text ? shared.tokenizer(tokenizer, context) : null,
-        null);
+        texts(rows.schema(), context),
+        progress);
+  }
+
+  /** As {@link #score(Dataset, LongAccumulator)}, each unit of a run in a task of its own. */
+  Dataset<Row> score(Dataset<Row> rows, String run, List<Unit> units, LongAccumulator progress) {
+    JavaSparkContext context = context(rows.sparkSession());
+    return Scoring.score(
+        rows,
+        run,
+        units,
+        options,
+        source().checkpoint().config(),
+        shared.model(delivery, weights, context),
+        texts(rows.schema(), context),
+        progress);
+  }
+
+  private static JavaSparkContext context(SparkSession spark) {
+    return JavaSparkContext.fromSparkContext(spark.sparkContext());
+  }
+
+  private Broadcast<TokenizerFile> texts(StructType input, JavaSparkContext context) {
+    return tokenizer(schema(input)) == null ? null : shared.sent(tokenizer, context);
+  }
+
+  /** The model. Open until this scorer is closed. */
+  ModelSource source() {
+    return shared.source;
+  }
+
+  /** What goes into a partition and what comes out of it. */
+  ScoringSchema schema(StructType input) {
+    return ScoringSchema.of(input, options);
+  }
+
+  /** What texts are encoded with, proved to work on this machine; null where rows are tokens. */
+  TokenizerFile tokenizer(ScoringSchema schema) {
+    if (schema.rows().text()) {
+      TokenizerFile file = shared.tokenizer(tokenizer);
+      // Only the library finds all that may be wrong with it, or with this machine.
+      file.tokenizer(DocumentReader.localFolder());
+      return file;
+    }
+    if (tokenizer != null) {
+      throw Refusal.wrongUsage(
+          "--tokenizer needs texts; %s hold tokens",
+          String.join(" and ", schema.rows().document().content()));
+    }
+    return null;
+  }
+
+  /** The same, when it is decided how the model is sent; refuses what would run out of memory. */
+  MambaScorer fitting(JavaSparkContext context) {
+    return new MambaScorer(
+        shared,
+        options,
+        weights,
+        ModelMemory.choose(delivery, shared.source, weights, context),
+        tokenizer);
   }
 
   /**
@@ -275,11 +369,12 @@ public final class MambaScorer implements AutoCloseable {
 
   /** Sends the model, and its tokenizer if there is one, to the executors of a session. */
   Sent sent(SparkSession spark) {
-    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    Broadcast<TokenizerFile> file =
-        tokenizer != null || shared.source.has(TokenizerSource.FILE)
-            ? shared.tokenizer(tokenizer, context)
-            : null;
+    JavaSparkContext context = context(spark);
+    Broadcast<TokenizerFile> file = null;
+    if (tokenizer != null || shared.source.has(TokenizerSource.FILE)) {
+      shared.tokenizer(tokenizer).tokenizer(DocumentReader.localFolder());
+      file = shared.sent(tokenizer, context);
+    }
     return new Sent(
         shared.model(delivery, weights, context),
         reader(DocumentColumns.tokens("tokens"), null),
@@ -299,7 +394,7 @@ public final class MambaScorer implements AutoCloseable {
 
   /** The columns that {@link #score} makes of rows with these. */
   public StructType outputSchema(StructType rows) {
-    return ScoringSchema.of(rows, options).outputSchema();
+    return schema(rows).outputSchema();
   }
 
   /** Closes the model for this scorer and all that were made from it. */

@@ -13,7 +13,6 @@ import java.util.OptionalLong;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -53,19 +52,16 @@ public final class ScoreJob {
         options.bucketThresholds() == null
             ? Map.of()
             : Buckets.thresholds(options.bucketThresholds(), files);
-    try (ModelSource source = ModelSource.open(options.model(), files)) {
-      options.scoring().check(source.checkpoint().config());
-      Optional<TokenizerFile> tokenizer =
-          options.scoring().columns().text() == null
-              ? Optional.empty()
-              : Optional.of(TokenizerSource.open(options.tokenizer(), source, files));
-      // Every weight is read here, and one that is not finite is found.
-      source.checkpoint().fingerprint();
-      source.warnIfRounded(options.weights());
+    try (MambaScorer scorer = MambaScorer.of(options)) {
       return Session.during(
           "score",
           options.inputTable() != null,
-          spark -> new Run(spark, source, tokenizer, output, report, thresholds).run());
+          spark -> {
+            // What was sent to executors goes before they do.
+            try (scorer) {
+              return new Run(spark, scorer, output, report, thresholds).run();
+            }
+          });
     }
   }
 
@@ -74,6 +70,7 @@ public final class ScoreJob {
     private final SparkSession spark;
     private final JavaSparkContext context;
     private final Configuration files;
+    private final MambaScorer scorer;
     private final ModelSource source;
     private final Output output;
     private final Optional<ReportFile> report;
@@ -82,56 +79,34 @@ public final class ScoreJob {
     private final Dataset<Row> input;
     private final ScoringSchema schema;
     private final TokenizerFile tokenizer;
-    private final ModelDelivery.Mode delivery;
     private final LongAccumulator progress;
     private Timeline timeline = Timeline.NONE;
 
     Run(
         SparkSession spark,
-        ModelSource source,
-        Optional<TokenizerFile> tokenizer,
+        MambaScorer scorer,
         Output output,
         Optional<ReportFile> report,
         Map<String, Double> givenThresholds) {
       this.spark = spark;
       this.context = JavaSparkContext.fromSparkContext(spark.sparkContext());
       this.files = spark.sparkContext().hadoopConfiguration();
-      this.source = source;
       this.output = output;
       this.report = report;
       this.givenThresholds = givenThresholds;
       // Before Spark looks at the input, which takes a task.
-      this.delivery =
-          options.dryRun()
-              ? options.modelDelivery()
-              : ModelMemory.choose(options.modelDelivery(), source, options.weights(), context);
+      this.scorer = options.dryRun() ? scorer : scorer.fitting(context);
+      this.source = scorer.source();
       this.plan = options.byUnits() ? UnitPlan.of(spark, options) : Optional.empty();
       this.input = plan.map(UnitPlan::rows).orElseGet(() -> Input.read(spark, options));
-      this.schema = ScoringSchema.of(input.schema(), options.scoring());
+      this.schema = scorer.schema(input.schema());
       Input.checkApart(input, options, files);
       schema.rows().checkKept(options.groupBy(), "--group-by");
       if (options.hasBuckets()) {
         schema.rows().checkFree(Buckets.COLUMN);
       }
-      this.tokenizer = tokenizer.orElseGet(this::tokenizerOfPairs);
-      if (this.tokenizer != null) {
-        // Only the library finds all that may be wrong with it, or with this machine.
-        this.tokenizer.tokenizer(DocumentReader.localFolder());
-      }
+      this.tokenizer = scorer.tokenizer(schema);
       this.progress = spark.sparkContext().longAccumulator("tokens");
-    }
-
-    /** Whether pairs are of text is known only when their columns are. */
-    private TokenizerFile tokenizerOfPairs() {
-      if (schema.rows().text()) {
-        return TokenizerSource.open(options.tokenizer(), source, files);
-      }
-      if (options.tokenizer() != null) {
-        throw Refusal.wrongUsage(
-            "--tokenizer needs texts; %s hold tokens",
-            String.join(" and ", schema.rows().document().content()));
-      }
-      return null;
     }
 
     long run() {
@@ -146,22 +121,14 @@ public final class ScoreJob {
           plan.map(
               cut ->
                   UnitRun.plan(output, cut, options, schema, source, tokenizer, buckets, context));
-      Broadcast<TokenizerFile> sent = tokenizer == null ? null : context.broadcast(tokenizer);
-      try (ModelDelivery model = ModelDelivery.send(delivery, source, options.weights(), context)) {
-        Summary summary =
-            units.isPresent() ? byUnits(units.get(), model, sent) : atOnce(model, sent);
-        summary.print(out);
-        if (output != null) {
-          out.println("  written to " + HadoopFiles.redacted(output.path().toString()));
-        }
-        report.ifPresent(file -> file.write(summary, timeline, out));
-        out.flush();
-        return summary.findings().totals().errorRows() + summary.unreadable().size();
-      } finally {
-        if (sent != null) {
-          sent.destroy();
-        }
+      Summary summary = units.isPresent() ? byUnits(units.get()) : atOnce();
+      summary.print(out);
+      if (output != null) {
+        out.println("  written to " + HadoopFiles.redacted(output.path().toString()));
       }
+      report.ifPresent(file -> file.write(summary, timeline, out));
+      out.flush();
+      return summary.findings().totals().errorRows() + summary.unreadable().size();
     }
 
     private void dryRun() {
@@ -187,13 +154,11 @@ public final class ScoreJob {
     }
 
     /** Unit by unit: each is there when it is done, and what is done stays. */
-    private Summary byUnits(UnitRun run, ModelDelivery model, Broadcast<TokenizerFile> sent) {
+    private Summary byUnits(UnitRun run) {
       long start = System.nanoTime();
       List<Unit> missing = run.missing();
       // Of what is written: there may be no file to read it from.
-      StructType columns =
-          Scoring.score(input, options.scoring(), source.checkpoint().config(), model, sent, null)
-              .schema();
+      StructType columns = schema.outputSchema();
       if (missing.isEmpty()) {
         run.begin();
       } else {
@@ -204,16 +169,7 @@ public final class ScoreJob {
                         missing.size(),
                         schema.rows().text() ? "about" : "at most",
                         run.missingTokens())));
-        Dataset<Row> scored =
-            Scoring.score(
-                input,
-                output.run(),
-                missing,
-                options.scoring(),
-                source.checkpoint().config(),
-                model,
-                sent,
-                progress);
+        Dataset<Row> scored = scorer.score(input, output.run(), missing, progress);
         Progress shown = showProgress(OptionalLong.of(runs(run.missingTokens())));
         run.begin();
         try {
@@ -269,13 +225,10 @@ public final class ScoreJob {
     }
 
     /** In one Spark job, whose output is there when all of it is done. */
-    private Summary atOnce(ModelDelivery model, Broadcast<TokenizerFile> sent) {
+    private Summary atOnce() {
       Dataset<Row> rows = Input.cut(input, options);
       context.setJobDescription(description(options.demo() ? "the demo corpus" : "rows"));
-      Dataset<Row> scored =
-          withGivenBuckets(
-              Scoring.score(
-                  rows, options.scoring(), source.checkpoint().config(), model, sent, progress));
+      Dataset<Row> scored = withGivenBuckets(scorer.score(rows, progress));
       long start = System.nanoTime();
       Progress shown = showProgress(null);
       try {

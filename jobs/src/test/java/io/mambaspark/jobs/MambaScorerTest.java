@@ -151,7 +151,7 @@ class MambaScorerTest {
             "Column ids (--tokens-column) is not in the input; its columns are id, kind, text,"
                 + " tokens");
     assertThatThrownBy(() -> scorer.tokenizer("demo").score(corpus))
-        .hasMessage("A tokenizer needs texts; [--tokens-column tokens]");
+        .hasMessage("--tokenizer needs texts; tokens hold tokens");
     assertThatThrownBy(() -> scorer.window("strided", 8, 9))
         .hasMessage("--stride 9: expected 1 to 8, the tokens of a window");
     assertThatThrownBy(() -> scorer.onError("stop"))

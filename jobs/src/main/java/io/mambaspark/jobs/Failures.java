@@ -4,16 +4,23 @@ import io.mambaspark.engine.checkpoint.CheckpointException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.spark.sql.AnalysisException;
 import picocli.CommandLine.ParameterException;
 
 /** What a person is told of an exception. */
 final class Failures {
+  /** Of Spark's message about a file of the input that it could not read, in whatever version. */
+  private static final Pattern FILE =
+      Pattern.compile("(?:error while reading file|footer for file:?) (\\S+?)\\.?(?:\\s|$)");
+
   private Failures() {}
 
   /**
    * The one line that says most: of our own messages the first in the chain of causes, which a
-   * failed task hides under several of Spark's; otherwise that of the innermost cause.
+   * failed task hides under several of Spark's; otherwise that of the innermost cause, with the
+   * file that Spark was reading.
    */
   static String oneLine(Throwable failure) {
     return HadoopFiles.redacted(line(failure));
@@ -33,6 +40,16 @@ final class Failures {
         return firstLine(t.getMessage());
       }
     }
+    for (Throwable t : chain) {
+      Matcher file = FILE.matcher(String.valueOf(t.getMessage()));
+      if (file.find()) {
+        return "Cannot read input %s: %s".formatted(file.group(1), innermost(chain));
+      }
+    }
+    return innermost(chain);
+  }
+
+  private static String innermost(List<Throwable> chain) {
     Throwable innermost = chain.get(chain.size() - 1);
     String message = innermost.getMessage() == null ? "" : firstLine(innermost.getMessage());
     if (message.isEmpty()) {

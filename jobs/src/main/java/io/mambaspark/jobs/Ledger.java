@@ -41,6 +41,7 @@ import org.slf4j.LoggerFactory;
  * run-00000.json     what the run is; as it has become later, with the next number
  * units/NAME.json    one {@link UnitEntry} for each unit that is done
  * tmp/               files of tasks that run, or of those that died
+ * checkpoint/        of a stream: what Spark has taken from its folder
  * </pre>
  *
  * <p>A unit is done when its entry is there and, beside the ledger, the file that the entry tells
@@ -80,7 +81,14 @@ final class Ledger {
    * @param settings whatever the scores depend on but the input, by the name of the option
    * @param input the files that were there
    */
-  record Run(String run, Map<String, String> settings, List<Unit.Input> input) {}
+  record Run(String run, Map<String, String> settings, List<Unit.Input> input) {
+    static final String STREAM = "--stream from";
+
+    /** Whether {@link StreamJob} has begun it, which keeps its input in Spark's checkpoint. */
+    boolean isStream() {
+      return settings.containsKey(STREAM);
+    }
+  }
 
   /** The run as it was last recorded; empty if there is no ledger. */
   Optional<Run> run() {

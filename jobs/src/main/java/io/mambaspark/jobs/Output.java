@@ -99,6 +99,12 @@ final class Output {
       if (!options.dryRun()) {
         repair(path, files, configuration);
       }
+      if (!options.overwrite() && isOfStream(path, configuration)) {
+        throw Refusal.because(
+            "Output %s is that of a stream; go on with --stream, choose another, or replace it with"
+                + " --overwrite",
+            options.output());
+      }
       if (options.buckets() != null) {
         return inTwoPasses(path, options, files, configuration);
       }
@@ -192,6 +198,10 @@ final class Output {
         unfinished ? " and is not finished" : "",
         unfinished ? "go on with --resume, or " : "",
         replaceable ? ", or replace it with --overwrite" : "");
+  }
+
+  private static boolean isOfStream(Path path, Configuration configuration) {
+    return new Ledger(path, configuration).run().filter(Ledger.Run::isStream).isPresent();
   }
 
   /** What a run leaves that was killed before it could write its first file. */
@@ -345,7 +355,7 @@ final class Output {
     }
   }
 
-  private static String newRun() {
+  static String newRun() {
     return DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss")
             .withZone(ZoneOffset.UTC)
             .format(Instant.now())

@@ -1,5 +1,7 @@
 package io.mambaspark.jobs;
 
+import java.io.PrintWriter;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -7,7 +9,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** {@code score}: options to a {@link ScoreJob}, nothing else. */
+/** {@code score}: options to a {@link ScoreJob} or a {@link StreamJob}, nothing else. */
 @Command(
     name = "score",
     description = "Scores texts, or rows of token ids, with a Mamba model.",
@@ -41,6 +43,10 @@ import picocli.CommandLine.Spec;
       "",
       "  Cut off after hours? The same command again scores what is missing.",
       "    score --model models/mamba-130m-hf --input corpus --output scores --resume",
+      "",
+      "  Every night what has come during the day, each file once.",
+      "    score --model models/mamba-130m-hf --input incoming --text-column text --stream"
+          + " --output scores",
       "",
       "  What would it cost? Checks everything, scores nothing.",
       "    score --model models/mamba-130m-hf --input corpus --output scores --dry-run",
@@ -212,6 +218,33 @@ final class ScoreCommand implements Callable<Integer> {
   boolean allowNewInput;
 
   @Option(
+      names = "--stream",
+      arity = "0..1",
+      fallbackValue = StreamOptions.AVAILABLE_NOW,
+      paramLabel = "EVERY",
+      description =
+          "Score each file that comes into the input folder once: those that are there, and no more;"
+              + " or look again after a time such as 30s or 5m, until it is stopped. Started again,"
+              + " it goes on.")
+  String stream;
+
+  @Option(
+      names = "--checkpoint-location",
+      paramLabel = "PATH",
+      description =
+          "With --stream: where Spark keeps what it has taken (default: in the output, under"
+              + " _mamba).")
+  String checkpointLocation;
+
+  @Option(
+      names = "--max-files-per-batch",
+      paramLabel = "N",
+      description =
+          "With --stream: files that are scored and written together (default: four for each"
+              + " core).")
+  Integer maxFilesPerBatch;
+
+  @Option(
       names = "--strict",
       description =
           "Exit with " + STRICT + " if any row could not be scored or any file not be read.")
@@ -229,8 +262,25 @@ final class ScoreCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    long errors = new ScoreJob(options(), spec.commandLine().getOut()).run();
+    PrintWriter out = spec.commandLine().getOut();
+    JobOptions options = options();
+    Optional<StreamOptions> streamed = streamOptions();
+    long errors =
+        streamed.isPresent()
+            ? new StreamJob(options, streamed.get(), out).run()
+            : new ScoreJob(options, out).run();
     return strict && errors > 0 ? STRICT : 0;
+  }
+
+  private Optional<StreamOptions> streamOptions() {
+    if (stream == null && (checkpointLocation != null || maxFilesPerBatch != null)) {
+      throw Refusal.wrongUsage(
+          "%s needs --stream",
+          checkpointLocation != null ? "--checkpoint-location" : "--max-files-per-batch");
+    }
+    int files = InputArguments.positive("--max-files-per-batch", maxFilesPerBatch);
+    return Optional.ofNullable(stream)
+        .map(when -> new StreamOptions(when, checkpointLocation, files));
   }
 
   private JobOptions options() {

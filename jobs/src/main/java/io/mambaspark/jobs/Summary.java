@@ -281,7 +281,7 @@ record Summary(
     return number == null ? "" : String.format(Locale.ROOT, "%,.2f", number);
   }
 
-  private static void line(PrintWriter out, String name, String format, Object value) {
+  static void line(PrintWriter out, String name, String format, Object value) {
     out.println(
         String.format(Locale.ROOT, "  %-26s", name) + String.format(Locale.ROOT, format, value));
   }

@@ -1,40 +1,25 @@
 package io.mambaspark.jobs;
 
-import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.jobs.text.TokenizerFile;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RuntimeConfig;
 import org.apache.spark.sql.SaveMode;
 import org.apache.spark.util.SerializableConfiguration;
 
 /** A job unit by unit, of which some may have been done by an earlier start of the same run. */
 final class UnitRun {
   private static final String TARGET = "--target-unit-tokens";
-  private static final String ON_ERROR = "--on-error";
-
-  /** Settings of Spark that decide what kept columns look like in the output. */
-  private static final List<String> KEPT_VALUES =
-      List.of(
-          "spark.sql.session.timeZone",
-          "spark.sql.parquet.datetimeRebaseModeInRead",
-          "spark.sql.parquet.int96RebaseModeInRead",
-          "spark.sql.parquet.outputTimestampType");
-
   private static final Map<String, String> COMMIT =
       Map.of("spark.sql.sources.commitProtocolClass", UnitCommit.class.getName());
 
@@ -86,13 +71,15 @@ final class UnitRun {
       target = plan.targetTokens(options, source, context);
     }
     Map<String, String> settings =
-        settings(plan, options, schema, source, tokenizer, buckets, target);
+        RunSettings.of(
+            options, schema, source, tokenizer, buckets, plan.rows().sparkSession().conf());
+    settings.put(TARGET, Long.toString(target));
     Ledger.Run now = new Ledger.Run(output.run(), settings, plan.inputs());
     List<Unit> units = plan.units(target);
     if (earlier == null) {
       return new UnitRun(output, plan, now, units, units, false);
     }
-    compareSettings(earlier, now, output);
+    RunSettings.check(earlier.settings(), settings, output.target());
     compareInput(earlier, now, output, options.allowNewInput());
     if (isParted(output, options)) {
       if (!earlier.input().equals(now.input())) {
@@ -129,67 +116,6 @@ final class UnitRun {
     // Tasks take what they find for what another attempt has written.
     ledger.forget(missing.stream().map(Unit::name).toList());
     ledger.sweep();
-  }
-
-  private static Map<String, String> settings(
-      UnitPlan plan,
-      JobOptions options,
-      ScoringSchema schema,
-      ModelSource source,
-      TokenizerFile tokenizer,
-      String buckets,
-      long target) {
-    MambaConfig config = source.checkpoint().config();
-    ScoreOptions scoring = options.scoring();
-    Map<String, String> settings = new LinkedHashMap<>();
-    settings.put("the model's fingerprint", source.checkpoint().fingerprint());
-    settings.put("--weights", options.weights().name().toLowerCase(Locale.ROOT));
-    settings.put("the columns of the document", String.join(", ", scoring.columns().named()));
-    settings.put(
-        "the kept columns",
-        schema.rows().kept().stream()
-            .map(field -> field.name() + " " + field.dataType().catalogString())
-            .collect(Collectors.joining(", ")));
-    settings.put("--emit", scoring.emit().toString());
-    settings.put("the prefix token", Integer.toString(scoring.prefixId(config)));
-    if (scoring.columns().isPair()) {
-      settings.put(
-          "the token of an empty context", Integer.toString(scoring.emptyContextId(config)));
-    }
-    settings.put("--max-tokens", Integer.toString(scoring.maxTokens()));
-    settings.put("--window", scoring.windows().toString());
-    settings.put("--min-perplexity", String.valueOf(scoring.minPerplexity()));
-    settings.put("--max-perplexity", String.valueOf(scoring.maxPerplexity()));
-    settings.put(
-        "the tokenizer's fingerprint", tokenizer == null ? "none" : tokenizer.fingerprint());
-    settings.put("the buckets", buckets);
-    settings.put(ON_ERROR, scoring.failOnError() ? "fail" : "quarantine");
-    settings.put(TARGET, Long.toString(target));
-    settings.put("the version of mamba-spark", Versions.mambaSpark());
-    RuntimeConfig conf = plan.rows().sparkSession().conf();
-    for (String key : KEPT_VALUES) {
-      settings.put(key, conf.get(key));
-    }
-    return settings;
-  }
-
-  private static void compareSettings(Ledger.Run earlier, Ledger.Run now, Output output) {
-    List<String> differences = new ArrayList<>();
-    now.settings()
-        .forEach(
-            (name, value) -> {
-              String was = earlier.settings().get(name);
-              // What was written under 'fail' has no errors in it.
-              boolean relaxed = name.equals(ON_ERROR) && "fail".equals(was);
-              if (!value.equals(was) && !relaxed) {
-                differences.add("%s was %s and is %s".formatted(name, was, value));
-              }
-            });
-    if (!differences.isEmpty()) {
-      throw Refusal.because(
-          "Cannot resume output %s: %s; start it as it was, or choose another output",
-          output.target(), String.join("; ", differences));
-    }
   }
 
   private static void compareInput(

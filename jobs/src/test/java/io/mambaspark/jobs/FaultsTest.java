@@ -422,4 +422,33 @@ class FaultsTest {
       throw new IllegalStateException(e);
     }
   }
+
+  @Test
+  void a_stream_killed_at_any_moment_goes_on_where_it_was() throws InterruptedException {
+    Object[] stream = {
+      "score",
+      "--model",
+      "demo",
+      "--input",
+      corpus,
+      "--output",
+      output,
+      "--emit",
+      "token-logprobs",
+      "--stream",
+      "--max-files-per-batch",
+      1
+    };
+    Random random = new Random(SEED);
+    for (int i = 0; i < KILLS; i++) {
+      Job job = cluster.submit("local[2]", List.of(), stream);
+      Path batch = output.resolve("_spark_metadata/" + 2 * i);
+      job.until("batch %d is written".formatted(2 * i), () -> Files.exists(batch));
+      Thread.sleep(random.nextInt(500));
+      job.kill();
+    }
+    Job last = cluster.submit("local[2]", List.of(), stream);
+    assertThat(last.join()).as(last::output).isZero();
+    assertThat(rows(output)).isEqualTo(expectedRows);
+  }
 }

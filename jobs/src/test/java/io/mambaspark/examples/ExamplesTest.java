@@ -1,0 +1,195 @@
+package io.mambaspark.examples;
+
+import static org.apache.spark.sql.functions.col;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.mambaspark.jobs.Main;
+import io.mambaspark.jobs.MambaScorer;
+import io.mambaspark.jobs.ml.MambaPerplexity;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.LocalFileSystem;
+import org.apache.spark.ml.Pipeline;
+import org.apache.spark.ml.PipelineModel;
+import org.apache.spark.ml.PipelineStage;
+import org.apache.spark.ml.feature.QuantileDiscretizer;
+import org.apache.spark.ml.feature.SQLTransformer;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.streaming.Trigger;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * README's examples in Java, as they stand there ({@link ReadmeTest} compares), on twenty documents
+ * of the demo. Its SQL and its Python are run by {@code scripts/python.sh}.
+ */
+class ExamplesTest {
+  private static final String DEMO = "src/main/resources/io/mambaspark/jobs/demo/corpus.jsonl";
+
+  @TempDir Path folder;
+  private SparkSession spark;
+  private LocalFileSystem files;
+  private org.apache.hadoop.fs.Path home;
+
+  /** Relative paths are of a folder of the test's own. */
+  @BeforeEach
+  void makeCorpus() throws IOException {
+    spark = SparkSession.builder().master("local[2]").getOrCreate();
+    files = FileSystem.getLocal(spark.sparkContext().hadoopConfiguration());
+    home = files.getWorkingDirectory();
+    Dataset<Row> demo = spark.read().json(DEMO);
+    files.setWorkingDirectory(new org.apache.hadoop.fs.Path(folder.toUri()));
+    demo.selectExpr("id", "substring(text, 1, 300) AS text")
+        .orderBy("id")
+        .limit(20)
+        .coalesce(1)
+        .write()
+        .parquet("corpus");
+  }
+
+  @AfterEach
+  void restore() {
+    files.setWorkingDirectory(home);
+  }
+
+  /** The perplexities by the command line, the lowest first. */
+  private List<Row> byCommand() {
+    String[] args = {
+      "score", "--model", "demo", "--input", "corpus", "--text-column", "text", "--output", "all"
+    };
+    assertThat(Main.run(new PrintWriter(System.out), new PrintWriter(System.err), args)).isZero();
+    return spark.read().parquet("all").orderBy("perplexity").collectAsList();
+  }
+
+  private List<Row> written(String path) {
+    return spark.read().parquet(path).orderBy("perplexity").collectAsList();
+  }
+
+  @Test
+  void a_corpus_is_filtered_by_percentile() {
+    Dataset<Row> corpus = spark.read().parquet("corpus");
+
+    // README
+    try (MambaScorer scorer = MambaScorer.load("demo").textColumn("text")) {
+      scorer.score(corpus).write().parquet("scores");
+    }
+    Dataset<Row> scores = spark.read().parquet("scores");
+    double p90 = scores.stat().approxQuantile("perplexity", new double[] {0.9}, 0)[0];
+    scores.where(col("perplexity").leq(p90)).write().parquet("filtered");
+
+    assertThat(written("filtered")).isEqualTo(byCommand().subList(0, 18));
+  }
+
+  @Test
+  void a_pipeline_filters_by_percentile() throws IOException {
+    Dataset<Row> corpus = spark.read().parquet("corpus");
+
+    // README
+    Pipeline pipeline =
+        new Pipeline()
+            .setStages(
+                new PipelineStage[] {
+                  new MambaPerplexity().setModel("demo").setTextColumn("text"),
+                  new QuantileDiscretizer()
+                      .setInputCol("perplexity")
+                      .setOutputCol("decile")
+                      .setNumBuckets(10)
+                      .setHandleInvalid("skip"),
+                  new SQLTransformer().setStatement("SELECT * FROM __THIS__ WHERE decile < 9")
+                });
+    pipeline.fit(corpus).save("filter");
+    PipelineModel.load("filter").transform(corpus).write().parquet("filtered");
+
+    List<Row> filtered =
+        spark.read().parquet("filtered").drop("decile").orderBy("perplexity").collectAsList();
+    assertThat(filtered).isEqualTo(byCommand().subList(0, filtered.size()));
+    assertThat(filtered).hasSizeBetween(17, 18);
+  }
+
+  @Test
+  void a_stream_is_scored_every_night() throws Exception {
+    StructType schema = spark.read().parquet("corpus").schema();
+    // Streams look for relative paths in the folder of the JVM.
+    String nightly = folder.resolve("nightly").toString();
+    String checkpoint = folder.resolve("checkpoint").toString();
+
+    // README
+    try (MambaScorer scorer = MambaScorer.load("demo").textColumn("text")) {
+      scorer
+          .score(spark.readStream().schema(schema).parquet("corpus"))
+          .writeStream()
+          .format("parquet")
+          .option("path", nightly)
+          .option("checkpointLocation", checkpoint)
+          .trigger(Trigger.AvailableNow())
+          .start()
+          .awaitTermination();
+    }
+
+    assertThat(written(nightly)).isEqualTo(byCommand());
+  }
+
+  /** Which end is the document's own; a guess is right one time in four. */
+  @Test
+  void choices_are_scored_given_their_questions() {
+    spark
+        .sql(
+            "SELECT q.id AS question_id, substring(q.text, 1, 200) AS question, c.id AS choice_id,"
+                + " substring(c.text, 201, 100) AS choice, q.id = c.id AS correct"
+                + " FROM parquet.corpus q JOIN parquet.corpus c"
+                + " ON q.id = c.id OR abs(hash(q.id, c.id)) % 6 = 0")
+        .write()
+        .parquet("questions");
+    Dataset<Row> choices = spark.read().parquet("questions");
+
+    // README
+    MambaScorer scorer =
+        MambaScorer.load("demo").contextAndContinuationColumns("question", "choice");
+    scorer
+        .score(choices.repartition(col("question")).sortWithinPartitions("question"))
+        .createOrReplaceTempView("scored");
+    Row accuracy =
+        spark
+            .sql(
+                "SELECT avg(int(correct)) AS acc, avg(int(correct_by_length)) AS acc_norm"
+                    + " FROM (SELECT min_by(correct, nll) AS correct,"
+                    + " min_by(correct, nll / length(choice)) AS correct_by_length"
+                    + " FROM scored GROUP BY question_id)")
+            .first();
+    scorer.close();
+
+    String[] args = {
+      "score",
+      "--model",
+      "demo",
+      "--input",
+      "questions",
+      "--output",
+      "all",
+      "--context-column",
+      "question",
+      "--continuation-column",
+      "choice"
+    };
+    assertThat(Main.run(new PrintWriter(System.out), new PrintWriter(System.err), args)).isZero();
+    List<Row> best =
+        spark
+            .read()
+            .parquet("all")
+            .selectExpr("*", "rank() OVER (PARTITION BY question_id ORDER BY nll) AS place")
+            .where("place = 1")
+            .collectAsList();
+    assertThat(best).hasSize(20);
+    long right = best.stream().filter(row -> row.getAs("correct")).count();
+    assertThat(accuracy.getDouble(0)).isEqualTo(right / 20.0).isGreaterThan(0.3);
+    assertThat(accuracy.getDouble(1)).isBetween(0.3, 1.0);
+  }
+}

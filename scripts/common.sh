@@ -34,11 +34,12 @@ build_jar() {
   fi
 }
 
-# Builds $jar and $published, with sources and Javadoc, if the latter is stale.
+# Builds $jar and $published, with sources and Javadoc, if the latter is stale. By the goal, as the phase
+# "deploy" installs into the real ~/.m2 on its way.
 publish() {
   if stale "$published"; then
     say "Publishing to ${packages#"$root"/} with Maven ..."
-    mvn -q -B -f "$root/pom.xml" -Ppublish -DskipTests deploy >&2
+    mvn -q -B -f "$root/pom.xml" -Ppublish -DskipTests package deploy:deploy >&2
   fi
 }
 

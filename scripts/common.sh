@@ -1,4 +1,5 @@
-# Sourced by the scripts beside it: where things are, the job jar, a Spark home, Spark's launcher.
+# Sourced by the scripts beside it: where things are, the job jar, a repository with it, a Spark home,
+# Spark's launcher.
 # shellcheck shell=bash
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -15,12 +16,30 @@ spark_version=${SPARK_VERSION:-$(pom_value spark.version)}
 scala_version=${SCALA_VERSION:-$(pom_value scala.binary.version)}
 jar=$root/jobs/target/mamba-spark-jobs-$(pom_value version).jar
 
-# Builds $jar if it is missing or older than what it is made from.
-build_jar() {
+# The home that the profile "publish" deploys to, and the job jar in its repository.
+packages=$target/packages
+published=$packages/.m2/repository/io/github/mambaspark/mamba-spark-jobs/$(pom_value version)/${jar##*/}
+
+# Whether a jar is missing or older than what it is made from.
+stale() {
   local sources=("$root"/{LICENSE,NOTICE,pom.xml} "$root"/{engine,jobs}/{pom.xml,src/main})
-  if [[ ! -e $jar || -n $(find "${sources[@]}" -newer "$jar" -print | head -n 1) ]]; then
+  [[ ! -e $1 || -n $(find "${sources[@]}" -newer "$1" -print | head -n 1) ]]
+}
+
+# Builds $jar if it is stale.
+build_jar() {
+  if stale "$jar"; then
     say "Building ${jar#"$root"/} with Maven ..."
     mvn -q -B -f "$root/pom.xml" -DskipTests package >&2
+  fi
+}
+
+# Builds $jar and $published, with sources and Javadoc, if the latter is stale. By the goal, as the phase
+# "deploy" installs into the real ~/.m2 on its way.
+publish() {
+  if stale "$published"; then
+    say "Publishing to ${packages#"$root"/} with Maven ..."
+    mvn -q -B -f "$root/pom.xml" -Ppublish -DskipTests package deploy:deploy >&2
   fi
 }
 

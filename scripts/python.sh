@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs scripts/python/check.py in a real PySpark from PyPI, with the package that lies inside the job
-# jar: the scores of a pipeline stage and of SQL, with and without the extension,
-# must be those of the command line, to the bit. Needs
-# JDK 17, Maven and Python 3 with venv.
+# Runs scripts/python/check.py in a real PySpark from PyPI, which gets the job jar, and with it the
+# Python package, by --packages alone: from the repository that the profile "publish" fills under
+# target/, without a network. The scores of a pipeline stage and of SQL, with and without the extension,
+# must be those of the command line, to the bit. Needs JDK 17, Maven and Python 3 with venv.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -13,15 +13,29 @@ if [[ ! -e $venv/ready ]]; then
   "$venv/bin/pip" -q install "pyspark==$spark_version" numpy >&2
   touch "$venv/ready"
 fi
-build_jar
+publish
+for module in engine jobs; do
+  for kind in .jar .pom -sources.jar -javadoc.jar; do
+    file=${published//mamba-spark-jobs/mamba-spark-$module}
+    [[ -e ${file%.jar}$kind ]] || die "Not published: ${file%.jar}$kind"
+  done
+done
 corpus=$root/jobs/src/main/resources/io/mambaspark/jobs/demo/corpus.jsonl
 rm -rf "$target/python-scores"
 "$root/scripts/submit.sh" score --model demo --input "$corpus" --input-format json --text-column text \
   --keep-columns id --output "$target/python-scores" >&2
 unset SPARK_HOME SPARK_CONF_DIR
+rm -rf "$packages/ivy"
+# Spark looks into ~/.m2 first; a proxy that is not there is for whatever it does not find.
 SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$venv/bin/python3 "$venv/bin/spark-submit" \
   --master 'local[2]' --driver-memory 2g \
   --conf spark.sql.extensions=io.mambaspark.jobs.sql.MambaExtensions \
   --conf spark.mambaspark.model=demo \
-  --driver-java-options "-Dlog4j2.configurationFile=file:$root/conf/log4j2.properties" --jars "$jar" --py-files "$jar" \
+  --conf "spark.jars.ivy=$packages/ivy" \
+  --driver-java-options "-Dlog4j2.configurationFile=file:$root/conf/log4j2.properties
+    -Duser.home=$packages -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=9" \
+  --packages "io.github.mambaspark:mamba-spark-jobs:$(pom_value version)" \
   "$root/scripts/python/check.py" "$corpus" "$target/python-scores"
+pulled=$(ls "$packages/ivy/jars")
+[[ $pulled == "io.github.mambaspark_${jar##*/}" ]] || die "--packages pulled more than the job jar: $pulled"
+echo "--packages pulled $pulled and nothing else"

@@ -21,8 +21,11 @@ public interface ModelDelivery extends Serializable, AutoCloseable {
 
   /** What {@code --model-delivery} names. */
   enum Mode {
+    /** One of the others, by the model's size and the memory that there is. */
     AUTO,
+    /** Stored weights as a Spark broadcast, which keeps them beside the packed ones. */
     BROADCAST,
+    /** Files that each executor packs from; no heap holds the stored bytes. */
     FILE;
 
     String option() {

@@ -13,10 +13,12 @@ public final class CheckpointException extends RuntimeException {
   private static final int MAX_NAME = 120;
   private static final int MAX_MESSAGE = 900;
 
+  /** The message is escaped and cut; the caller only words it. */
   public CheckpointException(String message) {
     super(line(message));
   }
 
+  /** As the other; the message of the cause is left as it is. */
   public CheckpointException(String message, Throwable cause) {
     super(line(message), cause);
   }

@@ -36,10 +36,12 @@ public final class StoredTensor {
     this.begin = begin;
   }
 
+  /** As it stands in the file, which may have been made by anyone: not for messages as it is. */
   public String name() {
     return name;
   }
 
+  /** How the elements are stored; {@link #floats} widens them all to float. */
   public DType dtype() {
     return dtype;
   }
@@ -54,6 +56,7 @@ public final class StoredTensor {
     return elementCount;
   }
 
+  /** The bytes that the elements take in the file. */
   public long byteSize() {
     return elementCount * dtype.bytes();
   }

@@ -11,8 +11,8 @@ package io.mambaspark.engine.score;
  * @param tokenCount scored tokens
  * @param nllSquares Σ (ln p)², in double and in order
  * @param greedyTokens how many of the scored tokens were the arg max
- * @param positionNll the nll by position: element b is that of the scored tokens x_i with 2^b ≤ i <
- *     2^(b+1), each summed in double and in order
+ * @param positionNll the nll by position: element b is that of the scored tokens x_i with {@code
+ *     2^b ≤ i < 2^(b+1)}, each summed in double and in order
  * @param positionTokens how many these are
  * @param tokenLogprobs ln p of each scored token, (tokenCount)
  * @param greedyMatch whether it was the arg max; of equal logits the lowest id wins, (tokenCount)

@@ -34,11 +34,15 @@ public record Windows(Policy policy, int tokens, int stride, int firstToken)
   /** The whole sequence. */
   public static final Windows FULL = new Windows(Policy.FULL, 0, 0, AS_IT_IS);
 
-  /** A way to cut. */
+  /** A way to cut, see {@link Windows}. */
   public enum Policy {
+    /** One window; the state is carried to the end. */
     FULL,
+    /** That of lm-evaluation-harness: every token but the first is scored. */
     ROLLING,
+    /** That of Hugging Face's guide: windows overlap. */
     STRIDED,
+    /** That of llama.cpp: the second half of each window is scored. */
     CHUNKED
   }
 

@@ -44,8 +44,13 @@ public record Distributions(
     List<LengthClass> lengths,
     List<Document> best,
     List<Document> worst) {
+  /** Groups beyond these are counted but not told. */
   public static final int MAX_GROUPS = 1000;
+
+  /** Groups with a series of their own in the histogram. */
   public static final int MAX_SERIES = 8;
+
+  /** Documents shown at either end. */
   public static final int MAX_DOCUMENTS = 10;
 
   /** Up to so many documents percentiles are exact. */
@@ -73,6 +78,7 @@ public record Distributions(
    * @param values at {@link #RANKS}; empty if there are no documents
    */
   public record Percentiles(long documents, List<Double> values) {
+    /** In percent; {@code values} has one for each. */
     public static final List<Integer> RANKS = List.of(1, 5, 25, 50, 75, 95, 99);
 
     public Percentiles {
@@ -128,6 +134,7 @@ public record Distributions(
       counts = List.copyOf(counts);
     }
 
+    /** The sum of the counts. */
     public long documents() {
       return counts.stream().mapToLong(Long::longValue).sum();
     }

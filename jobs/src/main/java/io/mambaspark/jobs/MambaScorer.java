@@ -4,10 +4,12 @@ import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.jobs.text.TokenizerFile;
 import java.io.Serializable;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
@@ -240,6 +242,32 @@ public final class MambaScorer implements AutoCloseable {
   /** The SHA-256 that names the model. */
   public String fingerprint() {
     return shared.source.checkpoint().fingerprint();
+  }
+
+  /**
+   * Keeps the model's files at hand, so that {@link #saveModel} can copy them even when their
+   * folder is gone by then.
+   */
+  public void holdModel() {
+    shared.source.held();
+  }
+
+  /**
+   * Copies the model to a new folder: the checkpoint's files, and the tokenizer of this scorer as
+   * tokenizer.json.
+   *
+   * @param folder local or at any Hadoop URI
+   * @throws Refusal if a file cannot be read or written
+   */
+  public void saveModel(String folder) {
+    Configuration configuration = HadoopFiles.configuration();
+    byte[] other =
+        tokenizer == null
+            ? null
+            : TokenizerSource.open(tokenizer, shared.source, configuration)
+                .json()
+                .getBytes(StandardCharsets.UTF_8);
+    shared.source.held().copyTo(folder, other, configuration);
   }
 
   /**

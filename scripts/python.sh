@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs scripts/python/check.py in a real PySpark from PyPI, with the package that lies inside the job
-# jar: the scores of a pipeline stage and of SQL, with and without the extension,
-# must be those of the command line, to the bit. Needs
-# JDK 17, Maven and Python 3 with venv.
+# jar: the scores of a pipeline stage, saved with its model and without, and of SQL, with and without the
+# extension, must be those of the command line, to the bit. SPARK_VERSION=3.5.6 takes another PySpark.
+# Needs JDK 17, Maven and Python 3 with venv.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Runs scripts/python/check.py in a real PySpark from PyPI, which gets the job jar, and with it the
-# Python package, by --packages alone: from the repository that the profile "publish" fills under
-# target/, without a network. The scores of a pipeline stage and of SQL, with and without the extension,
-# must be those of the command line, to the bit. Needs JDK 17, Maven and Python 3 with venv.
+# Runs a real PySpark from PyPI, which gets the job jar, and with it the Python package, by --packages
+# alone: from the repository that the profile "publish" fills under target/, without a network. First
+# README's examples, by spark-submit and by spark-sql, then scripts/python/check.py: their scores, those of
+# a pipeline stage, saved with its model and without, and of SQL, with and without the extension, must be
+# those of the command line, to the bit. SPARK_VERSION=3.5.6 takes another PySpark. Needs JDK 17, Maven and
+# Python 3 with venv.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -21,21 +23,35 @@ for module in engine jobs; do
   done
 done
 corpus=$root/jobs/src/main/resources/io/mambaspark/jobs/demo/corpus.jsonl
-rm -rf "$target/python-scores"
+out=$target/python
+rm -rf "$out"
+mkdir -p "$out"/{sql,py}
 "$root/scripts/submit.sh" score --model demo --input "$corpus" --input-format json --text-column text \
-  --keep-columns id --output "$target/python-scores" >&2
+  --keep-columns id --output "$out/scores" >&2
 unset SPARK_HOME SPARK_CONF_DIR
-rm -rf "$packages/ivy"
-# Spark looks into ~/.m2 first; a proxy that is not there is for whatever it does not find.
-SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$venv/bin/python3 "$venv/bin/spark-submit" \
-  --master 'local[2]' --driver-memory 2g \
-  --conf spark.sql.extensions=io.mambaspark.jobs.sql.MambaExtensions \
-  --conf spark.mambaspark.model=demo \
-  --conf "spark.jars.ivy=$packages/ivy" \
-  --driver-java-options "-Dlog4j2.configurationFile=file:$root/conf/log4j2.properties
-    -Duser.home=$packages -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=9" \
-  --packages "io.github.mambaspark:mamba-spark-jobs:$(pom_value version)" \
-  "$root/scripts/python/check.py" "$corpus" "$target/python-scores"
-pulled=$(ls "$packages/ivy/jars")
+
+# pyspark PROGRAM IVY ...: a program of PySpark's. Spark looks into ~/.m2 first; a proxy that is not there
+# is for whatever it does not find.
+pyspark() {
+  local program=$1 ivy=$2
+  shift 2
+  SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$venv/bin/python3 "$venv/bin/$program" \
+    --master 'local[2]' --driver-memory 2g \
+    --conf spark.sql.extensions=io.mambaspark.jobs.sql.MambaExtensions \
+    --conf spark.mambaspark.model=demo \
+    --conf "spark.jars.ivy=$ivy" \
+    --driver-java-options "-Dlog4j2.configurationFile=file:$root/conf/log4j2.properties
+      -Duser.home=$packages -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=9" \
+    --packages "io.github.mambaspark:mamba-spark-jobs:$(pom_value version)" \
+    "$@"
+}
+
+for example in sql py; do head -n 20 "$corpus" >"$out/$example/corpus.jsonl"; done
+(cd "$out/sql" && pyspark spark-sql ivy -f "$root/scripts/python/filter.sql") &
+sql=$!
+(cd "$out/py" && pyspark spark-submit ivy "$root/scripts/python/filter.py")
+wait "$sql"
+pyspark spark-submit "$out/ivy" "$root/scripts/python/check.py" "$corpus" "$out"
+pulled=$(ls "$out/ivy/jars")
 [[ $pulled == "io.github.mambaspark_${jar##*/}" ]] || die "--packages pulled more than the job jar: $pulled"
 echo "--packages pulled $pulled and nothing else"

@@ -1,22 +1,26 @@
-"""What scripts/python.sh runs in a real PySpark: the package from the job jar, by --py-files."""
+"""What scripts/python.sh runs in a real PySpark: the package from the job jar, by --packages."""
 
+import glob
+import json
+import os
+import re
+import shutil
 import sys
 import tempfile
 
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.feature import SQLTransformer
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 import mambaspark
 
-corpus_file, scores = sys.argv[1:]
+corpus_file, out = sys.argv[1:]
 assert ".jar" in mambaspark.__file__, mambaspark.__file__
 spark = SparkSession.builder.getOrCreate()
 corpus = spark.read.json(corpus_file).select("id", "text").orderBy("id").limit(20).cache()
 by_command = {
     row.id: (row.nll, row.token_count, row.perplexity)
-    for row in spark.read.parquet(scores).collect()
+    for row in spark.read.parquet(out + "/scores").collect()
 }
 
 
@@ -29,28 +33,109 @@ def check(rows, what):
     print(f"{what}: 20 rows, equal to the bit to the command's")
 
 
+def refused(what, attempt, *parts):
+    try:
+        attempt()
+    except Exception as e:
+        assert all(part in str(e) for part in parts), (what, e)
+        print(f"{what}: refused")
+    else:
+        raise SystemExit(f"{what} was taken")
+
+
+def saved_params(path):
+    with open(sorted(glob.glob(f"{path}/metadata/part-*"))[0]) as file:
+        return json.load(file)["paramMap"]
+
+
+for example in ("py", "sql"):
+    ids = [row.id for row in spark.read.json(f"{out}/{example}/corpus.jsonl").collect()]
+    best = sorted((by_command[id][2], id) for id in ids)[:18]
+    filtered = spark.read.parquet(f"{out}/{example}/filtered").collect()
+    assert sorted((row.perplexity, row.id) for row in filtered) == best, (example, filtered)
+    print(f"README's example, {example}: 18 of {len(ids)} rows, those of the command")
+
 stage = mambaspark.MambaPerplexity(model="demo", textColumn="text")
+java = stage._java_obj
+assert {p.name: p.doc for p in stage.params} == {p.name(): p.doc() for p in java.params()}
+assert {p.name for p in stage.params if stage.hasDefault(p)} == {
+    p.name() for p in java.params() if java.hasDefault(p)
+}
 assert "checkpoint: a folder" in stage.explainParams()
 check(stage.transform(corpus), "MambaPerplexity")
 
+work = tempfile.mkdtemp()
 cheap = SQLTransformer(statement="SELECT * FROM __THIS__ WHERE perplexity > 0")
-with tempfile.TemporaryDirectory() as folder:
-    Pipeline(stages=[stage, cheap]).fit(corpus).write().overwrite().save(folder + "/pipeline")
-    check(PipelineModel.load(folder + "/pipeline").transform(corpus), "a pipeline saved and loaded")
+Pipeline(stages=[stage, cheap]).fit(corpus).write().overwrite().save(work + "/pipeline")
+check(PipelineModel.load(work + "/pipeline").transform(corpus), "a pipeline saved and loaded")
+assert not glob.glob(work + "/pipeline/**/*.safetensors", recursive=True)
+assert re.fullmatch("[0-9a-f]{64}", saved_params(work + "/pipeline/stages/*")["fingerprint"])
+assert not stage.isSet(stage.fingerprint)
+
+# With its model: the only one of its kind, which moves, is replaced by itself, and is changed.
+model = f"{os.path.dirname(corpus_file)}/tiny-books"
+shutil.copytree(model, work + "/model")
+whole = mambaspark.MambaPerplexity(model=work + "/model", textColumn="text", saveModel=True)
+whole.save(work + "/whole")
+refused("saving over it", lambda: whole.save(work + "/whole"), "already exists")
+shutil.rmtree(work + "/model")
+os.rename(work + "/whole", work + "/moved")
+loaded = mambaspark.MambaPerplexity.load(work + "/moved")
+assert (loaded.uid, loaded._java_obj.uid()) == (whole.uid, whole.uid)
+assert loaded.getOrDefault("model") == f"file:{work}/moved/model"
+assert saved_params(work + "/moved")["model"] == work + "/model"
+loaded.write().overwrite().save(work + "/moved")
+check(mambaspark.MambaPerplexity.load(work + "/moved").transform(corpus), "a copy, moved, replaced")
+Pipeline(stages=[loaded, cheap]).fit(corpus).save(work + "/with")
+PipelineModel.load(work + "/with").write().overwrite().save(work + "/with")
+shutil.rmtree(work + "/moved")
+check(PipelineModel.load(work + "/with").transform(corpus), "a pipeline with a copy, replaced")
+plain = PipelineModel.load(work + "/with").stages[0].setParams(saveModel=False)
+refused(
+    "saving where the model lies, without it",
+    lambda: plain.write().overwrite().save(glob.glob(work + "/with/stages/0*")[0]),
+    "which is where its model is",
+)
+
+plain.save(work + "/plain")
+weights = glob.glob(work + "/with/stages/0*/model/model.safetensors")[0]
+with open(weights, "r+b") as file:
+    file.seek(-4, os.SEEK_END)
+    last = file.read(1)[0]
+    file.seek(-4, os.SEEK_END)
+    file.write(bytes([last ^ 1]))
+os.utime(weights, (0, 0))
+for path, what in ("/plain", "another model under the path"), ("/with", "another model in the copy"):
+    load = PipelineModel.load if path == "/with" else mambaspark.MambaPerplexity.load
+    refused(
+        what,
+        lambda: load(work + path).transform(corpus),
+        "is not the one that stage " + whole.uid + " was saved with",
+    )
+shutil.rmtree(work)
 
 corpus.createOrReplaceTempView("corpus")
-check(
-    spark.sql("SELECT id, s.* FROM (SELECT id, mamba_score(text) AS s FROM corpus)"),
-    "mamba_score of the extension",
+FUNCTIONS = """
+    SELECT id, s.nll, s.token_count, p AS perplexity FROM (
+      SELECT id, mamba_score(text) AS s, mamba_perplexity(text) AS p, mamba_nll(text) AS n
+      FROM corpus WHERE mamba_nll(text) > 0)
+    WHERE s.nll = n AND s.perplexity = p"""
+check(spark.sql(FUNCTIONS), "the functions of the extension")
+usage = [spark.sql(f"DESCRIBE FUNCTION mamba_{f}").collect()[-1] for f in ("score", "nll")]
+rows = corpus.collect()
+spark.stop()
+
+spark = SparkSession.builder.config("spark.sql.extensions", "").getOrCreate()
+spark.createDataFrame(rows).createOrReplaceTempView("corpus")
+assert not spark.catalog.functionExists("mamba_score"), "the extension is still there"
+refused(
+    "a model that is not there",
+    lambda: mambaspark.register_functions(spark, "/no/such/model"),
+    "Cannot open model /no/such/model: no such folder",
 )
-mambaspark.register_function(spark, "score_of_demo", "demo")
-check(
-    corpus.withColumn("s", F.expr("score_of_demo(text)")).select("id", "s.*"),
-    "a registered function",
-)
-try:
-    mambaspark.register_function(spark, "none", "/no/such/model")
-    raise SystemExit("a model that is not there was taken")
-except Exception as e:
-    assert "Cannot open model /no/such/model: no such folder" in str(e), e
+mambaspark.register_functions(spark, "demo")
+check(spark.sql(FUNCTIONS), "registered functions")
+assert usage == [
+    spark.sql(f"DESCRIBE FUNCTION mamba_{f}").collect()[-1] for f in ("score", "nll")
+]
 spark.stop()

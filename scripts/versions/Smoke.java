@@ -1,6 +1,7 @@
 import io.mambaspark.jobs.MambaFunctions;
 import io.mambaspark.jobs.MambaScorer;
 import io.mambaspark.jobs.ml.MambaPerplexity;
+import io.mambaspark.jobs.sql.MambaExtensions;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -39,11 +40,28 @@ public final class Smoke {
         PipelineModel.load(saved.toString())
             .transform(corpus)
             .selectExpr("id", "nll", "token_count", "perplexity"));
+    Path copied = saved.resolveSibling("copied");
+    stage.setSaveModel(true).save(copied.toString());
+    MambaPerplexity.load(copied.toString()).write().overwrite().save(copied.toString());
+    Path moved = Files.move(copied, saved.resolveSibling("moved"));
+    print(
+        "copied",
+        MambaPerplexity.load(moved.toString())
+            .transform(corpus)
+            .selectExpr("id", "nll", "token_count", "perplexity"));
     corpus.createOrReplaceTempView("corpus");
     print(
         "sql",
         spark.sql("SELECT id, s.nll, s.token_count, mamba_perplexity(text) AS perplexity FROM"
             + " (SELECT *, mamba_score(text) AS s FROM corpus)"));
+    MambaExtensions.register(spark, "demo");
+    print(
+        "again",
+        spark.sql("SELECT id, mamba_nll(text), s.token_count, s.perplexity FROM"
+            + " (SELECT *, mamba_score(text) AS s FROM corpus)"));
+    spark.sql("DESCRIBE FUNCTION mamba_nll").collectAsList().stream()
+        .filter(row -> row.getString(0).startsWith("Usage:"))
+        .forEach(row -> System.out.println(row.getString(0)));
     MambaFunctions.register(spark, "registered", "demo");
     print(
         "function",

@@ -3,25 +3,77 @@
 The package lies inside the job jar. Give Spark the jar both for the JVM and for Python::
 
     pyspark --jars mamba-spark-jobs-0.1.0.jar --py-files mamba-spark-jobs-0.1.0.jar
+
+It works through the session's JVM, which a client of Spark Connect has not. There the server is to
+be started with the jar and with the SQL extension; its functions then work in every client,
+without this package.
 """
 
-from typing import Optional
+from typing import Any, Optional
 
 from pyspark import keyword_only
 from pyspark.ml.param import Param, Params, TypeConverters
-from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
+from pyspark.ml.util import (
+    DefaultParamsReadable,
+    DefaultParamsReader,
+    DefaultParamsWritable,
+    DefaultParamsWriter,
+)
 from pyspark.ml.wrapper import JavaTransformer
 from pyspark.sql import SparkSession
+from pyspark.sql.utils import is_remote
 
-__all__ = ["MambaPerplexity", "register_function"]
+__all__ = ["MambaPerplexity", "register_functions"]
+
+_EXTENSION = "io.mambaspark.jobs.sql.MambaExtensions"
+_STAGE = "io.mambaspark.jobs.ml.MambaPerplexity"
 
 
-def _string(name: str, doc: str) -> Param:
+def _string(name: str, doc: str) -> "Param[str]":
     return Param(Params._dummy(), name, doc, typeConverter=TypeConverters.toString)
 
 
-def _number(name: str, doc: str) -> Param:
+def _number(name: str, doc: str) -> "Param[int]":
     return Param(Params._dummy(), name, doc, typeConverter=TypeConverters.toInt)
+
+
+def _boolean(name: str, doc: str) -> "Param[bool]":
+    return Param(Params._dummy(), name, doc, typeConverter=TypeConverters.toBoolean)
+
+
+def _need_jvm(what: str, remote: bool) -> None:
+    if remote:
+        raise RuntimeError(
+            f"{what} needs a session with a JVM, which a client of Spark Connect has not. Start the"
+            " Connect server with --jars mamba-spark-jobs-0.1.0.jar --conf"
+            f" spark.sql.extensions={_EXTENSION} --conf spark.mambaspark.model=MODEL, and use its"
+            " SQL functions mamba_score, mamba_perplexity and mamba_nll"
+        )
+
+
+class _Writer(DefaultParamsWriter):
+    """Writes a stage with the fingerprint of its model and, if it says so, with the model."""
+
+    def save(self, path: str) -> None:
+        self.instance._java_obj.checkPlace(path, self.shouldOverwrite)
+        super().save(path)
+
+    def saveImpl(self, path: str) -> None:
+        self.instance._java_obj.copyModel(path)
+        super().saveImpl(path)
+
+
+class _Reader(DefaultParamsReader):
+    """Reads a stage; one that was saved with its model takes the model from the same place."""
+
+    def load(self, path: str) -> "MambaPerplexity":
+        stage = super().load(path)
+        if stage.getOrDefault(stage.saveModel):
+            stage.clear(stage.tokenizer)
+            stage._transfer_params_to_java()
+            stage._java_obj.findModel(path)
+            stage._transfer_params_from_java()
+        return stage
 
 
 class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWritable):
@@ -30,9 +82,18 @@ class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWrita
     All columns stay. Parameters have the names, values and defaults of the command line's options:
 
     >>> MambaPerplexity(model="demo", textColumn="text").transform(corpus)
+
+    A stage is saved with the path and the fingerprint of its model; one that is loaded refuses
+    another model at that path. With ``saveModel`` the model's files, tokenizer included, are copied
+    into the folder ``model`` of the saved stage; one that is loaded from there takes them, wherever
+    that folder has been moved to.
+
+    Needs a session with a JVM; a client of Spark Connect gets a RuntimeError.
     """
 
     model = _string("model", "checkpoint: a folder, any Hadoop URI, or demo")
+    fingerprint = _string("fingerprint", "SHA-256 that the model must have; set when saved")
+    saveModel = _boolean("saveModel", "whether saving the stage copies the model's files into it")
     tokensColumn = _string("tokensColumn", "documents as token ids")
     textColumn = _string("textColumn", "documents as text")
     tokenizer = _string("tokenizer", "tokenizer.json or its folder, if not beside the model")
@@ -51,6 +112,8 @@ class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWrita
         self,
         *,
         model: Optional[str] = None,
+        fingerprint: Optional[str] = None,
+        saveModel: bool = False,
         tokensColumn: Optional[str] = None,
         textColumn: Optional[str] = None,
         tokenizer: Optional[str] = None,
@@ -64,9 +127,12 @@ class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWrita
         weights: str = "f32",
         modelDelivery: str = "auto",
     ) -> None:
+        """Makes a stage; ``explainParams()`` says what each parameter is."""
         super().__init__()
-        self._java_obj = self._new_java_obj("io.mambaspark.jobs.ml.MambaPerplexity", self.uid)
+        _need_jvm("MambaPerplexity", is_remote())
+        self._java_obj = self._new_java_obj(_STAGE, self.uid)
         self._setDefault(
+            saveModel=False,
             emit="perplexity",
             window="full",
             onError="quarantine",
@@ -75,18 +141,43 @@ class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWrita
         )
         self.setParams(**self._input_kwargs)
 
-    def setParams(self, **params: object) -> "MambaPerplexity":
+    def setParams(self, **params: Any) -> "MambaPerplexity":
         """Sets parameters by their names; those that are None stay as they are."""
         return self._set(**{name: value for name, value in params.items() if value is not None})
 
+    def write(self) -> DefaultParamsWriter:
+        """What saves this stage as it is now; its model is opened for that."""
+        self._transfer_params_to_java()
+        saved = self.copy()
+        saved.setParams(fingerprint=self._java_obj.modelFingerprint())
+        saved._transfer_params_to_java()
+        return _Writer(saved)
 
-def register_function(spark: SparkSession, name: str, model: str) -> None:
-    """Makes a SQL function of a text or a list of token ids known to a session.
+    @classmethod
+    def read(cls) -> DefaultParamsReader:
+        """What loads a stage that was saved from Python."""
+        _need_jvm("MambaPerplexity", is_remote())
+        return _Reader(cls)
 
-    It returns a struct of ``nll``, ``token_count``, ``perplexity`` and ``error``:
+    def _resetUid(self, newUid: Any) -> "MambaPerplexity":
+        # The object in Java has a name of its own, which its messages have.
+        super()._resetUid(newUid)
+        self._java_obj = self._new_java_obj(_STAGE, self.uid)
+        return self
 
-    >>> register_function(spark, "mamba_score", "demo")
-    >>> spark.sql("SELECT id, mamba_score(text).perplexity FROM corpus")
+
+def register_functions(spark: SparkSession, model: str) -> None:
+    """Makes ``mamba_score``, ``mamba_perplexity`` and ``mamba_nll`` known to a session.
+
+    They are the functions that a session has which was started with
+    ``spark.sql.extensions=io.mambaspark.jobs.sql.MambaExtensions``; the model becomes its setting
+    ``spark.mambaspark.model``. The argument is a text or a list of token ids. ``mamba_score`` is a
+    struct of ``nll``, ``token_count``, ``perplexity`` and ``error``:
+
+    >>> register_functions(spark, "demo")
+    >>> spark.sql("SELECT id, mamba_score(text).nll FROM corpus WHERE mamba_perplexity(text) < 500")
+
+    Needs a session with a JVM; a client of Spark Connect gets a RuntimeError.
     """
-    functions = spark._jvm.io.mambaspark.jobs.MambaFunctions
-    functions.register(spark._jsparkSession, name, model)
+    _need_jvm("register_functions", not hasattr(spark, "_jsparkSession"))
+    spark._jvm.io.mambaspark.jobs.sql.MambaExtensions.register(spark._jsparkSession, model)

@@ -1,5 +1,7 @@
 package io.mambaspark.jobs;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.jobs.text.TokenizerFile;
@@ -276,6 +278,26 @@ public final class MambaScorer implements AutoCloseable {
   /** The SHA-256 that names the model. */
   public String fingerprint() {
     return shared.source.checkpoint().fingerprint();
+  }
+
+  /**
+   * Keeps the model's files at hand, so that {@link #saveModel} can copy them even when their
+   * folder is gone by then.
+   */
+  public void holdModel() {
+    shared.source.held();
+  }
+
+  /**
+   * Copies the model to a new folder: the checkpoint's files, and the tokenizer of this scorer as
+   * tokenizer.json.
+   *
+   * @param folder local or at any Hadoop URI
+   * @throws Refusal if a file cannot be read or written
+   */
+  public void saveModel(String folder) {
+    byte[] other = tokenizer == null ? null : shared.tokenizer(tokenizer).json().getBytes(UTF_8);
+    shared.source.held().copyTo(folder, other, HadoopFiles.configuration());
   }
 
   /**

@@ -23,6 +23,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
@@ -60,6 +61,8 @@ public final class ModelSource implements AutoCloseable {
 
   /** Folders besides the copy that go on close. */
   private final List<Path> temporaries = new ArrayList<>();
+
+  private HeldModel held;
 
   private ModelSource(
       String name,
@@ -119,6 +122,39 @@ public final class ModelSource implements AutoCloseable {
     return new ModelSource(model, path, configuration, copy, copy);
   }
 
+  /**
+   * What tells the files in a model's folder from others: their names, sizes and times. Null if
+   * there is no such folder, or none that can be listed.
+   */
+  public static String stamp(String model) {
+    if (model.equals(Demo.NAME)) {
+      return Demo.NAME;
+    }
+    Configuration configuration = HadoopFiles.configuration();
+    try {
+      org.apache.hadoop.fs.Path folder = HadoopFiles.qualified(model, configuration);
+      if (!hasScheme(model) && Files.exists(Path.of(model))) {
+        folder = new org.apache.hadoop.fs.Path(Path.of(model).toAbsolutePath().toUri());
+      }
+      return Stream.of(folder.getFileSystem(configuration).listStatus(folder))
+          .map(f -> f.getPath().getName() + " " + f.getLen() + " " + f.getModificationTime())
+          .sorted()
+          .collect(Collectors.joining("\n"));
+    } catch (IOException e) {
+      LOG.debug("Cannot list {}", HadoopFiles.redacted(model), e);
+      return null;
+    }
+  }
+
+  /** Whether the folder of a model is this one or lies in it. */
+  public static boolean liesIn(String model, String folder) {
+    Configuration configuration = HadoopFiles.configuration();
+    return !model.equals(Demo.NAME)
+        && HadoopFiles.within(
+            HadoopFiles.canonical(HadoopFiles.qualified(model, configuration), configuration),
+            HadoopFiles.canonical(HadoopFiles.qualified(folder, configuration), configuration));
+  }
+
   private static boolean hasScheme(String model) {
     return new org.apache.hadoop.fs.Path(model).toUri().getScheme() != null;
   }
@@ -174,6 +210,14 @@ public final class ModelSource implements AutoCloseable {
     }
   }
 
+  /** The model's files, which stay at hand from the first call until this source is closed. */
+  synchronized HeldModel held() {
+    if (held == null) {
+      held = new HeldModel(this);
+    }
+    return held;
+  }
+
   /** A new folder on the driver's disk, deleted on close. */
   Path temporary() {
     Path temporary = newFolder();
@@ -199,6 +243,9 @@ public final class ModelSource implements AutoCloseable {
   @Override
   public void close() {
     checkpoint.close();
+    if (held != null) {
+      held.close();
+    }
     delete(copy);
     temporaries.forEach(ModelSource::delete);
   }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.mambaspark.jobs.ml.MambaPerplexity;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
@@ -18,6 +19,7 @@ import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.hdfs.DistributedFileSystem;
 import org.apache.hadoop.hdfs.MiniDFSCluster;
 import org.apache.hadoop.hdfs.protocol.HdfsConstants;
+import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -132,6 +134,23 @@ class HdfsTest {
       System.clearProperty("spark.hadoop.fs.defaultFS");
       hadoop.set(FileSystem.FS_DEFAULT_NAME_KEY, before);
     }
+  }
+
+  @Test
+  void a_stage_is_saved_on_hdfs_with_its_model() throws IOException {
+    Dataset<Row> rows = TestSpark.session().read().parquet(corpus.toString());
+    MambaPerplexity stage =
+        new MambaPerplexity().setModel(model.toString()).setTokensColumn("tokens");
+    List<Row> expected = stage.transform(rows).sort("id").collectAsList();
+    Path saved = new Path(files.getUri() + "/stages/saved");
+    stage.setSaveModel(true).save(saved.toString());
+    Path moved = new Path(saved.getParent(), "moved");
+    files.rename(saved, moved);
+    MambaPerplexity.load(moved.toString()).write().overwrite().save(moved.toString());
+    MambaPerplexity loaded = MambaPerplexity.load(moved.toString());
+    assertThat(loaded.getOrDefault(loaded.model())).isEqualTo(moved + "/model");
+    assertThat(names(new Path(moved, "model"))).containsExactly("config.json", "model.safetensors");
+    assertThat(loaded.transform(rows).sort("id").collectAsList()).isEqualTo(expected).hasSize(60);
   }
 
   @Test

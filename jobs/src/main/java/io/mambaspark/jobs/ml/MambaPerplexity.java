@@ -1,9 +1,16 @@
 package io.mambaspark.jobs.ml;
 
 import io.mambaspark.jobs.MambaScorer;
+import io.mambaspark.jobs.ModelSource;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileAlreadyExistsException;
+import org.apache.hadoop.fs.Path;
 import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.param.BooleanParam;
 import org.apache.spark.ml.param.IntParam;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.param.ParamMap;
@@ -16,6 +23,7 @@ import org.apache.spark.ml.util.MLWritable;
 import org.apache.spark.ml.util.MLWriter;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
 
 /**
@@ -23,19 +31,37 @@ import org.apache.spark.sql.types.StructType;
  * token_count}, {@code perplexity} and what {@code emit} asks for. All columns stay.
  *
  * <p>Parameters have the names, values and defaults of the command line's options. A stage is saved
- * with the path and the fingerprint of its model, not with the model; one that is loaded refuses
- * another model at that path.
+ * with the path and the fingerprint of its model; one that is loaded refuses another model at that
+ * path. With {@code saveModel} the model's files, tokenizer included, are copied into the folder
+ * {@value #MODEL} of the saved stage; one that is loaded from there takes them, wherever that
+ * folder has been moved to.
  *
- * <p>A model is opened once in a JVM and stays open, for stages have no end.
+ * <p>A model is opened once in a JVM, and again when its files have changed. It stays open, for
+ * stages have no end.
  */
 public final class MambaPerplexity extends Transformer implements MLWritable {
   private static final long serialVersionUID = 1;
 
-  private static final Map<String, MambaScorer> OPEN = new ConcurrentHashMap<>();
+  /** The folder of a saved stage that holds its model. */
+  private static final String MODEL = "model";
+
+  private static final Map<String, Opened> OPEN = new ConcurrentHashMap<>();
+
+  /** A model, and the files that it was opened from. */
+  private record Opened(MambaScorer scorer, String stamp) {
+    /** The model of that name as it is now, or as it was if its files are gone. */
+    static Opened now(String model, Opened known) {
+      String stamp = ModelSource.stamp(model);
+      return known == null || (stamp != null && !stamp.equals(known.stamp))
+          ? new Opened(MambaScorer.load(model), stamp)
+          : known;
+    }
+  }
 
   private final String uid;
   private final Param<String> model;
   private final Param<String> fingerprint;
+  private final BooleanParam saveModel;
   private final Param<String> tokensColumn;
   private final Param<String> textColumn;
   private final Param<String> tokenizer;
@@ -60,6 +86,9 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
     this.model = new Param<>(this, "model", "checkpoint: a folder, any Hadoop URI, or demo");
     this.fingerprint =
         new Param<>(this, "fingerprint", "SHA-256 that the model must have; set when saved");
+    this.saveModel =
+        new BooleanParam(
+            this, "saveModel", "whether saving the stage copies the model's files into it");
     this.tokensColumn = new Param<>(this, "tokensColumn", "documents as token ids");
     this.textColumn = new Param<>(this, "textColumn", "documents as text");
     this.tokenizer =
@@ -77,6 +106,7 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
     this.onError = new Param<>(this, "onError", "rows that cannot be scored: quarantine or fail");
     this.weights = new Param<>(this, "weights", "in memory: f32 or bf16");
     this.modelDelivery = new Param<>(this, "modelDelivery", "auto, broadcast or file");
+    setDefault(saveModel, false);
     setDefault(emit, "perplexity");
     setDefault(window, "full");
     setDefault(onError, "quarantine");
@@ -103,6 +133,23 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
   /** Parameter {@code fingerprint}. */
   public Param<String> fingerprint() {
     return fingerprint;
+  }
+
+  /** Sets {@link #fingerprint}. */
+  public MambaPerplexity setFingerprint(String value) {
+    set(fingerprint, value);
+    return this;
+  }
+
+  /** Parameter {@code saveModel}. */
+  public BooleanParam saveModel() {
+    return saveModel;
+  }
+
+  /** Sets {@link #saveModel}. */
+  public MambaPerplexity setSaveModel(boolean value) {
+    set(saveModel, value);
+    return this;
   }
 
   /** Parameter {@code tokensColumn}. */
@@ -282,11 +329,14 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
     if (!isSet(model)) {
       throw new IllegalArgumentException("Stage " + uid + " has no model; set it with setModel");
     }
-    MambaScorer scorer = OPEN.computeIfAbsent(value(model), MambaScorer::load);
+    MambaScorer scorer = OPEN.compute(value(model), Opened::now).scorer();
     if (isSet(fingerprint) && !scorer.fingerprint().equals(value(fingerprint))) {
       throw new IllegalArgumentException(
           "Model %s is not the one that stage %s was saved with: expected fingerprint %s, found %s"
               .formatted(value(model), uid, value(fingerprint), scorer.fingerprint()));
+    }
+    if (savesModel()) {
+      scorer.holdModel();
     }
     return scorer;
   }
@@ -299,16 +349,106 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
     return isSet(param) ? (Integer) getOrDefault(param) : null;
   }
 
+  private boolean savesModel() {
+    return (Boolean) getOrDefault(saveModel);
+  }
+
   @Override
   public MLWriter write() {
     MambaPerplexity saved = copy(new ParamMap());
-    saved.set(fingerprint, open().fingerprint());
-    return new DefaultParamsWriter(saved);
+    saved.set(fingerprint, modelFingerprint());
+    return new Writer(saved);
+  }
+
+  /** The SHA-256 of the model, which is opened for it. */
+  public String modelFingerprint() {
+    return open().fingerprint();
+  }
+
+  /**
+   * For writers, before they delete what is at a path.
+   *
+   * @param overwrite whether they would
+   * @throws IOException if there is something and they would not
+   * @throws IllegalArgumentException if the model is there, and would not be saved with the stage
+   */
+  public void checkPlace(String path, boolean overwrite) throws IOException {
+    Path place = new Path(path);
+    if (!overwrite && place.getFileSystem(hadoop()).exists(place)) {
+      throw new FileAlreadyExistsException(
+          "Path %s already exists; overwrite it with write().overwrite().save(path)"
+              .formatted(path));
+    }
+    if (!savesModel() && ModelSource.liesIn(value(model), path)) {
+      throw new IllegalArgumentException(
+          "Cannot save stage %s without its model to %s, which is where its model is; set saveModel,"
+                  .formatted(uid, path)
+              + " or save it elsewhere");
+    }
+  }
+
+  /** For writers: copies the model to where the stage is being saved, if it is to be. */
+  public void copyModel(String path) {
+    if (savesModel()) {
+      MambaScorer scorer = open();
+      if (isSet(tokenizer)) {
+        scorer = scorer.tokenizer(value(tokenizer));
+      }
+      scorer.saveModel(new Path(path, MODEL).toString());
+    }
+  }
+
+  /** For readers: takes, and opens, the model in the place that the stage was read from. */
+  public void findModel(String path) throws IOException {
+    if (savesModel()) {
+      Path copy = new Path(path, MODEL);
+      set(model, copy.getFileSystem(hadoop()).makeQualified(copy).toString());
+      clear(tokenizer);
+      open();
+    }
+  }
+
+  private static Configuration hadoop() {
+    return SparkSession.active().sparkContext().hadoopConfiguration();
+  }
+
+  private static final class Writer extends DefaultParamsWriter {
+    private final MambaPerplexity stage;
+
+    Writer(MambaPerplexity stage) {
+      super(stage);
+      this.stage = stage;
+    }
+
+    @Override
+    public void save(String path) throws IOException {
+      stage.checkPlace(path, shouldOverwrite());
+      super.save(path);
+    }
+
+    @Override
+    public void saveImpl(String path) {
+      stage.copyModel(path);
+      super.saveImpl(path);
+    }
+  }
+
+  private static final class Reader extends DefaultParamsReader<MambaPerplexity> {
+    @Override
+    public MambaPerplexity load(String path) {
+      MambaPerplexity stage = super.load(path);
+      try {
+        stage.findModel(path);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+      return stage;
+    }
   }
 
   /** Reads stages that were saved. */
   public static MLReader<MambaPerplexity> read() {
-    return new DefaultParamsReader<>();
+    return new Reader();
   }
 
   /** Loads a stage that was saved. */

@@ -4,12 +4,15 @@ import io.mambaspark.jobs.MambaFunctions;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.util.Arrays;
+import java.util.List;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.SparkSessionExtensions;
 import org.apache.spark.sql.catalyst.FunctionIdentifier;
+import org.apache.spark.sql.catalyst.analysis.FunctionRegistry;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.ExpressionInfo;
 import org.apache.spark.sql.catalyst.expressions.GetStructField;
+import org.apache.spark.sql.internal.SessionState;
 import scala.Option;
 import scala.Tuple3;
 import scala.runtime.AbstractFunction1;
@@ -18,7 +21,8 @@ import scala.runtime.BoxedUnit;
 /**
  * The functions {@code mamba_score}, a struct as {@link MambaFunctions#register} describes it,
  * {@code mamba_perplexity} and {@code mamba_nll}, for {@code spark.sql.extensions}. The model is
- * the one that {@value #MODEL} names when a query is analysed.
+ * the one that {@value #MODEL} names when a query is analysed. {@link #register} makes them known
+ * to a session that runs already.
  */
 public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensions, BoxedUnit> {
   /** The setting that names the model. */
@@ -29,42 +33,79 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
           + MODEL
           + " names; returns ";
 
+  private static final List<Function> FUNCTIONS =
+      List.of(
+          new Function(
+              "mamba_score", -1, "a struct of nll (nats), token_count, perplexity and error."),
+          new Function(
+              "mamba_perplexity", 2, "exp(nll / token_count), null where nothing could be scored."),
+          new Function("mamba_nll", 0, "the sum of -ln p over the scored tokens, in nats."));
+
+  /**
+   * One of the functions.
+   *
+   * @param field of {@link MambaFunctions#SCORE} that it returns; negative for all of them
+   * @param result what it returns, in words
+   */
+  private record Function(String name, int field, String result) {
+    FunctionIdentifier identifier() {
+      return new FunctionIdentifier(name);
+    }
+
+    ExpressionInfo info() {
+      return new ExpressionInfo(
+          MambaExtensions.class.getName(),
+          "",
+          name,
+          USAGE + result,
+          "",
+          "",
+          "",
+          "",
+          "",
+          "",
+          "java_udf");
+    }
+  }
+
   /** For Spark, which makes one from the name of the class. */
   public MambaExtensions() {}
 
   @Override
   public BoxedUnit apply(SparkSessionExtensions extensions) {
-    inject(
-        extensions,
-        "mamba_score",
-        -1,
-        "a struct of nll (nats), token_count, perplexity and error.");
-    inject(
-        extensions,
-        "mamba_perplexity",
-        2,
-        "exp(nll / token_count), null where nothing could be scored.");
-    inject(extensions, "mamba_nll", 0, "the sum of -ln p over the scored tokens, in nats.");
+    for (Function function : FUNCTIONS) {
+      extensions.injectFunction(
+          new Tuple3<>(function.identifier(), function.info(), new Builder<>(function.field)));
+    }
     return BoxedUnit.UNIT;
   }
 
-  private static void inject(
-      SparkSessionExtensions extensions, String name, int field, String result) {
-    ExpressionInfo info =
-        new ExpressionInfo(
-            MambaExtensions.class.getName(),
-            "",
-            name,
-            USAGE + result,
-            "",
-            "",
-            "",
-            "",
-            "",
-            "",
-            "java_udf");
-    extensions.injectFunction(
-        new Tuple3<>(new FunctionIdentifier(name), info, new Builder<>(field)));
+  /**
+   * Makes the functions known to a session that was started without the extension, and sets its
+   * model: from then on it has what one with the extension has. The model stays open as long as the
+   * JVM.
+   *
+   * @param model a folder, any Hadoop URI, or {@code demo}. Texts want its tokenizer.json beside it
+   * @throws io.mambaspark.jobs.Refusal if there is no such folder
+   */
+  public static void register(SparkSession spark, String model) {
+    MambaFunctions.registered(spark, model);
+    spark.conf().set(MODEL, model);
+    FunctionRegistry registry = state(spark).functionRegistry();
+    for (Function function : FUNCTIONS) {
+      registry.createOrReplaceTempFunction(
+          function.name, new Builder<>(function.field), "java_udf");
+      describe(registry, function);
+    }
+  }
+
+  /** Puts a description to a function; which name it has in full depends on the Spark. */
+  private static void describe(FunctionRegistry registry, Function function) {
+    FunctionIdentifier full =
+        new FunctionIdentifier(function.name, Option.apply("session"), Option.apply("system"));
+    FunctionIdentifier known = registry.functionExists(full) ? full : function.identifier();
+    registry.dropFunction(known);
+    registry.registerFunction(known, function.info(), new Builder<>(function.field));
   }
 
   /**
@@ -95,24 +136,36 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
     }
   }
 
-  /** By reflection: the session's state is no part of Spark 4's interface, and takes a sequence. */
+  /** By reflection: it takes a sequence. */
   private static Expression call(SparkSession spark, String function, Object arguments) {
+    Object catalog = state(spark).catalog();
+    Method lookup =
+        Arrays.stream(catalog.getClass().getMethods())
+            .filter(method -> method.getName().equals("lookupFunction"))
+            .filter(method -> method.getParameterCount() == 2)
+            .findFirst()
+            .orElseThrow();
+    return (Expression) invoke(lookup, catalog, new FunctionIdentifier(function), arguments);
+  }
+
+  /** By reflection: the session's state is no part of Spark 4's interface. */
+  private static SessionState state(SparkSession spark) {
     try {
-      Object state = spark.getClass().getMethod("sessionState").invoke(spark);
-      Object catalog = state.getClass().getMethod("catalog").invoke(state);
-      Method lookup =
-          Arrays.stream(catalog.getClass().getMethods())
-              .filter(method -> method.getName().equals("lookupFunction"))
-              .filter(method -> method.getParameterCount() == 2)
-              .findFirst()
-              .orElseThrow();
-      return (Expression) lookup.invoke(catalog, new FunctionIdentifier(function), arguments);
+      return (SessionState) invoke(spark.getClass().getMethod("sessionState"), spark);
+    } catch (NoSuchMethodException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static Object invoke(Method method, Object object, Object... arguments) {
+    try {
+      return method.invoke(object, arguments);
     } catch (InvocationTargetException e) {
       if (e.getCause() instanceof RuntimeException cause) {
         throw cause;
       }
       throw new IllegalStateException(e.getCause());
-    } catch (ReflectiveOperationException e) {
+    } catch (IllegalAccessException e) {
       throw new IllegalStateException(e);
     }
   }

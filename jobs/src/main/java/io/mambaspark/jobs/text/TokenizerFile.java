@@ -194,7 +194,8 @@ public final class TokenizerFile implements Serializable {
     return cuts;
   }
 
-  String json() {
+  /** The file's text. */
+  public String json() {
     return new String(json, StandardCharsets.UTF_8);
   }
 

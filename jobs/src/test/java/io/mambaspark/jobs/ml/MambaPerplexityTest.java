@@ -3,11 +3,20 @@ package io.mambaspark.jobs.ml;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mambaspark.jobs.MambaScorer;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
 import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
@@ -85,20 +94,208 @@ class MambaPerplexityTest {
 
   @Test
   void another_model_in_the_place_of_the_saved_one_is_refused() throws IOException {
-    Path model = Files.createDirectory(folder.resolve("model"));
-    for (String file : List.of("config.json", "model.safetensors", "tokenizer.json")) {
-      Files.copy(DEMO.resolve(file), model.resolve(file));
-    }
+    Path model = model("model");
     MambaPerplexity stage = new MambaPerplexity().setModel(model.toString()).setTextColumn("text");
     Path saved = folder.resolve("stage");
-    MambaPerplexity other = stage.copy(new ParamMap());
-    other.set(other.fingerprint(), "0".repeat(64));
     stage.save(saved.toString());
-    assertThat(MambaPerplexity.load(saved.toString()).transform(texts()).count()).isEqualTo(3);
-    assertThatThrownBy(() -> other.transform(texts()))
+    MambaPerplexity loaded = MambaPerplexity.load(saved.toString());
+    assertThat(loaded.transform(texts()).count()).isEqualTo(3);
+    change(model.resolve("model.safetensors"));
+    assertThatThrownBy(() -> loaded.transform(texts()))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageStartingWith(
             "Model " + model + " is not the one that stage " + stage.uid() + " was saved with: ");
+    assertThat(stage.transform(texts()).count()).isEqualTo(3);
+  }
+
+  /** A copy of the demo's model. */
+  private Path model(String name) throws IOException {
+    Path model = Files.createDirectory(folder.resolve(name));
+    for (String file : List.of("config.json", "model.safetensors", "tokenizer.json")) {
+      Files.copy(DEMO.resolve(file), model.resolve(file));
+    }
+    return model;
+  }
+
+  /** Makes another model of a checkpoint, as training would: in a new file under the old name. */
+  private static void change(Path weights) throws IOException {
+    byte[] bytes = Files.readAllBytes(weights);
+    bytes[bytes.length - 4] ^= 1;
+    Path other = Files.write(weights.resolveSibling("other"), bytes);
+    Files.setLastModifiedTime(other, FileTime.fromMillis(System.currentTimeMillis() + 5_000));
+    Files.move(other, weights, StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  private static void delete(Path folder) throws IOException {
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    }
+  }
+
+  private static List<String> names(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files
+          .map(file -> file.getFileName().toString())
+          .filter(name -> !name.startsWith("."))
+          .sorted()
+          .toList();
+    }
+  }
+
+  private static MambaPerplexity copying(String model) {
+    return new MambaPerplexity().setModel(model).setTextColumn("text").setSaveModel(true);
+  }
+
+  private static List<Row> scores(MambaPerplexity stage) {
+    return stage.transform(texts()).collectAsList();
+  }
+
+  /** As of {@link #DEMO}. */
+  private static List<Row> scores() {
+    return scores(new MambaPerplexity().setModel(DEMO.toString()).setTextColumn("text"));
+  }
+
+  @Test
+  void a_stage_saved_with_its_model_needs_no_other_wherever_it_is_moved() throws IOException {
+    Path model = model("model");
+    MambaPerplexity stage = copying(model.toString());
+    stage.save(folder.resolve("saved").toString());
+    assertThat(stage.getOrDefault(stage.model())).isEqualTo(model.toString());
+    assertThat(stage.isSet(stage.fingerprint())).isFalse();
+
+    delete(model);
+    Path moved = Files.move(folder.resolve("saved"), folder.resolve("moved to a place"));
+    assertThat(names(moved.resolve("model")))
+        .containsExactly("config.json", "model.safetensors", "tokenizer.json");
+    MambaPerplexity loaded = MambaPerplexity.load(moved.toString());
+    assertThat(loaded.getOrDefault(loaded.model())).isEqualTo("file:" + moved.resolve("model"));
+    assertThat(loaded.getOrDefault(loaded.fingerprint())).matches("[0-9a-f]{64}");
+    assertThat(scores(loaded)).isEqualTo(scores());
+
+    loaded.save(folder.resolve("again").toString());
+    delete(moved);
+    assertThat(scores(MambaPerplexity.load(folder.resolve("again").toString())))
+        .isEqualTo(scores());
+  }
+
+  @Test
+  void a_model_in_shards_is_saved_without_what_lies_beside_it() throws IOException {
+    Path model = model("model");
+    Path shard = model.resolve("model-00001-of-00001.safetensors");
+    Files.move(model.resolve("model.safetensors"), shard);
+    ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(shard)).order(ByteOrder.LITTLE_ENDIAN);
+    byte[] header = new byte[(int) bytes.getLong()];
+    bytes.get(header);
+    Map<String, String> places = new HashMap<>();
+    new ObjectMapper()
+        .readTree(header)
+        .fieldNames()
+        .forEachRemaining(name -> places.put(name, shard.getFileName().toString()));
+    places.remove("__metadata__");
+    Path index = model.resolve("model.safetensors.index.json");
+    new ObjectMapper().writeValue(index.toFile(), Map.of("weight_map", places));
+    for (String stray : List.of("pytorch_model.bin", "README.md")) {
+      Files.writeString(model.resolve(stray), "x");
+    }
+
+    copying(model.toString()).save(folder.resolve("saved").toString());
+    assertThat(names(folder.resolve("saved/model")))
+        .containsExactly(
+            "config.json",
+            shard.getFileName().toString(),
+            index.getFileName().toString(),
+            "tokenizer.json");
+    assertThat(scores(MambaPerplexity.load(folder.resolve("saved").toString())))
+        .isEqualTo(scores());
+  }
+
+  @Test
+  void a_tokenizer_from_elsewhere_is_saved_in_the_place_of_the_models_own() throws IOException {
+    Path model = model("model");
+    String own = Files.readString(model.resolve("tokenizer.json"));
+    Files.writeString(model.resolve("tokenizer.json"), "{}");
+    Path tokenizer = Files.writeString(folder.resolve("other.json"), own + "\n");
+    MambaPerplexity stage = copying(model.toString()).setTokenizer(tokenizer.toString());
+    stage.save(folder.resolve("saved").toString());
+
+    Files.delete(tokenizer);
+    assertThat(folder.resolve("saved/model/tokenizer.json")).hasContent(own + "\n");
+    MambaPerplexity loaded = MambaPerplexity.load(folder.resolve("saved").toString());
+    assertThat(loaded.isSet(loaded.tokenizer())).isFalse();
+    assertThat(scores(loaded)).isEqualTo(scores());
+
+    MambaPerplexity none = copying(model.toString()).setTokenizer("/no/such.json");
+    assertThatThrownBy(() -> none.save(folder.resolve("none").toString()))
+        .hasMessageStartingWith("Cannot open tokenizer /no/such.json: no such file");
+  }
+
+  @Test
+  void a_saved_model_that_has_been_changed_is_refused_on_loading() throws IOException {
+    Path saved = folder.resolve("saved");
+    copying("demo").save(saved.toString());
+    change(saved.resolve("model/model.safetensors"));
+    assertThatThrownBy(() -> MambaPerplexity.load(saved.toString()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageStartingWith("Model file:" + saved.resolve("model") + " is not the one that ");
+    delete(saved.resolve("model"));
+    Path moved = Files.move(saved, folder.resolve("without"));
+    assertThatThrownBy(() -> MambaPerplexity.load(moved.toString()))
+        .hasMessage("Cannot open model file:%s/model: no such folder", moved);
+  }
+
+  @Test
+  void a_path_that_exists_is_refused_before_anything_is_copied_and_may_be_overwritten()
+      throws IOException {
+    Path saved = Files.createDirectory(folder.resolve("saved"));
+    Files.writeString(saved.resolve("mine"), "x");
+    assertThatThrownBy(() -> copying("demo").save(saved.toString()))
+        .isInstanceOf(IOException.class)
+        .hasMessageStartingWith("Path " + saved + " already exists; ");
+    assertThat(names(saved)).containsExactly("mine");
+    copying("demo").write().overwrite().save(saved.toString());
+    assertThat(names(saved)).containsExactly("metadata", "model");
+  }
+
+  @Test
+  void a_loaded_stage_may_replace_the_one_that_it_was_loaded_from() throws IOException {
+    String saved = folder.resolve("saved").toString();
+    copying("demo").save(saved);
+    MambaPerplexity loaded = MambaPerplexity.load(saved);
+    assertThatThrownBy(
+            () -> loaded.copy(new ParamMap()).setSaveModel(false).write().overwrite().save(saved))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageStartingWith("Cannot save stage %s without its model to ", loaded.uid());
+    assertThat(names(folder.resolve("saved"))).containsExactly("metadata", "model");
+
+    loaded.setOnError("fail").write().overwrite().save(saved);
+    MambaPerplexity again = MambaPerplexity.load(saved);
+    assertThat(again.getOrDefault(again.onError())).isEqualTo("fail");
+    assertThat(scores(again)).isEqualTo(scores());
+  }
+
+  @Test
+  void a_loaded_pipeline_may_replace_the_one_that_it_was_loaded_from() throws IOException {
+    Path saved = folder.resolve("pipeline");
+    new Pipeline()
+        .setStages(new PipelineStage[] {copying("demo")})
+        .fit(texts())
+        .save(saved.toString());
+    // Spark deletes all of it before it asks the stage, which has not been used yet.
+    PipelineModel.load(saved.toString()).write().overwrite().save(saved.toString());
+
+    Path moved = Files.move(saved, folder.resolve("moved"));
+    PipelineModel loaded = PipelineModel.load(moved.toString());
+    assertThat(loaded.transform(texts()).collectAsList()).isEqualTo(scores());
+    assertThat(Pipeline.load(pipeline(loaded)).getStages()).hasSize(1);
+  }
+
+  /** The same stages, saved before they are fitted. */
+  private String pipeline(PipelineModel fitted) throws IOException {
+    String path = folder.resolve("unfitted").toString();
+    new Pipeline().setStages(new PipelineStage[] {fitted.stages()[0]}).save(path);
+    return path;
   }
 
   @Test
@@ -106,6 +303,8 @@ class MambaPerplexityTest {
     MambaPerplexity stage = new MambaPerplexity();
     assertThat(stage.explainParams())
         .contains("model: checkpoint: a folder, any Hadoop URI, or demo (undefined)")
+        .contains(
+            "saveModel: whether saving the stage copies the model's files into it (default: false)")
         .contains("emit: what to add, such as perplexity,top-k=5 (default: perplexity)");
     assertThatThrownBy(() -> stage.setMaxTokens(0)).isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> stage.transform(texts()))

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.mambaspark.jobs.MambaScorer;
+import io.mambaspark.jobs.Refusal;
 import java.util.List;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -15,9 +16,13 @@ class MambaExtensionsTest {
   private static SparkSession before;
   private static SparkSession spark;
 
+  /** Without the extension. */
+  private static SparkSession plain;
+
   @BeforeAll
   static void startSession() {
     before = SparkSession.builder().master("local[2]").getOrCreate();
+    plain = before.newSession();
     SparkSession.clearActiveSession();
     SparkSession.clearDefaultSession();
     spark = SparkSession.builder().withExtensions(new MambaExtensions()).getOrCreate();
@@ -54,6 +59,35 @@ class MambaExtensionsTest {
     assertThat(spark.sql("DESCRIBE FUNCTION mamba_perplexity").collectAsList())
         .extracting(row -> row.getString(0))
         .anyMatch(line -> line.contains("mamba_perplexity(document) - Scores a text"));
+  }
+
+  @Test
+  void a_session_without_the_extension_gets_the_same_functions() {
+    String texts =
+        "VALUES ('It was the best of times.'), ('times best the of was It'), ('') AS v(t)";
+    String scores =
+        "SELECT mamba_score(t), mamba_perplexity(t), mamba_nll(t) FROM "
+            + texts
+            + " WHERE coalesce(mamba_nll(t), 0) >= 0";
+    assertThatThrownBy(() -> plain.sql(scores)).hasMessageContaining("mamba_score");
+    assertThatThrownBy(() -> MambaExtensions.register(plain, "/no/such/model"))
+        .isInstanceOf(Refusal.class)
+        .hasMessage("Cannot open model /no/such/model: no such folder");
+    assertThat(plain.conf().contains(MambaExtensions.MODEL)).isFalse();
+    MambaExtensions.register(plain, "demo");
+    // A second time is no mistake.
+    MambaExtensions.register(plain, "demo");
+
+    spark.conf().set(MambaExtensions.MODEL, "demo");
+    assertThat(plain.sql(scores).collectAsList())
+        .isEqualTo(spark.sql(scores).collectAsList())
+        .hasSize(3);
+    for (String name : List.of("mamba_score", "mamba_perplexity", "mamba_nll")) {
+      assertThat(plain.sql("DESCRIBE FUNCTION EXTENDED " + name).collectAsList())
+          .isEqualTo(spark.sql("DESCRIBE FUNCTION EXTENDED " + name).collectAsList());
+    }
+    // It is that session's alone.
+    assertThatThrownBy(() -> before.newSession().sql(scores)).hasMessageContaining("mamba_score");
   }
 
   @Test

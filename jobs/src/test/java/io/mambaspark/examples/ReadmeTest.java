@@ -17,7 +17,7 @@ class ReadmeTest {
   private static final List<String> RUN =
       List.of(
           "jobs/src/test/java/io/mambaspark/examples/ExamplesTest.java",
-          "scripts/python/check.py",
+          "scripts/python/filter.py",
           "scripts/python/filter.sql");
 
   /** Lines without their indentation, which is another in README. */

@@ -30,28 +30,29 @@ mkdir -p "$out"/{sql,py}
   --keep-columns id --output "$out/scores" >&2
 unset SPARK_HOME SPARK_CONF_DIR
 
-# pyspark PROGRAM IVY ...: a program of PySpark's. Spark looks into ~/.m2 first; a proxy that is not there
+# pyspark PROGRAM FOLDER ...: a program of PySpark's, in a folder. Spark looks into ~/.m2 first; a proxy that is not there
 # is for whatever it does not find.
-pyspark() {
-  local program=$1 ivy=$2
+pyspark() (
+  program=$1
+  cd "$2"
   shift 2
   SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$venv/bin/python3 "$venv/bin/$program" \
     --master 'local[2]' --driver-memory 2g \
     --conf spark.sql.extensions=io.mambaspark.jobs.sql.MambaExtensions \
     --conf spark.mambaspark.model=demo \
-    --conf "spark.jars.ivy=$ivy" \
+    --conf "spark.jars.ivy=$PWD/ivy" \
     --driver-java-options "-Dlog4j2.configurationFile=file:$root/conf/log4j2.properties
       -Duser.home=$packages -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=9" \
     --packages "io.github.mambaspark:mamba-spark-jobs:$(pom_value version)" \
     "$@"
-}
+)
 
 for example in sql py; do head -n 20 "$corpus" >"$out/$example/corpus.jsonl"; done
-(cd "$out/sql" && pyspark spark-sql ivy -f "$root/scripts/python/filter.sql") &
+pyspark spark-sql "$out/sql" -f "$root/scripts/python/filter.sql" &
 sql=$!
-(cd "$out/py" && pyspark spark-submit ivy "$root/scripts/python/filter.py")
+pyspark spark-submit "$out/py" "$root/scripts/python/filter.py"
 wait "$sql"
-pyspark spark-submit "$out/ivy" "$root/scripts/python/check.py" "$corpus" "$out"
+pyspark spark-submit "$out" "$root/scripts/python/check.py" "$corpus" "$out"
 pulled=$(ls "$out/ivy/jars")
 [[ $pulled == "io.github.mambaspark_${jar##*/}" ]] || die "--packages pulled more than the job jar: $pulled"
 echo "--packages pulled $pulled and nothing else"

@@ -104,10 +104,11 @@ public final class MambaScorer implements AutoCloseable {
    * Opens a model on the driver, and reads its weights once.
    *
    * @param model a folder, any Hadoop URI, or {@code demo} for the model inside the jar
-   * @throws Refusal if there is no such folder
+   * @throws Refusal if there is no such folder, or Spark is too old
    * @throws io.mambaspark.engine.checkpoint.CheckpointException if it holds no model that we run
    */
   public static MambaScorer load(String model) {
+    Versions.checkSpark();
     ModelSource source = ModelSource.open(model, HadoopFiles.configuration());
     try {
       source.checkpoint().fingerprint();

@@ -44,6 +44,7 @@ public final class ScoreJob {
    * @throws io.mambaspark.engine.checkpoint.CheckpointException if the model's files are bad
    */
   public long run() {
+    Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
     Output output = options.output() == null ? null : Output.at(options, files);
     Input.checkPaths(options, files);

@@ -4,6 +4,7 @@ import io.mambaspark.engine.checkpoint.CheckpointException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.spark.SparkThrowable;
 import org.apache.spark.sql.AnalysisException;
 import picocli.CommandLine.ParameterException;
 
@@ -31,6 +32,10 @@ final class Failures {
           || t instanceof ParameterException
           || t instanceof AnalysisException) {
         return firstLine(t.getMessage());
+      }
+      // A format that this Spark does not have, as 3.5 has no xml.
+      if (t instanceof ClassNotFoundException && t instanceof SparkThrowable) {
+        return firstLine(t.getMessage()) + " This is Spark " + Versions.spark() + ".";
       }
     }
     Throwable innermost = chain.get(chain.size() - 1);

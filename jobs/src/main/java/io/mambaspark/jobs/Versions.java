@@ -43,7 +43,7 @@ final class Versions {
     }
   }
 
-  private static String spark() {
+  static String spark() {
     return org.apache.spark.package$.MODULE$.SPARK_VERSION();
   }
 

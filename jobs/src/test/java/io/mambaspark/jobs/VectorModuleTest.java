@@ -66,6 +66,11 @@ class VectorModuleTest {
   }
 
   @Test
+  void spark_4_adds_it_by_itself() {
+    assertThat(VectorModule.isGiven(TestSpark.session().sparkContext().getConf())).isTrue();
+  }
+
+  @Test
   void a_session_that_runs_without_it_is_told_the_remedy() {
     assertThat(VectorModule.warning("3.5.6"))
         .isEqualTo(

@@ -53,7 +53,7 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
     ExpressionInfo info =
         new ExpressionInfo(
             MambaExtensions.class.getName(),
-            "",
+            null,
             name,
             USAGE + result,
             "",
@@ -81,6 +81,7 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
 
     @Override
     public Expression apply(S arguments) {
+      DocumentArgument.check(arguments);
       SparkSession spark = SparkSession.active();
       String model = spark.conf().get(MODEL, null);
       if (model == null) {

@@ -10,9 +10,11 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 unset SPARK_HOME SPARK_CONF_DIR MASTER
 out=$target/versions
+cluster='local-cluster[1,1,1024]'
+flag=--add-modules=jdk.incubator.vector
 corpus=$root/jobs/src/main/resources/io/mambaspark/jobs/demo/corpus.jsonl
 
-# On another cluster than the driver itself there are no settings but those of the log.
+# bare MASTER: on a cluster no settings hold but those of the log.
 bare() { [[ $1 == local\[* ]] || export SPARK_CONF_DIR=$out/conf; }
 
 # command_line NAME MASTER: the command, through spark-submit.
@@ -23,7 +25,8 @@ command_line() (
     --keep-columns id --output-format json --output "$out/$1"
 )
 
-# smoke NAME MASTER: compiles the smoke for this Spark and runs it.
+# smoke NAME MASTER: compiles the smoke for this Spark and runs it, in a driver without C2: nothing in it
+# runs for long enough to be worth what C2 takes.
 smoke() (
   bare "$2"
   spark_home
@@ -33,6 +36,7 @@ smoke() (
   "${java%java}jar" cf "$classes.jar" -C "$classes" .
   SPARK_LOCAL_IP=127.0.0.1 exec_spark_class org.apache.spark.deploy.SparkSubmit \
     --master "$2" --class Smoke --jars "$jar" \
+    --conf "spark.driver.extraJavaOptions=$flag -XX:TieredStopAtLevel=1 -XX:+UseSerialGC" \
     --conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=2 \
     --conf spark.sql.extensions=io.mambaspark.jobs.sql.MambaExtensions \
     --conf spark.mambaspark.model=demo "$classes.jar"
@@ -79,8 +83,6 @@ mkdir -p "$out/conf"
 cp "$root/conf/log4j2.properties" "$out/conf"
 build_jar
 first=
-cluster='local-cluster[1,1,1024]'
-flag=--add-modules=jdk.incubator.vector
 
 export SPARK_VERSION=4.2.0 SCALA_VERSION=2.13
 check 4.2.0-2.13

@@ -1,3 +1,6 @@
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.expr;
+
 import io.mambaspark.jobs.MambaFunctions;
 import io.mambaspark.jobs.MambaScorer;
 import io.mambaspark.jobs.ml.MambaPerplexity;
@@ -11,6 +14,8 @@ import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.streaming.StreamingQuery;
+import org.apache.spark.sql.streaming.Trigger;
 
 /**
  * The ways into a pipeline, on whatever Spark runs it: prints the same lines everywhere. {@code
@@ -21,57 +26,79 @@ public final class Smoke {
 
   public static void main(String[] args) throws Exception {
     SparkSession spark = SparkSession.builder().appName("smoke").getOrCreate();
-    Dataset<Row> corpus =
-        spark.sql(
+    Path folder = Files.createTempDirectory("mamba-spark-smoke");
+    // As a file: Spark would compute a function of values in the query on the driver.
+    spark
+        .sql(
             "SELECT * FROM VALUES ('a', 'It was the best of times, it was the worst of times.'),"
-                + " ('b', 'times the it. best was of was It worst the of times,') AS v(id, text)");
+                + " ('b', 'times the it. best was of was It worst the of times,') AS v(id, text)")
+        .write()
+        .parquet(folder + "/corpus");
+    Dataset<Row> corpus = spark.read().parquet(folder + "/corpus");
     try (MambaScorer scorer = MambaScorer.load("demo").textColumn("text")) {
-      print("api", scorer.score(corpus).selectExpr("id", "nll", "token_count", "perplexity"));
+      print("api", scorer.score(corpus));
+      stream(scorer, corpus, folder);
     }
+    pipeline(corpus, folder);
+    sql(spark, corpus);
+    spark.stop();
+  }
+
+  private static void stream(MambaScorer scorer, Dataset<Row> corpus, Path folder)
+      throws Exception {
+    SparkSession spark = corpus.sparkSession();
+    StreamingQuery query =
+        scorer
+            .score(spark.readStream().schema(corpus.schema()).parquet(folder + "/corpus"))
+            .writeStream()
+            .format("parquet")
+            .option("checkpointLocation", folder + "/checkpoint")
+            .trigger(Trigger.AvailableNow())
+            .start(folder + "/scores");
+    query.awaitTermination();
+    print("stream", spark.read().parquet(folder + "/scores"));
+  }
+
+  private static void pipeline(Dataset<Row> corpus, Path folder) throws Exception {
     MambaPerplexity stage = new MambaPerplexity().setModel("demo").setTextColumn("text");
-    Path saved = Files.createTempDirectory("mamba-spark-smoke").resolve("pipeline");
     new Pipeline()
         .setStages(new PipelineStage[] {stage})
         .fit(corpus)
         .write()
-        .save(saved.toString());
-    print(
-        "ml",
-        PipelineModel.load(saved.toString())
-            .transform(corpus)
-            .selectExpr("id", "nll", "token_count", "perplexity"));
-    Path copied = saved.resolveSibling("copied");
-    stage.setSaveModel(true).save(copied.toString());
-    MambaPerplexity.load(copied.toString()).write().overwrite().save(copied.toString());
-    Path moved = Files.move(copied, saved.resolveSibling("moved"));
-    print(
-        "copied",
-        MambaPerplexity.load(moved.toString())
-            .transform(corpus)
-            .selectExpr("id", "nll", "token_count", "perplexity"));
+        .save(folder + "/pipeline");
+    print("ml", PipelineModel.load(folder + "/pipeline").transform(corpus));
+    stage.setSaveModel(true).save(folder + "/copied");
+    MambaPerplexity.load(folder + "/copied").write().overwrite().save(folder + "/copied");
+    Files.move(folder.resolve("copied"), folder.resolve("moved"));
+    print("moved", MambaPerplexity.load(folder + "/moved").transform(corpus));
+  }
+
+  private static void sql(SparkSession spark, Dataset<Row> corpus) {
     corpus.createOrReplaceTempView("corpus");
     print(
         "sql",
         spark.sql("SELECT id, s.nll, s.token_count, mamba_perplexity(text) AS perplexity FROM"
             + " (SELECT *, mamba_score(text) AS s FROM corpus)"));
+    spark.sql(
+        "CREATE TEMPORARY VIEW likely AS SELECT id, mamba_score(text) AS s FROM corpus"
+            + " WHERE mamba_perplexity(text) < 1000");
+    print("view", spark.table("likely").select("id", "s.nll", "s.token_count", "s.perplexity"));
+    spark
+        .sql("DESCRIBE FUNCTION mamba_nll")
+        .collectAsList()
+        .forEach(row -> System.out.println("describe " + row.getString(0)));
     MambaExtensions.register(spark, "demo");
     print(
         "again",
-        spark.sql("SELECT id, mamba_nll(text), s.token_count, s.perplexity FROM"
+        spark.sql("SELECT id, mamba_nll(text) AS nll, s.token_count, s.perplexity FROM"
             + " (SELECT *, mamba_score(text) AS s FROM corpus)"));
-    spark.sql("DESCRIBE FUNCTION mamba_nll").collectAsList().stream()
-        .filter(row -> row.getString(0).startsWith("Usage:"))
-        .forEach(row -> System.out.println(row.getString(0)));
     MambaFunctions.register(spark, "registered", "demo");
-    print(
-        "function",
-        spark.sql("SELECT id, s.nll, s.token_count, s.perplexity FROM"
-            + " (SELECT id, registered(text) AS s FROM corpus)"));
-    spark.stop();
+    print("function", corpus.withColumn("s", expr("registered(text)")).select(col("id"), col("s.*")));
   }
 
   private static void print(String way, Dataset<Row> scored) {
-    List<Row> rows = scored.sort("id").collectAsList();
+    List<Row> rows =
+        scored.select("id", "nll", "token_count", "perplexity").sort("id").collectAsList();
     rows.forEach(row -> System.out.println(way + " " + row));
   }
 }

@@ -49,6 +49,7 @@ final class CompareJob {
     if (options.output() == null) {
       throw Refusal.wrongUsage("Give --output: where to write");
     }
+    Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
     Output output = Output.at(options, files);
     Input.checkPaths(options, files);
@@ -215,7 +216,7 @@ final class CompareJob {
     Map<String, Object> given = new LinkedHashMap<>(options.byName());
     given.put("model", models.stream().map(ModelSource::name).toList());
     summary.put("options", given);
-    summary.put("versions", Versions.all());
+    summary.put("versions", Versions.ofScores());
     return summary;
   }
 

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.apache.spark.SparkThrowable;
 import org.apache.spark.sql.AnalysisException;
 import picocli.CommandLine.ParameterException;
 
@@ -38,6 +39,10 @@ final class Failures {
           || t instanceof ParameterException
           || t instanceof AnalysisException) {
         return firstLine(t.getMessage());
+      }
+      // A format that this Spark does not have, as 3.5 has no xml.
+      if (t instanceof ClassNotFoundException && t instanceof SparkThrowable) {
+        return firstLine(t.getMessage()) + " This is Spark " + Versions.spark() + ".";
       }
     }
     for (Throwable t : chain) {

@@ -121,7 +121,7 @@ public final class MambaScorer implements AutoCloseable {
    * Opens a model on the driver, and reads its weights once.
    *
    * @param model a folder, any Hadoop URI, or {@code demo} for the model inside the jar
-   * @throws Refusal if there is no such folder
+   * @throws Refusal if there is no such folder, or Spark is too old
    * @throws io.mambaspark.engine.checkpoint.CheckpointException if it holds no model that we run
    */
   public static MambaScorer load(String model) {
@@ -144,6 +144,7 @@ public final class MambaScorer implements AutoCloseable {
       WeightFormat weights,
       ModelDelivery.Mode delivery,
       String tokenizer) {
+    Versions.checkSpark();
     ModelSource source = ModelSource.open(model, HadoopFiles.configuration());
     try {
       options.check(source.checkpoint().config());

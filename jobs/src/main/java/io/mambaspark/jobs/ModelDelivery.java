@@ -48,6 +48,7 @@ public interface ModelDelivery extends Serializable, AutoCloseable {
   /** As {@link #of}, when the mode is chosen and the memory checked. */
   static ModelDelivery send(
       Mode chosen, ModelSource source, WeightFormat weights, JavaSparkContext context) {
+    VectorModule.warnIfMissing(context);
     if (chosen == Mode.BROADCAST) {
       return new ByBroadcast(context.broadcast(new ModelBroadcast(source.checkpoint(), weights)));
     }

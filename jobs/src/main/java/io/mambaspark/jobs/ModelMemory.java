@@ -78,6 +78,7 @@ record ModelMemory(
   /** Decides for {@code auto}, and says why in one line. */
   ModelDelivery.Mode choose(ModelDelivery.Mode mode) {
     if (mode != ModelDelivery.Mode.AUTO) {
+      LOG.info("Model delivery: {}, as given", mode.option());
       return mode;
     }
     ModelDelivery.Mode chosen = ModelDelivery.Mode.FILE;

@@ -1,6 +1,5 @@
 package io.mambaspark.jobs;
 
-import io.mambaspark.engine.kernel.Kernels;
 import java.util.function.Function;
 import org.apache.spark.SparkConf;
 import org.apache.spark.sql.SparkSession;
@@ -26,8 +25,6 @@ final class Session {
     boolean ours = SparkSession.getDefaultSession().isEmpty();
     SparkSession spark = session(command, tables);
     try {
-      // Logs which kernels this JVM runs; executors say so too.
-      Kernels.best();
       return SessionSettings.smallBatches(spark, () -> work.apply(spark));
     } finally {
       spark.sparkContext().setJobDescription(null);
@@ -79,6 +76,8 @@ final class Session {
       String ours = ScoringMetrics.class.getName();
       builder.config(PLUGINS, plugins.isEmpty() ? ours : plugins + "," + ours);
     }
+    VectorModule.executorOptions(given)
+        .ifPresent(options -> builder.config(VectorModule.EXECUTOR_OPTIONS, options));
     if (tables && !given.contains("spark.sql.catalogImplementation") && hiveIsThere()) {
       builder.enableHiveSupport();
     }

@@ -99,7 +99,7 @@ record Summary(
     json.put("model", model);
     json.put("tokenizer", tokenizer);
     json.put("options", options.byName());
-    json.put("versions", Versions.all());
+    json.put("versions", Versions.ofScores());
     return indented(json);
   }
 
@@ -326,7 +326,7 @@ record Summary(
     if (tokenizer != null) {
       versions.put("tokenizer", tokenizer.get("path") + ", " + tokenizer.get("fingerprint"));
     }
-    Versions.all().forEach((name, value) -> versions.put(name, String.valueOf(value)));
+    Versions.ofScores().forEach((name, value) -> versions.put(name, String.valueOf(value)));
     return new ReportData(
         title(),
         headlines,

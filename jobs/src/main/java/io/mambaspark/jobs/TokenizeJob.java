@@ -60,6 +60,7 @@ final class TokenizeJob {
     if (options.output() == null) {
       throw Refusal.wrongUsage("Give --output: where to write");
     }
+    Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
     Output output = Output.at(options, files);
     Input.checkPaths(options, files);

@@ -335,7 +335,7 @@ class FaultsTest {
             "--model-delivery",
             "file");
     // The driver has taken the fingerprint, and executors do not even run yet.
-    job.until("Spark has started", () -> job.output().contains("Kernels: "));
+    job.until("Spark has started", () -> job.output().contains("Model delivery: "));
     try (RandomAccessFile weights =
         new RandomAccessFile(model.resolve("model.safetensors").toFile(), "rw")) {
       weights.seek(weights.length() - 10);

@@ -162,7 +162,12 @@ public interface Kernels {
                 "for the fast ones start the JVM with --add-modules jdk.incubator.vector (on"
                     + " executors: spark.executor.extraJavaOptions)");
       }
-      log.info("{}", kernels.describe());
+      // A warning, as notebooks and clusters show no less; it tells of a twentieth of the speed.
+      if (kernels instanceof ScalarKernels) {
+        log.warn("{}", kernels.describe());
+      } else {
+        log.info("{}", kernels.describe());
+      }
       return kernels;
     }
   }

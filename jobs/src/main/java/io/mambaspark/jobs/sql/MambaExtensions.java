@@ -55,7 +55,7 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
     ExpressionInfo info() {
       return new ExpressionInfo(
           MambaExtensions.class.getName(),
-          "",
+          null,
           name,
           USAGE + result,
           "",
@@ -122,6 +122,7 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
 
     @Override
     public Expression apply(S arguments) {
+      DocumentArgument.check(arguments);
       SparkSession spark = SparkSession.active();
       String model = spark.conf().get(MODEL, null);
       if (model == null) {

@@ -164,10 +164,10 @@ final class StreamJob {
             fitting.tokenizer(schema),
             thresholds.toString(),
             spark.conf());
-    settings.put(Ledger.Run.STREAM, options.input().get(0));
+    settings.put(Ledger.Run.STREAM, HadoopFiles.redacted(options.input().get(0)));
     settings.put("--input-format", options.inputFormat());
     settings.put("--output-format", options.outputFormat());
-    settings.put("--checkpoint-location", checkpoint.toString());
+    settings.put("--checkpoint-location", HadoopFiles.redacted(checkpoint.toString()));
     settings.put(INPUT_SCHEMA, input.json());
     if (earlier.isPresent()) {
       RunSettings.check(earlier.get().settings(), settings, output);

@@ -25,8 +25,11 @@ done
 corpus=$root/jobs/src/main/resources/io/mambaspark/jobs/demo/corpus.jsonl
 out=$target/python
 rm -rf "$out"
-mkdir -p "$out"/{sql,py}
-"$root/scripts/submit.sh" score --model demo --input "$corpus" --input-format json --text-column text \
+for example in sql py; do
+  mkdir -p "$out/$example"
+  head -n 20 "$corpus" >"$out/$example/corpus.jsonl"
+done
+"$root/scripts/submit.sh" score --model demo --input "$out/py/corpus.jsonl" --input-format json --text-column text \
   --keep-columns id --output "$out/scores" >&2
 unset SPARK_HOME SPARK_CONF_DIR
 
@@ -47,12 +50,11 @@ pyspark() (
     "$@"
 )
 
-for example in sql py; do head -n 20 "$corpus" >"$out/$example/corpus.jsonl"; done
 pyspark spark-sql "$out/sql" -f "$root/scripts/python/filter.sql" &
 sql=$!
 pyspark spark-submit "$out/py" "$root/scripts/python/filter.py"
 wait "$sql"
-pyspark spark-submit "$out" "$root/scripts/python/check.py" "$corpus" "$out"
+pyspark spark-submit "$out" "$root/scripts/python/check.py" "${corpus%/*}/tiny-books" "$out"
 pulled=$(ls "$out/ivy/jars")
 [[ $pulled == "io.github.mambaspark_${jar##*/}" ]] || die "--packages pulled more than the job jar: $pulled"
 echo "--packages pulled $pulled and nothing else"

@@ -17,16 +17,18 @@ corpus=$root/jobs/src/main/resources/io/mambaspark/jobs/demo/corpus.jsonl
 # bare MASTER: on a cluster no settings hold but those of the log.
 bare() { [[ $1 == local\[* ]] || export SPARK_CONF_DIR=$out/conf; }
 
+# Drivers do without C2: nothing here runs for long enough to be worth what it takes.
+driver="spark.driver.extraJavaOptions=$flag -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
 # command_line NAME MASTER: the command, through spark-submit.
 command_line() (
   bare "$2"
-  MASTER=$2 exec "$root/scripts/submit.sh" --conf spark.ui.enabled=false -- \
-    score --model demo --input "$corpus" --input-format json --limit 20 --max-tokens 200 --text-column text \
+  MASTER=$2 exec "$root/scripts/submit.sh" --conf spark.ui.enabled=false --conf "$driver" -- \
+    score --model demo --input "$corpus" --input-format json --limit 20 --max-tokens 40 --text-column text \
     --keep-columns id --output-format json --output "$out/$1"
 )
 
-# smoke NAME MASTER: compiles the smoke for this Spark and runs it, in a driver without C2: nothing in it
-# runs for long enough to be worth what C2 takes.
+# smoke NAME MASTER: compiles the smoke for this Spark and runs it.
 smoke() (
   bare "$2"
   spark_home
@@ -36,7 +38,7 @@ smoke() (
   "${java%java}jar" cf "$classes.jar" -C "$classes" .
   SPARK_LOCAL_IP=127.0.0.1 exec_spark_class org.apache.spark.deploy.SparkSubmit \
     --master "$2" --class Smoke --jars "$jar" \
-    --conf "spark.driver.extraJavaOptions=$flag -XX:TieredStopAtLevel=1 -XX:+UseSerialGC" \
+    --conf "$driver" \
     --conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=2 \
     --conf spark.sql.extensions=io.mambaspark.jobs.sql.MambaExtensions \
     --conf spark.mambaspark.model=demo "$classes.jar"

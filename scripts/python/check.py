@@ -14,10 +14,10 @@ from pyspark.sql import SparkSession
 
 import mambaspark
 
-corpus_file, out = sys.argv[1:]
+model, out = sys.argv[1:]
 assert ".jar" in mambaspark.__file__, mambaspark.__file__
 spark = SparkSession.builder.getOrCreate()
-corpus = spark.read.json(corpus_file).select("id", "text").orderBy("id").limit(20).cache()
+corpus = spark.read.json(out + "/py/corpus.jsonl").select("id", "text").cache()
 by_command = {
     row.id: (row.nll, row.token_count, row.perplexity)
     for row in spark.read.parquet(out + "/scores").collect()
@@ -49,11 +49,10 @@ def saved_params(path):
 
 
 for example in ("py", "sql"):
-    ids = [row.id for row in spark.read.json(f"{out}/{example}/corpus.jsonl").collect()]
-    best = sorted((by_command[id][2], id) for id in ids)[:18]
+    best = sorted((scores[2], id) for id, scores in by_command.items())[:18]
     filtered = spark.read.parquet(f"{out}/{example}/filtered").collect()
     assert sorted((row.perplexity, row.id) for row in filtered) == best, (example, filtered)
-    print(f"README's example, {example}: 18 of {len(ids)} rows, those of the command")
+    print(f"README's example, {example}: 18 of {len(by_command)} rows, those of the command")
 
 stage = mambaspark.MambaPerplexity(model="demo", textColumn="text")
 java = stage._java_obj
@@ -73,7 +72,6 @@ assert re.fullmatch("[0-9a-f]{64}", saved_params(work + "/pipeline/stages/*")["f
 assert not stage.isSet(stage.fingerprint)
 
 # With its model: the only one of its kind, which moves, is replaced by itself, and is changed.
-model = f"{os.path.dirname(corpus_file)}/tiny-books"
 shutil.copytree(model, work + "/model")
 whole = mambaspark.MambaPerplexity(model=work + "/model", textColumn="text", saveModel=True)
 whole.save(work + "/whole")
@@ -123,6 +121,10 @@ FUNCTIONS = """
 check(spark.sql(FUNCTIONS), "the functions of the extension")
 usage = [spark.sql(f"DESCRIBE FUNCTION mamba_{f}").collect()[-1] for f in ("score", "nll")]
 rows = corpus.collect()
+# A scorer of a session that ends before it.
+scorer = spark._jvm.io.mambaspark.jobs.MambaScorer.load("demo").textColumn("text")
+scorer = scorer.modelDelivery("broadcast")
+assert scorer.score(corpus._jdf).count() == 20
 spark.stop()
 
 spark = SparkSession.builder.config("spark.sql.extensions", "").getOrCreate()
@@ -134,7 +136,9 @@ refused(
     "Cannot open model /no/such/model: no such folder",
 )
 mambaspark.register_functions(spark, "demo")
+scorer.close()
 check(spark.sql(FUNCTIONS), "registered functions")
+check(stage.transform(spark.table("corpus")), "MambaPerplexity in another session")
 assert usage == [
     spark.sql(f"DESCRIBE FUNCTION mamba_{f}").collect()[-1] for f in ("score", "nll")
 ]

@@ -1,10 +1,12 @@
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.expr;
 
+import io.mambaspark.jobs.Main;
 import io.mambaspark.jobs.MambaFunctions;
 import io.mambaspark.jobs.MambaScorer;
 import io.mambaspark.jobs.ml.MambaPerplexity;
 import io.mambaspark.jobs.sql.MambaExtensions;
+import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -57,6 +59,17 @@ public final class Smoke {
             .start(folder + "/scores");
     query.awaitTermination();
     print("stream", spark.read().parquet(folder + "/scores"));
+    int code =
+        Main.run(
+            new PrintWriter(System.err, true),
+            new PrintWriter(System.err, true),
+            ("score --stream --model demo --text-column text --input " + folder + "/corpus --output "
+                    + folder + "/streamed")
+                .split(" "));
+    if (code != 0) {
+      throw new AssertionError("The command ended with " + code);
+    }
+    print("command", spark.read().parquet(folder + "/streamed"));
   }
 
   private static void pipeline(Dataset<Row> corpus, Path folder) throws Exception {

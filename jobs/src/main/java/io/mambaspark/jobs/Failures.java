@@ -12,7 +12,7 @@ import picocli.CommandLine.ParameterException;
 
 /** What a person is told of an exception. */
 final class Failures {
-  /** Of Spark's message about a file of the input that it could not read, in whatever version. */
+  /** Of Spark's message about a file that it could not read, in whatever version. */
   private static final Pattern FILE =
       Pattern.compile("(?:error while reading file|footer for file:?) (\\S+?)\\.?(?:\\s|$)");
 
@@ -48,7 +48,7 @@ final class Failures {
     for (Throwable t : chain) {
       Matcher file = FILE.matcher(String.valueOf(t.getMessage()));
       if (file.find()) {
-        return "Cannot read input %s: %s".formatted(file.group(1), innermost(chain));
+        return "Cannot read %s: %s".formatted(file.group(1), innermost(chain));
       }
     }
     return innermost(chain);

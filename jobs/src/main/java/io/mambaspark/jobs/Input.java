@@ -41,11 +41,21 @@ final class Input {
         || !FILE_FORMATS.contains(options.inputFormat())) {
       return;
     }
-    Path output = HadoopFiles.qualified(options.output(), configuration);
+    checkApart(
+        "Output", HadoopFiles.qualified(options.output(), configuration), options, configuration);
+  }
+
+  /**
+   * Refuses a folder that lies on, in or above an input path.
+   *
+   * @param what is written there
+   */
+  static void checkApart(
+      String what, Path folder, JobOptions options, Configuration configuration) {
     for (String path : options.input()) {
-      checkApart(output, HadoopFiles.qualified(path, configuration), configuration);
+      checkApart(what, folder, HadoopFiles.qualified(path, configuration), configuration);
       for (FileStatus found : HadoopFiles.glob(path, configuration)) {
-        checkApart(output, found.getPath(), configuration);
+        checkApart(what, folder, found.getPath(), configuration);
       }
     }
   }
@@ -59,16 +69,16 @@ final class Input {
     }
     Path output = HadoopFiles.qualified(options.output(), configuration);
     for (String file : input.inputFiles()) {
-      checkApart(output, new Path(java.net.URI.create(file)), configuration);
+      checkApart("Output", output, new Path(java.net.URI.create(file)), configuration);
     }
   }
 
-  private static void checkApart(Path output, Path input, Configuration configuration) {
-    Path to = HadoopFiles.canonical(output, configuration);
+  private static void checkApart(
+      String what, Path folder, Path input, Configuration configuration) {
+    Path to = HadoopFiles.canonical(folder, configuration);
     Path from = HadoopFiles.canonical(input, configuration);
     if (HadoopFiles.within(to, from) || HadoopFiles.within(from, to)) {
-      throw Refusal.because(
-          "Output %s and input %s overlap; choose an output elsewhere", output, input);
+      throw Refusal.because("%s %s and input %s overlap; they must lie apart", what, folder, input);
     }
   }
 

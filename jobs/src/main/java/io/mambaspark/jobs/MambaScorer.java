@@ -6,13 +6,12 @@ import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.jobs.text.TokenizerFile;
 import java.io.Serializable;
-import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
@@ -57,14 +56,23 @@ public final class MambaScorer implements AutoCloseable {
     this.tokenizer = tokenizer;
   }
 
-  /** What scorers of one model share: the open checkpoint, and what was sent to the executors. */
+  /** What scorers of one model share: the open checkpoint, and what was sent to executors. */
   private static final class Shared {
     final ModelSource source;
     private final Set<WeightFormat> warned = EnumSet.noneOf(WeightFormat.class);
-    private final Map<List<Object>, ModelDelivery> models = new LinkedHashMap<>();
     private final Map<String, TokenizerFile> tokenizers = new HashMap<>();
-    private final Map<List<Object>, Broadcast<TokenizerFile>> sent = new LinkedHashMap<>();
+    private final Map<SparkContext, OnExecutors> sent = new HashMap<>();
     private boolean closed;
+
+    /** Of one Spark; what was sent goes with it, and its broadcasts' numbers are given anew. */
+    private record OnExecutors(
+        Map<List<Object>, ModelDelivery.Mode> modes,
+        Map<List<Object>, ModelDelivery> models,
+        Map<String, Broadcast<TokenizerFile>> tokenizers) {
+      OnExecutors() {
+        this(new HashMap<>(), new HashMap<>(), new HashMap<>());
+      }
+    }
 
     Shared(ModelSource source) {
       this.source = source;
@@ -76,15 +84,34 @@ public final class MambaScorer implements AutoCloseable {
       }
     }
 
-    synchronized ModelDelivery model(
-        ModelDelivery.Mode mode, WeightFormat weights, JavaSparkContext context) {
+    private OnExecutors of(JavaSparkContext context) {
       checkOpen();
+      forgetStopped();
+      return sent.computeIfAbsent(context.sc(), key -> new OnExecutors());
+    }
+
+    private void forgetStopped() {
+      sent.keySet().removeIf(SparkContext::isStopped);
+    }
+
+    /** How the model is sent, decided once; refuses what would run out of memory. */
+    synchronized ModelDelivery.Mode mode(
+        ModelDelivery.Mode wanted, WeightFormat weights, JavaSparkContext context) {
+      return of(context)
+          .modes
+          .computeIfAbsent(
+              List.of(wanted, weights),
+              key -> ModelMemory.choose(wanted, source, weights, context));
+    }
+
+    synchronized ModelDelivery model(
+        ModelDelivery.Mode wanted, WeightFormat weights, JavaSparkContext context) {
+      ModelDelivery.Mode mode = mode(wanted, weights, context);
       warnIfRounded(weights);
-      List<Object> key = List.of(context.sc(), mode, weights);
-      if (!models.containsKey(key)) {
-        models.put(key, ModelDelivery.of(mode, source, weights, context));
-      }
-      return models.get(key);
+      return of(context)
+          .models
+          .computeIfAbsent(
+              List.of(mode, weights), key -> ModelDelivery.send(mode, source, weights, context));
     }
 
     synchronized TokenizerFile tokenizer(String option) {
@@ -97,8 +124,7 @@ public final class MambaScorer implements AutoCloseable {
 
     synchronized Broadcast<TokenizerFile> sent(String option, JavaSparkContext context) {
       TokenizerFile file = tokenizer(option);
-      return sent.computeIfAbsent(
-          Arrays.asList(context.sc(), option), key -> context.broadcast(file));
+      return of(context).tokenizers.computeIfAbsent(option, key -> context.broadcast(file));
     }
 
     private void checkOpen() {
@@ -108,10 +134,17 @@ public final class MambaScorer implements AutoCloseable {
     }
 
     synchronized void close() {
-      if (!closed) {
-        closed = true;
-        models.values().forEach(ModelDelivery::close);
-        sent.values().forEach(Broadcast::destroy);
+      if (closed) {
+        return;
+      }
+      closed = true;
+      forgetStopped();
+      try {
+        for (OnExecutors on : sent.values()) {
+          on.models.values().forEach(ModelDelivery::close);
+          on.tokenizers.values().forEach(Broadcast::destroy);
+        }
+      } finally {
         source.close();
       }
     }
@@ -125,6 +158,7 @@ public final class MambaScorer implements AutoCloseable {
    * @throws io.mambaspark.engine.checkpoint.CheckpointException if it holds no model that we run
    */
   public static MambaScorer load(String model) {
+    Versions.checkSpark();
     return open(model, ScoreOptions.defaults(), WeightFormat.F32, ModelDelivery.Mode.AUTO, null);
   }
 
@@ -144,7 +178,6 @@ public final class MambaScorer implements AutoCloseable {
       WeightFormat weights,
       ModelDelivery.Mode delivery,
       String tokenizer) {
-    Versions.checkSpark();
     ModelSource source = ModelSource.open(model, HadoopFiles.configuration());
     try {
       options.check(source.checkpoint().config());
@@ -289,6 +322,11 @@ public final class MambaScorer implements AutoCloseable {
     shared.source.held();
   }
 
+  /** Undoes {@link #holdModel}. */
+  public void releaseModel() {
+    shared.source.release();
+  }
+
   /**
    * Copies the model to a new folder: the checkpoint's files, and the tokenizer of this scorer as
    * tokenizer.json.
@@ -372,14 +410,9 @@ public final class MambaScorer implements AutoCloseable {
     return null;
   }
 
-  /** The same, when it is decided how the model is sent; refuses what would run out of memory. */
-  MambaScorer fitting(JavaSparkContext context) {
-    return new MambaScorer(
-        shared,
-        options,
-        weights,
-        ModelMemory.choose(delivery, shared.source, weights, context),
-        tokenizer);
+  /** Decides how the model is sent; refuses what would run out of memory. */
+  void checkMemory(JavaSparkContext context) {
+    shared.mode(delivery, weights, context);
   }
 
   /**

@@ -34,18 +34,11 @@ public interface ModelDelivery extends Serializable, AutoCloseable {
   }
 
   /**
-   * Delivers a model: {@code AUTO} in the way that fits its size and the memory of driver and
-   * executors.
+   * Delivers a model in the way that {@link ModelMemory} has chosen.
    *
+   * @param chosen not {@code AUTO}
    * @param source stays open until this delivery is closed
-   * @throws Refusal if the executors, or the driver, have too little memory for it
    */
-  static ModelDelivery of(
-      Mode mode, ModelSource source, WeightFormat weights, JavaSparkContext context) {
-    return send(ModelMemory.choose(mode, source, weights, context), source, weights, context);
-  }
-
-  /** As {@link #of}, when the mode is chosen and the memory checked. */
   static ModelDelivery send(
       Mode chosen, ModelSource source, WeightFormat weights, JavaSparkContext context) {
     VectorModule.warnIfMissing(context);

@@ -103,11 +103,9 @@ public final class ModelSource implements AutoCloseable {
       copying(copy, () -> Demo.unpackModel(copy));
       return new ModelSource(model, null, configuration, copy, copy);
     }
-    org.apache.hadoop.fs.Path path = HadoopFiles.qualified(model, configuration);
-    String scheme = path.toUri().getScheme();
-    boolean local = scheme.equals("file");
-    if (local || (!hasScheme(model) && Files.exists(Path.of(model)))) {
-      Path folder = Path.of(local ? path.toUri().getPath() : model);
+    org.apache.hadoop.fs.Path path = located(model, configuration);
+    if (path.toUri().getScheme().equals("file")) {
+      Path folder = Path.of(path.toUri().getPath());
       if (!Files.exists(folder)) {
         throw Refusal.because("Cannot open model %s: no such folder", model);
       }
@@ -122,6 +120,16 @@ public final class ModelSource implements AutoCloseable {
     return new ModelSource(model, path, configuration, copy, copy);
   }
 
+  /** Where a model lies: without a scheme on the local disk if it is there. */
+  private static org.apache.hadoop.fs.Path located(String model, Configuration configuration) {
+    boolean local =
+        new org.apache.hadoop.fs.Path(model).toUri().getScheme() == null
+            && Files.exists(Path.of(model));
+    return local
+        ? new org.apache.hadoop.fs.Path(Path.of(model).toAbsolutePath().toUri())
+        : HadoopFiles.qualified(model, configuration);
+  }
+
   /**
    * What tells the files in a model's folder from others: their names, sizes and times. Null if
    * there is no such folder, or none that can be listed.
@@ -132,10 +140,7 @@ public final class ModelSource implements AutoCloseable {
     }
     Configuration configuration = HadoopFiles.configuration();
     try {
-      org.apache.hadoop.fs.Path folder = HadoopFiles.qualified(model, configuration);
-      if (!hasScheme(model) && Files.exists(Path.of(model))) {
-        folder = new org.apache.hadoop.fs.Path(Path.of(model).toAbsolutePath().toUri());
-      }
+      org.apache.hadoop.fs.Path folder = located(model, configuration);
       return Stream.of(folder.getFileSystem(configuration).listStatus(folder))
           .map(f -> f.getPath().getName() + " " + f.getLen() + " " + f.getModificationTime())
           .sorted()
@@ -151,12 +156,8 @@ public final class ModelSource implements AutoCloseable {
     Configuration configuration = HadoopFiles.configuration();
     return !model.equals(Demo.NAME)
         && HadoopFiles.within(
-            HadoopFiles.canonical(HadoopFiles.qualified(model, configuration), configuration),
+            HadoopFiles.canonical(located(model, configuration), configuration),
             HadoopFiles.canonical(HadoopFiles.qualified(folder, configuration), configuration));
-  }
-
-  private static boolean hasScheme(String model) {
-    return new org.apache.hadoop.fs.Path(model).toUri().getScheme() != null;
   }
 
   /** As the user named it, without a password. */
@@ -218,6 +219,14 @@ public final class ModelSource implements AutoCloseable {
     return held;
   }
 
+  /** Lets go of them. */
+  synchronized void release() {
+    if (held != null) {
+      held.close();
+      held = null;
+    }
+  }
+
   /** A new folder on the driver's disk, deleted on close. */
   Path temporary() {
     Path temporary = newFolder();
@@ -243,9 +252,7 @@ public final class ModelSource implements AutoCloseable {
   @Override
   public void close() {
     checkpoint.close();
-    if (held != null) {
-      held.close();
-    }
+    release();
     delete(copy);
     temporaries.forEach(ModelSource::delete);
   }

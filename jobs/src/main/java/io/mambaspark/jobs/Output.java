@@ -49,7 +49,7 @@ final class Output {
   private static final String SUCCESS = "_SUCCESS";
 
   /** Of Parquet: a job that reads the output again cuts its units between row groups. */
-  private static final long ROW_GROUP_BYTES = 16 << 20;
+  static final long ROW_GROUP_BYTES = 16 << 20;
 
   private static final Pattern BESIDE =
       Pattern.compile("_(old|new|scores)-(\\d{8}-\\d{6}-[0-9a-f]{8})");
@@ -99,10 +99,10 @@ final class Output {
       if (!options.dryRun()) {
         repair(path, files, configuration);
       }
-      if (!options.overwrite() && isOfStream(path, configuration)) {
+      if ((!options.overwrite() || options.resume()) && isOfStream(path, configuration)) {
         throw Refusal.because(
             "Output %s is that of a stream; go on with --stream, choose another, or replace it with"
-                + " --overwrite",
+                + " --overwrite alone",
             options.output());
       }
       if (options.buckets() != null) {
@@ -210,7 +210,7 @@ final class Output {
   }
 
   /** Nothing in it, or no more than a leftover. */
-  private static boolean isEmpty(Path folder, FileSystem files) throws IOException {
+  static boolean isEmpty(Path folder, FileSystem files) throws IOException {
     for (FileStatus file : files.listStatus(folder)) {
       if (!file.getPath().getName().equals(Ledger.FOLDER)) {
         return false;

@@ -10,7 +10,7 @@ public final class Refusal extends RuntimeException {
   private final boolean wrongUsage;
 
   private Refusal(String message, boolean wrongUsage, Throwable cause) {
-    super(message, cause);
+    super(HadoopFiles.redacted(message), cause);
     this.wrongUsage = wrongUsage;
   }
 

@@ -200,7 +200,8 @@ final class ScoreCommand implements Callable<Integer> {
       description =
           "A row that cannot be scored: 'quarantine' writes it with its error and null scores,"
               + " 'fail' stops the job. A Parquet file that cannot be read: 'quarantine' names it in"
-              + " the summary and scores the rest (default: ${DEFAULT-VALUE}).")
+              + " the summary and scores the rest; with --stream it stops the job either way"
+              + " (default: ${DEFAULT-VALUE}).")
   String onError;
 
   @Mixin OutputArguments output;

@@ -43,6 +43,7 @@ public final class ScoreJob {
    * @throws io.mambaspark.engine.checkpoint.CheckpointException if the model's files are bad
    */
   public long run() {
+    Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
     Output output = options.output() == null ? null : Output.at(options, files);
     Input.checkPaths(options, files);
@@ -95,7 +96,10 @@ public final class ScoreJob {
       this.report = report;
       this.givenThresholds = givenThresholds;
       // Before Spark looks at the input, which takes a task.
-      this.scorer = options.dryRun() ? scorer : scorer.fitting(context);
+      this.scorer = scorer;
+      if (!options.dryRun()) {
+        scorer.checkMemory(context);
+      }
       this.source = scorer.source();
       this.plan = options.byUnits() ? UnitPlan.of(spark, options) : Optional.empty();
       this.input = plan.map(UnitPlan::rows).orElseGet(() -> Input.read(spark, options));

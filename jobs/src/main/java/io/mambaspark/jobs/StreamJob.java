@@ -9,6 +9,8 @@ import io.mambaspark.jobs.ScoringSchema.ScoreColumn;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -18,13 +20,16 @@ import java.util.concurrent.TimeoutException;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.GlobPattern;
 import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RemoteIterator;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.streaming.DataStreamWriter;
 import org.apache.spark.sql.streaming.StreamingQuery;
 import org.apache.spark.sql.streaming.StreamingQueryException;
 import org.apache.spark.sql.streaming.StreamingQueryListener;
@@ -47,11 +52,13 @@ final class StreamJob {
   /** By default Spark does not look at files a week older than the latest one: for us a gap. */
   private static final String MAX_FILE_AGE = "36500d";
 
+  private static final String CHECKPOINT = "--checkpoint-location";
   private static final String INPUT_SCHEMA = "the input's columns";
 
   private final JobOptions options;
   private final StreamOptions stream;
   private final PrintWriter out;
+  private final Path input;
   private final Path output;
   private final Path checkpoint;
 
@@ -66,6 +73,7 @@ final class StreamJob {
     this.stream = stream;
     this.out = out;
     Configuration files = HadoopFiles.configuration();
+    this.input = HadoopFiles.qualified(options.input().get(0), files);
     this.output = HadoopFiles.qualified(options.output(), files);
     this.checkpoint =
         stream.checkpointLocation() == null
@@ -80,11 +88,14 @@ final class StreamJob {
    * @throws Refusal if the job cannot be carried out as given, or goes on with another one's output
    */
   long run() {
+    Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
     Ledger ledger = new Ledger(output, files);
-    Optional<Ledger.Run> earlier = earlier(ledger, files);
     Input.checkPaths(options, files);
     Input.checkApart(options, files);
+    Input.checkApart("Checkpoint", checkpoint, options, files);
+    checkFolder(files);
+    Optional<Ledger.Run> earlier = earlier(ledger, files);
     Map<String, Double> thresholds =
         options.bucketThresholds() == null
             ? Map.of()
@@ -101,32 +112,86 @@ final class StreamJob {
     }
   }
 
+  /** What Spark's file source cannot watch, or not rightly. */
+  private void checkFolder(Configuration configuration) {
+    boolean glob = new GlobPattern(input.toString()).hasWildcard();
+    for (FileStatus found : HadoopFiles.glob(options.input().get(0), configuration)) {
+      if (!glob && found.isFile()) {
+        throw Refusal.because(
+            "Input %s is a file; --stream watches a folder, or a glob", options.input().get(0));
+      }
+      for (String file : files(found, configuration)) {
+        if (glob && file.contains("=") && file.indexOf('=') < file.lastIndexOf('/')) {
+          throw Refusal.because(
+              "Input %s is a glob over partition folders, such as that of %s, whose values Spark's"
+                  + " streams do not see; give the folder above them",
+              options.input().get(0), file);
+        }
+      }
+    }
+  }
+
+  /** The files below a folder that Spark would read, by their paths in it. */
+  private static List<String> files(FileStatus folder, Configuration configuration) {
+    List<String> files = new ArrayList<>();
+    if (folder.isFile()) {
+      return List.of(folder.getPath().getName());
+    }
+    try {
+      RemoteIterator<LocatedFileStatus> all =
+          HadoopFiles.fileSystem(folder.getPath(), configuration).listFiles(folder.getPath(), true);
+      int length = folder.getPath().toString().length() + 1;
+      while (all.hasNext()) {
+        String file = all.next().getPath().toString().substring(length);
+        if (!file.matches("(.*/)?(\\.|_[^/=]*(/|$)).*|.*\\._COPYING_")) {
+          files.add(file);
+        }
+      }
+      return files;
+    } catch (IOException e) {
+      throw Refusal.because(e, "Cannot read input %s: %s", folder.getPath(), Failures.oneLine(e));
+    }
+  }
+
   /** The run that an earlier start has begun; refuses what belongs to something else. */
   private Optional<Ledger.Run> earlier(Ledger ledger, Configuration configuration) {
     try {
       FileSystem files = HadoopFiles.fileSystem(output, configuration);
+      if (HadoopFiles.within(output, checkpoint)) {
+        throw Refusal.because(
+            "Checkpoint %s holds output %s; choose another with --checkpoint-location",
+            checkpoint, options.output());
+      }
       Optional<Ledger.Run> earlier = ledger.run();
-      if (earlier.isEmpty() && files.exists(output) && files.listStatus(output).length > 0) {
+      boolean taken = holdsFiles(new Path(checkpoint, "offsets"), configuration);
+      boolean written = holdsFiles(new Path(output, "_spark_metadata"), configuration);
+      if (!taken && !written && (!files.exists(output) || Output.isEmpty(output, files))) {
+        // An earlier start, if there was one, has not come to its first batch.
+        return Optional.empty();
+      }
+      if (earlier.isEmpty() && files.exists(output)) {
         throw Refusal.because(
             "Output %s exists, and no stream has begun it; choose another", options.output());
       }
-      if (earlier.isPresent() && !earlier.get().isStream()) {
+      if (earlier.isEmpty()) {
+        throw Refusal.because(
+            "Checkpoint %s is that of a stream which did not write to %s; choose another with"
+                + " --checkpoint-location",
+            checkpoint, options.output());
+      }
+      if (!earlier.get().isStream()) {
         throw Refusal.because(
             "Output %s was begun without --stream; choose another", options.output());
       }
-      boolean taken = holdsFiles(new Path(checkpoint, "offsets"), configuration);
-      boolean written = holdsFiles(new Path(output, "_spark_metadata"), configuration);
+      RunSettings.check(
+          earlier.get().settings(),
+          Map.of(CHECKPOINT, HadoopFiles.redacted(checkpoint.toString())),
+          output);
       if (written && !taken) {
         // Spark would begin anew, and its sink would take the new batches for those it has.
         throw Refusal.because(
             "Cannot go on with output %s: its checkpoint %s is gone; choose another output",
             options.output(), checkpoint);
-      }
-      if (taken && earlier.isEmpty()) {
-        throw Refusal.because(
-            "Checkpoint %s is that of a stream which did not write to %s; choose another with"
-                + " --checkpoint-location",
-            checkpoint, options.output());
       }
       return earlier;
     } catch (IOException e) {
@@ -149,10 +214,10 @@ final class StreamJob {
       Ledger ledger,
       Optional<Ledger.Run> earlier) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    MambaScorer fitting = scorer.fitting(context);
-    StructType input =
+    scorer.checkMemory(context);
+    StructType columns =
         earlier.map(run -> columns(run.settings())).orElseGet(() -> columnsOfFiles(spark));
-    ScoringSchema schema = fitting.schema(input);
+    ScoringSchema schema = scorer.schema(columns);
     if (!thresholds.isEmpty()) {
       schema.rows().checkFree(Buckets.COLUMN);
     }
@@ -160,15 +225,15 @@ final class StreamJob {
         RunSettings.of(
             options,
             schema,
-            fitting.source(),
-            fitting.tokenizer(schema),
+            scorer.source(),
+            scorer.tokenizer(schema),
             thresholds.toString(),
             spark.conf());
-    settings.put(Ledger.Run.STREAM, HadoopFiles.redacted(options.input().get(0)));
+    settings.put(Ledger.Run.STREAM, HadoopFiles.redacted(input.toString()));
     settings.put("--input-format", options.inputFormat());
     settings.put("--output-format", options.outputFormat());
-    settings.put("--checkpoint-location", HadoopFiles.redacted(checkpoint.toString()));
-    settings.put(INPUT_SCHEMA, input.json());
+    settings.put(CHECKPOINT, HadoopFiles.redacted(checkpoint.toString()));
+    settings.put(INPUT_SCHEMA, columns.json());
     if (earlier.isPresent()) {
       RunSettings.check(earlier.get().settings(), settings, output);
     } else {
@@ -182,12 +247,15 @@ final class StreamJob {
     Dataset<Row> rows =
         spark
             .readStream()
-            .schema(input)
+            .schema(columns)
             .format(options.inputFormat())
             .option("maxFilesPerTrigger", files)
             .option("maxFileAge", MAX_FILE_AGE)
-            .load(options.input().get(0));
-    Dataset<Row> scored = fitting.score(rows);
+            .load(input.toString())
+            // Without those of partition folders that came after the first start.
+            .select(
+                Arrays.stream(columns.fieldNames()).map(RowSchema::quoted).toArray(Column[]::new));
+    Dataset<Row> scored = scorer.score(rows);
     return SessionSettings.during(
         spark,
         // Streams have none, and Spark warns of it.
@@ -202,19 +270,10 @@ final class StreamJob {
 
   private StructType columnsOfFiles(SparkSession spark) {
     Configuration configuration = spark.sparkContext().hadoopConfiguration();
-    try {
-      for (FileStatus found : HadoopFiles.glob(options.input().get(0), configuration)) {
-        FileSystem files = HadoopFiles.fileSystem(found.getPath(), configuration);
-        RemoteIterator<LocatedFileStatus> all = files.listFiles(found.getPath(), true);
-        while (all.hasNext()) {
-          if (!all.next().getPath().getName().matches("[_.].*")) {
-            return Input.read(spark, options).schema();
-          }
-        }
+    for (FileStatus found : HadoopFiles.glob(options.input().get(0), configuration)) {
+      if (!files(found, configuration).isEmpty()) {
+        return Input.read(spark, options).schema();
       }
-    } catch (IOException e) {
-      throw Refusal.because(
-          e, "Cannot read input %s: %s", options.input().get(0), Failures.oneLine(e));
     }
     throw Refusal.because(
         "Input %s is empty: the first start of a stream finds its columns in the files that are"
@@ -226,40 +285,65 @@ final class StreamJob {
     boolean nll = options.scoring().emit().nll();
     Batches batches = new Batches(nll);
     SparkSession spark = scored.sparkSession();
+    DataStreamWriter<Row> writer =
+        scored
+            .observe(
+                batches.name,
+                count(lit(1)),
+                count(col(ScoreColumn.ERROR.column())),
+                sum(nll ? col(ScoreColumn.TOKEN_COUNT.column()) : lit(0L)),
+                sum(nll ? col(ScoreColumn.NLL.column()) : lit(0.0)))
+            .writeStream()
+            .format(options.outputFormat())
+            // As Output has them.
+            .option("ignoreNullFields", false)
+            .option("parquet.block.size", Output.ROW_GROUP_BYTES)
+            .trigger(stream.trigger());
+    option(writer, "checkpointLocation", checkpoint.toString());
     spark.streams().addListener(batches);
     try {
-      StreamingQuery query =
-          scored
-              .observe(
-                  batches.name,
-                  count(lit(1)),
-                  count(col(ScoreColumn.ERROR.column())),
-                  sum(nll ? col(ScoreColumn.TOKEN_COUNT.column()) : lit(0L)),
-                  sum(nll ? col(ScoreColumn.NLL.column()) : lit(0.0)))
-              .writeStream()
-              .format(options.outputFormat())
-              .option("path", output.toString())
-              .option("checkpointLocation", checkpoint.toString())
-              .trigger(stream.trigger())
-              .start();
-      query.awaitTermination();
-      // Spark tells of a batch later than it ends.
-      spark.sparkContext().listenerBus().waitUntilEmpty(10_000);
-    } catch (StreamingQueryException e) {
+      StreamingQuery query = writer.start(output.toString());
+      try {
+        query.awaitTermination();
+      } finally {
+        // Otherwise it would go on without its model when this thread is interrupted.
+        query.stop();
+      }
+    } catch (StreamingQueryException | TimeoutException e) {
       throw Refusal.because(
           e,
-          "%s; what was scored in whole batches stays in %s, start the same command again to go on",
+          "%s; what was scored in whole batches stays in %s; when the cause is mended, start the"
+              + " same command again to go on",
           Failures.oneLine(e),
           options.output());
-    } catch (TimeoutException e) {
-      LOG.debug("Listeners are behind; the last batch may be missing in the sums", e);
     } finally {
+      toldAll(spark);
       spark.streams().removeListener(batches);
     }
     batches.print(out);
     out.println("  written to " + HadoopFiles.redacted(output.toString()));
     out.flush();
     return batches.errors;
+  }
+
+  /** By reflection: what it returns is an Object in Spark 4 and a writer in 3.5. */
+  private static void option(DataStreamWriter<Row> writer, String key, String value) {
+    try {
+      DataStreamWriter.class
+          .getMethod("option", String.class, String.class)
+          .invoke(writer, key, value);
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /** Spark tells of a batch later than it ends. */
+  private static void toldAll(SparkSession spark) {
+    try {
+      spark.sparkContext().listenerBus().waitUntilEmpty(10_000);
+    } catch (TimeoutException e) {
+      LOG.warn("Spark's listeners are behind; the last batches may be missing in the sums");
+    }
   }
 
   /** Adds up the batches of this start; what a retried task has counted before is not in it. */

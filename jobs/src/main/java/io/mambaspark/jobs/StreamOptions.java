@@ -54,6 +54,7 @@ record StreamOptions(String when, String checkpointLocation, int maxFilesPerBatc
     Map<String, Boolean> given = new LinkedHashMap<>();
     given.put("--partitions", options.partitions() > 0);
     given.put("--limit", options.limit() > 0);
+    given.put("--target-unit-tokens", options.targetUnitTokens() > 0);
     given.put("--overwrite", options.overwrite());
     given.put("--dry-run", options.dryRun());
     given.put("--group-by", !options.groupBy().isEmpty());

@@ -424,7 +424,7 @@ class FaultsTest {
   }
 
   @Test
-  void a_stream_killed_at_any_moment_goes_on_where_it_was() throws InterruptedException {
+  void a_stream_killed_at_any_moment_goes_on_where_it_was() {
     Object[] stream = {
       "score",
       "--model",
@@ -441,11 +441,16 @@ class FaultsTest {
     };
     Random random = new Random(SEED);
     for (int i = 0; i < KILLS; i++) {
+      int batch = i * FILES / KILLS;
+      int millis = random.nextInt(700);
       Job job = cluster.submit("local[2]", List.of(), stream);
-      Path batch = output.resolve("_spark_metadata/" + 2 * i);
-      job.until("batch %d is written".formatted(2 * i), () -> Files.exists(batch));
-      Thread.sleep(random.nextInt(500));
+      Path begun = output.resolve("_mamba/checkpoint/offsets/" + batch);
+      job.until("batch %d has begun".formatted(batch), () -> Files.exists(begun));
+      sleep(millis);
       job.kill();
+      System.out.printf(
+          "killed %d ms after batch %d had begun, %d are written%n",
+          millis, batch, names(output.resolve("_spark_metadata")).count());
     }
     Job last = cluster.submit("local[2]", List.of(), stream);
     assertThat(last.join()).as(last::output).isZero();

@@ -77,7 +77,7 @@ class ModelDeliveryTest {
           ModelDelivery files = ModelFiles.sent(source, WeightFormat.F32, context());
           ModelDelivery here = ModelFiles.here(source, WeightFormat.F32);
           ModelDelivery broadcast =
-              ModelDelivery.of(Mode.BROADCAST, source, WeightFormat.F32, context())) {
+              ModelDelivery.send(Mode.BROADCAST, source, WeightFormat.F32, context())) {
         for (ModelDelivery delivery : List.of(files, here, broadcast)) {
           forget(source);
           long before = PackedModels.loads();

@@ -234,7 +234,7 @@ class ScoreCommandTest {
             ? score(good.resolve("*.parquet"), "--overwrite")
             : score(good, "--overwrite");
     assertThat(run.code()).isEqualTo(1);
-    assertThat(run.err()).contains(" overlap; choose an output elsewhere").hasLineCount(1);
+    assertThat(run.err()).contains(" overlap; they must lie apart").hasLineCount(1);
     assertThat(TestSpark.session().read().parquet(good.toString()).count()).isEqualTo(30);
   }
 
@@ -242,7 +242,7 @@ class ScoreCommandTest {
   void an_overlap_is_seen_through_links_and_capitals() throws IOException {
     Path link = Files.createSymbolicLink(own.resolve("link"), shared);
     output = link.resolve("good").resolve("new");
-    assertThat(score(good).err()).contains(" overlap; choose an output elsewhere");
+    assertThat(score(good).err()).contains(" overlap; they must lie apart");
     output = good;
     assertThat(score(link.resolve("good"), "--overwrite").err()).contains(" overlap;");
     assertThat(score(good, "--overwrite", "--input-format", "Parquet").err()).contains(" overlap;");

@@ -68,8 +68,10 @@ class StreamTest {
     output = own.resolve("scores");
   }
 
+  /** As it should: whole, by a rename. */
   private void arrives(int file) throws IOException {
-    Files.copy(files.get(file), input.resolve(files.get(file).getFileName()));
+    Path hidden = Files.copy(files.get(file), input.resolve("_arriving"));
+    Files.move(hidden, input.resolve(files.get(file).getFileName()));
   }
 
   private Object[] arguments(Object... more) {
@@ -127,10 +129,11 @@ class StreamTest {
     }
   }
 
+  /** Until Spark has told of so many rows: a batch is whole before that. */
   private void awaitRows(int rows, Future<Cli> running)
       throws InterruptedException, ExecutionException {
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
-    while (!Files.exists(output.resolve("_spark_metadata/" + (rows / 5 - 1)))) {
+    while (told() < rows) {
       assertThat(System.nanoTime()).as("%d rows in time", rows).isLessThan(end);
       try {
         throw new AssertionError("It has ended: " + running.get(50, TimeUnit.MILLISECONDS));
@@ -139,6 +142,14 @@ class StreamTest {
       }
     }
     assertThat(TestOutput.rows(output)).hasSize(rows);
+  }
+
+  private static long told() {
+    return Arrays.stream(TestSpark.session().streams().active())
+        .flatMap(query -> Arrays.stream(query.recentProgress()))
+        .flatMap(progress -> progress.observedMetrics().values().stream())
+        .mapToLong(sums -> sums.getLong(0))
+        .sum();
   }
 
   @Test
@@ -164,17 +175,19 @@ class StreamTest {
     more.addAll(List.of("--bucket-thresholds", thresholds, "--output-format", "json"));
     assertDone(stream(more.toArray()), 1, 10);
 
-    List<Row> parted =
-        TestSpark.session().read().parquet(thresholds.toString()).sort("id").collectAsList();
-    List<Row> streamed =
-        TestSpark.session()
-            .read()
-            .schema(TestSpark.session().read().parquet(thresholds.toString()).schema())
-            .json(output.toString())
-            .sort("id")
-            .collectAsList();
-    assertThat(streamed).isEqualTo(parted).hasSize(10);
-    assertThat(streamed).extracting(row -> row.getAs("bucket")).contains("head", "middle", "tail");
+    Path again = own.resolve("again");
+    args.set(args.indexOf(thresholds), again);
+    args.subList(args.indexOf("--bucket"), args.size()).clear();
+    args.addAll(List.of("--bucket-thresholds", thresholds, "--output-format", "json"));
+    assertThat(Cli.run(args.toArray()).err()).isEmpty();
+    // The very text, nulls included.
+    List<String> streamed = lines(output);
+    assertThat(streamed).isEqualTo(lines(again)).hasSize(10);
+    assertThat(streamed).anyMatch(line -> line.endsWith("\"error\":null,\"bucket\":\"head\"}"));
+  }
+
+  private static List<String> lines(Path json) {
+    return TestSpark.session().read().textFile(json.toString()).sort("value").collectAsList();
   }
 
   @Test
@@ -200,10 +213,11 @@ class StreamTest {
     Cli failed = stream();
     assertThat(failed.code()).isOne();
     assertThat(failed.error())
-        .startsWith("error: Cannot read input file://" + bad + ": ")
+        .startsWith("error: Cannot read file://" + bad + ": ")
         .endsWith(
-            "; what was scored in whole batches stays in %s, start the same command again to go on"
-                .formatted(output));
+            "; what was scored in whole batches stays in %s; when the cause is mended, start the same"
+                    .formatted(output)
+                + " command again to go on");
     Files.delete(bad);
     Files.copy(files.get(1), bad);
     assertDone(stream(), 1, 5);
@@ -229,7 +243,9 @@ class StreamTest {
         .isEqualTo(
             "error: Output %s is that of a stream; go on with --stream, choose another, or replace"
                     .formatted(output)
-                + " it with --overwrite");
+                + " it with --overwrite alone");
+    assertThat(Cli.run(arguments("--resume", "--overwrite")).error())
+        .contains(" is that of a stream; ");
     assertThat(Cli.run(arguments("--resume")).error()).contains(" is that of a stream; ");
     Path other = own.resolve("other");
     assertThat(
@@ -250,6 +266,8 @@ class StreamTest {
                     .formatted(output)
                 + " %s; choose another with --checkpoint-location".formatted(other));
     assertThat(other).doesNotExist();
+    assertThat(stream("--checkpoint-location", own.resolve("elsewhere")).error())
+        .contains(": --checkpoint-location was file:" + output + "/_mamba/checkpoint and is file:");
     Files.move(output.resolve("_mamba/checkpoint"), own.resolve("away"));
     assertThat(stream().error())
         .isEqualTo(
@@ -272,6 +290,75 @@ class StreamTest {
                 .formatted(shared.resolve("scores")));
   }
 
+  @Test
+  void a_start_that_came_to_no_batch_binds_nobody() throws IOException {
+    // Killed as it wrote its first record.
+    Files.createDirectories(output.resolve("_mamba/tmp"));
+    Files.writeString(output.resolve("_mamba/tmp/run-00000.json-1.part"), "{");
+    arrives(0);
+    Path bad = input.resolve("bad.parquet");
+    Files.writeString(bad, "PAR1 not a Parquet file PAR1");
+    assertThat(stream("--tokens-column", "none").code()).isOne();
+    Files.delete(bad);
+    assertDone(stream(), 1, 5);
+  }
+
+  @Test
+  void columns_are_those_of_the_first_start_whatever_folders_come() throws IOException {
+    arrives(0);
+    assertDone(stream(), 1, 5);
+    Path day = Files.createDirectory(input.resolve("day=2"));
+    Files.copy(files.get(1), day.resolve("a.parquet"));
+    assertDone(stream(), 1, 5);
+    assertThat(TestOutput.rows(output)).hasSize(10);
+    assertThat(expected).containsAllEntriesOf(TestOutput.rows(output));
+  }
+
+  @Test
+  void values_of_partition_folders_are_kept() throws IOException {
+    for (int day = 1; day <= 2; day++) {
+      Path folder = Files.createDirectory(input.resolve("day=" + day));
+      Files.copy(files.get(day), folder.resolve("a.parquet"));
+    }
+    assertThat(glob(input.getParent() + "/inc*").error())
+        .startsWith("error: Input %s/inc* is a glob over partition folders, such as".formatted(own))
+        .endsWith(" whose values Spark's streams do not see; give the folder above them");
+    assertDone(stream(), 1, 10);
+    assertThat(
+            TestSpark.session()
+                .read()
+                .parquet(output.toString())
+                .groupBy("day")
+                .count()
+                .sort("day")
+                .collectAsList())
+        .extracting(Row::toString)
+        .containsExactly("[1,5]", "[2,5]");
+  }
+
+  private Cli glob(Object pattern) {
+    return Cli.run("score", "--model", "demo", "--input", pattern, "--output", output, "--stream");
+  }
+
+  @Test
+  void what_a_stream_cannot_watch_is_refused_before_anything_is_written() throws IOException {
+    arrives(0);
+    assertThat(glob(files.get(0)).error())
+        .isEqualTo(
+            "error: Input %s is a file; --stream watches a folder, or a glob"
+                .formatted(files.get(0)));
+    assertThat(stream("--checkpoint-location", input.resolve("c")).error())
+        .isEqualTo(
+            "error: Checkpoint file:%1$s/c and input file:%1$s overlap; they must lie apart"
+                .formatted(input));
+    assertThat(stream("--checkpoint-location", output).error())
+        .isEqualTo(
+            "error: Checkpoint file:%1$s holds output %1$s; choose another with".formatted(output)
+                + " --checkpoint-location");
+    assertThat(output).doesNotExist();
+    assertDone(glob(input + "/*.parquet"), 1, 5);
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -279,6 +366,7 @@ class StreamTest {
           """
           --stream=soon | --stream soon: expected available-now, or a time such as 30s, 5m or 1h
           --stream --resume | --resume does not go with --stream: started again, a stream goes on by itself
+          --stream --target-unit-tokens 5 | --target-unit-tokens does not go with --stream, which has no end and keeps what it has written
           --stream --limit 5 | --limit does not go with --stream, which has no end and keeps what it has written
           --stream --partitions 5 | --partitions does not go with --stream, which has no end and keeps what it has written
           --stream --overwrite | --overwrite does not go with --stream, which has no end and keeps what it has written

@@ -15,13 +15,7 @@ final class TestSpark {
   private TestSpark() {}
 
   static synchronized SparkSession session() {
-    return SparkSession.builder()
-        .master("local[2]")
-        .appName("test")
-        .config("spark.ui.enabled", false)
-        .config("spark.sql.shuffle.partitions", 2)
-        .config("spark.sql.warehouse.dir", "target/warehouse")
-        .getOrCreate();
+    return SparkSession.builder().master("local[2]").appName("test").getOrCreate();
   }
 
   /** Rows (id, tokens) in order, in as many partitions as asked for. */

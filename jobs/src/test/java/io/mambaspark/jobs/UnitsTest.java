@@ -621,6 +621,24 @@ class UnitsTest {
     }
     assertThat(Files.readString(output.resolve("_mamba/run-00000.json")))
         .contains("guarded://***@localhost/in/");
+    Path streamed = own.resolve("streamed");
+    assertThat(
+            Cli.run(
+                    "score",
+                    "--model",
+                    model,
+                    "--input",
+                    login + input,
+                    "--output",
+                    streamed,
+                    "--stream",
+                    "--checkpoint-location",
+                    login + "/checkpoint")
+                .code())
+        .isZero();
+    assertThat(Files.readString(streamed.resolve("_mamba/run-00000.json")))
+        .contains("guarded://***@localhost/in", "guarded://***@localhost/checkpoint")
+        .doesNotContain("hunter2");
     assertThat(
             Cli.run(
                     "score",

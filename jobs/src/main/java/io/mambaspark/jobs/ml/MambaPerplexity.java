@@ -2,6 +2,7 @@ package io.mambaspark.jobs.ml;
 
 import io.mambaspark.jobs.MambaScorer;
 import io.mambaspark.jobs.ModelSource;
+import io.mambaspark.jobs.Refusal;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Map;
@@ -52,9 +53,15 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
     /** The model of that name as it is now, or as it was if its files are gone. */
     static Opened now(String model, Opened known) {
       String stamp = ModelSource.stamp(model);
-      return known == null || (stamp != null && !stamp.equals(known.stamp))
-          ? new Opened(MambaScorer.load(model), stamp)
-          : known;
+      if (known != null && (stamp == null || stamp.equals(known.stamp))) {
+        return known;
+      }
+      Opened now = new Opened(MambaScorer.load(model), stamp);
+      if (known != null) {
+        // Rows may still be scored with it, but its files are nobody's any more.
+        known.scorer.releaseModel();
+      }
+      return now;
     }
   }
 
@@ -331,9 +338,9 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
     }
     MambaScorer scorer = OPEN.compute(value(model), Opened::now).scorer();
     if (isSet(fingerprint) && !scorer.fingerprint().equals(value(fingerprint))) {
-      throw new IllegalArgumentException(
-          "Model %s is not the one that stage %s was saved with: expected fingerprint %s, found %s"
-              .formatted(value(model), uid, value(fingerprint), scorer.fingerprint()));
+      throw Refusal.because(
+          "Model %s is not the one that stage %s was saved with: expected fingerprint %s, found %s",
+          value(model), uid, value(fingerprint), scorer.fingerprint());
     }
     if (savesModel()) {
       scorer.holdModel();
@@ -366,11 +373,12 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
   }
 
   /**
-   * For writers, before they delete what is at a path.
+   * For writers, before they delete what is at a path. Where a pipeline's writer has done that, and
+   * the model was there, it is saved with the stage after all.
    *
    * @param overwrite whether they would
    * @throws IOException if there is something and they would not
-   * @throws IllegalArgumentException if the model is there, and would not be saved with the stage
+   * @throws Refusal if the model is there, and would not be saved with the stage
    */
   public void checkPlace(String path, boolean overwrite) throws IOException {
     Path place = new Path(path);
@@ -380,10 +388,14 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
               .formatted(path));
     }
     if (!savesModel() && ModelSource.liesIn(value(model), path)) {
-      throw new IllegalArgumentException(
+      if (ModelSource.stamp(value(model)) == null) {
+        setSaveModel(true);
+        return;
+      }
+      throw Refusal.because(
           "Cannot save stage %s without its model to %s, which is where its model is; set saveModel,"
-                  .formatted(uid, path)
-              + " or save it elsewhere");
+              + " or save it elsewhere",
+          uid, path);
     }
   }
 

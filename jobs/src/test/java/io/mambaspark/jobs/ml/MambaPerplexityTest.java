@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mambaspark.jobs.MambaScorer;
+import io.mambaspark.jobs.Refusal;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -102,7 +103,7 @@ class MambaPerplexityTest {
     assertThat(loaded.transform(texts()).count()).isEqualTo(3);
     change(model.resolve("model.safetensors"));
     assertThatThrownBy(() -> loaded.transform(texts()))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(Refusal.class)
         .hasMessageStartingWith(
             "Model " + model + " is not the one that stage " + stage.uid() + " was saved with: ");
     assertThat(stage.transform(texts()).count()).isEqualTo(3);
@@ -237,7 +238,7 @@ class MambaPerplexityTest {
     copying("demo").save(saved.toString());
     change(saved.resolve("model/model.safetensors"));
     assertThatThrownBy(() -> MambaPerplexity.load(saved.toString()))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(Refusal.class)
         .hasMessageStartingWith("Model file:" + saved.resolve("model") + " is not the one that ");
     delete(saved.resolve("model"));
     Path moved = Files.move(saved, folder.resolve("without"));
@@ -265,7 +266,7 @@ class MambaPerplexityTest {
     MambaPerplexity loaded = MambaPerplexity.load(saved);
     assertThatThrownBy(
             () -> loaded.copy(new ParamMap()).setSaveModel(false).write().overwrite().save(saved))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(Refusal.class)
         .hasMessageStartingWith("Cannot save stage %s without its model to ", loaded.uid());
     assertThat(names(folder.resolve("saved"))).containsExactly("metadata", "model");
 

@@ -120,8 +120,8 @@ final class StreamJob {
         throw Refusal.because(
             "Input %s is a file; --stream watches a folder, or a glob", options.input().get(0));
       }
-      for (String file : files(found, configuration)) {
-        if (glob && file.contains("=") && file.indexOf('=') < file.lastIndexOf('/')) {
+      for (String file : glob ? files(found, configuration) : List.<String>of()) {
+        if (file.contains("=") && file.indexOf('=') < file.lastIndexOf('/')) {
           throw Refusal.because(
               "Input %s is a glob over partition folders, such as that of %s, whose values Spark's"
                   + " streams do not see; give the folder above them",

@@ -63,8 +63,10 @@ final class Session {
     }
     if (given.get("spark.master", "local").startsWith("local")
         && !given.contains("spark.executor.heartbeatInterval")) {
-      // Progress comes with heartbeats. On a cluster Spark's own ten seconds spare the driver.
-      builder.config("spark.executor.heartbeatInterval", "1s");
+      // Progress comes with heartbeats. On a cluster Spark's own ten seconds spare the driver; with
+      // one
+      // second, a slow start of Spark is still going on at the first, and prints a stack trace.
+      builder.config("spark.executor.heartbeatInterval", "3s");
     }
     if (!given.contains(BLOCK_SIZE)) {
       // A piece of 4 MB, Spark's default, and its header take one more region of G1's heap: with

@@ -306,8 +306,10 @@ final class StreamJob {
       try {
         query.awaitTermination();
       } finally {
-        // Otherwise it would go on without its model when this thread is interrupted.
-        query.stop();
+        if (query.isActive()) {
+          // When this thread is interrupted; it would go on without its model.
+          query.stop();
+        }
       }
     } catch (StreamingQueryException | TimeoutException e) {
       throw Refusal.because(

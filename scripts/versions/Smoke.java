@@ -9,7 +9,7 @@ import io.mambaspark.jobs.sql.MambaExtensions;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
+import java.util.Comparator;
 import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
@@ -110,8 +110,8 @@ public final class Smoke {
   }
 
   private static void print(String way, Dataset<Row> scored) {
-    List<Row> rows =
-        scored.select("id", "nll", "token_count", "perplexity").sort("id").collectAsList();
-    rows.forEach(row -> System.out.println(way + " " + row));
+    scored.select("id", "nll", "token_count", "perplexity").collectAsList().stream()
+        .sorted(Comparator.comparing(row -> row.getString(0)))
+        .forEach(row -> System.out.println(way + " " + row));
   }
 }

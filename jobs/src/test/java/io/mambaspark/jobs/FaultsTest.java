@@ -442,7 +442,7 @@ class FaultsTest {
     Random random = new Random(SEED);
     for (int i = 0; i < KILLS; i++) {
       int batch = i * FILES / KILLS;
-      int millis = random.nextInt(700);
+      int millis = random.nextInt(250);
       Job job = cluster.submit("local[2]", List.of(), stream);
       Path begun = output.resolve("_mamba/checkpoint/offsets/" + batch);
       job.until("batch %d has begun".formatted(batch), () -> Files.exists(begun));

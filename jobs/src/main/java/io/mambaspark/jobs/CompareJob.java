@@ -43,7 +43,7 @@ final class CompareJob {
   /**
    * Runs the job.
    *
-   * @return the number of rows that could not be scored
+   * @return the number of rows that could not be scored, and of files that could not be read
    */
   long run() {
     if (options.output() == null) {
@@ -52,7 +52,7 @@ final class CompareJob {
     Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
     Output output = Output.at(options, files);
-    Input.checkPaths(options, files);
+    InputFiles listed = Input.list(options, files);
     Input.checkApart(options, files);
     try (ModelSource a = ModelSource.open(options.model(), files);
         ModelSource b = ModelSource.open(other, files)) {
@@ -69,20 +69,20 @@ final class CompareJob {
       return Session.during(
           "compare",
           options.inputTable() != null,
-          spark -> run(spark, List.of(a, b), tokenizers, output));
+          spark -> run(spark, listed, List.of(a, b), tokenizers, output));
     }
   }
 
   private long run(
       SparkSession spark,
+      InputFiles listed,
       List<ModelSource> models,
       List<Optional<TokenizerFile>> tokenizers,
       Output output) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     ModelDelivery.Mode mode =
         ModelMemory.choose(options.modelDelivery(), models, options.weights(), context);
-    Dataset<Row> input = Input.read(spark, options);
-    Input.checkApart(input, options, context.hadoopConfiguration());
+    Input input = Input.open(spark, options, listed);
     RowSchema schema =
         RowSchema.of(input.schema(), options.scoring().columns(), options.scoring().keepColumns());
     schema.checkKept(options.groupBy(), "--group-by");
@@ -118,7 +118,7 @@ final class CompareJob {
       context.setJobDescription(
           "Comparing %s with %s".formatted(models.get(0).name(), models.get(1).name()));
       Dataset<Row> compared =
-          Input.cut(input, options)
+          Input.cut(input.rows(schema), options)
               .select(schema.input())
               .mapPartitions(
                   comparing,
@@ -134,11 +134,17 @@ final class CompareJob {
                   double seconds = (System.nanoTime() - start) / 1e9;
                   shown.stop();
                   return summary(
-                      spark, folder.toString(), compared.schema(), output.run(), models, seconds);
+                      spark,
+                      folder.toString(),
+                      compared.schema(),
+                      output.run(),
+                      models,
+                      input,
+                      seconds);
                 },
                 Summary::indented);
-        print(summary, output);
-        return (Long) summary.get("error_documents");
+        print(summary, input, output);
+        return (Long) summary.get("error_documents") + input.files().unread().size();
       } finally {
         shown.stop();
         sent.forEach(
@@ -186,6 +192,7 @@ final class CompareJob {
       StructType schema,
       String run,
       List<ModelSource> models,
+      Input input,
       double seconds) {
     Dataset<Row> written = spark.read().schema(schema).format(options.outputFormat()).load(folder);
     Groups<ComparedTotals> all = ComparedTotals.byGroup(written, List.of());
@@ -210,6 +217,8 @@ final class CompareJob {
       }
       summary.put("groups", shown);
     }
+    summary.putAll(input.files().json());
+    summary.put("input_notes", input.notes());
     summary.put("seconds", seconds);
     summary.put("model_a", described(models.get(0)));
     summary.put("model_b", described(models.get(1)));
@@ -224,7 +233,7 @@ final class CompareJob {
     return Map.of("path", source.name(), "fingerprint", source.checkpoint().fingerprint());
   }
 
-  private void print(Map<String, Object> summary, Output output) {
+  private void print(Map<String, Object> summary, Input input, Output output) {
     printNumbers(summary, "  ");
     Object groups = summary.get("groups");
     if (groups instanceof List<?> list) {
@@ -238,6 +247,8 @@ final class CompareJob {
       }
       out.println();
     }
+    input.files().print(out);
+    input.notes().forEach(note -> Summary.line(out, "note", "%s", note));
     out.println("  written to " + HadoopFiles.redacted(output.path().toString()));
     out.flush();
   }

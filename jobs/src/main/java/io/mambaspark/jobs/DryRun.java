@@ -23,6 +23,7 @@ final class DryRun {
   /**
    * Prints the plan.
    *
+   * @param input what is read
    * @param partitions units or partitions of the input as it would be scored
    * @param cores that Spark would use at once
    */
@@ -30,7 +31,7 @@ final class DryRun {
       JobOptions options,
       MambaCheckpoint checkpoint,
       ScoringSchema schema,
-      String[] files,
+      Input input,
       Optional<Footers> footers,
       int partitions,
       int cores,
@@ -38,7 +39,7 @@ final class DryRun {
     Emit emit = options.scoring().emit();
     line(out, "model", HadoopFiles.redacted(options.model()));
     line(out, "packed in memory", bytes(checkpoint.packedBytes(options.weights())) + " per JVM");
-    line(out, "input", options.demo() ? "demo" : number(files.length) + " files");
+    line(out, "input", options.demo() ? "demo" : input.files().described());
     line(out, options.byUnits() ? "units of work" : "partitions", number(partitions));
     line(out, "kept columns", String.join(", ", schema.rows().keptNames()));
     line(

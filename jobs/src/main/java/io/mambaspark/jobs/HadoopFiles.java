@@ -1,7 +1,9 @@
 package io.mambaspark.jobs;
 
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.List;
 import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
@@ -60,12 +62,39 @@ final class HadoopFiles {
     }
   }
 
-  /** What a path or glob matches; empty if nothing. */
-  static FileStatus[] glob(String path, Configuration configuration) {
+  /** What lies at a path, taken literally; null if nothing does. */
+  static FileStatus status(Path path, Configuration configuration) throws IOException {
+    try {
+      return path.getFileSystem(configuration).getFileStatus(path);
+    } catch (FileNotFoundException e) {
+      return null;
+    }
+  }
+
+  /** What lies at a path that a user has named, taken literally; null if nothing does. */
+  static FileStatus literal(String path, Configuration configuration) {
+    try {
+      return status(qualified(path, configuration), configuration);
+    } catch (IOException e) {
+      throw Refusal.because(e, "Cannot read %s: %s", redacted(path), e.getMessage());
+    }
+  }
+
+  /** Whether Hadoop takes a path or a part of it for a glob. */
+  static boolean isGlob(String path) {
+    return path.chars().anyMatch(c -> "{}[]*?\\".indexOf(c) >= 0);
+  }
+
+  /** What lies at a path or, if nothing does, what it matches as a glob; empty if nothing. */
+  static List<FileStatus> matches(String path, Configuration configuration) {
     Path qualified = qualified(path, configuration);
     try {
+      FileStatus literal = status(qualified, configuration);
+      if (literal != null) {
+        return List.of(literal);
+      }
       FileStatus[] found = fileSystem(qualified, configuration).globStatus(qualified);
-      return found == null ? new FileStatus[0] : found;
+      return found == null ? List.of() : List.of(found);
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot read %s: %s", path, e.getMessage());
     }

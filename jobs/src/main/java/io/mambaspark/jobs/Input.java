@@ -1,44 +1,56 @@
 package io.mambaspark.jobs;
 
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
 
-/** The rows to score. */
-final class Input {
-  /** Sources whose paths are files: a path that is not there is refused before Spark starts. */
-  static final Set<String> FILE_FORMATS = Set.of("parquet", "json", "orc", "avro");
+/**
+ * The rows that a job reads, and the files that they come from.
+ *
+ * @param files those that are read, and what was left out; {@link InputFiles#NONE} for tables, the
+ *     demo and sources that are not Spark's own files
+ * @param parquet how the files are read if they are Parquet; null otherwise
+ * @param all the rows with all their columns; null if {@code parquet} reads them
+ */
+record Input(SparkSession spark, InputFiles files, ParquetInput parquet, Dataset<Row> all) {
+  /** Spark's own file sources: their files are listed here, before Spark starts. */
+  static final Set<String> FILE_FORMATS =
+      Set.of("parquet", "json", "orc", "avro", "csv", "text", "xml", "binaryfile");
 
   /** Tasks for every core, so that a slow last one costs little. */
   private static final int TASKS_PER_CORE = 2;
 
-  private Input() {}
+  /** Whether a job reads files of one of Spark's own sources. */
+  static boolean hasFiles(JobOptions options) {
+    return !options.demo()
+        && options.inputTable() == null
+        && FILE_FORMATS.contains(options.inputFormat());
+  }
 
-  /** Refuses paths that match nothing. Needs no Spark session. */
-  static void checkPaths(JobOptions options, Configuration configuration) {
-    if (options.demo() || !FILE_FORMATS.contains(options.inputFormat())) {
-      return;
-    }
-    for (String path : options.input()) {
-      if (HadoopFiles.glob(path, configuration).length == 0) {
-        throw Refusal.because("Cannot read input %s: no such file or folder", path);
-      }
-    }
+  /** Lists the files that a job reads. Needs no Spark session. */
+  static InputFiles list(JobOptions options, Configuration configuration) {
+    return hasFiles(options)
+        ? InputFiles.list(options.input(), configuration).notEmpty(options.input())
+        : InputFiles.NONE;
   }
 
   /**
    * Refuses an output that lies on, in or above an input path, and so would be read or replaced.
    */
   static void checkApart(JobOptions options, Configuration configuration) {
-    if (options.output() == null
-        || options.demo()
-        || !FILE_FORMATS.contains(options.inputFormat())) {
+    if (options.output() == null || !hasFiles(options)) {
       return;
     }
     checkApart(
@@ -54,7 +66,7 @@ final class Input {
       String what, Path folder, JobOptions options, Configuration configuration) {
     for (String path : options.input()) {
       checkApart(what, folder, HadoopFiles.qualified(path, configuration), configuration);
-      for (FileStatus found : HadoopFiles.glob(path, configuration)) {
+      for (FileStatus found : HadoopFiles.matches(path, configuration)) {
         checkApart(what, folder, found.getPath(), configuration);
       }
     }
@@ -63,7 +75,8 @@ final class Input {
   /**
    * As {@link #checkApart(JobOptions, Configuration)}, for tables, once Spark knows their files.
    */
-  static void checkApart(Dataset<Row> input, JobOptions options, Configuration configuration) {
+  private static void checkApart(
+      Dataset<Row> input, JobOptions options, Configuration configuration) {
     if (options.output() == null) {
       return;
     }
@@ -82,19 +95,103 @@ final class Input {
     }
   }
 
-  /** All rows, before limit and partitions. */
-  static Dataset<Row> read(SparkSession spark, JobOptions options) {
+  /**
+   * Finds out what the columns are. Of Parquet all footers are read, of other files what Spark
+   * reads to infer a schema.
+   *
+   * @param files as {@link #list} gave them
+   */
+  static Input open(SparkSession spark, JobOptions options, InputFiles files) {
     if (options.demo()) {
       // The rows travel with the tasks: executors need not see a file.
       JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
       List<Row> rows = Demo.rows();
       int tasks = Math.min(rows.size(), TASKS_PER_CORE * context.defaultParallelism());
-      return spark.createDataFrame(context.parallelize(rows, tasks), Demo.SCHEMA);
+      return new Input(
+          spark, files, null, spark.createDataFrame(context.parallelize(rows, tasks), Demo.SCHEMA));
     }
-    if (options.inputTable() != null) {
-      return spark.table(options.inputTable());
+    ScoreOptions scoring = options.scoring();
+    if (options.inputTable() == null && options.inputFormat().equals("parquet")) {
+      ParquetInput parquet =
+          ParquetInput.plan(
+              spark, files, scoring.columns(), scoring.keepColumns(), scoring.failOnError());
+      return new Input(spark, parquet.listed(), parquet, null);
     }
-    return spark.read().format(options.inputFormat()).load(options.input().toArray(String[]::new));
+    Dataset<Row> rows =
+        options.inputTable() != null
+            ? spark.table(options.inputTable())
+            : files == InputFiles.NONE
+                ? spark
+                    .read()
+                    .format(options.inputFormat())
+                    .load(options.input().toArray(String[]::new))
+                : otherFiles(spark, options, files);
+    checkApart(rows, options, spark.sparkContext().hadoopConfiguration());
+    return new Input(spark, files, null, rows);
+  }
+
+  /** Files of a source that infers its columns itself. */
+  private static Dataset<Row> otherFiles(SparkSession spark, JobOptions options, InputFiles files) {
+    for (InputFiles.InputFile file : files.files()) {
+      if (InputFiles.isHidden(file.path().getName())) {
+        throw Refusal.because(
+            "Cannot read input %s: Spark's source %s reads no file whose name begins with _ or .;"
+                + " rename it",
+            file.name(), options.inputFormat());
+      }
+    }
+    Dataset<Row> rows =
+        spark
+            .read()
+            .format(options.inputFormat())
+            .option("__globPaths__", "false")
+            // Columns of any file, by name; by itself Spark takes those of one.
+            .option("mergeSchema", options.inputFormat().equals("orc"))
+            .load(files.files().stream().map(f -> f.path().toString()).toArray(String[]::new));
+    return PartitionColumns.of(files.files(), spark.conf()).addTo(rows);
+  }
+
+  /** The columns of the input. */
+  StructType schema() {
+    return parquet == null ? all.schema() : parquet.schema();
+  }
+
+  /** What a user may not expect of the schema. */
+  List<String> notes() {
+    return parquet == null ? List.of() : parquet.notes();
+  }
+
+  /** The rows with the columns that are used. */
+  Dataset<Row> rows(RowSchema used) {
+    if (parquet == null) {
+      return all;
+    }
+    List<StructField> fields =
+        Arrays.stream(parquet.schema().fields())
+            .filter(field -> used.inputNames().contains(field.name()))
+            .toList();
+    // Past Java's objects, as rows come out of the scan as such.
+    List<Column> packed = new ArrayList<>();
+    StructType schema = new StructType();
+    List<Column> unpacked = new ArrayList<>();
+    for (StructField field : fields) {
+      String name = "c" + packed.size();
+      packed.add(Opaque.pack(RowSchema.quoted(field.name()), field.dataType()).as(name));
+      schema = schema.add(name, Opaque.packed(field.dataType()));
+      unpacked.add(
+          Opaque.unpack(functions.col(name), field.dataType()).as(field.name(), field.metadata()));
+    }
+    FileScan scan =
+        parquet.scan(
+            packed.toArray(Column[]::new), fields.stream().map(StructField::name).toList());
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    List<List<FileScan.Part>> tasks =
+        UnitPlan.pieces(parquet, used.document().content(), context).stream()
+            .map(piece -> piece.parts().stream().map(parquet::part).toList())
+            .toList();
+    return spark
+        .createDataFrame(scan.rows(context, tasks), schema)
+        .select(unpacked.toArray(Column[]::new));
   }
 
   /**

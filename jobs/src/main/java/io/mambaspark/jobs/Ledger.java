@@ -79,10 +79,16 @@ final class Ledger {
    *
    * @param run names it
    * @param settings whatever the scores depend on but the input, by the name of the option
-   * @param input the files that were there
+   * @param input the files that were there at the first start, then those that each later start has
+   *     taken in
    */
-  record Run(String run, Map<String, String> settings, List<Unit.Input> input) {
+  record Run(String run, Map<String, String> settings, List<List<Unit.Input>> input) {
     static final String STREAM = "--stream from";
+
+    /** All files. */
+    List<Unit.Input> files() {
+      return input.stream().flatMap(List::stream).toList();
+    }
 
     /** Whether {@link StreamJob} has begun it, which keeps its input in Spark's checkpoint. */
     boolean isStream() {

@@ -363,16 +363,22 @@ public final class MambaScorer implements AutoCloseable {
   }
 
   /** As {@link #score(Dataset, LongAccumulator)}, each unit of a run in a task of its own. */
-  Dataset<Row> score(Dataset<Row> rows, String run, List<Unit> units, LongAccumulator progress) {
-    JavaSparkContext context = context(rows.sparkSession());
+  Dataset<Row> score(
+      ParquetInput input,
+      SparkSession spark,
+      String run,
+      List<Unit> units,
+      LongAccumulator progress) {
+    JavaSparkContext context = context(spark);
     return Scoring.score(
-        rows,
+        input,
+        spark,
         run,
         units,
         options,
         source().checkpoint().config(),
         shared.model(delivery, weights, context),
-        texts(rows.schema(), context),
+        texts(input.schema(), context),
         progress);
   }
 

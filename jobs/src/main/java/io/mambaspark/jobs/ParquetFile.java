@@ -1,77 +1,108 @@
 package io.mambaspark.jobs;
 
+import io.mambaspark.jobs.InputFiles.InputFile;
+import java.io.ByteArrayInputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.TreeSet;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.HadoopReadOptions;
+import org.apache.parquet.column.statistics.Statistics;
+import org.apache.parquet.format.SchemaElement;
+import org.apache.parquet.format.Util;
 import org.apache.parquet.hadoop.ParquetFileReader;
 import org.apache.parquet.hadoop.metadata.BlockMetaData;
 import org.apache.parquet.hadoop.metadata.ColumnChunkMetaData;
+import org.apache.parquet.hadoop.metadata.FileMetaData;
 import org.apache.parquet.hadoop.util.HadoopInputFile;
 
 /**
- * What the footer of a Parquet file tells without reading data.
+ * What the footer of a Parquet file says without reading data.
  *
- * @param path a URI, as Spark names its input files
- * @param size bytes
- * @param modified milliseconds since 1970
+ * @param columns its top-level columns, in their order
+ * @param allNull the leaves of the columns that have no value in this file, numbered through all
+ *     columns from 0 in the order of the schema
  * @param columnBytes compressed size of each top-level column
- * @param missing a column of the document that it has not, though it has rows; null if all are
- *     there
- * @param error why the file cannot be read; null if all is well. Without row groups then
+ * @param error why the file cannot be read; null if it can. Without row groups then
  */
 record ParquetFile(
-    String path,
-    long size,
-    long modified,
+    InputFile file,
     List<RowGroup> rowGroups,
+    List<ParquetColumn> columns,
+    BitSet allNull,
     Map<String, Long> columnBytes,
-    String missing,
     String error) {
   private static final int THREADS = 8;
   private static final int BYTES_PER_TOKEN = 4;
 
-  /** Bytes at the end of a file that tell whether it can be read at all. */
+  /** The length of the footer and the magic number. */
+  private static final int FOOTER_END = 8;
+
+  /** Bytes at the end of a file that show whether it can be read at all. */
   private static final int TAIL = 1 << 16;
 
   /**
    * A row group.
    *
    * @param start its first byte in the file
-   * @param tokens of the document's columns. Of lists their elements; an empty or null one counts
-   *     as one, so this is at most one per row too many. Of texts a guess: a token for every
-   *     {@value #BYTES_PER_TOKEN} bytes
+   * @param elements the values of each top-level column that is a list or another group, by name;
+   *     an empty or null list counts as one, so this is at most one per row too many
+   * @param bytes the uncompressed size of each column that is a single value, by name
    */
-  record RowGroup(long start, long rows, long tokens) {}
+  record RowGroup(long start, long rows, Map<String, Long> elements, Map<String, Long> bytes) {
+    /**
+     * The tokens of the columns of documents: of lists their elements, of texts a guess, a token
+     * for every {@value #BYTES_PER_TOKEN} bytes.
+     */
+    long tokens(List<String> document) {
+      long tokens = 0;
+      for (String column : document) {
+        tokens += elements.getOrDefault(column, 0L);
+        tokens += bytes.getOrDefault(column, 0L) / BYTES_PER_TOKEN;
+      }
+      return tokens;
+    }
+  }
 
-  /** Reads the footers of files, a few at a time, and gives them in the order of the paths. */
+  /** The rows of all row groups. */
+  long rows() {
+    return rowGroups.stream().mapToLong(RowGroup::rows).sum();
+  }
+
+  /**
+   * Reads the footers of files, a few at a time, and gives them in the order of the files.
+   *
+   * @param columns finds the columns of a schema
+   * @throws Refusal if a file cannot be read though its content may be good
+   */
   static List<ParquetFile> read(
-      String[] paths, List<String> document, Configuration configuration) {
+      List<InputFile> files, ParquetColumn.Reader columns, Configuration configuration) {
     ExecutorService threads = Executors.newFixedThreadPool(THREADS, ParquetFile::daemon);
     try {
       List<Future<ParquetFile>> reading =
-          Arrays.stream(paths)
-              .map(path -> threads.submit(() -> read(path, document, configuration)))
+          files.stream()
+              .map(file -> threads.submit(() -> read(file, columns, configuration)))
               .toList();
-      List<ParquetFile> files = new ArrayList<>();
+      List<ParquetFile> read = new ArrayList<>();
       for (Future<ParquetFile> file : reading) {
-        files.add(file.get());
+        read.add(file.get());
       }
-      return files;
+      return read;
     } catch (ExecutionException e) {
       throw Refusal.because(e, "Cannot read the input: %s", Failures.oneLine(e));
     } catch (InterruptedException e) {
@@ -82,71 +113,99 @@ record ParquetFile(
     }
   }
 
-  /** The file as one that cannot be read. */
-  ParquetFile unreadable(String why) {
-    return new ParquetFile(path, size, modified, List.of(), columnBytes, missing, why);
-  }
-
   private static Thread daemon(Runnable work) {
     Thread thread = new Thread(work, "mamba-spark-footers");
     thread.setDaemon(true);
     return thread;
   }
 
-  private static ParquetFile read(String file, List<String> document, Configuration configuration) {
-    Path path = new Path(java.net.URI.create(file));
-    FileStatus status;
-    try {
-      status = path.getFileSystem(configuration).getFileStatus(path);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-    List<RowGroup> groups = new ArrayList<>();
-    Map<String, Long> bytes = new HashMap<>();
-    String missing = null;
-    String error = null;
+  private static ParquetFile read(
+      InputFile file, ParquetColumn.Reader columns, Configuration configuration) {
+    Path path = file.path();
+    FileStatus status = new FileStatus(file.size(), false, 1, file.size(), file.modified(), path);
     try (ParquetFileReader reader =
         ParquetFileReader.open(
             HadoopInputFile.fromStatus(status, configuration),
             // With the keys that the configuration names, if files are encrypted.
             HadoopReadOptions.builder(configuration, path).build())) {
+      List<RowGroup> groups = new ArrayList<>();
+      Map<String, Long> columnBytes = new HashMap<>();
+      BitSet values = new BitSet();
+      int leaves = 0;
+      boolean unknown = false;
       for (BlockMetaData block : reader.getFooter().getBlocks()) {
-        long tokens = 0;
-        Set<String> found = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+        Map<String, Long> elements = new HashMap<>();
+        Map<String, Long> bytes = new HashMap<>();
+        int leaf = 0;
         for (ColumnChunkMetaData column : block.getColumns()) {
           String name = column.getPath().toArray()[0];
-          bytes.merge(name, column.getTotalSize(), Long::sum);
-          if (document.stream().anyMatch(name::equalsIgnoreCase)) {
-            tokens += tokens(column);
-            found.add(name);
+          columnBytes.merge(name, column.getTotalSize(), Long::sum);
+          if (column.getPath().size() == 1) {
+            bytes.merge(name, column.getTotalUncompressedSize(), Long::sum);
+          } else {
+            elements.merge(name, column.getValueCount(), Long::sum);
           }
+          boolean known = column.getStatistics() != null && column.getStatistics().isNumNullsSet();
+          unknown |= !known;
+          values.set(leaf, values.get(leaf) || hasValues(column));
+          leaf++;
         }
-        if (block.getRowCount() > 0) {
-          missing = document.stream().filter(c -> !found.contains(c)).findFirst().orElse(missing);
-        }
-        groups.add(new RowGroup(block.getStartingPos(), block.getRowCount(), tokens));
+        leaves = Math.max(leaves, leaf);
+        groups.add(new RowGroup(block.getStartingPos(), block.getRowCount(), elements, bytes));
       }
+      FileMetaData schema = reader.getFooter().getFileMetaData();
+      if (unknown) {
+        values.andNot(nullTypes(file, configuration));
+      }
+      values.flip(0, Math.max(leaves, schema.getSchema().getColumns().size()));
+      return new ParquetFile(file, groups, columns.of(schema), values, columnBytes, null);
     } catch (FileNotFoundException e) {
       throw new UncheckedIOException(e);
     } catch (IOException | RuntimeException e) {
-      error = Failures.oneLine(e);
+      String error = Failures.oneLine(e);
       long tail = Math.max(0, status.getLen() - TAIL);
       if (!RawBytes.tellThatContentIsBad(e, path, tail, status.getLen(), configuration)) {
-        throw Refusal.because(e, "Cannot read %s: %s", HadoopFiles.redacted(file), error);
+        throw Refusal.because(e, "Cannot read %s: %s", file.name(), error);
       }
+      return new ParquetFile(file, List.of(), List.of(), new BitSet(), Map.of(), error);
     }
-    return new ParquetFile(
-        file,
-        status.getLen(),
-        status.getModificationTime(),
-        error == null ? groups : List.of(),
-        bytes,
-        missing,
-        error);
   }
 
-  private static long tokens(ColumnChunkMetaData column) {
-    boolean text = column.getPath().size() == 1;
-    return text ? column.getTotalUncompressedSize() / BYTES_PER_TOKEN : column.getValueCount();
+  /**
+   * The leaves of the null type, which pandas gives to a column without values. From the footer
+   * itself: Spark's Parquet library before 1.15 forgets that type, and writers leave out statistics
+   * of such a column.
+   */
+  private static BitSet nullTypes(InputFile file, Configuration configuration) throws IOException {
+    BitSet leaves = new BitSet();
+    try (FSDataInputStream in =
+        HadoopFiles.fileSystem(file.path(), configuration).open(file.path())) {
+      in.seek(file.size() - FOOTER_END);
+      byte[] end = in.readNBytes(FOOTER_END);
+      if (!new String(end, 4, 4, StandardCharsets.US_ASCII).equals("PAR1")) {
+        // Encrypted.
+        return leaves;
+      }
+      int length = ByteBuffer.wrap(end).order(ByteOrder.LITTLE_ENDIAN).getInt();
+      in.seek(file.size() - FOOTER_END - length);
+      byte[] footer = in.readNBytes(length);
+      int leaf = 0;
+      for (SchemaElement element :
+          Util.readFileMetaData(new ByteArrayInputStream(footer)).getSchema()) {
+        if (!element.isSetNum_children()) {
+          leaves.set(leaf++, element.isSetLogicalType() && element.getLogicalType().isSetUNKNOWN());
+        }
+      }
+      return leaves;
+    }
+  }
+
+  private static boolean hasValues(ColumnChunkMetaData column) {
+    Statistics<?> statistics = column.getStatistics();
+    boolean allNull =
+        statistics != null
+            && statistics.isNumNullsSet()
+            && statistics.getNumNulls() == column.getValueCount();
+    return column.getValueCount() > 0 && !allNull;
   }
 }

@@ -74,11 +74,11 @@ final class ReportFile {
             options.output(), options.report());
       }
     }
-    if (options.demo() || !Input.FILE_FORMATS.contains(options.inputFormat())) {
+    if (!Input.hasFiles(options)) {
       return;
     }
     for (String input : options.input()) {
-      for (FileStatus found : HadoopFiles.glob(input, configuration)) {
+      for (FileStatus found : HadoopFiles.matches(input, configuration)) {
         if (HadoopFiles.within(report, HadoopFiles.canonical(found.getPath(), configuration))) {
           throw inData(options.report(), "input", input);
         }

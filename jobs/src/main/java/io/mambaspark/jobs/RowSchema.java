@@ -120,7 +120,8 @@ record RowSchema(DocumentColumns document, boolean text, List<StructField> kept)
   private static boolean isCount(DataType type) {
     return type.equals(DataTypes.IntegerType)
         || type.equals(DataTypes.LongType)
-        || type.equals(DataTypes.ShortType);
+        || type.equals(DataTypes.ShortType)
+        || type.equals(DataTypes.ByteType);
   }
 
   /** The columns that a partition reads: those of the document first, then the kept ones. */
@@ -140,6 +141,13 @@ record RowSchema(DocumentColumns document, boolean text, List<StructField> kept)
       columns.add(Opaque.pack(column, kept.get(i).dataType()).as(keptName(i)));
     }
     return columns.toArray(Column[]::new);
+  }
+
+  /** For each of {@link #input} the column of the input that it is made of. */
+  List<String> inputNames() {
+    List<String> names = new ArrayList<>(document.all());
+    names.addAll(keptNames());
+    return names;
   }
 
   /** The kept columns as they travel: numbered, so that no name needs quoting. */

@@ -46,7 +46,7 @@ public final class ScoreJob {
     Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
     Output output = options.output() == null ? null : Output.at(options, files);
-    Input.checkPaths(options, files);
+    InputFiles listed = Input.list(options, files);
     Input.checkApart(options, files);
     Optional<ReportFile> report = ReportFile.at(options, files);
     Map<String, Double> thresholds =
@@ -60,7 +60,7 @@ public final class ScoreJob {
           spark -> {
             // What was sent to executors goes before they do.
             try (scorer) {
-              return new Run(spark, scorer, output, report, thresholds).run();
+              return new Run(spark, scorer, listed, output, report, thresholds).run();
             }
           });
     }
@@ -76,8 +76,8 @@ public final class ScoreJob {
     private final Output output;
     private final Optional<ReportFile> report;
     private final Map<String, Double> givenThresholds;
+    private final Input input;
     private final Optional<UnitPlan> plan;
-    private final Dataset<Row> input;
     private final ScoringSchema schema;
     private final TokenizerFile tokenizer;
     private final LongAccumulator progress;
@@ -86,6 +86,7 @@ public final class ScoreJob {
     Run(
         SparkSession spark,
         MambaScorer scorer,
+        InputFiles listed,
         Output output,
         Optional<ReportFile> report,
         Map<String, Double> givenThresholds) {
@@ -101,10 +102,12 @@ public final class ScoreJob {
         scorer.checkMemory(context);
       }
       this.source = scorer.source();
-      this.plan = options.byUnits() ? UnitPlan.of(spark, options) : Optional.empty();
-      this.input = plan.map(UnitPlan::rows).orElseGet(() -> Input.read(spark, options));
+      this.input = Input.open(spark, options, listed);
       this.schema = scorer.schema(input.schema());
-      Input.checkApart(input, options, files);
+      this.plan =
+          options.byUnits()
+              ? Optional.of(new UnitPlan(input.parquet(), schema.rows().document().content()))
+              : Optional.empty();
       schema.rows().checkKept(options.groupBy(), "--group-by");
       if (options.hasBuckets()) {
         schema.rows().checkFree(Buckets.COLUMN);
@@ -124,7 +127,16 @@ public final class ScoreJob {
       Optional<UnitRun> units =
           plan.map(
               cut ->
-                  UnitRun.plan(output, cut, options, schema, source, tokenizer, buckets, context));
+                  UnitRun.plan(
+                      output,
+                      cut,
+                      options,
+                      schema,
+                      source,
+                      tokenizer,
+                      buckets,
+                      spark.conf(),
+                      context));
       Summary summary = units.isPresent() ? byUnits(units.get()) : atOnce();
       summary.print(out);
       if (output != null) {
@@ -132,23 +144,15 @@ public final class ScoreJob {
       }
       report.ifPresent(file -> file.write(summary, timeline, out));
       out.flush();
-      return summary.findings().totals().errorRows() + summary.unreadable().size();
+      return summary.findings().totals().errorRows() + summary.files().unread().size();
     }
 
     private void dryRun() {
       int cores = context.defaultParallelism();
       int tasks =
-          plan.map(units -> units.units(target(units)).size())
-              .orElseGet(() -> Input.partitions(input, options));
-      DryRun.print(
-          options,
-          source.checkpoint(),
-          schema,
-          input.inputFiles(),
-          plan.isPresent() ? Footers.of(plan.get().files(), schema.rows().keptNames()) : footers(),
-          tasks,
-          cores,
-          out);
+          plan.map(units -> units.units(target(units), List.of(units.inputs())).size())
+              .orElseGet(() -> Input.partitions(input.rows(schema.rows()), options));
+      DryRun.print(options, source.checkpoint(), schema, input, footers(), tasks, cores, out);
     }
 
     private long target(UnitPlan units) {
@@ -173,7 +177,7 @@ public final class ScoreJob {
                         missing.size(),
                         schema.rows().text() ? "about" : "at most",
                         run.missingTokens())));
-        Dataset<Row> scored = scorer.score(input, output.run(), missing, progress);
+        Dataset<Row> scored = scorer.score(input.parquet(), spark, output.run(), missing, progress);
         Progress shown = showProgress(OptionalLong.of(runs(run.missingTokens())));
         run.begin();
         try {
@@ -218,7 +222,8 @@ public final class ScoreJob {
           output.run(),
           run.units(),
           run.units() - run.missing().size(),
-          result.unreadable(),
+          input.files().without(result.unreadable()),
+          input.notes(),
           findings(written, result.totals(), thresholds),
           options,
           result.documents(),
@@ -230,7 +235,7 @@ public final class ScoreJob {
 
     /** In one Spark job, whose output is there when all of it is done. */
     private Summary atOnce() {
-      Dataset<Row> rows = Input.cut(input, options);
+      Dataset<Row> rows = Input.cut(input.rows(schema.rows()), options);
       context.setJobDescription(description(options.demo() ? "the demo corpus" : "rows"));
       Dataset<Row> scored = withGivenBuckets(scorer.score(rows, progress));
       long start = System.nanoTime();
@@ -355,7 +360,8 @@ public final class ScoreJob {
           run,
           0,
           0,
-          Map.of(),
+          input.files(),
+          input.notes(),
           findings(scored, totals, thresholds),
           options,
           documents,
@@ -400,12 +406,13 @@ public final class ScoreJob {
       if (options.demo()) {
         return Optional.of(Demo.footers());
       }
-      if (!options.inputFormat().equals("parquet")) {
-        return Optional.empty();
-      }
-      List<ParquetFile> found =
-          ParquetFile.read(input.inputFiles(), schema.rows().document().content(), files);
-      return Footers.of(found, schema.rows().keptNames());
+      return Optional.ofNullable(input.parquet())
+          .map(
+              parquet ->
+                  Footers.of(
+                      parquet.files(),
+                      schema.rows().document().content(),
+                      schema.rows().keptNames()));
     }
 
     /**

@@ -9,6 +9,7 @@ import io.mambaspark.engine.score.Windows;
 import io.mambaspark.jobs.text.TokenizerFile;
 import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -56,12 +57,12 @@ public final class Scoring {
   /**
    * As {@link #score}, but each unit in a task of its own, in the order of the list.
    *
-   * @param input a scan of the Parquet files that the units are of
+   * @param input the Parquet files that the units are of
    * @param run names the run that the units belong to
-   * @throws Refusal also if something else than Spark's own file source reads the input
    */
   static Dataset<Row> score(
-      Dataset<Row> input,
+      ParquetInput input,
+      SparkSession spark,
       String run,
       List<Unit> units,
       ScoreOptions options,
@@ -71,13 +72,19 @@ public final class Scoring {
       LongAccumulator progress) {
     ScoringSchema schema = ScoringSchema.of(input.schema(), options);
     PartitionScoring scoring = partitions(schema, options, config, model, tokenizer, progress);
-    SparkSession spark = input.sparkSession();
     int maxFailures =
         spark.sparkContext().isLocal()
             ? 1
             : spark.sparkContext().conf().getInt("spark.task.maxFailures", 4);
     JavaRDD<Tuple2<Row, ScoredRow>> rows =
-        UnitScoring.plan(run, input.select(schema.rows().input()), units, scoring, maxFailures);
+        UnitScoring.plan(
+            run,
+            input,
+            input.scan(schema.rows().input(), schema.rows().inputNames()),
+            units,
+            scoring,
+            JavaSparkContext.fromSparkContext(spark.sparkContext()),
+            maxFailures);
     return spark
         .createDataset(rows.rdd(), encoder(schema))
         .where(written(options))

@@ -9,8 +9,6 @@ import io.mambaspark.jobs.ScoringSchema.ScoreColumn;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -20,12 +18,8 @@ import java.util.concurrent.TimeoutException;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
-import org.apache.hadoop.fs.GlobPattern;
-import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
-import org.apache.hadoop.fs.RemoteIterator;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -34,6 +28,7 @@ import org.apache.spark.sql.streaming.StreamingQuery;
 import org.apache.spark.sql.streaming.StreamingQueryException;
 import org.apache.spark.sql.streaming.StreamingQueryListener;
 import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -54,6 +49,7 @@ final class StreamJob {
 
   private static final String CHECKPOINT = "--checkpoint-location";
   private static final String INPUT_SCHEMA = "the input's columns";
+  private static final String PARTITION_SCHEMA = "the columns of partition folders";
 
   private final JobOptions options;
   private final StreamOptions stream;
@@ -91,7 +87,7 @@ final class StreamJob {
     Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
     Ledger ledger = new Ledger(output, files);
-    Input.checkPaths(options, files);
+    InputFiles listed = InputFiles.list(options.input(), files);
     Input.checkApart(options, files);
     Input.checkApart("Checkpoint", checkpoint, options, files);
     checkFolder(files);
@@ -106,50 +102,18 @@ final class StreamJob {
           false,
           spark -> {
             try (scorer) {
-              return run(spark, scorer, thresholds, ledger, earlier);
+              return run(spark, scorer, thresholds, listed, ledger, earlier);
             }
           });
     }
   }
 
-  /** What Spark's file source cannot watch, or not rightly. */
+  /** What Spark's file source cannot watch. */
   private void checkFolder(Configuration configuration) {
-    boolean glob = new GlobPattern(input.toString()).hasWildcard();
-    for (FileStatus found : HadoopFiles.glob(options.input().get(0), configuration)) {
-      if (!glob && found.isFile()) {
-        throw Refusal.because(
-            "Input %s is a file; --stream watches a folder, or a glob", options.input().get(0));
-      }
-      for (String file : glob ? files(found, configuration) : List.<String>of()) {
-        if (file.contains("=") && file.indexOf('=') < file.lastIndexOf('/')) {
-          throw Refusal.because(
-              "Input %s is a glob over partition folders, such as that of %s, whose values Spark's"
-                  + " streams do not see; give the folder above them",
-              options.input().get(0), file);
-        }
-      }
-    }
-  }
-
-  /** The files below a folder that Spark would read, by their paths in it. */
-  private static List<String> files(FileStatus folder, Configuration configuration) {
-    List<String> files = new ArrayList<>();
-    if (folder.isFile()) {
-      return List.of(folder.getPath().getName());
-    }
-    try {
-      RemoteIterator<LocatedFileStatus> all =
-          HadoopFiles.fileSystem(folder.getPath(), configuration).listFiles(folder.getPath(), true);
-      int length = folder.getPath().toString().length() + 1;
-      while (all.hasNext()) {
-        String file = all.next().getPath().toString().substring(length);
-        if (!file.matches("(.*/)?(\\.|_[^/=]*(/|$)).*|.*\\._COPYING_")) {
-          files.add(file);
-        }
-      }
-      return files;
-    } catch (IOException e) {
-      throw Refusal.because(e, "Cannot read input %s: %s", folder.getPath(), Failures.oneLine(e));
+    String named = options.input().get(0);
+    FileStatus literal = HadoopFiles.literal(named, configuration);
+    if (literal != null && literal.isFile()) {
+      throw Refusal.because("Input %s is a file; --stream watches a folder, or a glob", named);
     }
   }
 
@@ -211,13 +175,14 @@ final class StreamJob {
       SparkSession spark,
       MambaScorer scorer,
       Map<String, Double> thresholds,
+      InputFiles listed,
       Ledger ledger,
       Optional<Ledger.Run> earlier) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     scorer.checkMemory(context);
-    StructType columns =
-        earlier.map(run -> columns(run.settings())).orElseGet(() -> columnsOfFiles(spark));
-    ScoringSchema schema = scorer.schema(columns);
+    Columns columns =
+        earlier.map(run -> columns(run.settings())).orElseGet(() -> columnsOf(spark, listed));
+    ScoringSchema schema = scorer.schema(columns.all());
     if (!thresholds.isEmpty()) {
       schema.rows().checkFree(Buckets.COLUMN);
     }
@@ -233,7 +198,8 @@ final class StreamJob {
     settings.put("--input-format", options.inputFormat());
     settings.put("--output-format", options.outputFormat());
     settings.put(CHECKPOINT, HadoopFiles.redacted(checkpoint.toString()));
-    settings.put(INPUT_SCHEMA, columns.json());
+    settings.put(INPUT_SCHEMA, columns.ofFiles.json());
+    settings.put(PARTITION_SCHEMA, columns.ofFolders.json());
     if (earlier.isPresent()) {
       RunSettings.check(earlier.get().settings(), settings, output);
     } else {
@@ -245,16 +211,20 @@ final class StreamJob {
             ? stream.maxFilesPerBatch()
             : FILES_PER_CORE * context.defaultParallelism();
     Dataset<Row> rows =
-        spark
-            .readStream()
-            .schema(columns)
-            .format(options.inputFormat())
-            .option("maxFilesPerTrigger", files)
-            .option("maxFileAge", MAX_FILE_AGE)
-            .load(input.toString())
-            // Without those of partition folders that came after the first start.
-            .select(
-                Arrays.stream(columns.fieldNames()).map(RowSchema::quoted).toArray(Column[]::new));
+        PartitionColumns.of(columns.ofFolders, spark.conf())
+            .addTo(
+                spark
+                    .readStream()
+                    .schema(columns.ofFiles)
+                    .format(options.inputFormat())
+                    .option("maxFilesPerTrigger", files)
+                    .option("maxFileAge", MAX_FILE_AGE)
+                    // By itself Spark takes files in plain sub-folders, or those in partition
+                    // folders, and passes over the others.
+                    .option("recursiveFileLookup", true)
+                    // It would take footers that lie beside the files for files.
+                    .option("pathGlobFilter", "{[^_]*,_*=*}")
+                    .load(input.toString()));
     Dataset<Row> scored = scorer.score(rows);
     return SessionSettings.during(
         spark,
@@ -263,22 +233,47 @@ final class StreamJob {
         () -> write(thresholds.isEmpty() ? scored : Buckets.add(scored, thresholds)));
   }
 
-  /** What the first start has found. */
-  private static StructType columns(Map<String, String> settings) {
-    return (StructType) DataType.fromJson(settings.get(INPUT_SCHEMA));
+  /**
+   * The columns of the input.
+   *
+   * @param ofFiles those in the files
+   * @param ofFolders those that partition folders give
+   */
+  private record Columns(StructType ofFiles, StructType ofFolders) {
+    StructType all() {
+      StructType all = ofFiles;
+      for (StructField field : ofFolders.fields()) {
+        all = all.add(field);
+      }
+      return all;
+    }
   }
 
-  private StructType columnsOfFiles(SparkSession spark) {
-    Configuration configuration = spark.sparkContext().hadoopConfiguration();
-    for (FileStatus found : HadoopFiles.glob(options.input().get(0), configuration)) {
-      if (!files(found, configuration).isEmpty()) {
-        return Input.read(spark, options).schema();
-      }
+  /** What the first start has found. */
+  private static Columns columns(Map<String, String> settings) {
+    return new Columns(
+        (StructType) DataType.fromJson(settings.get(INPUT_SCHEMA)),
+        (StructType) DataType.fromJson(settings.get(PARTITION_SCHEMA)));
+  }
+
+  private Columns columnsOf(SparkSession spark, InputFiles listed) {
+    if (listed.files().isEmpty()) {
+      throw Refusal.because(
+          "Input %s is empty: the first start of a stream finds its columns in the files that are"
+              + " there; start it when the first has come",
+          options.input().get(0));
     }
-    throw Refusal.because(
-        "Input %s is empty: the first start of a stream finds its columns in the files that are"
-            + " there; start it when the first has come",
-        options.input().get(0));
+    Input found = Input.open(spark, options, listed);
+    if (found.parquet() != null) {
+      found.parquet().checkReadAtOnce();
+    }
+    StructType folders = PartitionColumns.of(listed.files(), spark.conf()).schema();
+    List<String> names = List.of(folders.fieldNames());
+    StructType files = new StructType();
+    for (StructField field : found.schema().fields()) {
+      files = names.contains(field.name()) ? files : files.add(field);
+    }
+    return new Columns(files, folders);
   }
 
   private long write(Dataset<Row> scored) {

@@ -21,7 +21,8 @@ import java.util.Map;
  * @param run names the run; a resumed one has the name of its first start
  * @param units of work; 0 for a job without units
  * @param resumedUnits how many of them earlier starts had done
- * @param unreadable input files that were left out, wholly or in part, and why
+ * @param files of the input; those among the unread that could not be read to their end
+ * @param notes what a user may not expect of the input's columns
  * @param documents rows of the input
  * @param filtered rows that were not written for their perplexity
  * @param seconds from the first task to the last row written
@@ -32,7 +33,8 @@ record Summary(
     String run,
     int units,
     int resumedUnits,
-    Map<String, String> unreadable,
+    InputFiles files,
+    List<String> notes,
     Findings findings,
     JobOptions options,
     long documents,
@@ -79,7 +81,8 @@ record Summary(
       errors.put(error.kind(), totals.errors().getOrDefault(error, 0L));
     }
     json.put("errors", errors);
-    json.put("unreadable_files", unreadable);
+    json.putAll(files.json());
+    json.put("input_notes", notes);
     json.put("truncated_documents", knowsTruncated() ? totals.count(Count.TRUNCATED) : null);
     if (findings.distributions() != null) {
       json.put("perplexity_percentiles", percentiles(findings.distributions().overall()));
@@ -227,7 +230,8 @@ record Summary(
     findings
         .thresholds()
         .forEach((name, value) -> line(out, "bucket " + name + " below", "%,.4f", value));
-    unreadable.forEach((file, why) -> line(out, "not read", "%s", file + ": " + why));
+    files.print(out);
+    notes.forEach(note -> line(out, "note", "%s", note));
     if (resumedUnits > 0) {
       line(out, "done before", "%s", "%,d of %,d units".formatted(resumedUnits, units));
     }
@@ -342,7 +346,7 @@ record Summary(
             .toList(),
         shownOptions,
         versions,
-        notes());
+        reportNotes());
   }
 
   private String title() {
@@ -377,10 +381,10 @@ record Summary(
     return String.format(Locale.ROOT, value < 10 ? "%.3f" : value < 1000 ? "%.2f" : "%,.0f", value);
   }
 
-  private List<String> notes() {
-    List<String> notes = new ArrayList<>();
+  private List<String> reportNotes() {
+    List<String> shown = new ArrayList<>(notes);
     WindowOptions windows = options.scoring().windows();
-    notes.add(
+    shown.add(
         switch (windows.policy()) {
           case FULL -> "Every token was scored given its whole document (window full).";
           case ROLLING ->
@@ -394,34 +398,34 @@ record Summary(
                       + " chunked).")
                   .formatted(windows.tokens());
         });
-    notes.add(
+    shown.add(
         isChunked()
             ? "± is llama.cpp's error bar, of tokens drawn at random."
             : "± is the standard error of documents drawn at random.");
     if (totals().tooShort() > 0) {
-      notes.add("%,d documents were too short to be scored.".formatted(totals().tooShort()));
+      shown.add("%,d documents were too short to be scored.".formatted(totals().tooShort()));
     }
     if (filtered > 0) {
-      notes.add("%,d documents were left out for their perplexity.".formatted(filtered));
+      shown.add("%,d documents were left out for their perplexity.".formatted(filtered));
     }
     if (totals().count(Count.TRUNCATED) > 0) {
-      notes.add(
+      shown.add(
           "%,d documents were cut off at %,d tokens."
               .formatted(totals().count(Count.TRUNCATED), options.scoring().maxTokens()));
     }
-    if (!unreadable.isEmpty()) {
-      notes.add("%,d files could not be read.".formatted(unreadable.size()));
+    if (!files.unread().isEmpty()) {
+      shown.add("%,d files could not be read.".formatted(files.unread().size()));
     }
     if (resumedUnits > 0) {
-      notes.add(
+      shown.add(
           "%,d of %,d units were done by earlier starts; times are of the last."
               .formatted(resumedUnits, units));
     }
     Distributions distributions = findings.distributions();
     if (distributions != null && !distributions.exact()) {
-      notes.add("Percentiles are approximate, within a ten-thousandth of the documents.");
+      shown.add("Percentiles are approximate, within a ten-thousandth of the documents.");
     }
-    return notes;
+    return shown;
   }
 
   /** The last logits alone do not tell how many tokens came before. */

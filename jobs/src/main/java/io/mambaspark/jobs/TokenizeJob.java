@@ -54,7 +54,7 @@ final class TokenizeJob {
   /**
    * Runs the job.
    *
-   * @return the number of texts that could not be read
+   * @return the number of texts, and of files, that could not be read
    */
   long run() {
     if (options.output() == null) {
@@ -63,19 +63,18 @@ final class TokenizeJob {
     Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
     Output output = Output.at(options, files);
-    Input.checkPaths(options, files);
+    InputFiles listed = Input.list(options, files);
     Input.checkApart(options, files);
     TokenizerFile tokenizer = TokenizerSource.at(options.tokenizer(), files);
     return Session.during(
-        "tokenize", options.inputTable() != null, spark -> run(spark, tokenizer, output));
+        "tokenize", options.inputTable() != null, spark -> run(spark, listed, tokenizer, output));
   }
 
-  private long run(SparkSession spark, TokenizerFile tokenizer, Output output) {
+  private long run(SparkSession spark, InputFiles listed, TokenizerFile tokenizer, Output output) {
     // The library finds what is wrong with a tokenizer.
     tokenizer.tokenizer(DocumentReader.localFolder());
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    Dataset<Row> input = Input.read(spark, options);
-    Input.checkApart(input, options, context.hadoopConfiguration());
+    Input input = Input.open(spark, options, listed);
     RowSchema schema =
         RowSchema.of(input.schema(), options.scoring().columns(), options.scoring().keepColumns());
     List<String> kept =
@@ -97,20 +96,24 @@ final class TokenizeJob {
     Broadcast<TokenizerFile> sent = context.broadcast(tokenizer);
     try {
       context.setJobDescription("Tokenizing with " + tokenizer.name());
-      Dataset<Row> tokens = tokens(Input.cut(input, options), kept, sent);
+      Dataset<Row> tokens = tokens(Input.cut(input.rows(schema), options), kept, sent);
       Map<String, Object> summary =
           output.write(
               tokens,
-              folder -> summary(spark, folder.toString(), tokens.schema(), output.run(), tokenizer),
+              folder ->
+                  summary(
+                      spark, folder.toString(), tokens.schema(), output.run(), tokenizer, input),
               Summary::indented);
       for (String name : List.of("documents", "errors", "tokens", "bytes", "words")) {
         out.println(String.format(Locale.ROOT, "  %-26s%,d", name, summary.get(name)));
       }
       out.println(
           String.format(Locale.ROOT, "  %-26s%.1f", "seconds", (System.nanoTime() - start) / 1e9));
+      input.files().print(out);
+      input.notes().forEach(note -> Summary.line(out, "note", "%s", note));
       out.println("  written to " + HadoopFiles.redacted(output.path().toString()));
       out.flush();
-      return (Long) summary.get("errors");
+      return (Long) summary.get("errors") + input.files().unread().size();
     } finally {
       sent.destroy();
     }
@@ -156,7 +159,12 @@ final class TokenizeJob {
   }
 
   private Map<String, Object> summary(
-      SparkSession spark, String folder, StructType schema, String run, TokenizerFile tokenizer) {
+      SparkSession spark,
+      String folder,
+      StructType schema,
+      String run,
+      TokenizerFile tokenizer,
+      Input input) {
     Row sums =
         spark
             .read()
@@ -182,6 +190,8 @@ final class TokenizeJob {
     summary.put("words", sums.isNullAt(4) ? 0L : sums.getLong(4));
     summary.put(
         "tokenizer", Map.of("path", tokenizer.name(), "fingerprint", tokenizer.fingerprint()));
+    summary.putAll(input.files().json());
+    summary.put("input_notes", input.notes());
     summary.put("versions", Versions.all());
     return summary;
   }

@@ -1,5 +1,6 @@
 package io.mambaspark.jobs;
 
+import io.mambaspark.jobs.InputFiles.InputFile;
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -10,27 +11,15 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * A piece of work that is done whole or not at all: consecutive row groups of one Parquet file, the
- * work of one task, and one file of the output.
+ * A piece of work that is done whole or not at all: consecutive row groups of one Parquet file or
+ * several whole small files, the work of one task, and one file of the output.
  *
  * @param name of the output file; the same for the same row groups in every run
- * @param input the Parquet file
- * @param start the first byte that belongs to the unit; the units of a file tile it
- * @param end the byte after the last one
- * @param firstRow number of the first row in the file, from 0
- * @param tokens see {@link ParquetFile.RowGroup}
  */
-record Unit(
-    String name,
-    Input input,
-    int firstRowGroup,
-    int lastRowGroup,
-    long start,
-    long end,
-    long firstRow,
-    long rows,
-    long tokens)
-    implements Serializable {
+record Unit(String name, List<Part> parts) implements Serializable {
+
+  /** A file up to this size may share a unit with others: a task can hold its rows. */
+  private static final long SMALL_BYTES = 4 << 20;
 
   /**
    * An input file as it was when the run was planned.
@@ -38,22 +27,94 @@ record Unit(
    * @param path without a password
    */
   record Input(String path, long size, long modified) implements Serializable {
-    static Input of(ParquetFile file) {
-      return new Input(HadoopFiles.redacted(file.path()), file.size(), file.modified());
+    static Input of(InputFile file) {
+      return new Input(file.name(), file.size(), file.modified());
     }
   }
 
   /**
-   * Cuts a file into units of about as many tokens. A row group is never cut, so one may be larger;
-   * a file without row groups gives none.
+   * Consecutive row groups of a file.
+   *
+   * @param start the first byte that belongs to the part; the parts of a file tile it
+   * @param end the byte after the last one
+   * @param firstRow number of the first row in the file, from 0
+   * @param tokens see {@link ParquetFile.RowGroup#tokens}
    */
-  static List<Unit> cut(ParquetFile file, long targetTokens) {
+  record Part(
+      Input input,
+      int firstRowGroup,
+      int lastRowGroup,
+      long start,
+      long end,
+      long firstRow,
+      long rows,
+      long tokens)
+      implements Serializable {
+
+    /** Where it lies, for people. */
+    String described() {
+      return firstRowGroup == lastRowGroup
+          ? "row group %d of %s".formatted(firstRowGroup, input.path())
+          : "row groups %d to %d of %s".formatted(firstRowGroup, lastRowGroup, input.path());
+    }
+
+    /** A row of it, counted from 0, for people. */
+    String place(long row) {
+      return "row %d of %s".formatted(firstRow + row, input.path());
+    }
+  }
+
+  long rows() {
+    return parts.stream().mapToLong(Part::rows).sum();
+  }
+
+  long tokens() {
+    return parts.stream().mapToLong(Part::tokens).sum();
+  }
+
+  /** Whether it is made of whole small files. */
+  boolean isShared() {
+    return parts.size() > 1;
+  }
+
+  /**
+   * Cuts files into units of about as many tokens. A row group is never cut, so a unit may be
+   * larger. Consecutive small files share a unit up to the target. What has no rows gives none.
+   *
+   * @param document the columns of documents
+   */
+  static List<Unit> cut(List<ParquetFile> files, List<String> document, long targetTokens) {
+    List<Unit> units = new ArrayList<>();
+    List<Part> shared = new ArrayList<>();
+    long sharedTokens = 0;
+    for (ParquetFile file : files) {
+      List<Part> parts = parts(file, document, targetTokens);
+      if (parts.size() != 1 || file.file().size() > SMALL_BYTES) {
+        parts.forEach(part -> units.add(of(List.of(part))));
+        continue;
+      }
+      Part whole = parts.get(0);
+      if (!shared.isEmpty() && sharedTokens + whole.tokens() > targetTokens) {
+        units.add(of(shared));
+        shared = new ArrayList<>();
+        sharedTokens = 0;
+      }
+      shared.add(whole);
+      sharedTokens += whole.tokens();
+    }
+    if (!shared.isEmpty()) {
+      units.add(of(shared));
+    }
+    return units;
+  }
+
+  private static List<Part> parts(ParquetFile file, List<String> document, long targetTokens) {
     List<ParquetFile.RowGroup> groups = file.rowGroups();
     boolean ascending = true;
     for (int i = 1; i < groups.size(); i++) {
       ascending &= groups.get(i - 1).start() < groups.get(i).start();
     }
-    List<Unit> units = new ArrayList<>();
+    List<Part> parts = new ArrayList<>();
     long firstRow = 0;
     for (int first = 0; first < groups.size(); ) {
       long rows = 0;
@@ -61,47 +122,55 @@ record Unit(
       int next = first;
       // Spark picks row groups by bytes. Out of order they cannot be told apart so.
       while (next < groups.size()
-          && (next == first || !ascending || tokens + groups.get(next).tokens() <= targetTokens)) {
+          && (next == first
+              || !ascending
+              || tokens + groups.get(next).tokens(document) <= targetTokens)) {
         rows += groups.get(next).rows();
-        tokens += groups.get(next).tokens();
+        tokens += groups.get(next).tokens(document);
         next++;
       }
-      units.add(
-          new Unit(
-              name(Input.of(file).path(), first, next - 1),
-              Input.of(file),
-              first,
-              next - 1,
-              first == 0 ? 0 : groups.get(first).start(),
-              next == groups.size() ? file.size() : groups.get(next).start(),
-              firstRow,
-              rows,
-              tokens));
+      if (rows > 0) {
+        parts.add(
+            new Part(
+                Input.of(file.file()),
+                first,
+                next - 1,
+                first == 0 ? 0 : groups.get(first).start(),
+                next == groups.size() ? file.file().size() : groups.get(next).start(),
+                firstRow,
+                rows,
+                tokens));
+      }
       firstRow += rows;
       first = next;
     }
-    return units;
+    return parts;
   }
 
   /** Nothing of a file, which still makes a file of the output. */
   static Unit empty(ParquetFile file) {
-    Input input = Input.of(file);
-    return new Unit(name(input.path(), 0, 0), input, 0, 0, 0, file.size(), 0, 0, 0);
+    return of(List.of(new Part(Input.of(file.file()), 0, 0, 0, file.file().size(), 0, 0, 0)));
   }
 
-  /** Where it lies, for people. */
-  String described() {
-    return firstRowGroup == lastRowGroup
-        ? "row group %d of %s".formatted(firstRowGroup, input.path())
-        : "row groups %d to %d of %s".formatted(firstRowGroup, lastRowGroup, input.path());
-  }
-
-  private static String name(String path, int first, int last) {
+  private static Unit of(List<Part> parts) {
     try {
-      byte[] digest =
-          MessageDigest.getInstance("SHA-256").digest(path.getBytes(StandardCharsets.UTF_8));
-      String file = HexFormat.of().formatHex(digest, 0, 8);
-      return String.format(Locale.ROOT, "part-%s-%05d-%05d.parquet", file, first, last);
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      for (Part part : parts) {
+        digest.update(part.input.path().getBytes(StandardCharsets.UTF_8));
+        digest.update((byte) 0);
+      }
+      String files = HexFormat.of().formatHex(digest.digest(), 0, 8);
+      Part first = parts.get(0);
+      String name =
+          parts.size() == 1
+              ? String.format(
+                  Locale.ROOT,
+                  "part-%s-%05d-%05d.parquet",
+                  files,
+                  first.firstRowGroup,
+                  first.lastRowGroup)
+              : String.format(Locale.ROOT, "part-%s-%d-files.parquet", files, parts.size());
+      return new Unit(name, List.copyOf(parts));
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException("every Java platform has SHA-256", e);
     }

@@ -1,26 +1,20 @@
 package io.mambaspark.jobs;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
+import java.util.Objects;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.sql.Dataset;
-import org.apache.spark.sql.Row;
-import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructType;
 
 /**
- * The input of a job that runs by units, and how it is cut.
+ * How Parquet files are cut into units.
  *
- * @param rows a scan of all files
- * @param files with their footers, those included that cannot be read
+ * @param document the columns of documents
  */
-record UnitPlan(Dataset<Row> rows, List<ParquetFile> files) {
+record UnitPlan(ParquetInput input, List<String> document) {
   /** A unit takes about this long, so that little is lost with a task. */
   private static final double SECONDS = 300;
 
@@ -30,70 +24,9 @@ record UnitPlan(Dataset<Row> rows, List<ParquetFile> files) {
   /** Tokens a second on a core, times parameters: two thirds of what is measured on AVX-512. */
   private static final double SPEED = 35e9;
 
-  /** Lists the files and reads their footers; empty if there are no files. */
-  static Optional<UnitPlan> of(SparkSession spark, JobOptions options) {
-    String[] paths = options.input().toArray(String[]::new);
-    // With a schema given Spark lists the files and reads none.
-    StructType any = new StructType().add("tokens", DataTypes.IntegerType);
-    String[] found = spark.read().schema(any).parquet(paths).inputFiles();
-    Arrays.sort(found);
-    List<String> document = options.scoring().columns().content();
-    List<ParquetFile> footers =
-        ParquetFile.read(found, document, spark.sparkContext().hadoopConfiguration());
-    // A column that no file has is a mistake in the option, one that some have a mistake in a file.
-    boolean known =
-        footers.stream().anyMatch(file -> file.error() == null && file.missing() == null);
-    List<ParquetFile> files =
-        footers.stream()
-            .map(
-                file ->
-                    known && file.error() == null && file.missing() != null
-                        ? file.unreadable("it has no column " + file.missing())
-                        : file)
-            .toList();
-    List<ParquetFile> bad = files.stream().filter(file -> file.error() != null).toList();
-    if (bad.size() == files.size() || (!bad.isEmpty() && options.scoring().failOnError())) {
-      if (bad.isEmpty()) {
-        return Optional.empty();
-      }
-      throw Refusal.because(
-          "Cannot read %s%s: %s%s",
-          bad.get(0).path(),
-          bad.size() == 1 ? "" : " (and %d more)".formatted(bad.size() - 1),
-          bad.get(0).error(),
-          bad.size() == files.size()
-              ? ""
-              : "; leave it out, or score the rest with --on-error" + " quarantine");
-    }
-    // The first version of Spark's file sources, whose partitions can be cut anew.
-    Map<String, String> first = Map.of("spark.sql.sources.useV1SourceList", "parquet");
-    Dataset<Row> rows =
-        SessionSettings.during(spark, first, () -> read(spark, paths, files, bad.isEmpty()));
-    return Optional.of(new UnitPlan(rows, files));
-  }
-
-  private static Dataset<Row> read(
-      SparkSession spark, String[] paths, List<ParquetFile> files, boolean all) {
-    if (all) {
-      return spark.read().parquet(paths);
-    }
-    // Spark takes the schema from any file, so it must not see those that cannot be read.
-    String[] good =
-        files.stream()
-            .filter(file -> file.error() == null)
-            .map(ParquetFile::path)
-            .toArray(String[]::new);
-    return spark.read().schema(spark.read().parquet(good).schema()).parquet(paths);
-  }
-
-  /** The files whose footers tell why nothing of them can be read. */
-  List<ParquetFile> unreadable() {
-    return files.stream().filter(file -> file.error() != null).toList();
-  }
-
-  /** The files as they are now. */
+  /** The files as they are now, damaged ones too, in the order of their paths. */
   List<Unit.Input> inputs() {
-    return files.stream().map(Unit.Input::of).toList();
+    return input.found().stream().map(Unit.Input::of).toList();
   }
 
   /** Tokens of a unit where the user names none. */
@@ -117,27 +50,47 @@ record UnitPlan(Dataset<Row> rows, List<ParquetFile> files) {
   }
 
   private long targetTokens(double work, int cores) {
-    long all = 0;
-    for (ParquetFile file : files) {
-      all += file.rowGroups().stream().mapToLong(ParquetFile.RowGroup::tokens).sum();
-    }
-    long aWhile = (long) (SECONDS * SPEED / work);
-    return Math.max(1, Math.min(aWhile, all / ((long) UNITS_PER_CORE * cores)));
+    return targetTokens((long) (SECONDS * SPEED / work), cores, input, document);
   }
 
-  /** All units, the longest first, so that the last to end are short. */
-  List<Unit> units(long targetTokens) {
+  /** So many tokens at most, and enough pieces for all cores. */
+  private static long targetTokens(
+      long most, int cores, ParquetInput input, List<String> document) {
+    long all = 0;
+    for (ParquetFile file : input.files()) {
+      for (ParquetFile.RowGroup group : file.rowGroups()) {
+        all += group.tokens(document);
+      }
+    }
+    return Math.max(1, Math.min(most, all / ((long) UNITS_PER_CORE * cores)));
+  }
+
+  /** The pieces of a job without units, in the order of the files. */
+  static List<Unit> pieces(ParquetInput input, List<String> document, JavaSparkContext context) {
+    long target = targetTokens(Long.MAX_VALUE, cores(context), input, document);
+    return Unit.cut(input.files(), document, target);
+  }
+
+  /**
+   * All units, the longest first, so that the last to end are short.
+   *
+   * @param arrivals the files of each start that took new ones in. Files of two starts share no
+   *     unit, so that the units of the first stay what they were
+   */
+  List<Unit> units(long targetTokens, List<List<Unit.Input>> arrivals) {
+    Map<String, ParquetFile> files = new HashMap<>();
+    input.files().forEach(file -> files.put(file.file().name(), file));
     List<Unit> units = new ArrayList<>();
-    for (ParquetFile file : files) {
-      units.addAll(Unit.cut(file, targetTokens));
+    for (List<Unit.Input> arrival : arrivals) {
+      List<ParquetFile> arrived =
+          arrival.stream().map(file -> files.get(file.path())).filter(Objects::nonNull).toList();
+      units.addAll(Unit.cut(arrived, document, targetTokens));
     }
-    List<Unit> filled = units.stream().filter(unit -> unit.rows() > 0).toList();
-    if (filled.isEmpty()) {
+    if (units.isEmpty()) {
       // One file without rows, that the output has its columns.
-      ParquetFile first = files.stream().filter(file -> file.error() == null).findFirst().get();
-      return List.of(Unit.empty(first));
+      return List.of(Unit.empty(input.files().get(0)));
     }
-    return filled.stream()
+    return units.stream()
         .sorted(Comparator.comparingLong(Unit::tokens).reversed().thenComparing(Unit::name))
         .toList();
   }

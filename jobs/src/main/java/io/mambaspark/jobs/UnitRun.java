@@ -14,6 +14,7 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RuntimeConfig;
 import org.apache.spark.sql.SaveMode;
 import org.apache.spark.util.SerializableConfiguration;
 
@@ -52,6 +53,7 @@ final class UnitRun {
    *
    * @param tokenizer null where the columns hold tokens
    * @param buckets names the buckets and how they part the corpus
+   * @param conf of the session that reads the input
    * @throws Refusal if the earlier run was another: of other weights, options or input
    */
   static UnitRun plan(
@@ -62,6 +64,7 @@ final class UnitRun {
       ModelSource source,
       TokenizerFile tokenizer,
       String buckets,
+      RuntimeConfig conf,
       JavaSparkContext context) {
     Ledger.Run earlier = output.earlier().orElse(null);
     long target = options.targetUnitTokens();
@@ -71,18 +74,24 @@ final class UnitRun {
       target = plan.targetTokens(options, source, context);
     }
     Map<String, String> settings =
-        RunSettings.of(
-            options, schema, source, tokenizer, buckets, plan.rows().sparkSession().conf());
+        RunSettings.of(options, schema, source, tokenizer, buckets, conf);
     settings.put(TARGET, Long.toString(target));
-    Ledger.Run now = new Ledger.Run(output.run(), settings, plan.inputs());
-    List<Unit> units = plan.units(target);
     if (earlier == null) {
-      return new UnitRun(output, plan, now, units, units, false);
+      List<List<Unit.Input>> all = List.of(plan.inputs());
+      List<Unit> units = plan.units(target, all);
+      return new UnitRun(
+          output, plan, new Ledger.Run(output.run(), settings, all), units, units, false);
     }
     RunSettings.check(earlier.settings(), settings, output.target());
-    compareInput(earlier, now, output, options.allowNewInput());
+    List<Unit.Input> added = added(earlier, plan.inputs(), output, options.allowNewInput());
+    List<List<Unit.Input>> arrivals = new ArrayList<>(earlier.input());
+    if (!added.isEmpty()) {
+      arrivals.add(added);
+    }
+    Ledger.Run now = new Ledger.Run(output.run(), settings, arrivals);
+    List<Unit> units = plan.units(target, arrivals);
     if (isParted(output, options)) {
-      if (!earlier.input().equals(now.input())) {
+      if (!added.isEmpty()) {
         throw Refusal.because(
             "Cannot take new input into output %s: its buckets part the documents that it has;"
                 + " choose another output, or take its thresholds with --bucket-thresholds",
@@ -118,15 +127,16 @@ final class UnitRun {
     ledger.sweep();
   }
 
-  private static void compareInput(
-      Ledger.Run earlier, Ledger.Run now, Output output, boolean allowNew) {
+  /** The files that an earlier start has not seen; refuses others than it has seen. */
+  private static List<Unit.Input> added(
+      Ledger.Run earlier, List<Unit.Input> now, Output output, boolean allowNew) {
     Map<String, Unit.Input> known = new HashMap<>();
-    earlier.input().forEach(file -> known.put(file.path(), file));
-    List<String> added = new ArrayList<>();
-    for (Unit.Input file : now.input()) {
+    earlier.files().forEach(file -> known.put(file.path(), file));
+    List<Unit.Input> added = new ArrayList<>();
+    for (Unit.Input file : now) {
       Unit.Input was = known.remove(file.path());
       if (was == null) {
-        added.add(file.path());
+        added.add(file);
       } else if (!was.equals(file)) {
         throw Refusal.because(
             "Cannot resume output %s: input %s has changed since (%d bytes of %tFT%<tTZ, now %d of"
@@ -148,8 +158,9 @@ final class UnitRun {
       throw Refusal.because(
           "Cannot resume output %s: input %s%s is new; take new files in with --allow-new-input,"
               + " or choose another output",
-          output.path(), added.get(0), andMore(added.size()));
+          output.path(), added.get(0).path(), andMore(added.size()));
     }
+    return added;
   }
 
   private static String andMore(int files) {
@@ -280,13 +291,10 @@ final class UnitRun {
     Totals totals = new Totals();
     long documents = 0;
     Map<String, String> unreadable = new TreeMap<>();
-    plan.unreadable().forEach(file -> unreadable.put(Unit.Input.of(file).path(), file.error()));
     for (UnitEntry entry : entries) {
       totals.add(entry.totals());
       documents += entry.documents();
-      if (entry.error() != null) {
-        unreadable.merge(entry.input().path(), entry.error(), (a, b) -> a + "; " + b);
-      }
+      entry.errors().forEach((file, why) -> unreadable.merge(file, why, (a, b) -> a + "; " + b));
     }
     return new Result(totals, documents, unreadable);
   }

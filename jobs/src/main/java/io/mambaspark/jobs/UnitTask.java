@@ -1,11 +1,15 @@
 package io.mambaspark.jobs;
 
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.SparkEnv;
@@ -26,29 +30,31 @@ final class UnitTask {
 
   private final String run;
   private final Unit unit;
-  private final Path input;
   private final boolean giveUp;
   private final Totals totals = new Totals();
   private long documents;
-  private String error;
+  private final Map<String, String> errors = new TreeMap<>();
+
+  /** The part that is read, and how many of its rows have been. */
+  private int part;
+
+  private long rowsOfPart;
   private Path file;
 
-  private UnitTask(String run, Unit unit, Path input, boolean giveUp) {
+  private UnitTask(String run, Unit unit, boolean giveUp) {
     this.run = run;
     this.unit = unit;
-    this.input = input;
     this.giveUp = giveUp;
   }
 
   /**
    * Begins a unit in this task.
    *
-   * @param input the unit's file
-   * @param giveUp whether a unit whose content is bad is left out; otherwise the task fails
+   * @param giveUp whether a part whose content is bad is left out; otherwise the task fails
    */
-  static UnitTask start(String run, Unit unit, Path input, boolean giveUp) {
+  static UnitTask start(String run, Unit unit, boolean giveUp) {
     TaskContext context = TaskContext.get();
-    UnitTask task = new UnitTask(run, unit, input, giveUp);
+    UnitTask task = new UnitTask(run, unit, giveUp);
     RUNNING.put(context.taskAttemptId(), task);
     TaskCompletionListener end = ended -> RUNNING.remove(ended.taskAttemptId());
     context.addTaskCompletionListener(end);
@@ -60,8 +66,7 @@ final class UnitTask {
     TaskContext context = TaskContext.get();
     UnitTask task = context == null ? null : RUNNING.get(context.taskAttemptId());
     if (task != null) {
-      return "row %d of %s"
-          .formatted(task.unit.firstRow() + task.documents - 1, task.unit.input().path());
+      return task.rowPlace();
     }
     String file = InputFileBlockHolder.getInputFilePath().toString();
     return file.isEmpty() ? "" : "a row of " + file;
@@ -89,31 +94,31 @@ final class UnitTask {
     file = newFile;
   }
 
+  private String rowPlace() {
+    return unit.parts().get(part).place(Math.max(0, rowsOfPart - 1));
+  }
+
   /**
-   * The rows of the unit, counted. Where they cannot be read and the unit is to be given up, they
-   * end and the error is noted.
+   * The rows of the unit, counted. Where a part cannot be read and is to be given up, its rows end
+   * and the error is noted. Of a unit that several files share, only those that cannot be read are
+   * left out: their rows are read to the end before the first is given on.
+   *
+   * @param parts of the input, those of the unit
+   * @param open reads one
    */
-  Iterator<Row> reading(Iterator<Row> rows) {
+  Iterator<Row> reading(List<FileScan.Part> parts, Function<FileScan.Part, Iterator<Row>> open) {
     return new Iterator<>() {
-      private Row next;
-      private boolean ended;
+      private int next;
+      private Iterator<Row> rows = Collections.emptyIterator();
 
       @Override
       public boolean hasNext() {
-        if (next == null && !ended) {
-          try {
-            next = rows.hasNext() ? rows.next() : null;
-            ended = next == null;
-            if (ended && documents != unit.rows()) {
-              throw new IOException(
-                  "read %d rows, its footer says %d".formatted(documents, unit.rows()));
-            }
-          } catch (Exception e) {
-            ended = true;
-            unreadable(e);
-          }
+        while (!rows.hasNext() && next < unit.parts().size()) {
+          part = next++;
+          rowsOfPart = 0;
+          rows = rows(parts.get(part), open);
         }
-        return next != null;
+        return rows.hasNext();
       }
 
       @Override
@@ -121,28 +126,88 @@ final class UnitTask {
         if (!hasNext()) {
           throw new NoSuchElementException();
         }
-        Row row = next;
-        next = null;
         documents++;
-        return row;
+        rowsOfPart++;
+        return rows.next();
       }
     };
   }
 
-  private void unreadable(Exception e) {
-    if (TaskContext.get().isInterrupted()) {
-      throw new TaskKilledException("the task was killed");
+  private Iterator<Row> rows(FileScan.Part source, Function<FileScan.Part, Iterator<Row>> open) {
+    Iterator<Row> checked = new Checked(source, open);
+    if (!giveUp || !unit.isShared()) {
+      return checked;
     }
-    String message = "Cannot read %s: %s".formatted(unit.described(), Failures.oneLine(e));
-    if (!giveUp || !contentIsBad(e)) {
-      throw new TaskFailure(message, e);
-    }
-    error = message;
+    List<Row> all = new ArrayList<>();
+    checked.forEachRemaining(all::add);
+    return errors.containsKey(unit.parts().get(part).input().path())
+        ? Collections.emptyIterator()
+        : all.iterator();
   }
 
-  private boolean contentIsBad(Exception e) {
-    Configuration hadoop = SparkHadoopUtil.get().newConfiguration(SparkEnv.get().conf());
-    return RawBytes.tellThatContentIsBad(e, input, unit.start(), unit.end(), hadoop);
+  /** The rows of a part, as many as its footer says. */
+  private final class Checked implements Iterator<Row> {
+    private final Unit.Part expected = unit.parts().get(part);
+    private final FileScan.Part source;
+    private final Function<FileScan.Part, Iterator<Row>> open;
+    private Iterator<Row> rows;
+    private Row next;
+    private long read;
+    private boolean ended;
+
+    Checked(FileScan.Part source, Function<FileScan.Part, Iterator<Row>> open) {
+      this.source = source;
+      this.open = open;
+    }
+
+    @Override
+    public boolean hasNext() {
+      if (next == null && !ended) {
+        try {
+          if (rows == null) {
+            rows = expected.rows() == 0 ? Collections.emptyIterator() : open.apply(source);
+          }
+          next = rows.hasNext() ? rows.next() : null;
+          ended = next == null;
+          if (ended && read != expected.rows()) {
+            throw new IOException(
+                "read %d rows, its footer says %d".formatted(read, expected.rows()));
+          }
+        } catch (Exception e) {
+          ended = true;
+          unreadable(e);
+        }
+      }
+      return next != null;
+    }
+
+    @Override
+    public Row next() {
+      if (!hasNext()) {
+        throw new NoSuchElementException();
+      }
+      Row row = next;
+      next = null;
+      read++;
+      return row;
+    }
+
+    private void unreadable(Exception e) {
+      if (TaskContext.get().isInterrupted()) {
+        throw new TaskKilledException("the task was killed");
+      }
+      String message = "Cannot read %s: %s".formatted(expected.described(), Failures.oneLine(e));
+      if (!giveUp || !contentIsBad(e)) {
+        throw new TaskFailure(message, e);
+      }
+      errors.put(expected.input().path(), message);
+    }
+
+    private boolean contentIsBad(Exception e) {
+      Configuration hadoop = SparkHadoopUtil.get().newConfiguration(SparkEnv.get().conf());
+      return RawBytes.tellThatContentIsBad(
+          e, source.path(), expected.start(), expected.end(), hadoop);
+    }
   }
 
   /** The scored rows, added up; a failure is told with the place where it happened. */
@@ -175,30 +240,23 @@ final class UnitTask {
       return e;
     }
     return new TaskFailure(
-        "Scoring failed at or shortly before row %d of %s: %s"
-            .formatted(
-                unit.firstRow() + Math.max(0, documents - 1),
-                unit.input().path(),
-                Failures.oneLine(e)),
-        e);
+        "Scoring failed at or shortly before %s: %s".formatted(rowPlace(), Failures.oneLine(e)), e);
   }
 
   /** What the ledger is to say, when all rows are written. */
   UnitEntry entry(UnitEntry.OutputFile written) {
-    boolean whole = error == null;
     return new UnitEntry(
         run,
         unit.name(),
-        unit.input(),
-        List.of(unit.firstRowGroup(), unit.lastRowGroup()),
-        whole ? documents : 0,
-        (whole ? totals : new Totals()).exact(),
+        unit.parts(),
+        isGivenUp() ? 0 : documents,
+        (isGivenUp() ? new Totals() : totals).exact(),
         written,
-        error);
+        errors);
   }
 
-  /** Whether the unit is left out because it cannot be read. */
+  /** Whether no row of the unit is written, because its only part cannot be read. */
   boolean isGivenUp() {
-    return error != null;
+    return !errors.isEmpty() && !unit.isShared();
   }
 }

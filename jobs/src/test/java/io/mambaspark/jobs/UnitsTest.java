@@ -167,10 +167,11 @@ class UnitsTest {
     long tokens = 0;
     for (Path file : files) {
       JsonNode entry = json(entry(file));
-      String input = entry.get("input").get("path").asText();
-      assertThat(entry.get("row_groups").get(0).asInt())
-          .isEqualTo(nextGroup.getOrDefault(input, 0));
-      nextGroup.put(input, entry.get("row_groups").get(1).asInt() + 1);
+      assertThat(entry.get("parts")).hasSize(1);
+      JsonNode part = entry.get("parts").get(0);
+      String input = part.get("input").get("path").asText();
+      assertThat(part.get("first_row_group").asInt()).isEqualTo(nextGroup.getOrDefault(input, 0));
+      nextGroup.put(input, part.get("last_row_group").asInt() + 1);
       assertThat(spark().read().parquet(file.toString()).count())
           .isEqualTo(entry.get("totals").get("counts").get("rows").asLong());
       assertThat(entry.get("file").get("size").asLong()).isEqualTo(Files.size(file));
@@ -300,7 +301,8 @@ class UnitsTest {
     writeFile(input.resolve("b"), 2);
     output = own.resolve("undisturbed");
     Path files = input.resolve("*");
-    Object[] wholeFiles = {"--target-unit-tokens", 1_000_000};
+    // One of the files, but not both.
+    Object[] wholeFiles = {"--target-unit-tokens", 1_800};
     assertThat(score(files, wholeFiles).code()).isZero();
     Map<String, String> expected = rows(output);
     Map<String, String> sums = lasting(summary());
@@ -437,12 +439,11 @@ class UnitsTest {
         new UnitEntry(
             run,
             whole.unit(),
-            whole.input(),
-            whole.rowGroups(),
+            whole.parts(),
             0,
             new Totals().exact(),
             null,
-            "damaged");
+            Map.of(whole.parts().get(0).input().path(), "damaged"));
     Path file = output.resolve(whole.unit());
     byte[] bytes = Files.readAllBytes(file);
     org.apache.hadoop.fs.Path attempt = ledger.temporary("attempt");
@@ -513,7 +514,14 @@ class UnitsTest {
     Files.write(cut, Arrays.copyOf(Files.readAllBytes(cut), 1000));
     damagePage(onlyFile(mixed.resolve("part=2")));
     spark().range(3).coalesce(1).write().parquet(own.resolve("other").toString());
-    Files.copy(onlyFile(own.resolve("other")), mixed.resolve("part=3/other.parquet"));
+    Path other = mixed.resolve("part=3/other.parquet");
+    Files.copy(onlyFile(own.resolve("other")), other);
+
+    // Not damage: nobody knows what its documents are.
+    assertThat(score(mixed).error())
+        .isEqualTo(
+            "error: Column tokens (--tokens-column) is not in file:%s; its columns are id", other);
+    Files.delete(other);
 
     Cli failing = score(mixed, "--on-error", "fail");
     assertThat(failing.code()).isEqualTo(1);
@@ -528,13 +536,11 @@ class UnitsTest {
     JsonNode unreadable = summary().get("unreadable_files");
     List<String> named = new ArrayList<>();
     unreadable.fieldNames().forEachRemaining(named::add);
-    assertThat(named).hasSize(3);
+    assertThat(named).hasSize(2);
     assertThat(named.get(0)).contains("part=1");
     assertThat(named.get(1)).contains("part=2");
     assertThat(unreadable.get(named.get(1)).asText())
         .startsWith("Cannot read row group 0 of file:");
-    assertThat(named.get(2)).endsWith("part=3/other.parquet");
-    assertThat(unreadable.get(named.get(2)).asText()).isEqualTo("it has no column tokens");
     Map<String, String> rows = rows(output);
     assertThat(rows.keySet().stream().filter(id -> id.startsWith("doc-4"))).hasSize(ROWS);
     assertThat(rows.keySet().stream().filter(id -> id.startsWith("doc-3"))).hasSize(ROWS);
@@ -755,18 +761,25 @@ class UnitsTest {
   void a_file_that_changes_under_the_job_is_not_taken_for_whole() throws Exception {
     Path file = own.resolve("one");
     writeFile(file, 5);
-    List<ParquetFile> footers =
-        ParquetFile.read(
-            new String[] {onlyFile(file).toUri().toString()},
-            List.of("tokens"),
-            spark().sparkContext().hadoopConfiguration());
-    Unit whole = Unit.cut(footers.get(0), Long.MAX_VALUE).get(0);
-    Unit cut = Unit.cut(footers.get(0), 1).get(0);
+    Configuration hadoop = spark().sparkContext().hadoopConfiguration();
+    ParquetInput input =
+        ParquetInput.plan(
+            spark(),
+            InputFiles.list(List.of(file.toString()), hadoop),
+            DocumentColumns.tokens("tokens"),
+            null,
+            true);
+    List<String> document = List.of("tokens");
+    Unit whole = Unit.cut(input.files(), document, Long.MAX_VALUE).get(0);
+    Unit cut = Unit.cut(input.files(), document, 1).get(0);
     assertThat(whole.rows()).isEqualTo(ROWS);
+    Unit.Part part = cut.parts().get(0);
     Unit lying =
         new Unit(
-            cut.name(), cut.input(), 0, 0, cut.start(), cut.end(), 0, whole.rows(), cut.tokens());
-    Dataset<Row> input = spark().read().parquet(file.toString());
+            cut.name(),
+            List.of(
+                new Unit.Part(
+                    part.input(), 0, 0, part.start(), part.end(), 0, ROWS, part.tokens())));
     try (ModelSource source =
             ModelSource.open(model.toString(), spark().sparkContext().hadoopConfiguration());
         ModelDelivery delivery = ModelFiles.here(source, WeightFormat.F32)) {
@@ -774,6 +787,7 @@ class UnitsTest {
       Dataset<Row> scored =
           Scoring.score(
               input,
+              spark(),
               "r",
               List.of(lying),
               failing,

@@ -1,0 +1,184 @@
+package io.mambaspark.jobs;
+
+import io.mambaspark.jobs.InputFiles.InputFile;
+import java.io.Serializable;
+import java.lang.reflect.InvocationTargetException;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.NoSuchElementException;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.Partition;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.paths.SparkPath;
+import org.apache.spark.rdd.RDD;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.execution.datasources.FilePartition;
+import org.apache.spark.sql.execution.datasources.PartitionedFile;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * Rows of parts of files, read by Spark's own file sources: everything that they know (old
+ * calendars, encryption, the vectorised reader, compressed text) holds here too. Which files are
+ * read, and which bytes of them by which task, is decided here, not by Spark: of each scan only the
+ * function that reads a part of a file is used.
+ */
+final class FileScan implements Serializable {
+  private static final long serialVersionUID = 1;
+
+  private final List<RDD<Row>> scans;
+
+  /** For each column of the rows the number of the partition column that it has; or -1. */
+  private final int[] partitionColumns;
+
+  /**
+   * A part of a file.
+   *
+   * @param scan number of the scan that reads it
+   * @param range one file and its bytes
+   * @param partition the packed values of the file's partition folders
+   */
+  record Part(int scan, FilePartition range, Object[] partition) implements Serializable {
+    Path path() {
+      return range.files()[0].toPath();
+    }
+  }
+
+  /**
+   * Prepares scans, all with the same columns.
+   *
+   * @param scans each of any file, see {@link #reader}
+   * @param sources for each column of the scans the input column that it is made of
+   * @throws Refusal if something else than Spark's own file source reads files
+   */
+  FileScan(List<Dataset<Row>> scans, List<String> sources, PartitionColumns partitions) {
+    this.scans = scans.stream().map(scan -> scan.toJavaRDD().rdd()).toList();
+    List<String> names = Arrays.asList(partitions.schema().fieldNames());
+    this.partitionColumns = sources.stream().mapToInt(names::indexOf).toArray();
+    for (RDD<Row> scan : this.scans) {
+      for (Partition partition : scan.partitions()) {
+        if (!(partition instanceof FilePartition)) {
+          throw Refusal.because(
+              "Cannot read the input's files by parts: %s reads them, not Spark's own file source;"
+                  + " start Spark without the plugin that replaces it",
+              partition.getClass().getSimpleName());
+        }
+      }
+    }
+  }
+
+  /**
+   * A scan of one file, as a pattern for others: the settings of the session, and no look at the
+   * file.
+   */
+  static Dataset<Row> reader(SparkSession spark, String format, StructType schema, Path any) {
+    // The first version of Spark's file sources, whose partitions can be cut anew.
+    return SessionSettings.during(
+        spark,
+        Map.of("spark.sql.sources.useV1SourceList", format),
+        () ->
+            spark
+                .read()
+                .schema(schema)
+                .format(format)
+                .option("__globPaths__", "false")
+                .load(any.toString()));
+  }
+
+  /** A part of a file. */
+  static Part part(int scan, InputFile file, long start, long length, PartitionColumns partitions) {
+    PartitionedFile range = range(file, start, length);
+    return new Part(
+        scan,
+        new FilePartition(0, new PartitionedFile[] {range}),
+        partitions.values(file.partition(), file.name()));
+  }
+
+  /** By reflection, as one of the fields is a map of Scala's, which is another class in 2.12. */
+  private static PartitionedFile range(InputFile file, long start, long length) {
+    try {
+      Class<?> map = Class.forName("scala.collection.immutable.Map$");
+      Object none = map.getMethod("empty").invoke(map.getField("MODULE$").get(null));
+      return (PartitionedFile)
+          PartitionedFile.class.getConstructors()[0].newInstance(
+              InternalRow.empty(),
+              SparkPath.fromPath(file.path()),
+              start,
+              length,
+              new String[0],
+              file.modified(),
+              file.size(),
+              none);
+    } catch (InvocationTargetException e) {
+      throw new IllegalStateException(e.getCause());
+    } catch (ReflectiveOperationException | IllegalArgumentException e) {
+      throw new IllegalStateException("Spark's PartitionedFile is not as expected", e);
+    }
+  }
+
+  /** The rows of a part, in a task. */
+  Iterator<Row> read(Part part) {
+    scala.collection.Iterator<Row> rows =
+        scans.get(part.scan).iterator(part.range, TaskContext.get());
+    return new Iterator<>() {
+      @Override
+      public boolean hasNext() {
+        return rows.hasNext();
+      }
+
+      @Override
+      public Row next() {
+        return withPartition(rows.next(), part.partition);
+      }
+    };
+  }
+
+  private Row withPartition(Row row, Object[] partition) {
+    if (partition.length == 0) {
+      return row;
+    }
+    Object[] values = new Object[row.length()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = partitionColumns[i] < 0 ? row.get(i) : partition[partitionColumns[i]];
+    }
+    return RowFactory.create(values);
+  }
+
+  /** All rows of tasks, each of which reads the parts of one list, in their order. */
+  JavaRDD<Row> rows(JavaSparkContext context, List<List<Part>> tasks) {
+    return context
+        .parallelize(tasks, Math.max(1, tasks.size()))
+        .mapPartitions(task -> task.hasNext() ? rows(task.next()) : Collections.emptyIterator());
+  }
+
+  private Iterator<Row> rows(List<Part> parts) {
+    Iterator<Part> left = parts.iterator();
+    return new Iterator<Row>() {
+      private Iterator<Row> rows = Collections.emptyIterator();
+
+      @Override
+      public boolean hasNext() {
+        while (!rows.hasNext() && left.hasNext()) {
+          rows = read(left.next());
+        }
+        return rows.hasNext();
+      }
+
+      @Override
+      public Row next() {
+        if (!hasNext()) {
+          throw new NoSuchElementException();
+        }
+        return rows.next();
+      }
+    };
+  }
+}

@@ -1,0 +1,459 @@
+package io.mambaspark.jobs;
+
+import static org.apache.spark.sql.functions.lit;
+
+import io.mambaspark.jobs.InputFiles.InputFile;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.execution.datasources.parquet.ParquetToSparkSchemaConverter;
+import org.apache.spark.sql.internal.SQLConf;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.NullType;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * Parquet files as one table, whose schema is decided before any data is read: the columns of all
+ * footers by name, under Spark's own rule of capitals, with the type that has the values of all
+ * files. Each file is read under its own types and cast, because Spark before 4.1 reads no INT32 as
+ * a bigint.
+ */
+final class ParquetInput {
+  private final SparkSession spark;
+  private final List<InputFile> found;
+  private final InputFiles listed;
+  private final List<ParquetFile> files;
+  private final PartitionColumns partitions;
+  private final StructType schema;
+  private final List<String> notes;
+
+  /** The number of the form in which each file is read, by its name. */
+  private final Map<String, Integer> forms;
+
+  private final Map<String, ParquetFile> byName = new HashMap<>();
+
+  /** Forms: for each column of {@link #schema} that files hold its own name and type, or null. */
+  private final List<List<StructField>> columnsOfForms;
+
+  private ParquetInput(
+      SparkSession spark,
+      List<InputFile> found,
+      InputFiles listed,
+      List<ParquetFile> files,
+      PartitionColumns partitions,
+      StructType schema,
+      List<String> notes,
+      Map<String, Integer> forms,
+      List<List<StructField>> columnsOfForms) {
+    this.spark = spark;
+    this.found = found;
+    this.listed = listed;
+    this.files = files;
+    this.partitions = partitions;
+    this.schema = schema;
+    this.notes = notes;
+    this.forms = forms;
+    this.columnsOfForms = columnsOfForms;
+    files.forEach(file -> byName.put(file.file().name(), file));
+  }
+
+  /**
+   * Reads the footers and decides the schema.
+   *
+   * @param document the columns of documents
+   * @param keepColumns those to carry over; null for all
+   * @param failOnError whether a damaged file is refused; otherwise it is left out and named
+   * @throws Refusal if no file can be read, or a column that is used cannot be read in one of them
+   */
+  static ParquetInput plan(
+      SparkSession spark,
+      InputFiles listed,
+      DocumentColumns document,
+      List<String> keepColumns,
+      boolean failOnError) {
+    ParquetColumn.Reader columns =
+        new ParquetColumn.Reader(new ParquetToSparkSchemaConverter(SQLConf.get()));
+    List<ParquetFile> read =
+        ParquetFile.read(listed.files(), columns, spark.sparkContext().hadoopConfiguration());
+    Map<String, String> damaged = new TreeMap<>();
+    read.stream()
+        .filter(file -> file.error() != null)
+        .forEach(file -> damaged.put(file.file().name(), file.error()));
+    if (!damaged.isEmpty() && (damaged.size() == read.size() || failOnError)) {
+      Map.Entry<String, String> first = damaged.entrySet().iterator().next();
+      throw Refusal.because(
+          "Cannot read %s%s: %s%s",
+          first.getKey(),
+          damaged.size() == 1 ? "" : " (and %d more)".formatted(damaged.size() - 1),
+          first.getValue(),
+          damaged.size() == read.size()
+              ? ""
+              : "; leave it out, or score the rest with --on-error quarantine");
+    }
+    List<ParquetFile> good = read.stream().filter(file -> file.error() == null).toList();
+    boolean caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
+    Planning planning =
+        new Planning(
+            good,
+            PartitionColumns.of(listed.files(), spark.conf()),
+            document,
+            keepColumns,
+            caseSensitive);
+    return planning.plan(spark, listed.files(), listed.without(damaged));
+  }
+
+  /** The work of {@link #plan}. */
+  private static final class Planning {
+    private final List<ParquetFile> files;
+    private final PartitionColumns partitions;
+    private final DocumentColumns document;
+    private final List<String> keepColumns;
+    private final boolean caseSensitive;
+    private final List<String> notes = new ArrayList<>();
+
+    Planning(
+        List<ParquetFile> files,
+        PartitionColumns partitions,
+        DocumentColumns document,
+        List<String> keepColumns,
+        boolean caseSensitive) {
+      this.files = files;
+      this.partitions = partitions;
+      this.document = document;
+      this.keepColumns = keepColumns;
+      this.caseSensitive = caseSensitive;
+    }
+
+    /** A column of all files. */
+    private static final class Planned {
+      final String name;
+      final Map<ParquetFile, ParquetColumn> columns = new LinkedHashMap<>();
+      JoinedType type;
+      ParquetFile typedBy;
+      String problem;
+
+      Planned(String name) {
+        this.name = name;
+      }
+    }
+
+    ParquetInput plan(SparkSession spark, List<InputFile> found, InputFiles listed) {
+      Map<String, Planned> columns = columns();
+      hide(columns);
+      checkDocument(columns);
+      List<Planned> used = columns.values().stream().filter(column -> isUsed(column.name)).toList();
+      StructType schema = new StructType();
+      List<Planned> readable = new ArrayList<>();
+      for (Planned column : columns.values()) {
+        if (column.problem != null) {
+          if (used.contains(column)) {
+            throw Refusal.because(
+                keepColumns == null
+                    ? "%s; name the columns to carry over with --keep-columns, without %s"
+                    : "%s; write it as another type, or leave it out",
+                column.problem,
+                column.name);
+          }
+        } else {
+          readable.add(column);
+          if (used.contains(column)) {
+            noteMissing(column);
+          }
+        }
+      }
+      for (Planned column : readable) {
+        ParquetColumn first = column.columns.get(column.columns.keySet().iterator().next());
+        schema = schema.add(column.name, column.type.type(), true, first.metadata());
+      }
+      Map<List<StructField>, Integer> numbers = new LinkedHashMap<>();
+      Map<String, Integer> forms = new HashMap<>();
+      for (ParquetFile file : files) {
+        List<StructField> form = new ArrayList<>();
+        for (Planned column : readable) {
+          form.add(isUsed(column.name) ? own(column, file) : null);
+        }
+        forms.put(file.file().name(), numbers.computeIfAbsent(form, key -> numbers.size()));
+      }
+      for (StructField field : partitions.schema().fields()) {
+        schema = schema.add(field);
+      }
+      return new ParquetInput(
+          spark,
+          found,
+          listed,
+          files,
+          partitions,
+          schema,
+          notes,
+          forms,
+          List.copyOf(numbers.keySet()));
+    }
+
+    /** The columns of all files with their joined types, in the order in which they come. */
+    private Map<String, Planned> columns() {
+      Map<String, Planned> byKey = new LinkedHashMap<>();
+      for (ParquetFile file : files) {
+        Set<String> seen = new HashSet<>();
+        for (ParquetColumn column : file.columns()) {
+          Planned planned =
+              byKey.computeIfAbsent(key(column.name()), k -> new Planned(column.name()));
+          if (!seen.add(key(column.name()))) {
+            planned.problem =
+                "Columns %s of %s have names that differ in capitals only, and"
+                        .formatted(column.name(), file.file().name())
+                    + " spark.sql.caseSensitive is false";
+          } else {
+            planned.columns.put(file, column);
+            add(planned, file, column);
+          }
+        }
+      }
+      for (Planned planned : byKey.values()) {
+        if (planned.problem == null) {
+          planned.type = new JoinedType(withoutNull(planned.type.type()), planned.type.allNull());
+        }
+      }
+      return byKey;
+    }
+
+    private void add(Planned planned, ParquetFile file, ParquetColumn column) {
+      if (planned.problem != null) {
+        return;
+      }
+      if (column.foreign() != null) {
+        planned.problem =
+            "Column %s of %s has Parquet type %s, which Spark cannot read"
+                .formatted(column.name(), file.file().name(), column.foreign());
+        return;
+      }
+      JoinedType own = JoinedType.of(column, file);
+      if (planned.type == null) {
+        planned.type = own;
+        planned.typedBy = file;
+        return;
+      }
+      Optional<JoinedType> joined = planned.type.join(own, caseSensitive);
+      if (joined.isEmpty()) {
+        planned.problem =
+            "Column %s has types that cannot be joined: %s in %s, %s in %s"
+                .formatted(
+                    planned.name,
+                    planned.type.type().catalogString(),
+                    planned.typedBy.file().name(),
+                    own.type().catalogString(),
+                    file.file().name());
+        return;
+      }
+      if (!joined.get().type().equals(planned.type.type())) {
+        planned.typedBy = file;
+      }
+      planned.type = joined.get();
+    }
+
+    /** What has no value in any file is a string, as Spark has it. */
+    private static DataType withoutNull(DataType type) {
+      return type instanceof NullType ? DataTypes.StringType : type;
+    }
+
+    private String key(String name) {
+      return caseSensitive ? name : name.toLowerCase(java.util.Locale.ROOT);
+    }
+
+    private boolean isUsed(String column) {
+      return keepColumns == null
+          || document.all().stream().anyMatch(c -> key(c).equals(key(column)))
+          || keepColumns.stream().anyMatch(c -> key(c).equals(key(column)));
+    }
+
+    /** Partition folders go before columns of the same name, as Spark has it. */
+    private void hide(Map<String, Planned> columns) {
+      for (String partition : partitions.schema().fieldNames()) {
+        Planned hidden = columns.remove(key(partition));
+        if (hidden == null) {
+          continue;
+        }
+        String file = hidden.columns.keySet().iterator().next().file().name();
+        if (document.all().stream().anyMatch(c -> key(c).equals(key(partition)))) {
+          throw Refusal.because(
+              "Column %s (%s) stands in %s, and its partition folder %s= gives another value;"
+                  + " rename one of them",
+              partition, document.option(partition), file, partition);
+        }
+        notes.add(
+            "column %s of the files is hidden by the partition folders %s=, such as that of %s"
+                .formatted(partition, partition, file));
+      }
+    }
+
+    /** A document must stand in each file that has rows; that no file has it is told later. */
+    private void checkDocument(Map<String, Planned> columns) {
+      for (String name : document.content()) {
+        Planned column = columns.get(key(name));
+        if (column == null) {
+          continue;
+        }
+        for (ParquetFile file : files) {
+          if (!column.columns.containsKey(file) && file.rows() > 0) {
+            throw Refusal.because(
+                "Column %s (%s) is not in %s; its columns are %s",
+                name,
+                document.option(name),
+                file.file().name(),
+                String.join(", ", file.columns().stream().map(ParquetColumn::name).toList()));
+          }
+        }
+      }
+    }
+
+    private void noteMissing(Planned column) {
+      List<ParquetFile> without =
+          files.stream()
+              .filter(file -> file.rows() > 0 && !column.columns.containsKey(file))
+              .toList();
+      if (!without.isEmpty()) {
+        notes.add(
+            "column %s is null in %,d of %,d files, which do not have it, such as %s"
+                .formatted(
+                    column.name, without.size(), files.size(), without.get(0).file().name()));
+      }
+    }
+
+    /** How a column is read from a file; null where it has no value. */
+    private StructField own(Planned column, ParquetFile file) {
+      ParquetColumn own = column.columns.get(file);
+      if (own == null) {
+        return null;
+      }
+      JoinedType type = JoinedType.of(own, file);
+      boolean same = type.type().equals(column.type.type());
+      if (type.isAllNull() && !same) {
+        return null;
+      }
+      DataType read =
+          JoinedType.readAs(type.type(), column.type.type(), caseSensitive)
+              .orElseThrow(
+                  () ->
+                      Refusal.because(
+                          "Column %s has types that cannot be joined: %s in %s, %s in %s",
+                          column.name,
+                          type.type().catalogString(),
+                          file.file().name(),
+                          column.type.type().catalogString(),
+                          column.typedBy.file().name()));
+      return DataTypes.createStructField(own.name(), read, true);
+    }
+  }
+
+  /** The columns of the files that Spark can read, then those of partition folders. */
+  StructType schema() {
+    return schema;
+  }
+
+  /** The files that can be read, by their footers. */
+  List<ParquetFile> files() {
+    return files;
+  }
+
+  /** The files as they were listed, the damaged ones among them. */
+  List<InputFile> found() {
+    return found;
+  }
+
+  /** The files as they were listed, the damaged ones among the unread. */
+  InputFiles listed() {
+    return listed;
+  }
+
+  /** What a user may not expect of the schema. */
+  List<String> notes() {
+    return notes;
+  }
+
+  /**
+   * The rows of these files, in columns made of those of the schema.
+   *
+   * @param columns what to read
+   * @param sources for each the column of the schema that it is made of
+   */
+  FileScan scan(Column[] columns, List<String> sources) {
+    List<Dataset<Row>> scans = new ArrayList<>();
+    for (int form = 0; form < columnsOfForms.size(); form++) {
+      scans.add(form(form).select(columns));
+    }
+    return new FileScan(scans, sources, partitions);
+  }
+
+  /** Refuses files that have a column of different types: a stream reads all under one schema. */
+  void checkReadAtOnce() {
+    StructField[] fields = schema.fields();
+    for (ParquetFile file : files) {
+      List<StructField> own = columnsOfForms.get(forms.get(file.file().name()));
+      for (ParquetColumn column : file.columns()) {
+        for (int i = 0; i < own.size(); i++) {
+          StructField read = own.get(i);
+          boolean is = read != null && read.name().equals(column.name());
+          boolean hidden = read == null && fields[i].name().equalsIgnoreCase(column.name());
+          if ((is && !read.dataType().equals(fields[i].dataType())) || hidden) {
+            throw Refusal.because(
+                "Column %s is %s in %s and %s in other files; --stream reads all files under one"
+                    + " schema: write them with one type, or score them without --stream",
+                column.name(),
+                column.type().catalogString(),
+                file.file().name(),
+                fields[i].dataType().catalogString());
+          }
+        }
+      }
+    }
+  }
+
+  /** A part of one of the files. */
+  FileScan.Part part(Unit.Part part) {
+    ParquetFile file = byName.get(part.input().path());
+    return FileScan.part(
+        forms.get(part.input().path()),
+        file.file(),
+        part.start(),
+        part.end() - part.start(),
+        partitions);
+  }
+
+  /** The columns of the schema as files of a form have them; those of partition folders null. */
+  private Dataset<Row> form(int number) {
+    List<StructField> own = columnsOfForms.get(number);
+    StructType read = new StructType();
+    for (StructField field : own) {
+      read = field == null ? read : read.add(field);
+    }
+    ParquetFile any =
+        files.stream()
+            .filter(file -> forms.get(file.file().name()) == number)
+            .min(Comparator.comparing(file -> file.file().size()))
+            .orElseThrow();
+    Dataset<Row> rows = FileScan.reader(spark, "parquet", read, any.file().path());
+    List<Column> columns = new ArrayList<>();
+    StructField[] fields = schema.fields();
+    for (int i = 0; i < fields.length; i++) {
+      StructField from = i < own.size() ? own.get(i) : null;
+      Column column = from == null ? lit(null) : RowSchema.quoted(from.name());
+      boolean cast = from == null || !from.dataType().equals(fields[i].dataType());
+      columns.add(
+          (cast ? column.cast(fields[i].dataType()) : column)
+              .as(fields[i].name(), fields[i].metadata()));
+    }
+    return rows.select(columns.toArray(Column[]::new));
+  }
+}

@@ -1,0 +1,178 @@
+package io.mambaspark.jobs;
+
+import java.io.Serializable;
+import java.math.BigDecimal;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.time.ZoneId;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.RuntimeConfig;
+import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.catalyst.util.DateTimeUtils;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.unsafe.types.UTF8String;
+import scala.Option;
+
+/**
+ * The columns that the partition folders of files give, {@code lang=en/year=2024}. Their types are
+ * found as Spark finds them: int, bigint, decimal, double, date, timestamp, otherwise string, such
+ * that all values have it; only strings where {@code
+ * spark.sql.sources.partitionColumnTypeInference.enabled} is false.
+ */
+final class PartitionColumns implements Serializable {
+  private static final long serialVersionUID = 1;
+
+  private static final String INFERENCE = "spark.sql.sources.partitionColumnTypeInference.enabled";
+  private static final DataType DECIMAL = DataTypes.createDecimalType(38, 0);
+
+  /** From narrow to wide. */
+  private static final List<DataType> NUMBERS =
+      List.of(DataTypes.IntegerType, DataTypes.LongType, DECIMAL, DataTypes.DoubleType);
+
+  private static final List<DataType> TIMES = List.of(DataTypes.DateType, DataTypes.TimestampType);
+
+  private final StructType schema;
+  private final ZoneId zone;
+
+  private PartitionColumns(StructType schema, ZoneId zone) {
+    this.schema = schema;
+    this.zone = zone;
+  }
+
+  /** The columns of files, all of which have the same. */
+  static PartitionColumns of(List<InputFiles.InputFile> files, RuntimeConfig conf) {
+    ZoneId zone = ZoneId.of(conf.get("spark.sql.session.timeZone"), ZoneId.SHORT_IDS);
+    boolean infer = Boolean.parseBoolean(conf.get(INFERENCE, "true"));
+    StructType schema = new StructType();
+    for (String column : files.isEmpty() ? Set.<String>of() : files.get(0).partition().keySet()) {
+      Set<String> values = new LinkedHashSet<>();
+      files.forEach(file -> values.add(file.partition().get(column)));
+      values.remove(null);
+      schema = schema.add(column, infer ? type(values, zone) : DataTypes.StringType);
+    }
+    return new PartitionColumns(schema, zone);
+  }
+
+  /** The columns of a schema that are known to be those of partition folders. */
+  static PartitionColumns of(StructType schema, RuntimeConfig conf) {
+    return new PartitionColumns(
+        schema, ZoneId.of(conf.get("spark.sql.session.timeZone"), ZoneId.SHORT_IDS));
+  }
+
+  StructType schema() {
+    return schema;
+  }
+
+  /** The narrowest type that all values have. */
+  private static DataType type(Set<String> values, ZoneId zone) {
+    for (List<DataType> kind : values.isEmpty() ? List.<List<DataType>>of() : kinds()) {
+      for (DataType type : kind) {
+        if (values.stream().allMatch(value -> parse(value, type, zone) != null)) {
+          return type;
+        }
+      }
+    }
+    return DataTypes.StringType;
+  }
+
+  private static List<List<DataType>> kinds() {
+    return List.of(NUMBERS, TIMES);
+  }
+
+  /** The values of a file, in the order of {@link #schema}, as {@link Opaque} packs them. */
+  Object[] values(Map<String, String> partition, String file) {
+    StructField[] fields = schema.fields();
+    Object[] values = new Object[fields.length];
+    for (int i = 0; i < fields.length; i++) {
+      String raw = partition.get(fields[i].name());
+      if (raw != null) {
+        values[i] = parse(raw, fields[i].dataType(), zone);
+        if (values[i] == null) {
+          throw new TaskFailure(
+              "Cannot read %s: partition folder %s=%s is no %s, as those before"
+                  .formatted(file, fields[i].name(), raw, fields[i].dataType().catalogString()),
+              null);
+        }
+      }
+    }
+    return values;
+  }
+
+  /** The same from the path of a file: of two folders with one name the inner one counts. */
+  Object[] values(Path file) {
+    Map<String, String> partition = new HashMap<>();
+    for (Path folder = file.getParent(); folder != null; folder = folder.getParent()) {
+      Map.Entry<String, String> column = InputFiles.partition(folder.getName());
+      if (column != null) {
+        partition.putIfAbsent(column.getKey(), column.getValue());
+      }
+    }
+    return values(partition, HadoopFiles.redacted(file.toString()));
+  }
+
+  /** Adds the columns to rows that Spark's own source reads from files. */
+  Dataset<Row> addTo(Dataset<Row> rows) {
+    StructField[] fields = schema.fields();
+    if (fields.length == 0) {
+      return rows;
+    }
+    StructType packed = new StructType();
+    for (StructField field : fields) {
+      packed = packed.add(field.name(), Opaque.packed(field.dataType()));
+    }
+    UDF1<String, Row> values = file -> RowFactory.create(values(new Path(URI.create(file))));
+    Dataset<Row> with = rows;
+    Column found = functions.udf(values, packed).apply(functions.col("_metadata.file_path"));
+    for (StructField field : fields) {
+      with =
+          with.withColumn(
+              field.name(), Opaque.unpack(found.getField(field.name()), field.dataType()));
+    }
+    return with;
+  }
+
+  /** A value as {@link Opaque} packs it; null if it has another type. */
+  private static Object parse(String value, DataType type, ZoneId zone) {
+    try {
+      if (type.equals(DataTypes.StringType)) {
+        return value.getBytes(StandardCharsets.UTF_8);
+      }
+      if (type.equals(DataTypes.IntegerType)) {
+        return Integer.parseInt(value);
+      }
+      if (type.equals(DataTypes.LongType)) {
+        return Long.parseLong(value);
+      }
+      if (type.equals(DECIMAL)) {
+        BigDecimal decimal = new BigDecimal(value);
+        return decimal.scale() == 0 && decimal.precision() <= 38 ? decimal : null;
+      }
+      if (type.equals(DataTypes.DoubleType)) {
+        return Double.parseDouble(value);
+      }
+      UTF8String text = UTF8String.fromString(value);
+      Option<?> time =
+          type.equals(DataTypes.DateType)
+              ? value.matches("\\d{4}-\\d{2}-\\d{2}") ? DateTimeUtils.stringToDate(text) : null
+              : value.matches("\\d{4}-\\d{2}-\\d{2}( \\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?)?")
+                  ? DateTimeUtils.stringToTimestamp(text, zone)
+                  : null;
+      return time == null || time.isEmpty() ? null : time.get();
+    } catch (NumberFormatException e) {
+      return null;
+    }
+  }
+}

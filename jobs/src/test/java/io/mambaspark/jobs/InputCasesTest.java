@@ -1,0 +1,204 @@
+package io.mambaspark.jobs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.DataTypes;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * Inputs that lost documents once, each of which is one of a kind. A Parquet file of them has six
+ * rows, one of which is a single letter that is too short to be scored.
+ */
+class InputCasesTest {
+  private static final Path CASES = Path.of("src/test/resources/cases");
+
+  @TempDir Path own;
+
+  private Cli score(List<Object> input, Object... more) {
+    List<Object> args = new ArrayList<>(List.of("score", "--model", "demo", "--input"));
+    args.addAll(input);
+    args.addAll(List.of("--output", own.resolve("out")));
+    args.addAll(Arrays.asList(more));
+    return Cli.run(args.toArray());
+  }
+
+  private Cli texts(String name, Object... more) {
+    List<Object> args = new ArrayList<>(List.of("--text-column", "text"));
+    args.addAll(Arrays.asList(more));
+    return score(List.of(CASES.resolve(name)), args.toArray());
+  }
+
+  private JsonNode summary() throws IOException {
+    return TestOutput.summary(own.resolve("out"));
+  }
+
+  private Dataset<Row> rows() {
+    return TestSpark.session().read().parquet(own.resolve("out").toString());
+  }
+
+  private void assertScored(Cli run, int rows, int tooShort) throws IOException {
+    assertThat(run.code()).as(run.err()).isZero();
+    assertThat(rows().count()).isEqualTo(rows);
+    assertThat(summary().get("documents").asInt()).isEqualTo(rows);
+    assertThat(summary().get("scored_documents").asInt()).isEqualTo(rows - tooShort);
+    assertThat(summary().get("too_short_documents").asInt()).isEqualTo(tooShort);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"''", "--partitions 2", "--limit 100"})
+  void a_column_without_values_in_the_first_file_has_the_type_of_the_second(String more)
+      throws IOException {
+    assertScored(texts("kept-column-null-first/in", words(more)), 12, 2);
+    assertThat(rows().schema().apply("source").dataType()).isEqualTo(DataTypes.StringType);
+    assertThat(rows().where("source is not null").count()).isEqualTo(6);
+    assertThat(summary().get("input_notes")).isEmpty();
+  }
+
+  private static Object[] words(String more) {
+    return more.isEmpty() ? new Object[0] : more.split(" ");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"''", "--partitions 2"})
+  void a_column_that_some_files_lack_is_null_there_and_the_summary_says_so(String more)
+      throws IOException {
+    Cli run = texts("column-only-in-second/in", words(more));
+    assertScored(run, 12, 2);
+    assertThat(rows().where("source is null").count()).isEqualTo(6);
+    String note =
+        "column source is null in 1 of 2 files, which do not have it, such as file:%s"
+            .formatted(CASES.resolve("column-only-in-second/in/a.parquet").toAbsolutePath());
+    assertThat(summary().get("input_notes").get(0).asText()).isEqualTo(note);
+    assertThat(run.out()).contains(note);
+  }
+
+  @Test
+  void a_file_without_rows_says_nothing_of_types() throws IOException {
+    assertScored(texts("empty-frame-first/in"), 6, 1);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"i32first, 12", "i64first, 30"})
+  void token_ids_of_any_width_are_read_together(String folder, int rows) throws IOException {
+    Path in = CASES.resolve("int-widths/in").resolve(folder);
+    Cli run = score(List.of(in), "--tokens-column", "tokens", "--keep-columns", "id");
+    assertThat(run.code()).as(run.err()).isZero();
+    assertThat(rows().count()).isEqualTo(rows);
+    assertThat(rows().where("nll is null").count()).isZero();
+    // The rows of a file are those of another with its ids in another width.
+    assertThat(rows().groupBy("nll").count().where("count % %d != 0".formatted(rows / 6)).count())
+        .isZero();
+  }
+
+  @ParameterizedTest
+  @CsvSource({"''", "--partitions 3", "--limit 100", "--output-format json"})
+  void files_in_sub_folders_are_read(String more) throws IOException {
+    assertThat(texts("nested-folders/in", words(more)).code()).isZero();
+    assertThat(summary().get("documents").asInt()).isEqualTo(18);
+    assertThat(summary().get("files").get("named").asInt()).isEqualTo(3);
+    assertThat(summary().get("files").get("read").asInt()).isEqualTo(3);
+  }
+
+  @Test
+  void names_are_joined_by_the_rule_of_the_session() throws IOException {
+    assertScored(texts("column-case/in"), 12, 2);
+    TestSpark.session().conf().set("spark.sql.caseSensitive", "true");
+    try {
+      assertThat(texts("column-case/in", "--overwrite").error())
+          .isEqualTo(
+              "error: Column text (--text-column) is not in file:%s; its columns are ID, Text",
+              CASES.resolve("column-case/in/b.parquet").toAbsolutePath());
+    } finally {
+      TestSpark.session().conf().unset("spark.sql.caseSensitive");
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "bad dir, bad.parquet, ''",
+    "badpart, lang=fr/bad.parquet, ''",
+    "bad dir, bad.parquet, --partitions 2",
+    "badpart, lang=fr/bad.parquet, --limit 100"
+  })
+  void a_damaged_file_is_named_and_the_rest_is_scored(String folder, String bad, String more)
+      throws IOException {
+    Path in = CASES.resolve("damaged-and-odd-path").resolve(folder);
+    List<Object> args = new ArrayList<>(List.of("--text-column", "text", "--strict"));
+    args.addAll(Arrays.asList(words(more)));
+    Cli run = score(List.of(in), args.toArray());
+    assertThat(run.code()).as(run.err()).isEqualTo(3);
+    assertThat(rows().count()).isEqualTo(6);
+    assertThat(summary().get("unreadable_files").fieldNames().next())
+        .isEqualTo("file:" + in.resolve(bad).toAbsolutePath());
+    assertThat(summary().get("files").get("unread").asInt()).isEqualTo(1);
+    assertThat(run.out()).contains("  not read                  file:" + in.toAbsolutePath());
+  }
+
+  @ParameterizedTest
+  @CsvSource({"half, FLOAT16", "interval, INTERVAL", "nanos, TIMESTAMP", "uuid, UUID"})
+  void a_column_that_spark_cannot_read_matters_only_where_it_is_used(String name, String type)
+      throws IOException {
+    String file = "foreign-types/in/%s.parquet".formatted(name);
+    Cli refused = texts(file);
+    assertThat(refused.code()).isEqualTo(1);
+    assertThat(refused.error())
+        .startsWith("error: Column ")
+        .contains(" of file:" + CASES.resolve(file).toAbsolutePath() + " has Parquet type ")
+        .contains(type)
+        .contains("; name the columns to carry over with --keep-columns, without ");
+    assertScored(texts(file, "--keep-columns", "text"), 6, 1);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"''", "--partitions 2"})
+  void a_file_that_is_named_twice_is_read_once(String more) throws IOException {
+    Path in = CASES.resolve("overlapping-inputs/in");
+    List<Object> args = new ArrayList<>(List.of("--text-column", "text"));
+    args.addAll(Arrays.asList(words(more)));
+    assertScored(score(List.of(in, in.resolve("a.parquet")), args.toArray()), 12, 2);
+  }
+
+  @Test
+  void footers_beside_the_files_are_left_out() throws IOException {
+    assertScored(texts("summary-files/in"), 12, 2);
+    assertThat(summary().get("files").get("left_out").asInt()).isEqualTo(2);
+    assertThat(summary().get("left_out_files").toString())
+        .contains("summary-files/in/_metadata\":\"footers of the files beside it\"");
+  }
+
+  @Test
+  void a_partition_folder_goes_before_a_column_of_the_files_and_is_named() throws IOException {
+    Cli run = texts("partition-over-column/in");
+    assertThat(run.code()).as(run.err()).isZero();
+    assertThat(rows().count()).isEqualTo(12);
+    assertThat(summary().get("input_notes").get(0).asText())
+        .startsWith("column lang of the files is hidden by the partition folders lang=, such as");
+    assertThat(texts("partition-over-column/in", "--text-column", "lang", "--overwrite").error())
+        .startsWith("error: ");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"in", "in/*", "in/*.parquet"})
+  void the_files_of_a_delta_table_are_refused(String path) {
+    Path table = CASES.resolve("delta-folder/in").toAbsolutePath();
+    assertThat(texts("delta-folder/" + path).error())
+        .isEqualTo(
+            "error: Input file:%s is a table of Delta, whose files also hold rows that it has"
+                    .formatted(table)
+                + " deleted; read it with --input-table 'delta.`file:%s`' and Delta's package for"
+                    .formatted(table)
+                + " Spark (--packages, and the spark.sql.catalog settings that its documentation"
+                + " names)");
+  }
+}

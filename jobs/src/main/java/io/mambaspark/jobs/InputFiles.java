@@ -232,6 +232,12 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
 
   /** The work of {@link #list}. */
   private static final class Listing {
+    /** The best first: named by itself, too, a file keeps the columns that its folders give. */
+    private static final Comparator<InputFile> SPELLINGS =
+        Comparator.comparing((InputFile file) -> -file.partition().size())
+            .thenComparing(file -> file.path().toString().length())
+            .thenComparing(file -> file.path().toString());
+
     private final Configuration configuration;
     private final ExecutorService threads =
         Executors.newFixedThreadPool(
@@ -394,8 +400,7 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
     private void put(String key, FileStatus status, Map<String, String> partition) {
       InputFile file =
           new InputFile(status.getPath(), status.getLen(), status.getModificationTime(), partition);
-      // Named by itself, too, a file keeps the columns that its folders give.
-      files.merge(key, file, (a, b) -> a.partition().size() >= b.partition().size() ? a : b);
+      files.merge(key, file, (a, b) -> SPELLINGS.compare(a, b) <= 0 ? a : b);
     }
 
     /** Lists a folder and all below, level by level, the folders of a level at once. */

@@ -17,10 +17,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.TimeoutException;
+import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
-import org.apache.hadoop.fs.GlobPattern;
 import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RemoteIterator;
@@ -52,8 +52,12 @@ final class StreamJob {
   /** By default Spark does not look at files a week older than the latest one: for us a gap. */
   private static final String MAX_FILE_AGE = "36500d";
 
+  /** Where Spark's file sink says which files are those of whole batches. */
+  private static final String SINK_LOG = "_spark_metadata";
+
   private static final String CHECKPOINT = "--checkpoint-location";
   private static final String INPUT_SCHEMA = "the input's columns";
+  private static final String PARTITION_COLUMNS = "the columns of the input's folders";
 
   private final JobOptions options;
   private final StreamOptions stream;
@@ -114,14 +118,17 @@ final class StreamJob {
 
   /** What Spark's file source cannot watch, or not rightly. */
   private void checkFolder(Configuration configuration) {
-    boolean glob = new GlobPattern(input.toString()).hasWildcard();
+    boolean glob = !HadoopFiles.exists(input, configuration);
     for (FileStatus found : HadoopFiles.glob(options.input().get(0), configuration)) {
       if (!glob && found.isFile()) {
         throw Refusal.because(
             "Input %s is a file; --stream watches a folder, or a glob", options.input().get(0));
       }
+      if (!glob && !HadoopFiles.escaped(input).equals(input.toString())) {
+        checkEscaped(configuration);
+      }
       for (String file : glob ? files(found, configuration) : List.<String>of()) {
-        if (file.contains("=") && file.indexOf('=') < file.lastIndexOf('/')) {
+        if (!partitionColumns(file).isEmpty()) {
           throw Refusal.because(
               "Input %s is a glob over partition folders, such as that of %s, whose values Spark's"
                   + " streams do not see; give the folder above them",
@@ -153,6 +160,65 @@ final class StreamJob {
     }
   }
 
+  /** What a folder cannot be that Spark takes for a glob, though the glob matches nothing else. */
+  private void checkEscaped(Configuration configuration) {
+    if (input.toUri().getPath().contains(":")) {
+      throw Refusal.because(
+          "Input %s: Hadoop matches no glob against a path with a colon, and Spark's streams take a"
+              + " path with any of { } [ ] * ? \\ for a glob; rename the folder",
+          options.input().get(0));
+    }
+    if (HadoopFiles.exists(new Path(input, SINK_LOG), configuration)) {
+      throw Refusal.because(
+          "Input %s is the output of a stream, of which Spark finds the whole files only under a"
+              + " path without any of { } [ ] * ? \\; rename the folder",
+          options.input().get(0));
+    }
+  }
+
+  /** The columns of the partition folders that a file lies in: {@code day} of day=1/a.parquet. */
+  private static String partitionColumns(String file) {
+    List<String> folders = Arrays.asList(file.split("/"));
+    return folders.subList(0, folders.size() - 1).stream()
+        .filter(folder -> folder.contains("="))
+        .map(folder -> folder.substring(0, folder.indexOf('=')))
+        .collect(Collectors.joining(", "));
+  }
+
+  /**
+   * The columns of the partition folders that all files of the input lie in; empty if there are
+   * none.
+   *
+   * @param earlier those that the first start has found; null at the first
+   * @throws Refusal if a file has others: Spark would leave it out
+   */
+  private String partitionColumns(String earlier, Configuration configuration) {
+    String columns = HadoopFiles.exists(input, configuration) ? earlier : "";
+    if ("".equals(columns)) {
+      return columns;
+    }
+    String like = "the first start found";
+    for (FileStatus folder : HadoopFiles.glob(options.input().get(0), configuration)) {
+      for (String file : files(folder, configuration)) {
+        String found = partitionColumns(file);
+        if (columns == null) {
+          columns = found;
+          like = file + " has";
+        } else if (!columns.equals(found)) {
+          throw Refusal.because(
+              "Input %s cannot be read as one table: the folders of %s name %s, expected %s as %s;"
+                  + " move one of them to another input",
+              options.input().get(0), file, columnList(found), columnList(columns), like);
+        }
+      }
+    }
+    return columns == null ? "" : columns;
+  }
+
+  private static String columnList(String columns) {
+    return columns.isEmpty() ? "no columns" : "the columns " + columns;
+  }
+
   /** The run that an earlier start has begun; refuses what belongs to something else. */
   private Optional<Ledger.Run> earlier(Ledger ledger, Configuration configuration) {
     try {
@@ -164,7 +230,7 @@ final class StreamJob {
       }
       Optional<Ledger.Run> earlier = ledger.run();
       boolean taken = holdsFiles(new Path(checkpoint, "offsets"), configuration);
-      boolean written = holdsFiles(new Path(output, "_spark_metadata"), configuration);
+      boolean written = holdsFiles(new Path(output, SINK_LOG), configuration);
       if (!taken && !written && (!files.exists(output) || Output.isEmpty(output, files))) {
         // An earlier start, if there was one, has not come to its first batch.
         return Optional.empty();
@@ -215,8 +281,15 @@ final class StreamJob {
       Optional<Ledger.Run> earlier) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     scorer.checkMemory(context);
+    Configuration configuration = spark.sparkContext().hadoopConfiguration();
+    String partitionColumns =
+        partitionColumns(
+            earlier.map(run -> run.settings().get(PARTITION_COLUMNS)).orElse(null), configuration);
+    Map<String, String> layout = layout(partitionColumns);
     StructType columns =
-        earlier.map(run -> columns(run.settings())).orElseGet(() -> columnsOfFiles(spark));
+        earlier
+            .map(run -> columns(run.settings()))
+            .orElseGet(() -> columnsOfFiles(spark, layout, configuration));
     ScoringSchema schema = scorer.schema(columns);
     if (!thresholds.isEmpty()) {
       schema.rows().checkFree(Buckets.COLUMN);
@@ -234,6 +307,7 @@ final class StreamJob {
     settings.put("--output-format", options.outputFormat());
     settings.put(CHECKPOINT, HadoopFiles.redacted(checkpoint.toString()));
     settings.put(INPUT_SCHEMA, columns.json());
+    settings.put(PARTITION_COLUMNS, partitionColumns);
     if (earlier.isPresent()) {
       RunSettings.check(earlier.get().settings(), settings, output);
     } else {
@@ -251,7 +325,11 @@ final class StreamJob {
             .format(options.inputFormat())
             .option("maxFilesPerTrigger", files)
             .option("maxFileAge", MAX_FILE_AGE)
-            .load(input.toString())
+            .options(layout)
+            .load(
+                HadoopFiles.exists(input, configuration)
+                    ? HadoopFiles.escaped(input)
+                    : input.toString())
             // Without those of partition folders that came after the first start.
             .select(
                 Arrays.stream(columns.fieldNames()).map(RowSchema::quoted).toArray(Column[]::new));
@@ -263,17 +341,34 @@ final class StreamJob {
         () -> write(thresholds.isEmpty() ? scored : Buckets.add(scored, thresholds)));
   }
 
+  /**
+   * How Spark finds the files in the input: in its partition folders, or in whatever folders.
+   *
+   * <p>Not by its default, which leaves out files in folders, and of a batch reads a file whose
+   * path holds a character of a glob once for each file of the batch.
+   */
+  private Map<String, String> layout(String partitionColumns) {
+    return partitionColumns.isEmpty()
+        ? Map.of("recursiveFileLookup", "true")
+        : Map.of("basePath", input.toString());
+  }
+
   /** What the first start has found. */
   private static StructType columns(Map<String, String> settings) {
     return (StructType) DataType.fromJson(settings.get(INPUT_SCHEMA));
   }
 
-  private StructType columnsOfFiles(SparkSession spark) {
-    Configuration configuration = spark.sparkContext().hadoopConfiguration();
-    for (FileStatus found : HadoopFiles.glob(options.input().get(0), configuration)) {
-      if (!files(found, configuration).isEmpty()) {
-        return Input.read(spark, options).schema();
-      }
+  private StructType columnsOfFiles(
+      SparkSession spark, Map<String, String> layout, Configuration configuration) {
+    FileStatus[] found = HadoopFiles.glob(options.input().get(0), configuration);
+    if (Arrays.stream(found).anyMatch(folder -> !files(folder, configuration).isEmpty())) {
+      return spark
+          .read()
+          .format(options.inputFormat())
+          .options(layout)
+          .option("__globPaths__", false)
+          .load(Arrays.stream(found).map(each -> each.getPath().toString()).toArray(String[]::new))
+          .schema();
     }
     throw Refusal.because(
         "Input %s is empty: the first start of a stream finds its columns in the files that are"

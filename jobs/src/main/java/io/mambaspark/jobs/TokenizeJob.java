@@ -101,7 +101,8 @@ final class TokenizeJob {
       Map<String, Object> summary =
           output.write(
               tokens,
-              folder -> summary(spark, folder.toString(), tokens.schema(), output.run(), tokenizer),
+              folder ->
+                  summary(output.read(spark, folder, tokens.schema()), output.run(), tokenizer),
               Summary::indented);
       for (String name : List.of("documents", "errors", "tokens", "bytes", "words")) {
         out.println(String.format(Locale.ROOT, "  %-26s%,d", name, summary.get(name)));
@@ -155,14 +156,10 @@ final class TokenizeJob {
     return RowFactory.create(Collections.singletonList(null), null, null, error);
   }
 
-  private Map<String, Object> summary(
-      SparkSession spark, String folder, StructType schema, String run, TokenizerFile tokenizer) {
+  private static Map<String, Object> summary(
+      Dataset<Row> written, String run, TokenizerFile tokenizer) {
     Row sums =
-        spark
-            .read()
-            .schema(schema)
-            .format(options.outputFormat())
-            .load(folder)
+        written
             .agg(
                 count(lit(1)),
                 count(col("token_error")),

@@ -139,6 +139,7 @@ record Buckets(Map<String, Double> percents) {
       FileSystem files = path.getFileSystem(configuration);
       Path summary =
           files.getFileStatus(path).isDirectory() ? new Path(path, Output.SUMMARY) : path;
+      HadoopFiles.checkName(summary, configuration);
       JsonNode json;
       try (InputStream in = files.open(summary)) {
         json = new ObjectMapper().readTree(in).path(THRESHOLDS);

@@ -19,7 +19,6 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
 /** Scores documents with two models in one pass over them. */
@@ -134,9 +133,7 @@ final class CompareJob {
                   double seconds = (System.nanoTime() - start) / 1e9;
                   shown.stop();
                   return summary(
-                      spark,
-                      folder.toString(),
-                      compared.schema(),
+                      output.read(spark, folder, compared.schema()),
                       output.run(),
                       models,
                       input,
@@ -187,14 +184,7 @@ final class CompareJob {
   }
 
   private Map<String, Object> summary(
-      SparkSession spark,
-      String folder,
-      StructType schema,
-      String run,
-      List<ModelSource> models,
-      Input input,
-      double seconds) {
-    Dataset<Row> written = spark.read().schema(schema).format(options.outputFormat()).load(folder);
+      Dataset<Row> written, String run, List<ModelSource> models, Input input, double seconds) {
     Groups<ComparedTotals> all = ComparedTotals.byGroup(written, List.of());
     Map<String, Object> summary = new LinkedHashMap<>();
     summary.put("run", run);

@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.ChecksumFileSystem;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -16,6 +17,13 @@ import scala.Tuple2;
 /** The file systems that the job's paths may lie on. */
 final class HadoopFiles {
   private static final String SPARK_PREFIX = "spark.hadoop.";
+
+  /** Of which Hadoop says "Relative path in absolute URI". */
+  private static final Pattern RELATIVE_WITH_SCHEME = Pattern.compile("[^/]*:(?!/).*");
+
+  /** What Spark and Hadoop take for a sign of a glob. */
+  private static final Pattern GLOB = Pattern.compile("[{}\\[\\]*?\\\\]");
+
   private static final Pattern LOGIN = Pattern.compile("(\\w://)[^/@\\s]+:[^/@\\s]*@");
 
   private HadoopFiles() {}
@@ -46,6 +54,12 @@ final class HadoopFiles {
 
   /** A path with its scheme and without dots. */
   static Path qualified(String path, Configuration configuration) {
+    if (RELATIVE_WITH_SCHEME.matcher(path).matches()) {
+      throw Refusal.because(
+          "Cannot use path %s: what stands before its colon is read as the scheme of a URI; write"
+              + " ./%s for a file or folder of that name",
+          path, path);
+    }
     try {
       Path parsed = new Path(path);
       return parsed.getFileSystem(configuration).makeQualified(parsed);
@@ -82,7 +96,7 @@ final class HadoopFiles {
 
   /** Whether Hadoop takes a path or a part of it for a glob. */
   static boolean isGlob(String path) {
-    return path.chars().anyMatch(c -> "{}[]*?\\".indexOf(c) >= 0);
+    return GLOB.matcher(path).find();
   }
 
   /** What lies at a path or, if nothing does, what it matches as a glob; empty if nothing. */
@@ -98,6 +112,39 @@ final class HadoopFiles {
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot read %s: %s", path, e.getMessage());
     }
+  }
+
+  /** Whether a path names something that is there, whatever else it may be read as. */
+  static boolean exists(Path path, Configuration configuration) {
+    try {
+      return fileSystem(path, configuration).exists(path);
+    } catch (IOException e) {
+      throw Refusal.because(e, "Cannot read %s: %s", path, e.getMessage());
+    }
+  }
+
+  /** The glob that matches this path alone. */
+  static String escaped(Path path) {
+    return GLOB.matcher(path.toString()).replaceAll("\\\\$0");
+  }
+
+  /**
+   * Refuses a file that Hadoop cannot write or read, though it can list it: one with a colon in its
+   * own name on a file system that keeps checksums beside its files, such as the local one.
+   */
+  static void checkName(Path file, Configuration configuration) {
+    if (file.getName().contains(":")
+        && fileSystem(file, configuration) instanceof ChecksumFileSystem) {
+      throw Refusal.because(
+          "Cannot use file %s: Hadoop has no local files with a colon in their names; choose another"
+              + " name",
+          file);
+    }
+  }
+
+  /** A file in a folder, by its name: one with a colon is no URI. */
+  static Path child(Path folder, String name) {
+    return new Path(folder, new Path(null, null, name));
   }
 
   /**

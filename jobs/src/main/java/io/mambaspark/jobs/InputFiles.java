@@ -494,6 +494,16 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
       statuses.forEach(status -> seen.add(status.getPath().getName()));
       String[] names = local(folder).list();
       Map<String, String> unread = new TreeMap<>();
+      List<FileStatus> readable = new ArrayList<>();
+      for (FileStatus status : statuses) {
+        if (status.isFile() && status.getPath().getName().contains(":")) {
+          unread.put(
+              status.getPath().toString(),
+              "Hadoop reads no local file with a colon in its name; rename it");
+        } else {
+          readable.add(status);
+        }
+      }
       for (String name : names == null ? new String[0] : names) {
         if (!seen.contains(name) && !isHidden(name)) {
           File entry = new File(local(folder), name);
@@ -508,7 +518,7 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
           }
         }
       }
-      return new Entries(statuses, unread);
+      return new Entries(readable, unread);
     }
 
     private static java.nio.file.Path link(File entry) {

@@ -28,6 +28,9 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SaveMode;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -466,6 +469,25 @@ final class Output {
         .option("parquet.block.size", ROW_GROUP_BYTES)
         .mode(SaveMode.ErrorIfExists)
         .save(folder.toString());
+  }
+
+  /**
+   * Reads what a folder of this output holds, by the schema that its rows were written with.
+   *
+   * <p>The folder's name is a name: Spark takes {@code [ ] { } * ?} in a path for a pattern unless
+   * this option of its own readers says otherwise.
+   */
+  Dataset<Row> read(SparkSession spark, Path folder, StructType schemaOfRows) {
+    StructType nullable = new StructType();
+    for (StructField field : schemaOfRows.fields()) {
+      nullable = nullable.add(field.name(), field.dataType(), true, field.metadata());
+    }
+    return spark
+        .read()
+        .schema(nullable)
+        .format(format)
+        .option("__globPaths__", false)
+        .load(folder.toString());
   }
 
   /** Writes the rows in one go to {@link #scores}, from where the second pass reads them. */

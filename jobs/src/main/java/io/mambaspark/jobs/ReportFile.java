@@ -35,6 +35,7 @@ final class ReportFile {
     }
     String report = options.report();
     Path path = HadoopFiles.qualified(report, configuration);
+    HadoopFiles.checkName(path, configuration);
     FileSystem files = HadoopFiles.fileSystem(path, configuration);
     try {
       if (files.exists(path) && files.getFileStatus(path).isDirectory()) {
@@ -102,7 +103,7 @@ final class ReportFile {
   /** Draws the page and puts it in its place. */
   void write(Summary summary, Timeline timeline, PrintWriter out) {
     String shown = HadoopFiles.redacted(path.toString());
-    Path part = new Path(path.getParent(), "." + path.getName() + ".part");
+    Path part = HadoopFiles.child(path.getParent(), "." + path.getName() + ".part");
     try {
       byte[] page = Report.html(summary.reportData(timeline)).getBytes(StandardCharsets.UTF_8);
       try (OutputStream file = files.create(part, true)) {

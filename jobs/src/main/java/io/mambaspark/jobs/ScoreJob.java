@@ -16,7 +16,6 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
@@ -190,7 +189,7 @@ public final class ScoreJob {
       double seconds = seconds(start);
       if (output.hasSecondPass()) {
         run.end();
-        Dataset<Row> scores = written(output.scores(), columns);
+        Dataset<Row> scores = output.read(spark, output.scores(), columns);
         Map<String, Double> thresholds = thresholds(scores, result.totals());
         return output.write(
             Buckets.add(scores, thresholds),
@@ -217,7 +216,7 @@ public final class ScoreJob {
         Path folder,
         Map<String, Double> thresholds,
         double seconds) {
-      Dataset<Row> written = written(folder, columns);
+      Dataset<Row> written = output.read(spark, folder, columns);
       return new Summary(
           output.run(),
           run.units(),
@@ -251,7 +250,7 @@ public final class ScoreJob {
           output.writeScores(scored);
           timeline = shown.stop();
           double seconds = seconds(start);
-          Dataset<Row> scores = written(output.scores(), scored.schema());
+          Dataset<Row> scores = output.read(spark, output.scores(), scored.schema());
           Map<String, Double> thresholds;
           try {
             thresholds = thresholds(scores, totals(scores));
@@ -266,7 +265,7 @@ public final class ScoreJob {
                   folder ->
                       summary(
                           output.run(),
-                          written(folder, parted.schema()),
+                          output.read(spark, folder, parted.schema()),
                           thresholds,
                           rows,
                           seconds),
@@ -281,7 +280,7 @@ public final class ScoreJob {
                   timeline = shown.stop();
                   return summary(
                       output.run(),
-                      written(folder, scored.schema()),
+                      output.read(spark, folder, scored.schema()),
                       givenThresholds,
                       rows,
                       seconds);
@@ -306,7 +305,7 @@ public final class ScoreJob {
     /** Of the demo its documents, too. */
     private Summary shown(Summary summary, StructType written) {
       if (options.demo()) {
-        Demo.report(written(output.path(), written), options.groupBy().isEmpty(), out);
+        Demo.report(output.read(spark, output.path(), written), options.groupBy().isEmpty(), out);
         out.println();
       }
       return summary;
@@ -329,15 +328,6 @@ public final class ScoreJob {
               : HadoopFiles.redacted(String.join(", ", options.input()));
       return "Scoring %s of %s with %s (%s)"
           .formatted(what, from, source.name(), source.checkpoint().fingerprint().substring(0, 12));
-    }
-
-    /** What lies in a folder, by the schema that it was written with. */
-    private Dataset<Row> written(Path folder, StructType schemaOfRows) {
-      StructType nullable = new StructType();
-      for (StructField field : schemaOfRows.fields()) {
-        nullable = nullable.add(field.name(), field.dataType(), true, field.metadata());
-      }
-      return spark.read().schema(nullable).format(options.outputFormat()).load(folder.toString());
     }
 
     private Totals totals(Dataset<Row> scored) {

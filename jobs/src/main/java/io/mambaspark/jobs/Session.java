@@ -25,7 +25,10 @@ final class Session {
     boolean ours = SparkSession.getDefaultSession().isEmpty();
     SparkSession spark = session(command, tables);
     try {
-      return SessionSettings.smallBatches(spark, () -> work.apply(spark));
+      if (tables) {
+        SessionSettings.checkStatic(spark);
+      }
+      return SessionSettings.forCommand(spark, () -> work.apply(spark));
     } finally {
       spark.sparkContext().setJobDescription(null);
       if (ours) {
@@ -72,6 +75,12 @@ final class Session {
       // A piece of 4 MB, Spark's default, and its header take one more region of G1's heap: with
       // regions of 2 MB half as much again as the weights of a broadcast.
       builder.config(BLOCK_SIZE, "4095k");
+    }
+    for (String key : SessionSettings.STATIC) {
+      if (given.getBoolean(key, false)) {
+        LOG.warn("Ignoring {}=true, which leaves out input without an error", key);
+        builder.config(key, "false");
+      }
     }
     String plugins = given.get(PLUGINS, "");
     if (!plugins.contains(ScoringMetrics.class.getName())) {

@@ -47,6 +47,9 @@ final class StreamJob {
   /** By default Spark does not look at files a week older than the latest one: for us a gap. */
   private static final String MAX_FILE_AGE = "36500d";
 
+  /** Where Spark's file sink says which files are those of whole batches. */
+  private static final String SINK_LOG = "_spark_metadata";
+
   private static final String CHECKPOINT = "--checkpoint-location";
   private static final String INPUT_SCHEMA = "the input's columns";
   private static final String PARTITION_SCHEMA = "the columns of partition folders";
@@ -115,6 +118,25 @@ final class StreamJob {
     if (literal != null && literal.isFile()) {
       throw Refusal.because("Input %s is a file; --stream watches a folder, or a glob", named);
     }
+    if (literal != null && !HadoopFiles.escaped(input).equals(input.toString())) {
+      checkEscaped(configuration);
+    }
+  }
+
+  /** What a folder cannot be that Spark takes for a glob, though the glob matches nothing else. */
+  private void checkEscaped(Configuration configuration) {
+    if (input.toUri().getPath().contains(":")) {
+      throw Refusal.because(
+          "Input %s: Hadoop matches no glob against a path with a colon, and Spark's streams take a"
+              + " path with any of { } [ ] * ? \\ for a glob; rename the folder",
+          options.input().get(0));
+    }
+    if (HadoopFiles.exists(new Path(input, SINK_LOG), configuration)) {
+      throw Refusal.because(
+          "Input %s is the output of a stream, of which Spark finds the whole files only under a"
+              + " path without any of { } [ ] * ? \\; rename the folder",
+          options.input().get(0));
+    }
   }
 
   /** The run that an earlier start has begun; refuses what belongs to something else. */
@@ -128,7 +150,7 @@ final class StreamJob {
       }
       Optional<Ledger.Run> earlier = ledger.run();
       boolean taken = holdsFiles(new Path(checkpoint, "offsets"), configuration);
-      boolean written = holdsFiles(new Path(output, "_spark_metadata"), configuration);
+      boolean written = holdsFiles(new Path(output, SINK_LOG), configuration);
       if (!taken && !written && (!files.exists(output) || Output.isEmpty(output, files))) {
         // An earlier start, if there was one, has not come to its first batch.
         return Optional.empty();
@@ -224,7 +246,10 @@ final class StreamJob {
                     .option("recursiveFileLookup", true)
                     // It would take footers that lie beside the files for files.
                     .option("pathGlobFilter", "{[^_]*,_*=*}")
-                    .load(input.toString()));
+                    .load(
+                        HadoopFiles.exists(input, spark.sparkContext().hadoopConfiguration())
+                            ? HadoopFiles.escaped(input)
+                            : input.toString()));
     Dataset<Row> scored = scorer.score(rows);
     return SessionSettings.during(
         spark,

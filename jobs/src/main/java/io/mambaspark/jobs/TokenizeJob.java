@@ -102,7 +102,7 @@ final class TokenizeJob {
               tokens,
               folder ->
                   summary(
-                      spark, folder.toString(), tokens.schema(), output.run(), tokenizer, input),
+                      output.read(spark, folder, tokens.schema()), output.run(), tokenizer, input),
               Summary::indented);
       for (String name : List.of("documents", "errors", "tokens", "bytes", "words")) {
         out.println(String.format(Locale.ROOT, "  %-26s%,d", name, summary.get(name)));
@@ -158,19 +158,10 @@ final class TokenizeJob {
     return RowFactory.create(Collections.singletonList(null), null, null, error);
   }
 
-  private Map<String, Object> summary(
-      SparkSession spark,
-      String folder,
-      StructType schema,
-      String run,
-      TokenizerFile tokenizer,
-      Input input) {
+  private static Map<String, Object> summary(
+      Dataset<Row> written, String run, TokenizerFile tokenizer, Input input) {
     Row sums =
-        spark
-            .read()
-            .schema(schema)
-            .format(options.outputFormat())
-            .load(folder)
+        written
             .agg(
                 count(lit(1)),
                 count(col("token_error")),

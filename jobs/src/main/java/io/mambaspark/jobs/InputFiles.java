@@ -148,8 +148,7 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
   /**
    * Lists what lies under the paths. Needs no Spark session.
    *
-   * @throws Refusal if a path does not exist, a folder belongs to a table, or the partition folders
-   *     of two files differ
+   * @throws Refusal if a path does not exist, or a folder belongs to a table
    */
   static InputFiles list(List<String> paths, Configuration configuration) {
     Listing listing = new Listing(configuration);
@@ -158,9 +157,7 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
     } finally {
       listing.threads.shutdownNow();
     }
-    InputFiles found = listing.found();
-    checkOneTable(found.files);
-    return found;
+    return listing.found();
   }
 
   /**
@@ -185,7 +182,12 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
         .orElse("");
   }
 
-  private static void checkOneTable(List<InputFile> files) {
+  /**
+   * The same files.
+   *
+   * @throws Refusal if the partition folders of two files differ
+   */
+  InputFiles oneTable() {
     for (InputFile file : files) {
       InputFile first = files.get(0);
       if (!file.partition.keySet().equals(first.partition.keySet())) {
@@ -195,6 +197,7 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
             first.name(), folders(first), file.name(), folders(file));
       }
     }
+    return this;
   }
 
   private static String folders(InputFile file) {

@@ -288,7 +288,7 @@ final class StreamJob {
               + " there; start it when the first has come",
           options.input().get(0));
     }
-    Input found = Input.open(spark, options, listed);
+    Input found = Input.open(spark, options, listed.oneTable());
     if (found.parquet() != null) {
       found.parquet().checkReadAtOnce();
     }

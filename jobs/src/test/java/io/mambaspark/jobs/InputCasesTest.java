@@ -97,7 +97,7 @@ class InputCasesTest {
     assertThat(rows().count()).isEqualTo(rows);
     assertThat(rows().where("nll is null").count()).isZero();
     // The rows of a file are those of another with its ids in another width.
-    assertThat(rows().groupBy("nll").count().where("count % %d != 0".formatted(rows / 6)).count())
+    assertThat(rows().groupBy("nll").count().where("count %% %d != 0".formatted(rows / 6)).count())
         .isZero();
   }
 

@@ -135,7 +135,7 @@ class InputFilesTest {
   void files_that_cannot_be_one_table_are_refused() throws IOException {
     file("in/lang=en/a");
     file("in/b");
-    assertThat(catchThrowable(() -> list("in")))
+    assertThat(catchThrowable(() -> list("in").oneTable()))
         .hasMessage(
             "Input files have different partition folders and cannot be one table:"
                 + " file:%s/in/b has none, file:%s/in/lang=en/a has lang=; score them in"

@@ -4,6 +4,8 @@ import java.util.Locale;
 
 /** Why a row cannot be scored. The message is written to the column {@code error}. */
 enum RowError {
+  MALFORMED_INPUT("Input line is malformed: ", "found %s; expected %s"),
+  NOT_TEXT("Text is not a string: ", "found %s at character %d in column %s"),
   NULL_ELEMENT("Token at position ", "%d is null"),
   NEGATIVE_ID("Token id -", "%s at position %d is negative; expected an id in [0, %d)"),
   ID_OUTSIDE_VOCABULARY("Token id ", "%d at position %d is outside [0, %d)"),
@@ -37,6 +39,16 @@ enum RowError {
       }
     }
     throw new IllegalStateException("Not an error that this version writes: " + message);
+  }
+
+  /** The message for a line of the input that is not a row as planned. */
+  static String malformedInput(String found, String expected) {
+    return MALFORMED_INPUT.message(found, expected);
+  }
+
+  /** The message for another JSON value where the document's text is expected. */
+  static String notText(String found, int character, String column) {
+    return NOT_TEXT.message(found, character, column);
   }
 
   static String nullElement(int position) {

@@ -18,6 +18,10 @@ class RowErrorTest {
         .isEqualTo("Token id 50301 at position 42 is outside [0, 50280)");
     assertThat(RowError.nonFinite("perplexity", Double.POSITIVE_INFINITY))
         .isEqualTo("Score is not finite: perplexity is Infinity");
+    assertThat(RowError.malformedInput("'}' at character 25", "a value"))
+        .isEqualTo("Input line is malformed: found '}' at character 25; expected a value");
+    assertThat(RowError.notText("a list", 9, "text"))
+        .isEqualTo("Text is not a string: found a list at character 9 in column text");
   }
 
   @Test
@@ -26,6 +30,10 @@ class RowErrorTest {
     assertThat(RowError.of(RowError.outside(-1, 3, 9))).isEqualTo(RowError.NEGATIVE_ID);
     assertThat(RowError.of(RowError.outside(9, 3, 9))).isEqualTo(RowError.ID_OUTSIDE_VOCABULARY);
     assertThat(RowError.of(RowError.nonFinite("nll", 0))).isEqualTo(RowError.NON_FINITE_SCORE);
+    assertThat(RowError.of(RowError.malformedInput("100 %s", "%d")).kind())
+        .isEqualTo("malformed_input");
+    assertThat(RowError.of(RowError.notText("a list", 9, "Text is not UTF-8: ")).kind())
+        .isEqualTo("not_text");
     assertThat(RowError.ID_OUTSIDE_VOCABULARY.kind()).isEqualTo("id_outside_vocabulary");
   }
 

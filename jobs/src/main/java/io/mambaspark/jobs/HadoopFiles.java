@@ -3,7 +3,12 @@ package io.mambaspark.jobs;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.util.List;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.ChecksumFileSystem;
@@ -25,6 +30,9 @@ final class HadoopFiles {
   private static final Pattern GLOB = Pattern.compile("[{}\\[\\]*?\\\\]");
 
   private static final Pattern LOGIN = Pattern.compile("(\\w://)[^/@\\s]+:[^/@\\s]*@");
+
+  /** The path of a URI of the local file system. */
+  private static final Pattern LOCAL_URI = Pattern.compile("file:(?://(?:localhost)?(?=/))?(/.*)");
 
   private HadoopFiles() {}
 
@@ -66,6 +74,54 @@ final class HadoopFiles {
     } catch (IOException | IllegalArgumentException e) {
       throw Refusal.because(e, "Cannot use path %s: %s", path, e.getMessage());
     }
+  }
+
+  /**
+   * Where a model or a tokenizer lies. What exists under the name as it is written wins, on the
+   * local disk before Hadoop's default file system; only a {@code file:} URI that names nothing so
+   * is decoded. The path is not to be parsed again.
+   */
+  static Path located(String name, Configuration configuration) {
+    Matcher uri = LOCAL_URI.matcher(name);
+    String literal = uri.matches() ? uri.group(1) : name;
+    if (existsLocally(literal)) {
+      return local(literal);
+    }
+    if (!uri.matches()) {
+      return qualified(name, configuration);
+    }
+    try {
+      String decoded = new URI(name).getPath();
+      return local(existsLocally(decoded) ? decoded : literal);
+    } catch (URISyntaxException e) {
+      return local(literal);
+    }
+  }
+
+  private static boolean existsLocally(String path) {
+    try {
+      return Files.exists(java.nio.file.Path.of(path));
+    } catch (InvalidPathException e) {
+      return false;
+    }
+  }
+
+  private static Path local(String path) {
+    try {
+      return new Path(java.nio.file.Path.of(path).toAbsolutePath().toUri());
+    } catch (InvalidPathException e) {
+      throw Refusal.because(
+          e,
+          "Cannot use path %s: the locale of this process cannot name it (%s); set LC_ALL=C.UTF-8",
+          path,
+          e.getReason());
+    }
+  }
+
+  /** A file of a folder by its name, which may have a colon. */
+  static Path child(Path folder, String name) {
+    URI uri = folder.toUri();
+    return new Path(uri.getScheme(), uri.getAuthority(), uri.getPath() + "/" + name);
   }
 
   static FileSystem fileSystem(Path path, Configuration configuration) {
@@ -140,11 +196,6 @@ final class HadoopFiles {
               + " name",
           file);
     }
-  }
-
-  /** A file in a folder, by its name: one with a colon is no URI. */
-  static Path child(Path folder, String name) {
-    return new Path(folder, new Path(null, null, name));
   }
 
   /**

@@ -51,7 +51,7 @@ final class HeldModel implements AutoCloseable {
     try {
       FileSystem system = target.getFileSystem(configuration);
       for (Map.Entry<String, RandomAccessFile> file : files.entrySet()) {
-        try (OutputStream out = system.create(new Path(target, file.getKey()), false)) {
+        try (OutputStream out = system.create(HadoopFiles.child(target, file.getKey()), false)) {
           file.getValue().seek(0);
           // Not closed: it would take the file with it.
           IOUtils.copyBytes(new FileInputStream(file.getValue().getFD()), out, BUFFER);

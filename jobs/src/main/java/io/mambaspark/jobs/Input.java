@@ -42,9 +42,7 @@ record Input(SparkSession spark, InputFiles files, ParquetInput parquet, Dataset
   /** Lists the files that a job reads. Needs no Spark session. */
   static InputFiles list(JobOptions options, Configuration configuration) {
     return hasFiles(options)
-        ? InputFiles.list(options.input(), configuration)
-            .notEmpty(options.input())
-            .oneTable()
+        ? InputFiles.list(options.input(), configuration).notEmpty(options.input()).oneTable()
         : InputFiles.NONE;
   }
 

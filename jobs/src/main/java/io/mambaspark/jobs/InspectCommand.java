@@ -1,5 +1,6 @@
 package io.mambaspark.jobs;
 
+import io.mambaspark.engine.checkpoint.CheckpointException;
 import io.mambaspark.engine.checkpoint.StoredTensor;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.engine.model.MambaConfig;
@@ -7,6 +8,7 @@ import java.io.PrintWriter;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -56,6 +58,7 @@ final class InspectCommand implements Callable<Integer> {
     line(out, "fingerprint", fingerprint);
     line(out, "parameters", String.format(Locale.ROOT, "%,d", checkpoint.parameterCount()));
     line(out, "packed in memory", DryRun.bytes(checkpoint.packedBytes()));
+    checkpoint.notes().forEach(note -> line(out, "note", note));
     out.println();
     line(out, "dModel", config.dModel());
     line(out, "nLayer", config.nLayer());
@@ -73,17 +76,25 @@ final class InspectCommand implements Callable<Integer> {
     line(out, "eosTokenId", config.eosTokenId());
     out.println();
     int widest =
-        checkpoint.tensors().values().stream().mapToInt(t -> t.name().length()).max().orElse(0);
-    for (StoredTensor tensor : checkpoint.tensors().values()) {
-      out.printf(
-          Locale.ROOT,
-          "  %-" + widest + "s  %-4s  %-16s  %s%n",
-          tensor.name(),
-          tensor.dtype(),
-          Arrays.toString(tensor.shape()),
-          tensor.source());
-    }
+        Stream.of(checkpoint.tensors(), checkpoint.ignoredTensors())
+            .flatMap(tensors -> tensors.values().stream())
+            .mapToInt(tensor -> CheckpointException.shown(tensor.name()).length())
+            .max()
+            .orElse(0);
+    checkpoint.tensors().values().forEach(tensor -> line(out, widest, tensor, ""));
+    checkpoint.ignoredTensors().values().forEach(tensor -> line(out, widest, tensor, " (ignored)"));
     out.flush();
+  }
+
+  private static void line(PrintWriter out, int widest, StoredTensor tensor, String remark) {
+    out.printf(
+        Locale.ROOT,
+        "  %-" + widest + "s  %-4s  %-16s  %s%s%n",
+        CheckpointException.shown(tensor.name()),
+        tensor.dtype(),
+        Arrays.toString(tensor.shape()),
+        tensor.source(),
+        remark);
   }
 
   private static void line(PrintWriter out, String name, Object value) {

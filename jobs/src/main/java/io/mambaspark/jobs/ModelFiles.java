@@ -7,6 +7,7 @@ import io.mambaspark.engine.model.MambaModel;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.net.URI;
 import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,10 +42,13 @@ final class ModelFiles implements ModelDelivery {
   private final String fingerprint;
   private final WeightFormat weights;
 
-  /** Where each file of the checkpoint is, by its name: a path, or a URI that the driver serves. */
+  /**
+   * Where each file of the checkpoint is, by its name: a path on this machine, a URI of Hadoop, or
+   * one that the driver serves.
+   */
   private final Map<String, String> files;
 
-  /** How to read the paths; null for those on this machine and for URIs of the driver. */
+  /** How to read from Hadoop; null for paths on this machine and for URIs of the driver. */
   private final SerializableConfiguration configuration;
 
   private ModelFiles(
@@ -74,7 +78,7 @@ final class ModelFiles implements ModelDelivery {
       return new ModelFiles(
           source,
           weights,
-          file -> new org.apache.hadoop.fs.Path(origin, file).toString(),
+          file -> HadoopFiles.child(origin, file).toUri().toString(),
           new SerializableConfiguration(context.hadoopConfiguration()));
     }
     // Spark's server knows a file by its name alone, and every model has a config.json.
@@ -145,7 +149,7 @@ final class ModelFiles implements ModelDelivery {
     if (configuration == null) {
       return Channels.newInputStream(SparkEnv.get().rpcEnv().openChannel(place));
     }
-    org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(place);
+    org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(URI.create(place));
     return path.getFileSystem(configuration.value()).open(path);
   }
 

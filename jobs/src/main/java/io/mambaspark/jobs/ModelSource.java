@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mambaspark.engine.checkpoint.CheckpointException;
+import io.mambaspark.engine.checkpoint.CheckpointFiles;
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import java.io.FileNotFoundException;
@@ -19,7 +20,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
@@ -36,17 +36,6 @@ import org.slf4j.LoggerFactory;
  * temporary folder, which is deleted on close.
  */
 public final class ModelSource implements AutoCloseable {
-  private static final String CONFIG = "config.json";
-  private static final String INDEX = ".index.json";
-
-  /** In the order in which a {@code Checkpoint} looks for them. */
-  private static final List<String> LAYOUTS =
-      List.of(
-          "model.safetensors",
-          "model.safetensors" + INDEX,
-          "pytorch_model.bin",
-          "pytorch_model.bin" + INDEX);
-
   private static final Logger LOG = LoggerFactory.getLogger(ModelSource.class);
 
   /** Remove the temporary folders of this JVM where {@link #close} is not reached. */
@@ -82,17 +71,18 @@ public final class ModelSource implements AutoCloseable {
       // The user knows nothing of the copy.
       throw copy == null
           ? e
-          : new CheckpointException(e.getMessage().replace(copy.toString(), name), e);
+          : new CheckpointException(e.getMessage().replace(copy.toString(), this.name), e);
     } catch (RuntimeException | Error e) {
       delete(copy);
       throw e;
     }
+    checkpoint.notes().forEach(note -> LOG.warn("Model {}: {}", this.name, note));
   }
 
   /**
    * Opens a folder on the local disk, a folder at any Hadoop URI, or {@code demo}, the model inside
    * the jar. A path without a scheme is looked up on the local disk first, then on Hadoop's default
-   * file system.
+   * file system. Logs what a user should know of how the checkpoint is read.
    *
    * @throws Refusal if there is no such folder
    * @throws io.mambaspark.engine.checkpoint.CheckpointException if it holds no model that we run
@@ -103,31 +93,17 @@ public final class ModelSource implements AutoCloseable {
       copying(copy, () -> Demo.unpackModel(copy));
       return new ModelSource(model, null, configuration, copy, copy);
     }
-    org.apache.hadoop.fs.Path path = located(model, configuration);
+    org.apache.hadoop.fs.Path path = HadoopFiles.located(model, configuration);
     if (path.toUri().getScheme().equals("file")) {
       Path folder = Path.of(path.toUri().getPath());
       if (!Files.exists(folder)) {
         throw Refusal.because("Cannot open model %s: no such folder", model);
-      }
-      if (!Files.isDirectory(folder)) {
-        throw Refusal.because(
-            "Cannot open model %s: expected the folder of a checkpoint, found a file", model);
       }
       return new ModelSource(model, null, configuration, folder, null);
     }
     Path copy = newFolder();
     copying(copy, () -> download(model, path, copy, configuration));
     return new ModelSource(model, path, configuration, copy, copy);
-  }
-
-  /** Where a model lies: without a scheme on the local disk if it is there. */
-  private static org.apache.hadoop.fs.Path located(String model, Configuration configuration) {
-    boolean local =
-        new org.apache.hadoop.fs.Path(model).toUri().getScheme() == null
-            && Files.exists(Path.of(model));
-    return local
-        ? new org.apache.hadoop.fs.Path(Path.of(model).toAbsolutePath().toUri())
-        : HadoopFiles.qualified(model, configuration);
   }
 
   /**
@@ -140,7 +116,7 @@ public final class ModelSource implements AutoCloseable {
     }
     Configuration configuration = HadoopFiles.configuration();
     try {
-      org.apache.hadoop.fs.Path folder = located(model, configuration);
+      org.apache.hadoop.fs.Path folder = HadoopFiles.located(model, configuration);
       return Stream.of(folder.getFileSystem(configuration).listStatus(folder))
           .map(f -> f.getPath().getName() + " " + f.getLen() + " " + f.getModificationTime())
           .sorted()
@@ -156,7 +132,7 @@ public final class ModelSource implements AutoCloseable {
     Configuration configuration = HadoopFiles.configuration();
     return !model.equals(Demo.NAME)
         && HadoopFiles.within(
-            HadoopFiles.canonical(located(model, configuration), configuration),
+            HadoopFiles.canonical(HadoopFiles.located(model, configuration), configuration),
             HadoopFiles.canonical(HadoopFiles.qualified(folder, configuration), configuration));
   }
 
@@ -180,7 +156,7 @@ public final class ModelSource implements AutoCloseable {
     try (Stream<Path> found = Files.list(folder)) {
       Set<String> present = new HashSet<>();
       found.forEach(file -> present.add(file.getFileName().toString()));
-      return wanted(present, name -> Files.newInputStream(folder.resolve(name)));
+      return wanted(name, present, file -> Files.newInputStream(folder.resolve(file)));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -205,7 +181,7 @@ public final class ModelSource implements AutoCloseable {
     try {
       return origin == null
           ? Files.exists(folder.resolve(file))
-          : origin.getFileSystem(configuration).exists(new org.apache.hadoop.fs.Path(origin, file));
+          : origin.getFileSystem(configuration).exists(HadoopFiles.child(origin, file));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -275,7 +251,7 @@ public final class ModelSource implements AutoCloseable {
 
   /**
    * Copies the files that a {@code Checkpoint} of that folder would open and no others. What is
-   * missing or wrong is left for it to say.
+   * wrong with them is left for it to say.
    */
   private static void download(
       String model, org.apache.hadoop.fs.Path folder, Path copy, Configuration configuration)
@@ -283,13 +259,20 @@ public final class ModelSource implements AutoCloseable {
     FileSystem files = folder.getFileSystem(configuration);
     Set<String> present = new HashSet<>();
     try {
+      if (!files.getFileStatus(folder).isDirectory()) {
+        try (InputStream in = files.open(folder)) {
+          throw CheckpointFiles.notAFolder(
+              HadoopFiles.redacted(model), in.readNBytes(CheckpointFiles.FIRST_BYTES));
+        }
+      }
       for (FileStatus file : files.listStatus(folder)) {
         present.add(file.getPath().getName());
       }
     } catch (FileNotFoundException e) {
       throw Refusal.because(e, "Cannot open model %s: no such folder", model);
     }
-    for (String name : wanted(present, file -> open(files, folder, file))) {
+    for (String name :
+        wanted(HadoopFiles.redacted(model), present, file -> open(files, folder, file))) {
       try (InputStream in = open(files, folder, name)) {
         Files.copy(in, copy.resolve(name));
       }
@@ -298,7 +281,7 @@ public final class ModelSource implements AutoCloseable {
 
   private static InputStream open(FileSystem files, org.apache.hadoop.fs.Path folder, String name)
       throws IOException {
-    return files.open(new org.apache.hadoop.fs.Path(folder, name));
+    return files.open(HadoopFiles.child(folder, name));
   }
 
   private interface Opening {
@@ -306,15 +289,12 @@ public final class ModelSource implements AutoCloseable {
   }
 
   /** The files that a {@code Checkpoint} would open in a folder that has these. */
-  private static List<String> wanted(Set<String> present, Opening files) throws IOException {
-    List<String> wanted = new ArrayList<>();
-    if (present.contains(CONFIG)) {
-      wanted.add(CONFIG);
-    }
-    Optional<String> weights = LAYOUTS.stream().filter(present::contains).findFirst();
-    weights.ifPresent(wanted::add);
-    if (weights.isPresent() && weights.get().endsWith(INDEX)) {
-      try (InputStream index = files.open(weights.get())) {
+  private static List<String> wanted(String folder, Set<String> present, Opening files)
+      throws IOException {
+    String weights = CheckpointFiles.weights(folder, present);
+    List<String> wanted = new ArrayList<>(List.of(CheckpointFiles.CONFIG, weights));
+    if (weights.endsWith(CheckpointFiles.INDEX)) {
+      try (InputStream index = files.open(weights)) {
         Set<String> shards = shards(index);
         // No name with a slash is in a listing. The two files are listed already.
         shards.retainAll(present);

@@ -29,12 +29,15 @@ final class TokenizerSource {
     return tokenizer;
   }
 
-  /** The tokenizer at a path, or {@code demo}; a folder stands for the file in it. */
+  /**
+   * The tokenizer at a path, which is found as that of a model is, or {@code demo}; a folder stands
+   * for the file in it.
+   */
   static TokenizerFile at(String option, Configuration configuration) {
     if (option.equals(Demo.NAME)) {
       return TokenizerFile.parse(Demo.NAME, Demo.tokenizer());
     }
-    Path path = HadoopFiles.qualified(option, configuration);
+    Path path = HadoopFiles.located(option, configuration);
     FileSystem files = HadoopFiles.fileSystem(path, configuration);
     try {
       Path file = files.getFileStatus(path).isDirectory() ? new Path(path, FILE) : path;

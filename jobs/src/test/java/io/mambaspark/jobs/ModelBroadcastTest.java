@@ -3,6 +3,8 @@ package io.mambaspark.jobs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.engine.model.MambaModel;
@@ -13,6 +15,8 @@ import io.mambaspark.engine.score.Wanted;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.lang.ref.WeakReference;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -87,6 +91,37 @@ class ModelBroadcastTest {
         assertThat(scores.lastLogits()).containsExactly(expected.lastLogits());
         assertThat(arrived.estimatedSize()).isEqualTo(arrived.model().packedBytes());
       }
+    }
+  }
+
+  @Test
+  void f64_arrives_as_the_driver_narrows_it() throws Exception {
+    TestModels.write(folder);
+    Path weights = folder.resolve("model.safetensors");
+    ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(weights)).order(ByteOrder.LITTLE_ENDIAN);
+    byte[] header = new byte[(int) file.getLong()];
+    file.get(header);
+    // The last tensor, of eight floats, in twice the bytes.
+    ObjectMapper mapper = new ObjectMapper();
+    ObjectNode tensors = (ObjectNode) mapper.readTree(header);
+    ObjectNode last = (ObjectNode) tensors.get("backbone.norm_f.weight");
+    int begin = last.at("/data_offsets/0").intValue();
+    last.put("dtype", "F64").putArray("data_offsets").add(begin).add(begin + 64);
+    byte[] changed = mapper.writeValueAsBytes(tensors);
+    ByteBuffer written =
+        ByteBuffer.allocate(8 + changed.length + begin + 64).order(ByteOrder.LITTLE_ENDIAN);
+    written.putLong(changed.length).put(changed).put(file.slice().limit(begin));
+    for (int i = 0; i < 8; i++) {
+      written.putDouble(1 / (i + 3.0));
+    }
+    Files.write(weights, written.array());
+
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(folder)) {
+      Scores<String> expected = score(checkpoint.load());
+      JavaSerializer serializer = new JavaSerializer(new SparkConf());
+      byte[] bytes = write(serializer, new ModelBroadcast(checkpoint, WeightFormat.F32));
+      assertThat(score(read(serializer, bytes).model()).lastLogits())
+          .containsExactly(expected.lastLogits());
     }
   }
 

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mambaspark.engine.checkpoint.CheckpointException;
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaModel;
@@ -11,11 +13,14 @@ import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Sequence;
 import io.mambaspark.engine.score.Wanted;
 import io.mambaspark.jobs.ModelDelivery.Mode;
+import io.mambaspark.jobs.text.TokenizerFile;
 import java.io.File;
 import java.io.IOException;
 import java.io.ObjectOutputStream;
 import java.io.OutputStream;
 import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -26,6 +31,8 @@ import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ModelDeliveryTest {
   private static final long MB = 1 << 20;
@@ -90,6 +97,81 @@ class ModelDeliveryTest {
     }
     assertThat(sums).hasSize(6).containsOnly(sums.get(0));
     assertThat(copies()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"model [v1]", "m{a}", "a*b", "m?", "m%20x", "m#1", "ä", "m?,+:\\x"})
+  void a_model_is_found_by_the_name_of_its_folder_whatever_the_name(String name)
+      throws IOException {
+    hadoop().set("fs.hdfslike.impl", Elsewhere.class.getName());
+    // What a glob, a decoder or a parser of URIs would take it for.
+    for (String other : List.of("model v", "ma", "aXb", "mX", "m x", "m")) {
+      TestModels.write(folder.resolve(other), 2);
+    }
+    Path model = TestModels.write(folder.resolve(name));
+    Path shard = model.resolve(name.replace("\\", "") + ".safetensors");
+    Files.move(model.resolve("model.safetensors"), shard);
+    Files.writeString(model.resolve("model.safetensors.index.json"), index(shard));
+    Files.writeString(model.resolve("tokenizer.json"), "{\"model\": {\"vocab\": {\"a\": 0}}}");
+
+    List<Double> sums = new ArrayList<>();
+    for (String named :
+        List.of(
+            model.toString(),
+            "file:" + model,
+            "file://" + model,
+            model.toUri().toString(),
+            "hdfslike://" + model)) {
+      try (ModelSource source = ModelSource.open(named, hadoop());
+          ModelDelivery files = ModelFiles.sent(source, WeightFormat.F32, context());
+          ModelDelivery here = ModelFiles.here(source, WeightFormat.F32);
+          ModelDelivery broadcast =
+              ModelDelivery.send(Mode.BROADCAST, source, WeightFormat.F32, context())) {
+        for (ModelDelivery delivery : List.of(files, here, broadcast)) {
+          forget(source);
+          sums.add(nll(delivery.model()));
+        }
+        forget(source);
+        TokenizerFile tokenizer = TokenizerSource.open(null, source, hadoop());
+        assertThat(TokenizerSource.open(named, source, hadoop()).fingerprint())
+            .isEqualTo(tokenizer.fingerprint());
+        String parent = named.startsWith("hdfslike:") ? "hdfslike://" + folder : folder.toString();
+        assertThat(ModelSource.liesIn(named, parent)).isTrue();
+        assertThat(ModelSource.stamp(named)).contains(shard.getFileName().toString());
+      }
+    }
+    assertThat(sums).hasSize(15).containsOnly(sums.get(0));
+    Path single = TestModels.write(folder.resolve("single"));
+    try (ModelSource source = ModelSource.open(single.toString(), hadoop());
+        ModelDelivery here = ModelFiles.here(source, WeightFormat.F32)) {
+      assertThat(nll(here.model())).isEqualTo(sums.get(0));
+    }
+  }
+
+  private static String index(Path shard) throws IOException {
+    ObjectNode index = new ObjectMapper().createObjectNode();
+    ObjectNode places = index.putObject("weight_map");
+    byte[] bytes = Files.readAllBytes(shard);
+    int length = (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong();
+    new ObjectMapper()
+        .readTree(bytes, 8, length)
+        .fieldNames()
+        .forEachRemaining(tensor -> places.put(tensor, shard.getFileName().toString()));
+    return index.toString();
+  }
+
+  @Test
+  void a_path_as_it_is_written_wins_over_its_decoding() throws IOException {
+    Path decoded = TestModels.write(folder.resolve("m x"));
+    Path literal = folder.resolve("m%20x");
+    String uri = "file://" + folder + "/m%20x";
+    try (ModelSource source = ModelSource.open(uri, hadoop())) {
+      assertThat(source.folder()).isEqualTo(decoded);
+    }
+    TestModels.write(literal);
+    try (ModelSource source = ModelSource.open(uri, hadoop())) {
+      assertThat(source.folder()).isEqualTo(literal);
+    }
   }
 
   /** A file system that is not the local one. */

@@ -471,7 +471,9 @@ class ScoreCommandTest {
     Path file = model.resolve("config.json");
     assertRefused(
         withModel(file),
-        "error: Cannot open model " + file + ": expected the folder of a checkpoint, found a file");
+        "error: Cannot open model folder "
+            + file
+            + ": it is a file, expected the folder that holds config.json and the weights");
     Path empty = Files.createDirectory(own.resolve("empty"));
     assertOneLine(withModel(empty));
     Path cut = TestModels.write(own.resolve("cut"));
@@ -517,6 +519,25 @@ class ScoreCommandTest {
       assertRefused(
           Cli.run("inspect", "--model", "far:///no/where"),
           "error: Cannot open model far:///no/where: no such folder");
+      // What is there instead is said as of a folder on this machine.
+      Path file = Files.writeString(own.resolve("m.bin"), "GGUF");
+      assertRefused(
+          Cli.run("inspect", "--model", "far://" + file),
+          "error: Cannot open model folder far://"
+              + file
+              + ": it is a GGUF file, which is not read: give the folder of the Hugging Face or"
+              + " state-spaces checkpoint that it was converted from");
+      Path trainer = Files.createDirectories(own.resolve("trainer/checkpoint-20")).getParent();
+      Files.createDirectory(trainer.resolve("checkpoint-3"));
+      assertRefused(
+          Cli.run("inspect", "--model", "far://" + trainer),
+          "error: Cannot open model folder far://"
+              + trainer
+              + ": it holds no config.json; it is the output folder of a Trainer: give its newest"
+              + " checkpoint, far://"
+              + trainer
+              + "/checkpoint-20");
+      assertThat(temporaryModels()).isEqualTo(before);
     } finally {
       System.clearProperty("spark.hadoop.fs.far.impl");
     }

@@ -1,6 +1,9 @@
 package io.mambaspark.engine.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.LinkOption;
@@ -10,9 +13,11 @@ import java.util.Collections;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -35,14 +40,10 @@ import org.slf4j.LoggerFactory;
 public final class Checkpoint implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Checkpoint.class);
 
-  private static final String CONFIG = "config.json";
-  private static final String SAFETENSORS = "model.safetensors";
-  private static final String PYTORCH = "pytorch_model.bin";
-  private static final String INDEX = ".index.json";
-  private static final List<String> LAYOUTS =
-      List.of(SAFETENSORS, SAFETENSORS + INDEX, PYTORCH, PYTORCH + INDEX);
-
   private static final int MAX_FILE_NAME = 255;
+
+  /** Names that a message lists. */
+  private static final int MOST_NAMED = 5;
 
   private final Path folder;
   private final JsonNode config;
@@ -64,27 +65,21 @@ public final class Checkpoint implements AutoCloseable {
       throw new CheckpointException("Cannot open model folder " + folder + ": it does not exist");
     }
     if (!Files.isDirectory(folder)) {
-      throw new CheckpointException(
-          "Cannot open model folder "
-              + folder
-              + ": it is a file, expected the folder that holds config.json and the weights");
+      throw CheckpointFiles.notAFolder(folder.toString(), firstBytes(folder));
     }
-    if (!present(folder, CONFIG)) {
-      throw new CheckpointException(
-          "Cannot open model folder " + folder + ": it holds no config.json");
-    }
-    List<String> found = LAYOUTS.stream().filter(file -> present(folder, file)).toList();
-    if (found.isEmpty()) {
-      throw new CheckpointException(
-          "Cannot open model folder %s: it holds no weights; looked for %s"
-              .formatted(folder, String.join(", ", LAYOUTS)));
-    }
+    List<String> found =
+        CheckpointFiles.LAYOUTS.stream().filter(file -> present(folder, file)).toList();
+    String weights =
+        present(folder, CheckpointFiles.CONFIG) && !found.isEmpty()
+            ? found.get(0)
+            : CheckpointFiles.weights(folder.toString(), names(folder));
     if (found.size() > 1) {
-      LOG.info("{} holds {}; reading {}", folder, String.join(", ", found), found.get(0));
+      LOG.info("{} holds {}; reading {}", folder, String.join(", ", found), weights);
     }
     Checkpoint checkpoint =
-        new Checkpoint(folder, Json.config(MappedFile.open(folder.resolve(CONFIG))));
-    checkpoint.readWeights(found.get(0));
+        new Checkpoint(
+            folder, Json.config(MappedFile.open(folder.resolve(CheckpointFiles.CONFIG))));
+    checkpoint.readWeights(weights);
     return checkpoint;
   }
 
@@ -114,10 +109,33 @@ public final class Checkpoint implements AutoCloseable {
     return Files.exists(folder.resolve(file), LinkOption.NOFOLLOW_LINKS);
   }
 
+  /** The names in a folder; none where it cannot be listed. */
+  private static List<String> names(Path folder) {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.map(file -> file.getFileName().toString()).toList();
+    } catch (IOException | UncheckedIOException e) {
+      LOG.debug("Cannot list {}", folder, e);
+      return List.of();
+    }
+  }
+
+  /** The first bytes of a file; none where it cannot be read, or is a pipe or a device. */
+  private static byte[] firstBytes(Path path) {
+    if (!Files.isRegularFile(path)) {
+      return new byte[0];
+    }
+    try (InputStream in = Files.newInputStream(path)) {
+      return in.readNBytes(CheckpointFiles.FIRST_BYTES);
+    } catch (IOException e) {
+      LOG.debug("Cannot read {}", path, e);
+      return new byte[0];
+    }
+  }
+
   private void readWeights(String file) {
     Function<MappedFile, List<StoredTensor>> format =
-        file.startsWith(SAFETENSORS) ? Safetensors::read : PyTorchFile::read;
-    if (file.endsWith(INDEX)) {
+        file.startsWith(CheckpointFiles.SAFETENSORS) ? Safetensors::read : PyTorchFile::read;
+    if (file.endsWith(CheckpointFiles.INDEX)) {
       readShards(file, format);
     } else {
       read(folder.resolve(file), format).forEach(tensor -> tensors.put(tensor.name(), tensor));
@@ -139,6 +157,7 @@ public final class Checkpoint implements AutoCloseable {
     for (String shard : new LinkedHashSet<>(shardOf.values())) {
       shards.put(shard, shard(shard, index));
     }
+    checkPresent(shards.keySet(), index);
     shards.forEach(
         (shard, path) -> {
           for (StoredTensor tensor : read(path, format)) {
@@ -185,11 +204,20 @@ public final class Checkpoint implements AutoCloseable {
               .formatted(
                   index, name.isEmpty() ? "an empty name" : CheckpointException.shown(name)));
     }
-    if (!present(folder, name)) {
-      throw new CheckpointException(
-          "Cannot read %s: its shard %s is not in %s"
-              .formatted(index, CheckpointException.shown(name), folder));
-    }
     return path;
+  }
+
+  private void checkPresent(Set<String> shards, String index) {
+    List<String> missing = shards.stream().filter(shard -> !present(folder, shard)).toList();
+    if (!missing.isEmpty()) {
+      throw new CheckpointException(
+          "Cannot read %s: %d of its %d shards are not in %s: %s; copy or download them to it"
+              .formatted(
+                  index,
+                  missing.size(),
+                  shards.size(),
+                  folder,
+                  CheckpointException.shown(missing, MOST_NAMED)));
+    }
   }
 }

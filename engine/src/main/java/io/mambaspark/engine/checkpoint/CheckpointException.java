@@ -1,5 +1,8 @@
 package io.mambaspark.engine.checkpoint;
 
+import java.util.Collection;
+import java.util.stream.Collectors;
+
 /**
  * A file of a checkpoint is missing, malformed, hostile or not what the config says.
  *
@@ -30,6 +33,18 @@ public final class CheckpointException extends RuntimeException {
       shown.append("… (").append(name.length()).append(" characters)");
     }
     return shown.toString();
+  }
+
+  /**
+   * The first {@code most} of some names from a file as a message shows them, and how many more.
+   */
+  public static String shown(Collection<String> names, int most) {
+    String first =
+        names.stream()
+            .limit(most)
+            .map(CheckpointException::shown)
+            .collect(Collectors.joining(", "));
+    return names.size() > most ? first + " and %d more".formatted(names.size() - most) : first;
   }
 
   private static String line(String message) {

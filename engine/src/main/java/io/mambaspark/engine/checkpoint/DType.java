@@ -2,17 +2,36 @@ package io.mambaspark.engine.checkpoint;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.DoubleBuffer;
 import java.nio.ShortBuffer;
 import java.util.Objects;
 
-/** How the elements of a tensor are stored. Every value of each is exact in F32. */
+/**
+ * How the elements of a tensor are stored. Every value of the shorter floats is exact in F32; F64
+ * is narrowed to F32. No weight is an integer: integers are known for the tensors of a file that
+ * are no part of a model.
+ */
 public enum DType {
+  /** IEEE 754 binary64. */
+  F64(8),
   /** IEEE 754 binary32. */
   F32(4),
   /** IEEE 754 binary16. */
   F16(2),
   /** The upper half of a binary32. */
-  BF16(2);
+  BF16(2),
+  /** A signed integer of 64 bits. */
+  I64(8),
+  /** A signed integer of 32 bits. */
+  I32(4),
+  /** A signed integer of 16 bits. */
+  I16(2),
+  /** A signed integer of 8 bits. */
+  I8(1),
+  /** An unsigned integer of 8 bits. */
+  U8(1),
+  /** A truth value in a byte. */
+  BOOL(1);
 
   private final int bytes;
 
@@ -25,12 +44,19 @@ public enum DType {
     return bytes;
   }
 
+  /** Whether the elements are floating-point numbers, which {@link #decode} reads. */
+  public boolean isFloat() {
+    return this == F64 || this == F32 || this == F16 || this == BF16;
+  }
+
   /**
    * Decodes {@code count} little-endian elements from {@code from}, whatever its byte order is set
-   * to, into {@code into[offset..offset+count)}, and advances its position past them. Exact; NaN
-   * and infinities stay what they are.
+   * to, into {@code into[offset..offset+count)}, and advances its position past them. NaN and
+   * infinities stay what they are. Exact but for F64, which is rounded to the nearest float: a
+   * value outside of their range becomes an infinity.
    *
    * @throws IndexOutOfBoundsException if the array or the buffer holds less; nothing is read then
+   * @throws IllegalStateException if this is no float
    */
   public void decode(ByteBuffer from, float[] into, int offset, int count) {
     Objects.checkFromIndexSize(offset, count, into.length);
@@ -38,6 +64,12 @@ public enum DType {
     Objects.checkFromIndexSize(start, (long) count * bytes, from.limit());
     ByteBuffer source = from.slice(start, count * bytes).order(ByteOrder.LITTLE_ENDIAN);
     switch (this) {
+      case F64 -> {
+        DoubleBuffer doubles = source.asDoubleBuffer();
+        for (int i = 0; i < count; i++) {
+          into[offset + i] = (float) doubles.get(i);
+        }
+      }
       case F32 -> source.asFloatBuffer().get(into, offset, count);
       case F16 -> {
         ShortBuffer halves = source.asShortBuffer();
@@ -51,6 +83,7 @@ public enum DType {
           into[offset + i] = Float.intBitsToFloat(upper.get(i) << 16);
         }
       }
+      default -> throw new IllegalStateException(this + " elements are not read as floats");
     }
     from.position(start + count * bytes);
   }

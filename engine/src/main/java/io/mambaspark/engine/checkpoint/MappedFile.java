@@ -58,7 +58,9 @@ final class MappedFile {
         long length = Math.min(size - start, Integer.MAX_VALUE);
         windows[i] = channel.map(FileChannel.MapMode.READ_ONLY, start, length);
       }
-      return new MappedFile(path.getFileName().toString(), size, windows);
+      MappedFile file = new MappedFile(path.getFileName().toString(), size, windows);
+      file.refuseLfsPointer();
+      return file;
     } catch (AccessDeniedException e) {
       throw new CheckpointException("Cannot open " + path + ": permission denied", e);
     } catch (IOException e) {
@@ -82,7 +84,7 @@ final class MappedFile {
   ByteBuffer slice(long offset, int length) {
     ByteBuffer[] mapped = windows;
     if (mapped == null) {
-      throw new IllegalStateException("The checkpoint of " + name + " is closed");
+      throw closed();
     }
     if (offset < 0 || length < 0 || length > MAX_SLICE || offset > size - length) {
       throw new IllegalStateException(
@@ -95,6 +97,20 @@ final class MappedFile {
     return window.slice((int) (offset & (MAX_SLICE - 1)), length).order(ByteOrder.LITTLE_ENDIAN);
   }
 
+  /** Copies the bytes [offset, offset + length), which the caller has checked as for a slice. */
+  void copy(long offset, int length, byte[] into, int at) {
+    // One element at a time may be copied: nothing is allocated.
+    ByteBuffer[] mapped = windows;
+    if (mapped == null) {
+      throw closed();
+    }
+    mapped[(int) (offset >>> WINDOW_BITS)].get((int) (offset & (MAX_SLICE - 1)), into, at, length);
+  }
+
+  private IllegalStateException closed() {
+    return new IllegalStateException("The checkpoint of " + name + " is closed");
+  }
+
   /** Whether the file begins with these characters. */
   boolean startsWith(String ascii) {
     if (size < ascii.length()) {
@@ -105,7 +121,7 @@ final class MappedFile {
   }
 
   /** Refuses the text file that stands in the place of a large one where Git LFS has not run. */
-  void refuseLfsPointer() {
+  private void refuseLfsPointer() {
     if (startsWith("version https://git-lfs")) {
       throw new CheckpointException(
           "Cannot read "

@@ -13,10 +13,11 @@ import java.util.Map;
  * Reads a torch state dict out of a pickle, and nothing else.
  *
  * <p>A pickle is a program for a stack machine that may call any Python function. This machine
- * knows only the opcodes that build plain containers, and three functions of which it knows what
- * they would do: {@code torch._utils._rebuild_tensor_v2}, {@code torch._utils._rebuild_parameter}
- * and {@code collections.OrderedDict}. Everything else is refused by name. Opcodes: Python's
- * Lib/pickletools.py; torch writes protocol 2, later ones are read as far as they hold the same.
+ * knows only the opcodes that build plain containers, and four functions of which it knows what
+ * they would do: {@code torch._utils._rebuild_tensor_v2}, {@code torch._utils._rebuild_parameter},
+ * {@code torch._utils._rebuild_parameter_with_state} and {@code collections.OrderedDict}.
+ * Everything else is refused by name. Opcodes: Python's Lib/pickletools.py; torch writes protocol
+ * 2, later ones are read as far as they hold the same.
  */
 final class Pickle {
   /** Bytes of the longest pickle: about 200 a tensor in a real one. */
@@ -37,12 +38,13 @@ final class Pickle {
   /** A view of a storage, in elements. Nothing of it is checked yet against the archive. */
   record Tensor(Storage storage, long offset, List<Long> shape, List<Long> strides) {}
 
-  /** The type of a storage's elements; {@code dtype} is null where it is not a float we read. */
+  /** The type of a storage's elements; {@code dtype} is null where we do not know it. */
   record ElementType(String name, DType dtype) {}
 
   private enum Function {
     REBUILD_TENSOR,
     REBUILD_PARAMETER,
+    REBUILD_PARAMETER_WITH_STATE,
     ORDERED_DICT
   }
 
@@ -50,17 +52,19 @@ final class Pickle {
       Map.ofEntries(
           Map.entry("torch._utils._rebuild_tensor_v2", Function.REBUILD_TENSOR),
           Map.entry("torch._utils._rebuild_parameter", Function.REBUILD_PARAMETER),
+          Map.entry(
+              "torch._utils._rebuild_parameter_with_state", Function.REBUILD_PARAMETER_WITH_STATE),
           Map.entry("collections.OrderedDict", Function.ORDERED_DICT),
           Map.entry("torch.FloatStorage", new ElementType("float32", DType.F32)),
           Map.entry("torch.HalfStorage", new ElementType("float16", DType.F16)),
           Map.entry("torch.BFloat16Storage", new ElementType("bfloat16", DType.BF16)),
-          Map.entry("torch.DoubleStorage", new ElementType("float64", null)),
-          Map.entry("torch.LongStorage", new ElementType("int64", null)),
-          Map.entry("torch.IntStorage", new ElementType("int32", null)),
-          Map.entry("torch.ShortStorage", new ElementType("int16", null)),
-          Map.entry("torch.CharStorage", new ElementType("int8", null)),
-          Map.entry("torch.ByteStorage", new ElementType("uint8", null)),
-          Map.entry("torch.BoolStorage", new ElementType("bool", null)),
+          Map.entry("torch.DoubleStorage", new ElementType("float64", DType.F64)),
+          Map.entry("torch.LongStorage", new ElementType("int64", DType.I64)),
+          Map.entry("torch.IntStorage", new ElementType("int32", DType.I32)),
+          Map.entry("torch.ShortStorage", new ElementType("int16", DType.I16)),
+          Map.entry("torch.CharStorage", new ElementType("int8", DType.I8)),
+          Map.entry("torch.ByteStorage", new ElementType("uint8", DType.U8)),
+          Map.entry("torch.BoolStorage", new ElementType("bool", DType.BOOL)),
           Map.entry("torch.ComplexFloatStorage", new ElementType("complex64", null)),
           Map.entry("torch.ComplexDoubleStorage", new ElementType("complex128", null)));
 
@@ -222,6 +226,17 @@ final class Pickle {
         case REBUILD_PARAMETER -> {
           // (data, requires_grad, backward_hooks)
           if (items.size() == 3 && items.get(0) instanceof Tensor) {
+            return items.get(0);
+          }
+        }
+        case REBUILD_PARAMETER_WITH_STATE -> {
+          // (data, requires_grad, backward_hooks, state); the state is Python attributes, such as
+          // _no_weight_decay, which an optimizer reads: a dict, None, or a pair of such.
+          if (items.size() == 4
+              && items.get(0) instanceof Tensor
+              && (items.get(3) == NONE
+                  || items.get(3) instanceof Dict
+                  || items.get(3) instanceof Tuple)) {
             return items.get(0);
           }
         }

@@ -3,6 +3,7 @@ package io.mambaspark.engine.checkpoint;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,7 +21,6 @@ final class PyTorchFile {
   private PyTorchFile() {}
 
   static List<StoredTensor> read(MappedFile file) {
-    file.refuseLfsPointer();
     String source = file.name();
     if (!file.startsWith("PK\u0003\u0004")) {
       throw refused(
@@ -92,7 +92,7 @@ final class PyTorchFile {
     }
   }
 
-  /** Where in the file a tensor lies: it must fill consecutive elements of a whole storage. */
+  /** Where in the file a tensor lies: each of its elements must lie in its storage. */
   private static StoredTensor place(
       String name,
       Pickle.Tensor tensor,
@@ -106,10 +106,18 @@ final class PyTorchFile {
       throw StoredTensor.refused(
           name,
           source,
-          "found dtype " + storage.type().name() + ", expected float32, float16 or bfloat16");
+          "found dtype "
+              + storage.type().name()
+              + ", expected float32, float16, bfloat16 or float64");
     }
     int[] shape = StoredTensor.checkedShape(name, tensor.shape(), source);
-    checkContiguous(name, shape, tensor.strides(), source);
+    if (tensor.strides().size() != shape.length) {
+      throw StoredTensor.refused(
+          name,
+          source,
+          "found shape %s with strides %s, expected as many of both"
+              .formatted(tensor.shape(), tensor.strides()));
+    }
 
     ZipDirectory.Entry entry = storages.apply(storage.key());
     if (entry == null) {
@@ -128,39 +136,57 @@ final class PyTorchFile {
           "expected %d %s elements in its storage, found %d bytes"
               .formatted(storage.elements(), storage.type().name(), entry.size()));
     }
-    long count = 1;
-    for (int dimension : shape) {
-      count *= dimension;
-    }
-    if (tensor.offset() < 0
-        || tensor.offset() > storage.elements()
-        || count > storage.elements() - tensor.offset()) {
+    if (!fits(shape, tensor, storage.elements())) {
       throw StoredTensor.refused(
           name,
           source,
-          "shape %s from element %d on is outside of its storage of %d elements"
-              .formatted(tensor.shape(), tensor.offset(), storage.elements()));
+          "shape %s with strides %s from element %d on is outside of its storage of %d elements"
+              .formatted(tensor.shape(), tensor.strides(), tensor.offset(), storage.elements()));
     }
     return new StoredTensor(
-        name, dtype, shape, file, entry.begin() + tensor.offset() * dtype.bytes());
+        name,
+        dtype,
+        shape,
+        file,
+        entry.begin() + tensor.offset() * dtype.bytes(),
+        strides(shape, tensor.strides()));
   }
 
-  private static void checkContiguous(String name, int[] shape, List<Long> strides, String source) {
-    boolean contiguous = strides.size() == shape.length;
-    long expected = 1;
-    for (int i = shape.length - 1; i >= 0 && contiguous; i--) {
+  /** Whether a storage of that many elements holds all of a tensor's. */
+  private static boolean fits(int[] shape, Pickle.Tensor tensor, long elements) {
+    if (tensor.offset() < 0 || tensor.offset() > elements) {
+      return false;
+    }
+    if (Arrays.stream(shape).anyMatch(dimension -> dimension == 0)) {
+      return true;
+    }
+    // Elements behind the first that the last may be away from it.
+    long room = elements - tensor.offset() - 1;
+    for (int i = 0; i < shape.length && room >= 0; i++) {
       // The stride of a dimension of one element is never used.
-      contiguous = shape[i] == 1 || expected == 0 || strides.get(i) == expected;
+      if (shape[i] > 1) {
+        long stride = tensor.strides().get(i);
+        // Divided, as a product might overflow.
+        if (stride < 0 || stride > room / (shape[i] - 1)) {
+          return false;
+        }
+        room -= stride * (shape[i] - 1);
+      }
+    }
+    return room >= 0;
+  }
+
+  /** The strides that are used; null where the elements lie row-major. */
+  private static long[] strides(int[] shape, List<Long> claimed) {
+    long[] strides = new long[shape.length];
+    boolean contiguous = true;
+    long expected = 1;
+    for (int i = shape.length - 1; i >= 0; i--) {
+      strides[i] = shape[i] == 1 ? 0 : claimed.get(i);
+      contiguous &= shape[i] == 1 || strides[i] == expected;
       expected *= shape[i];
     }
-    // Nor are the strides of a tensor without elements.
-    if (!contiguous && expected != 0) {
-      throw StoredTensor.refused(
-          name,
-          source,
-          "found strides %s, which are not contiguous; save it as tensor.contiguous()"
-              .formatted(strides));
-    }
+    return contiguous || expected == 0 ? null : strides;
   }
 
   private static CheckpointException refused(String source, String why) {

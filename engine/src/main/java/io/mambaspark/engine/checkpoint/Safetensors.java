@@ -38,7 +38,6 @@ final class Safetensors {
   }
 
   static List<StoredTensor> read(MappedFile file) {
-    file.refuseLfsPointer();
     if (file.size() < LENGTH_BYTES) {
       throw refused(
           file.name(),
@@ -129,19 +128,7 @@ final class Safetensors {
     if (dtypeName == null || claimed == null || offsets == null || offsets.size() != 2) {
       throw StoredTensor.refused(name, source, "expected a dtype, a shape and two data_offsets");
     }
-    DType dtype =
-        switch (dtypeName) {
-          case "F32" -> DType.F32;
-          case "F16" -> DType.F16;
-          case "BF16" -> DType.BF16;
-          default ->
-              throw StoredTensor.refused(
-                  name,
-                  source,
-                  "found dtype "
-                      + CheckpointException.shown(dtypeName)
-                      + ", expected F32, F16 or BF16");
-        };
+    DType dtype = dtype(name, dtypeName);
     int[] shape = StoredTensor.checkedShape(name, claimed, source);
     long expected = dtype.bytes();
     for (int dimension : shape) {
@@ -161,6 +148,19 @@ final class Safetensors {
               .formatted(dtype, claimed, expected, offsets, end - begin));
     }
     return new Entry(name, dtype, shape, begin, end);
+  }
+
+  /** The format's names of dtypes are ours. */
+  private DType dtype(String tensor, String dtype) {
+    for (DType known : DType.values()) {
+      if (known.name().equals(dtype)) {
+        return known;
+      }
+    }
+    throw StoredTensor.refused(
+        tensor,
+        source,
+        "found dtype " + CheckpointException.shown(dtype) + ", expected F32, F16, BF16 or F64");
   }
 
   private List<Long> readIntegers(String name, String key, int max, JsonParser parser)

@@ -1,14 +1,15 @@
 package io.mambaspark.engine.checkpoint;
 
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
 
 /**
- * One named tensor as it is stored: dtype, shape, and its bytes in a mapped file, row-major and
- * little-endian.
+ * One named tensor as it is stored: dtype, shape, and its little-endian bytes in a mapped file,
+ * where they lie row-major or, in files of torch, at strides. It is read row-major.
  *
  * <p>Safe for several threads; each reads through a reader of its own. Readable until its {@link
  * Checkpoint} is closed.
@@ -26,14 +27,23 @@ public final class StoredTensor {
   private final MappedFile file;
   private final long begin;
 
+  /** Elements from one to the next in each dimension; null where they lie row-major. */
+  private final long[] strides;
+
   /** The caller has checked that the tensor's bytes, from {@code begin} on, lie within the file. */
   StoredTensor(String name, DType dtype, int[] shape, MappedFile file, long begin) {
+    this(name, dtype, shape, file, begin, null);
+  }
+
+  /** The caller has checked that every element lies within the file. */
+  StoredTensor(String name, DType dtype, int[] shape, MappedFile file, long begin, long[] strides) {
     this.name = name;
     this.dtype = dtype;
     this.shape = shape;
     this.elementCount = Arrays.stream(shape).asLongStream().reduce(1, Math::multiplyExact);
     this.file = file;
     this.begin = begin;
+    this.strides = strides;
   }
 
   /** As it stands in the file, which may have been made by anyone: not for messages as it is. */
@@ -41,7 +51,7 @@ public final class StoredTensor {
     return name;
   }
 
-  /** How the elements are stored; {@link #floats} widens them all to float. */
+  /** How the elements are stored; {@link #floats} makes floats of all. */
   public DType dtype() {
     return dtype;
   }
@@ -56,7 +66,7 @@ public final class StoredTensor {
     return elementCount;
   }
 
-  /** The bytes that the elements take in the file. */
+  /** The bytes of all elements. */
   public long byteSize() {
     return elementCount * dtype.bytes();
   }
@@ -67,20 +77,102 @@ public final class StoredTensor {
   }
 
   /**
-   * Passes the tensor's bytes on, in order, in little-endian read-only buffers of exactly {@code
-   * limit} bytes, the last one shorter. They are views of the mapped file: nothing is copied.
+   * Passes the tensor's bytes on, row-major, in little-endian read-only buffers of exactly {@code
+   * limit} bytes, the last one shorter. They are views of the mapped file; only elements at strides
+   * are copied.
    *
-   * @param limit a positive multiple of 4, at most 2^30
+   * @param limit a positive multiple of 8, at most 2^30
    */
   public void forEachChunk(int limit, Consumer<ByteBuffer> sink) {
-    if (limit <= 0 || limit % 4 != 0 || limit > MappedFile.MAX_SLICE) {
+    if (limit <= 0 || limit % Long.BYTES != 0 || limit > MappedFile.MAX_SLICE) {
       throw new IllegalArgumentException(
-          "Limit " + limit + " is not a positive multiple of 4 up to " + MappedFile.MAX_SLICE);
+          "Limit " + limit + " is not a positive multiple of 8 up to " + MappedFile.MAX_SLICE);
     }
     long size = byteSize();
     for (long done = 0; done < size; done += limit) {
-      sink.accept(file.slice(begin + done, (int) Math.min(limit, size - done)));
+      sink.accept(bytes(done, (int) Math.min(limit, size - done)));
     }
+  }
+
+  /** Whole elements: {@code length} of the row-major bytes, from {@code from} on. */
+  private ByteBuffer bytes(long from, int length) {
+    if (strides == null) {
+      return file.slice(begin + from, length);
+    }
+    int size = dtype.bytes();
+    int last = shape.length - 1;
+    int[] index = new int[shape.length];
+    long place = 0;
+    long rest = from / size;
+    for (int i = last; i >= 0; i--) {
+      index[i] = (int) (rest % shape[i]);
+      rest /= shape[i];
+      place += index[i] * strides[i];
+    }
+    byte[] gathered = new byte[length];
+    for (int at = 0; at < length; ) {
+      int run = strides[last] == 1 ? Math.min(shape[last] - index[last], (length - at) / size) : 1;
+      file.copy(begin + place * size, run * size, gathered, at);
+      at += run * size;
+      index[last] += run;
+      place += run * strides[last];
+      for (int i = last; i > 0 && index[i] == shape[i]; i--) {
+        place += strides[i - 1] - shape[i] * strides[i];
+        index[i] = 0;
+        index[i - 1]++;
+      }
+    }
+    return ByteBuffer.wrap(gathered).asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  /**
+   * Decodes elements of a chunk as {@link DType#decode} does.
+   *
+   * @param position where in the tensor the first of them stands
+   * @throws CheckpointException if one is finite as it is stored, but not as a float
+   */
+  public void decode(ByteBuffer chunk, long position, float[] into, int offset, int count) {
+    int start = chunk.position();
+    dtype.decode(chunk, into, offset, count);
+    if (dtype == DType.F64) {
+      for (int i = 0; i < count; i++) {
+        double stored = chunk.getDouble(start + i * Double.BYTES);
+        if (!Float.isFinite(into[offset + i]) && Double.isFinite(stored)) {
+          throw refused(
+              name,
+              source(),
+              "element %d is %s, which is not finite in F32; weights must be finite"
+                  .formatted(position + i, stored));
+        }
+      }
+    }
+  }
+
+  /**
+   * The position of the first element that is another float than the one of {@code other}, which
+   * has the same shape; -1 if there is none. Reads both, but for two names of the same bytes.
+   */
+  public long mismatch(StoredTensor other) {
+    if (file == other.file
+        && begin == other.begin
+        && dtype == other.dtype
+        && Arrays.equals(strides, other.strides)) {
+      return -1;
+    }
+    FloatReader mine = floats();
+    FloatReader others = other.floats();
+    float[] a = new float[(int) Math.min(elementCount, 1 << 16)];
+    float[] b = new float[a.length];
+    for (long done = 0; done < elementCount; done += a.length) {
+      int count = (int) Math.min(a.length, elementCount - done);
+      mine.read(a, 0, count);
+      others.read(b, 0, count);
+      int found = Arrays.mismatch(a, 0, count, b, 0, count);
+      if (found >= 0) {
+        return done + found;
+      }
+    }
+    return -1;
   }
 
   /** A reader over the elements, from the first, in row-major order. */
@@ -109,11 +201,12 @@ public final class StoredTensor {
       for (int done = 0; done < count; ) {
         if (!buffer.hasRemaining()) {
           int length = (int) Math.min(READ_BYTES, byteSize() - fetched);
-          buffer = file.slice(begin + fetched, length);
+          buffer = bytes(fetched, length);
           fetched += length;
         }
         int n = Math.min(count - done, buffer.remaining() / dtype.bytes());
-        dtype.decode(buffer, into, offset + done, n);
+        long position = (fetched - buffer.remaining()) / dtype.bytes();
+        decode(buffer, position, into, offset + done, n);
         done += n;
       }
     }
@@ -141,7 +234,7 @@ public final class StoredTensor {
       shape[i] = (int) dimension;
       if (Math.multiplyHigh(elements, dimension) != 0
           || elements * dimension < 0
-          || elements * dimension > Long.MAX_VALUE / Float.BYTES) {
+          || elements * dimension > Long.MAX_VALUE / Long.BYTES) {
         throw refused(name, source, "shape " + claimed + " has more elements than can be stored");
       }
       elements *= dimension;

@@ -16,12 +16,13 @@ import java.io.Serializable;
  * @param dInner channels inside a layer
  * @param dtRank rank of the projection that makes dt
  * @param convBias whether the convolution has a bias
- * @param bias whether in_proj and out_proj have one; in a checkpoint the tensors present decide
+ * @param bias whether in_proj and out_proj have one
  * @param normEps epsilon of the layers' norms
  * @param mixerNormEps epsilon of Falcon-Mamba's norms of dt, B and C; null where there are none
  * @param tiedHead whether the head is the embedding matrix
- * @param bosTokenId token that begins a document, or null if the config names none
- * @param eosTokenId token that ends a document, or null if the config names none
+ * @param bosTokenId token that begins a document, the first of a list; null if the config names
+ *     none
+ * @param eosTokenId token that ends a document, the first of a list; null if the config names none
  */
 public record MambaConfig(
     int dModel,
@@ -82,7 +83,7 @@ public record MambaConfig(
    *     something that this engine does not run
    */
   public static MambaConfig of(JsonNode config) {
-    if (config.hasNonNull("model_type")) {
+    if (isHuggingFace(config)) {
       return checked(huggingFace(config));
     }
     if (config.hasNonNull("d_model")) {
@@ -91,6 +92,30 @@ public record MambaConfig(
     throw new CheckpointException(
         "config.json has neither model_type (Hugging Face) nor d_model (state-spaces), so it does"
             + " not describe a Mamba model");
+  }
+
+  /** Whether a config.json is in the layout of Hugging Face; else in that of state-spaces. */
+  static boolean isHuggingFace(JsonNode config) {
+    return config.hasNonNull("model_type");
+  }
+
+  /** The same model with these tensors. */
+  MambaConfig with(boolean otherConvBias, boolean otherBias, boolean otherTiedHead) {
+    return new MambaConfig(
+        dModel,
+        nLayer,
+        vocabSize,
+        dState,
+        dConv,
+        dInner,
+        dtRank,
+        otherConvBias,
+        otherBias,
+        normEps,
+        mixerNormEps,
+        otherTiedHead,
+        bosTokenId,
+        eosTokenId);
   }
 
   private static MambaConfig checked(MambaConfig config) {
@@ -111,7 +136,9 @@ public record MambaConfig(
     if (!falcon && !type.equals("mamba")) {
       throw unsupported("model_type", config.get("model_type"), "mamba or falcon_mamba");
     }
-    if (config.hasNonNull("hidden_act") && !config.get("hidden_act").asText().equals("silu")) {
+    // Two names of one function.
+    if (config.hasNonNull("hidden_act")
+        && !config.get("hidden_act").asText().matches("silu|swish")) {
       throw unsupported("hidden_act", config.get("hidden_act"), "silu");
     }
     int dModel = size(config, "hidden_size", null);
@@ -252,6 +279,8 @@ public record MambaConfig(
 
   private static Integer token(JsonNode config, String key) {
     JsonNode node = config.path(key);
+    // Where generation may end at one of several tokens the first is the one of the tokenizer.
+    node = node.isArray() ? node.path(0) : node;
     return node.isIntegralNumber() && node.canConvertToInt() ? node.intValue() : null;
   }
 

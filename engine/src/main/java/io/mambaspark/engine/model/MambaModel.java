@@ -9,6 +9,8 @@ import io.mambaspark.engine.model.MambaWeights.Layer;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.SplittableRandom;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A Mamba language model with packed weights. Immutable; all threads of a JVM share one, each with
@@ -18,6 +20,8 @@ import java.util.SplittableRandom;
  * Face's {@code MambaForCausalLM} have it, Falcon-Mamba's norms included.
  */
 public final class MambaModel {
+  private static final Logger LOG = LoggerFactory.getLogger(MambaModel.class);
+
   private final MambaConfig config;
   private final MambaWeights weights;
   private final Kernels kernels;
@@ -67,9 +71,10 @@ public final class MambaModel {
     }
   }
 
-  /** Opens a checkpoint folder, packs its weights as F32 and closes it. */
+  /** Opens a checkpoint folder, packs its weights as F32 and closes it. Logs its notes. */
   public static MambaModel load(Path folder) {
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(folder)) {
+      checkpoint.notes().forEach(note -> LOG.warn("{}: {}", folder, note));
       return checkpoint.load(WeightFormat.F32);
     }
   }
@@ -87,17 +92,6 @@ public final class MambaModel {
     SplittableRandom random = new SplittableRandom(seed);
     for (String name : TensorNames.required(config)) {
       addRandom(builder, config, name, random.split());
-      String layer = name.substring(0, name.length() - TensorNames.inLayer(name).length());
-      if (name.endsWith("mixer.conv1d.weight") && config.convBias()) {
-        addRandom(builder, config, layer + "mixer.conv1d.bias", random.split());
-      }
-      if (name.endsWith("mixer.out_proj.weight") && config.bias()) {
-        addRandom(builder, config, layer + "mixer.in_proj.bias", random.split());
-        addRandom(builder, config, layer + "mixer.out_proj.bias", random.split());
-      }
-    }
-    if (!config.tiedHead()) {
-      addRandom(builder, config, TensorNames.HEAD, random.split());
     }
     return builder.build();
   }

@@ -25,7 +25,7 @@ final class MambaWeights {
   final float[] normF;
   PackedMatrix embedding;
 
-  /** The embedding matrix if the head is tied or the checkpoint holds none. */
+  /** The embedding matrix if the head is tied. */
   PackedMatrix head;
 
   private final Set<String> added = new HashSet<>();
@@ -134,13 +134,13 @@ final class MambaWeights {
   /** Checks that nothing is missing. */
   MambaWeights complete() {
     checkComplete(config, added);
-    if (head == null) {
+    if (config.tiedHead()) {
       head = embedding;
     }
     return this;
   }
 
-  /** Refuses a set of tensors in which one is missing that every model has. */
+  /** Refuses a set of tensors in which one is missing that the config asks for. */
   static void checkComplete(MambaConfig config, Set<String> names) {
     List<String> missing = new ArrayList<>(TensorNames.required(config));
     missing.removeAll(names);

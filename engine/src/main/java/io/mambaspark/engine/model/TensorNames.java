@@ -1,7 +1,9 @@
 package io.mambaspark.engine.model;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * The one list of the tensors of a Mamba model: their names and shapes.
@@ -14,12 +16,44 @@ final class TensorNames {
   static final String NORM_F = "norm_f.weight";
   static final String HEAD = "lm_head.weight";
 
+  /** In each layer, where the config has the flag. */
+  static final List<String> BIASES = List.of("mixer.in_proj.bias", "mixer.out_proj.bias");
+
+  static final List<String> CONV_BIAS = List.of("mixer.conv1d.bias");
+
   private TensorNames() {}
 
   /** The name here of a tensor that a checkpoint calls {@code stored}. */
   static String of(String stored) {
     String name = stored.startsWith("backbone.") ? stored.substring(9) : stored;
     return name.equals("embeddings.weight") ? EMBEDDING : name;
+  }
+
+  /**
+   * Whether a tensor is no part of the model although real checkpoints hold it: positions and
+   * batches counted by modules that other software adds, and the value head of training by
+   * reinforcement. A closed list: whatever else is not known is refused.
+   */
+  static boolean ignored(String stored) {
+    return stored.endsWith(".rotary_emb.inv_freq")
+        || stored.endsWith(".num_batches_tracked")
+        || stored.startsWith("v_head.");
+  }
+
+  /**
+   * What a wrapper of training has put before all names, such as {@code module.}; empty where the
+   * names are those of a model as they are, or are none of a model at all.
+   */
+  static String wrapper(Collection<String> stored) {
+    for (String name : stored) {
+      if (name.endsWith(".embedding.weight") || name.endsWith(".embeddings.weight")) {
+        String outer = name.replaceFirst("(backbone\\.)?embeddings?\\.weight$", "");
+        if (!outer.isEmpty() && stored.stream().allMatch(n -> n.startsWith(outer))) {
+          return outer;
+        }
+      }
+    }
+    return "";
   }
 
   /** The layer of a name {@code layers.N.…}, or -1. */
@@ -68,23 +102,27 @@ final class TensorNames {
     };
   }
 
-  /** The tensors without which there is no model; the others are biases and the head. */
+  /** Some names of a layer, in every layer of the model. */
+  static List<String> inLayers(MambaConfig config, List<String> names) {
+    return IntStream.range(0, config.nLayer())
+        .boxed()
+        .flatMap(layer -> names.stream().map(name -> "layers." + layer + "." + name))
+        .toList();
+  }
+
+  /** All tensors of a model with this config. */
   static List<String> required(MambaConfig config) {
+    List<String> layer = new ArrayList<>();
+    layer.addAll(List.of("norm.weight", "mixer.A_log", "mixer.D"));
+    layer.addAll(List.of("mixer.in_proj.weight", "mixer.conv1d.weight"));
+    layer.addAll(config.convBias() ? CONV_BIAS : List.of());
+    layer.addAll(List.of("mixer.x_proj.weight", "mixer.dt_proj.weight", "mixer.dt_proj.bias"));
+    layer.add("mixer.out_proj.weight");
+    layer.addAll(config.bias() ? BIASES : List.of());
     List<String> names = new ArrayList<>(List.of(EMBEDDING, NORM_F));
-    for (int layer = 0; layer < config.nLayer(); layer++) {
-      for (String name :
-          List.of(
-              "norm.weight",
-              "mixer.A_log",
-              "mixer.D",
-              "mixer.in_proj.weight",
-              "mixer.conv1d.weight",
-              "mixer.x_proj.weight",
-              "mixer.dt_proj.weight",
-              "mixer.dt_proj.bias",
-              "mixer.out_proj.weight")) {
-        names.add("layers." + layer + "." + name);
-      }
+    names.addAll(inLayers(config, layer));
+    if (!config.tiedHead()) {
+      names.add(HEAD);
     }
     return names;
   }

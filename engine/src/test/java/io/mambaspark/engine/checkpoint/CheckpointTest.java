@@ -9,7 +9,10 @@ import io.mambaspark.engine.checkpoint.SafetensorsWriter.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -17,6 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class CheckpointTest {
   private static final Map<String, Tensor> ONE = Map.of("t", Tensor.f32(new int[] {2}, 1.5f, -2));
@@ -212,6 +216,110 @@ class CheckpointTest {
     refused(folder, "Cannot open " + weights + ": found something that is not a file");
   }
 
+  @Test
+  void shardsThatAreMissingAreNamed() throws IOException {
+    config("{}");
+    SafetensorsWriter.write(folder.resolve("one.safetensors"), ONE);
+    index(
+        "{\"weight_map\": {\"t\": \"one.safetensors\", \"u\": \"two.safetensors\", \"v\":"
+            + " \"three.safetensors\"}}");
+    refused(
+        folder,
+        "Cannot read model.safetensors.index.json: 2 of its 3 shards are not in "
+            + folder
+            + ": three.safetensors, two.safetensors; copy or download them to it");
+
+    String many =
+        IntStream.range(0, 9)
+            .mapToObj(i -> "\"%d\": \"%d.bin\"".formatted(i, i))
+            .collect(Collectors.joining(", "));
+    index("{\"weight_map\": {" + many + "}}");
+    refused(
+        folder,
+        "Cannot read model.safetensors.index.json: 9 of its 9 shards are not in "
+            + folder
+            + ": 0.bin, 1.bin, 2.bin, 3.bin, 4.bin and 4 more; copy or download them to it");
+  }
+
+  @Test
+  void theOutputFolderOfATrainerIsNamedWithItsNewestCheckpoint() throws IOException {
+    for (String name : List.of("checkpoint-500", "checkpoint-1000", "checkpoint-x", "runs")) {
+      Files.createDirectories(folder.resolve(name));
+    }
+    refused(
+        folder,
+        "Cannot open model folder %s: it holds no config.json; it is the output folder of a Trainer: give its newest checkpoint, %s/checkpoint-1000"
+            .formatted(folder, folder));
+
+    config("{}");
+    refused(
+        folder,
+        "Cannot open model folder "
+            + folder
+            + ": it holds no weights; looked for model.safetensors, model.safetensors.index.json,"
+            + " pytorch_model.bin, pytorch_model.bin.index.json; it is the output folder of a"
+            + " Trainer: give its newest checkpoint, ");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"})
+  void anAdapterWithoutItsModelIsToBeMerged(String file) throws IOException {
+    Files.writeString(folder.resolve(file), "{}");
+    refused(
+        folder,
+        "Cannot open model folder %s: it holds no config.json; it holds an adapter (%s) without its model: merge the adapter into its base model (merge_and_unload and save_pretrained in Python), and give that folder"
+            .formatted(folder, file));
+  }
+
+  @Test
+  void aGgufFileIsNotRead() throws IOException {
+    Path gguf = folder.resolve("mamba-Q8_0.GGUF");
+    Files.writeString(gguf, "no matter");
+    config("{}");
+    String remedy =
+        ", which is not read: give the folder of the Hugging Face or state-spaces checkpoint that it"
+            + " was converted from";
+    refused(
+        folder,
+        "Cannot open model folder "
+            + folder
+            + ": it holds no weights; looked for model.safetensors, model.safetensors.index.json,"
+            + " pytorch_model.bin, pytorch_model.bin.index.json; it holds a GGUF file,"
+            + " mamba-Q8_0.GGUF"
+            + remedy);
+    refused(gguf, "Cannot open model folder " + gguf + ": it is a GGUF file" + remedy);
+
+    Path other = Files.writeString(folder.resolve("ggml-model"), "GGUF\u0003");
+    refused(other, "Cannot open model folder " + other + ": it is a GGUF file" + remedy);
+
+    // Beside weights that are read it does not matter.
+    SafetensorsWriter.write(folder.resolve("model.safetensors"), ONE);
+    Checkpoint.open(folder).close();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"config.json", "model.safetensors", "model.safetensors.index.json", "one.bin"})
+  void aGitLfsPointerIsToBeReplacedByItsFile(String file) throws IOException {
+    config("{}");
+    if (file.endsWith(".bin")) {
+      Files.writeString(
+          folder.resolve("pytorch_model.bin.index.json"), "{\"weight_map\": {\"t\": \"one.bin\"}}");
+    } else if (file.equals("config.json")) {
+      SafetensorsWriter.write(folder.resolve("model.safetensors"), ONE);
+    }
+    Files.writeString(
+        folder.resolve(file),
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1234\n");
+
+    refused(
+        folder,
+        "Cannot read "
+            + file
+            + ": it is a Git LFS pointer and not the file itself; run git lfs pull in its"
+            + " repository, or download the file");
+  }
+
   static Stream<Arguments> configs() {
     String c = "Cannot read config.json: ";
     // Limits on nesting and numbers are Jackson's, and their wording differs between its versions.
@@ -253,7 +361,7 @@ class CheckpointTest {
         arguments(map("t", "a\\u0000b"), i + "found a\\u0000b" + plain),
         arguments(map("t", "a\\nb"), i + "found a\\u000ab" + plain),
         arguments(map("t", "x".repeat(256)), i + "found " + "x".repeat(120) + "… (256 characters)"),
-        arguments(map("t", "missing.safetensors"), i + "its shard missing.safetensors is not in /"),
+        arguments(map("t", "missing.safetensors"), i + "1 of its 1 shards are not in /"),
         arguments(
             map("other", "one.safetensors"),
             "Cannot load tensor t from one.safetensors: model.safetensors.index.json does not list it"),

@@ -34,6 +34,29 @@ class DTypeTest {
   }
 
   @Test
+  void f64IsRoundedToTheNearestFloat() {
+    double[] stored = {1 / 3.0, -1 - 0x1p-30, 1e-60, 1e300, Double.NaN, -0.0, 0x1.fffffefp127};
+    ByteBuffer bytes = ByteBuffer.allocate(8 * stored.length).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.asDoubleBuffer().put(stored);
+    float[] values = new float[stored.length];
+
+    DType.F64.decode(bytes, values, 0, stored.length);
+
+    assertThat(values)
+        .containsExactly(1 / 3f, -1, 0, Float.POSITIVE_INFINITY, Float.NaN, -0f, Float.MAX_VALUE);
+  }
+
+  @Test
+  void integersAreNoFloats() {
+    assertThat(DType.values())
+        .filteredOn(DType::isFloat)
+        .containsExactly(DType.F64, DType.F32, DType.F16, DType.BF16);
+    assertThatThrownBy(() -> DType.I64.decode(ByteBuffer.allocate(8), new float[1], 0, 1))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessage("I64 elements are not read as floats");
+  }
+
+  @Test
   void decodingIsLittleEndianWhateverTheBufferSaysAndAdvancesItsPosition() {
     // A fresh buffer is big-endian.
     ByteBuffer bytes = ByteBuffer.wrap(new byte[] {99, 0, 0, (byte) 0x80, 0x3f, 0, 0, 0, 0x40, 98});

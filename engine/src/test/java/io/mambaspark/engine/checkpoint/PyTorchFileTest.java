@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import java.util.zip.ZipFile;
@@ -78,6 +79,50 @@ class PyTorchFileTest {
       assertThat(values(checkpoint, "none")).isEmpty();
       assertThat(values(checkpoint, "parameter")).containsExactly(1);
       assertThat(checkpoint.tensors().get("halves").dtype()).isEqualTo(DType.BF16);
+    }
+  }
+
+  @Test
+  void tensorsAtStridesAreRead() throws IOException {
+    Pickler pickler = Pickler.protocol2().op('}', '(');
+    pickler.text("transposed").tensor("FloatStorage", "0", 6, 0, longs(3, 2), longs(1, 3));
+    pickler.text("column").tensor("FloatStorage", "0", 6, 1, longs(2), longs(3));
+    pickler.text("expanded").tensor("FloatStorage", "0", 6, 4, longs(2, 2), longs(0, 1));
+    pickler.text("overlapping").tensor("FloatStorage", "0", 6, 0, longs(2, 2), longs(1, 1));
+    pickler.text("one").tensor("FloatStorage", "0", 6, 5, longs(1, 1), longs(-7, 1L << 62));
+    pickler.text("none").tensor("FloatStorage", "0", 6, 6, longs(0, 2), longs(-7, 1L << 62));
+    byte[] pickle = pickler.op('u').end();
+    new TorchWriter().entry("m/data.pkl", pickle).entry("m/data/0", SIX_FLOATS).write(file);
+
+    try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+      assertThat(values(checkpoint, "transposed")).containsExactly(1, 4, 2, 5, 3, 6);
+      assertThat(values(checkpoint, "column")).containsExactly(2, 5);
+      assertThat(values(checkpoint, "expanded")).containsExactly(5, 6, 5, 6);
+      assertThat(values(checkpoint, "overlapping")).containsExactly(1, 2, 2, 3);
+      assertThat(values(checkpoint, "one")).containsExactly(6);
+      assertThat(values(checkpoint, "none")).isEmpty();
+    }
+  }
+
+  @Test
+  void aParameterWithPythonAttributesIsItsTensor() throws IOException {
+    Pickler pickler = Pickler.protocol2().op('}');
+    for (String name : List.of("dict", "none", "slots")) {
+      pickler.text(name).global("torch._utils", "_rebuild_parameter_with_state").op('(');
+      small(pickler).op(0x88).global("collections", "OrderedDict").op(')', 'R');
+      switch (name) {
+        case "dict" -> pickler.op('}').text("_no_weight_decay").op(0x88, 's');
+        case "none" -> pickler.op('N');
+        default -> pickler.op('}', '}', 0x86);
+      }
+      pickler.op('t', 'R', 's');
+    }
+    byte[] pickle = pickler.end();
+    new TorchWriter().entry("m/data.pkl", pickle).entry("m/data/0", SIX_FLOATS).write(file);
+
+    try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+      assertThat(checkpoint.tensors().keySet()).containsExactly("dict", "none", "slots");
+      assertThat(values(checkpoint, "dict")).containsExactly(1, 2);
     }
   }
 
@@ -263,29 +308,49 @@ class PyTorchFileTest {
             pickle(x -> small(x.op('}', 'K', 7)).op('s')),
             p + "expected the names of tensors, found the value 7"),
         arguments(
-            "a transposed tensor",
-            one("FloatStorage", "0", 6, 0, longs(3, 2), longs(1, 3)),
-            t + "found strides [1, 3], which are not contiguous; save it as tensor.contiguous()"),
-        arguments(
-            "an expanded tensor",
+            "an expanded tensor of more than the file holds",
             one("FloatStorage", "0", 6, 0, longs(1000000, 2), longs(0, 1)),
-            t + "found strides [0, 1], which are not contiguous"),
+            "Cannot read pytorch_model.bin: its tensors share storages and make 8000000 bytes"),
         arguments(
             "a stride too few",
             one("FloatStorage", "0", 6, 0, longs(3, 2), longs(1)),
-            t + "found strides [1], which are not contiguous"),
+            t + "found shape [3, 2] with strides [1], expected as many of both"),
+        arguments(
+            "a negative stride",
+            one("FloatStorage", "0", 6, 5, longs(3, 2), longs(-2, -1)),
+            t + "shape [3, 2] with strides [-2, -1] from element 5 on is outside of its storage"),
+        arguments(
+            "a stride too large",
+            one("FloatStorage", "0", 6, 0, longs(3, 2), longs(1, 4)),
+            t
+                + "shape [3, 2] with strides [1, 4] from element 0 on is outside of its storage of 6"),
+        arguments(
+            "a stride that overflows",
+            one("FloatStorage", "0", 6, 0, longs(5, 2), longs(1L << 62, 1)),
+            t + "shape [5, 2] with strides [4611686018427387904, 1] from element 0 on is outside"),
+        arguments(
+            "an element of an empty rest",
+            one("FloatStorage", "0", 6, 6, longs(1), longs(1)),
+            t + "shape [1] with strides [1] from element 6 on is outside of its storage"),
+        arguments(
+            "the state of a parameter that is no attributes",
+            pickle(
+                x ->
+                    small(x.global("torch._utils", "_rebuild_parameter_with_state").op('('))
+                        .op(0x88, '}', 'K', 1, 't', 'R')),
+            p + "the arguments of REBUILD_PARAMETER_WITH_STATE are not what torch writes"),
         arguments(
             "a negative offset",
             one("FloatStorage", "0", 6, -1, longs(2), longs(1)),
-            t + "shape [2] from element -1 on is outside of its storage of 6 elements"),
+            t + "shape [2] with strides [1] from element -1 on is outside of its storage of 6"),
         arguments(
             "an offset too large",
             one("FloatStorage", "0", 6, 5, longs(2), longs(1)),
-            t + "shape [2] from element 5 on is outside of its storage of 6 elements"),
+            t + "shape [2] with strides [1] from element 5 on is outside of its storage of 6"),
         arguments(
             "a huge offset",
             one("FloatStorage", "0", 6, Long.MAX_VALUE, longs(2), longs(1)),
-            t + "shape [2] from element 9223372036854775807 on is outside"),
+            t + "shape [2] with strides [1] from element 9223372036854775807 on is outside"),
         arguments(
             "a huge shape",
             one("FloatStorage", "0", 6, 0, longs(1L << 31), longs(1)),
@@ -311,9 +376,9 @@ class PyTorchFileTest {
             one("FloatStorage", "../../../../etc/passwd", 6, 0, longs(2), longs(1)),
             t + "its storage m/data/../../../../etc/passwd is missing"),
         arguments(
-            "integers",
-            one("LongStorage", "0", 3, 0, longs(2), longs(1)),
-            t + "found dtype int64, expected float32, float16 or bfloat16"));
+            "complex numbers",
+            one("ComplexFloatStorage", "0", 3, 0, longs(2), longs(1)),
+            t + "found dtype complex64, expected float32, float16, bfloat16 or float64"));
   }
 
   @ParameterizedTest(name = "{0}")

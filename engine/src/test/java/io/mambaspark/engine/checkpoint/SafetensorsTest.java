@@ -136,7 +136,9 @@ class SafetensorsTest {
         arguments(tensor("t", "F32", "1", 0, 4), 4, t + "expected its shape as a list of integers"),
         arguments(tensor("t", "F32", deep, 0, 4), 4, t + "expected its shape as a list of 64-bit"),
         arguments(
-            tensor("t", "I64", "[1]", 0, 8), 8, t + "found dtype I64, expected F32, F16 or BF16"),
+            tensor("t", "U32", "[2]", 0, 8),
+            8,
+            t + "found dtype U32, expected F32, F16, BF16 or F64"),
         arguments(tensor("t", "f32", "[1]", 0, 4), 4, t + "found dtype f32, expected F32, F16"),
         arguments(
             "{" + entry("t", "F32", "[1]", 0, 4) + "," + entry("t", "F32", "[1]", 4, 8) + "}",

@@ -3,6 +3,7 @@ package io.mambaspark.engine.checkpoint;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.mambaspark.engine.checkpoint.SafetensorsWriter.Tensor;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
@@ -14,13 +15,14 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class StoredTensorTest {
   @TempDir Path folder;
 
   @ParameterizedTest
-  @ValueSource(ints = {4, 8, 12, 1024, 1 << 20})
+  @ValueSource(ints = {8, 24, 1024, 1 << 20})
   void chunksAreTheBytesInOrderEachFullButTheLast(int limit) throws IOException {
     byte[] bytes = counting(1 + 2 * 1234);
     StoredTensor tensor = tensor(bytes, DType.BF16, 1, 1234);
@@ -45,7 +47,7 @@ class StoredTensorTest {
   void aChunkLimitThatWouldCutElementsIsRefused() throws IOException {
     StoredTensor tensor = tensor(new byte[8], DType.F32, 0, 2);
 
-    for (int limit : new int[] {0, -4, 6, Integer.MAX_VALUE}) {
+    for (int limit : new int[] {0, -8, 4, Integer.MAX_VALUE}) {
       assertThatThrownBy(() -> tensor.forEachChunk(limit, chunk -> {}))
           .isInstanceOf(IllegalArgumentException.class);
     }
@@ -103,6 +105,97 @@ class StoredTensorTest {
     large.forEachChunk(1 << 30, chunk -> lengths.add(chunk.remaining()));
     assertThat(lengths).containsExactly(1 << 30, 1 << 30);
     assertThat(large.byteSize()).isEqualTo(2 * gigabyte);
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"F64", "F32", "BF16"})
+  void elementsAtStridesAreThoseOfTheRowMajorTensor(DType dtype) throws IOException {
+    // (3, 70, 5), of which the middle dimension lies outermost and the first is a broadcast one.
+    int[] shape = {3, 70, 5};
+    long[][] layouts = {{0, 11, 1}, {1, 40, 4}, {400, 1, 77}};
+    ByteBuffer bytes = ByteBuffer.wrap(counting(8 * 3000)).order(ByteOrder.LITTLE_ENDIAN);
+    for (int i = 0; i < bytes.capacity() && dtype == DType.F64; i += 8) {
+      bytes.putDouble(i, i / 8 - 1000.5);
+    }
+    Path path = folder.resolve("strided");
+    Files.write(path, bytes.array());
+    int size = dtype.bytes();
+    for (long[] strides : layouts) {
+      ByteBuffer expected = ByteBuffer.allocate(3 * 70 * 5 * size);
+      for (int i = 0; i < 3 * 70 * 5; i++) {
+        long at = 7 + i / 350 * strides[0] + i / 5 % 70 * strides[1] + i % 5 * strides[2];
+        expected.put(bytes.array(), (int) (size * at), size);
+      }
+      StoredTensor tensor =
+          new StoredTensor("t", dtype, shape, MappedFile.open(path), 7L * size, strides);
+
+      // Pieces that begin anywhere in a row.
+      ByteBuffer joined = ByteBuffer.allocate(expected.capacity());
+      tensor.forEachChunk(
+          24,
+          chunk -> {
+            assertThat(chunk.order()).isEqualTo(ByteOrder.LITTLE_ENDIAN);
+            joined.put(chunk);
+          });
+      assertThat(joined.flip()).isEqualTo(expected.flip());
+
+      float[] values = new float[3 * 70 * 5];
+      dtype.decode(expected, values, 0, values.length);
+      float[] read = new float[values.length];
+      FloatReader reader = tensor.floats();
+      for (int at = 0; at < read.length; at += 13) {
+        reader.read(read, at, Math.min(13, read.length - at));
+      }
+      assertThat(read).isEqualTo(values);
+    }
+  }
+
+  @Test
+  void elementsAtStridesAreReadAcrossMappings() throws IOException {
+    Path path = folder.resolve("sparse");
+    long gigabyte = 1L << 30;
+    try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+      file.setLength(2 * gigabyte + 4);
+      for (int i = 0; i <= 2; i++) {
+        file.seek(i * gigabyte);
+        file.write(new byte[] {0, 0, (byte) (i << 5), 0x40});
+      }
+    }
+    float[] values = new float[3];
+
+    new StoredTensor(
+            "t", DType.F32, new int[] {3}, MappedFile.open(path), 0, new long[] {gigabyte / 4})
+        .floats()
+        .read(values, 0, 3);
+
+    assertThat(values).containsExactly(2, 2.5f, 3);
+  }
+
+  @Test
+  void theFirstElementThatDiffersIsFoundWhateverTheDtype() throws IOException {
+    int count = 70_000;
+    float[] values = new float[count];
+    for (int i = 0; i < count; i++) {
+      values[i] = i % 128;
+    }
+    StoredTensor single = tensor("f32", Tensor.f32(new int[] {count}, values));
+    StoredTensor half = tensor("bf16", Tensor.bf16(new int[] {count}, values));
+    assertThat(single.mismatch(half)).isEqualTo(-1);
+    assertThat(single.mismatch(single)).isEqualTo(-1);
+
+    values[69_999] = -1;
+    StoredTensor other = tensor("other", Tensor.f32(new int[] {count}, values));
+    assertThat(single.mismatch(other)).isEqualTo(69_999);
+    assertThat(other.mismatch(half)).isEqualTo(69_999);
+    values[5] = -1;
+    assertThat(half.mismatch(tensor("two", Tensor.f32(new int[] {count}, values)))).isEqualTo(5);
+  }
+
+  private StoredTensor tensor(String file, Tensor tensor) throws IOException {
+    Path path = folder.resolve(file);
+    Files.write(path, tensor.bytes());
+    return new StoredTensor(
+        file, DType.valueOf(tensor.dtype()), tensor.shape(), MappedFile.open(path), 0);
   }
 
   @Test

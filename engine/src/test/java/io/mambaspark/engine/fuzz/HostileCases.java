@@ -81,6 +81,7 @@ final class HostileCases {
       }
       if (original.format() == Format.PYTORCH) {
         mutations.add(TorchMutations::wrongTensor);
+        mutations.add(TorchMutations::strided);
         // Large and slow, so not many.
         boolean bomb = random.nextInt(4) == 0;
         mutations.add(bomb ? TorchMutations::bomb : TorchMutations::wrongTensor);

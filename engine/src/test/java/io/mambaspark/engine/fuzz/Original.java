@@ -190,7 +190,12 @@ record Original(
             case "F32" -> "FloatStorage";
             case "F16" -> "HalfStorage";
             case "BF16" -> "BFloat16Storage";
-            default -> tensor.dtype();
+            case "F64" -> "DoubleStorage";
+            case "I64" -> "LongStorage";
+            case "I32" -> "IntStorage";
+            case "U8" -> "ByteStorage";
+            case "BOOL" -> "BoolStorage";
+            default -> throw new IllegalArgumentException(tensor.dtype());
           };
       return new TorchTensor(
           type, key, elements, 0, Arrays.stream(shape).asLongStream().toArray(), strides);

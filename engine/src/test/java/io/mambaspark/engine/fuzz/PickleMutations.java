@@ -47,6 +47,7 @@ final class PickleMutations {
           "\u0080\2ctorch\nFloatStorage\n.",
           "\u0080\2ctorch._utils\n_rebuild_tensor_v2\n)R.",
           "\u0080\2ctorch._utils\n_rebuild_parameter\n(NNNtR.",
+          "\u0080\2ctorch._utils\n_rebuild_parameter_with_state\n(NNNNtR.",
           "\u0080\2" + "N".repeat(16 << 20));
 
   private static final List<String> GLOBALS =
@@ -58,6 +59,7 @@ final class PickleMutations {
           "csubprocess\nPopen\n",
           "ctorch._utils\n_rebuild_tensor_v2\n",
           "ctorch._utils\n_rebuild_parameter\n",
+          "ctorch._utils\n_rebuild_parameter_with_state\n",
           "ccollections\nOrderedDict\n",
           "ctorch\nFloatStorage\n",
           "ctorch\nHalfStorage\n",

@@ -40,7 +40,7 @@ final class TensorMutations {
 
   private Expected mutate() {
     Tensor tensor = tensors.get(name);
-    switch (random.nextInt(11)) {
+    switch (random.nextInt(15)) {
       case 0 -> {
         String other = HostileValues.text(random);
         // The name for metadata is none for a tensor; that of the other dialect is right.
@@ -97,7 +97,8 @@ final class TensorMutations {
         int length = random.nextInt(3) == 0 ? 5 : bias.endsWith("out_proj") ? 4 : 8;
         folder.note("%s.bias of %d elements", bias, length);
         tensors.put(bias + ".bias", Tensor.f32(new int[] {length}, new float[length]));
-        return length == 5 || bias.endsWith("q") ? Expected.REFUSED : Expected.LOADED;
+        // The config has a bias in the convolution, and no other.
+        return length == 8 && bias.endsWith("conv1d") ? Expected.LOADED : Expected.REFUSED;
       }
       case 9 -> {
         String config = folder.text(HostileFolder.CONFIG);
@@ -106,6 +107,44 @@ final class TensorMutations {
         folder.text(
             HostileFolder.CONFIG,
             config.replaceFirst("(\"num_hidden_layers\"|\"n_layer\"): 2", "$1: " + layers));
+        return Expected.REFUSED;
+      }
+      case 10 -> {
+        return wide(tensor);
+      }
+      case 11 -> {
+        String dtype = pick(random, List.of("F64", "F32", "BF16", "I64", "I32", "U8", "BOOL"));
+        String other =
+            pick(
+                random,
+                List.of(
+                    "v_head.summary.weight",
+                    "v_head.",
+                    "backbone.layers.7.rotary_emb.inv_freq",
+                    "a\nb.num_batches_tracked",
+                    "v_head.\u202e\ue000"));
+        int size =
+            dtype.endsWith("64") ? 8 : dtype.endsWith("32") ? 4 : dtype.equals("BF16") ? 2 : 1;
+        int length = random.nextInt(1 << random.nextInt(12));
+        byte[] bytes = new byte[size * length];
+        Arrays.fill(bytes, (byte) 0xff);
+        folder.note("%s of %d %s", other, length, dtype);
+        tensors.put(other, new Tensor(dtype, new int[] {length}, bytes));
+        return Expected.LOADED;
+      }
+      case 12 -> {
+        String prefix = pick(random, List.of("_orig_mod.", "module.", "x.".repeat(5_000), "\n."));
+        folder.note("every name begins with %s", prefix);
+        List.copyOf(tensors.keySet()).forEach(n -> rename(n, prefix + n));
+        return Expected.REFUSED;
+      }
+      case 13 -> {
+        String embedding = tensors.containsKey(EMBEDDING) ? EMBEDDING : EMBEDDINGS;
+        Tensor tied = tensors.get(embedding);
+        byte[] bytes = tied.bytes().clone();
+        bytes[random.nextInt(bytes.length / 4) * 4] ^= (byte) (1 << random.nextInt(8));
+        folder.note("a head that differs from the embedding in a bit");
+        tensors.put("lm_head.weight", new Tensor(tied.dtype(), tied.shape(), bytes));
         return Expected.REFUSED;
       }
       default -> {
@@ -171,6 +210,31 @@ final class TensorMutations {
     folder.note("%s is a %s%s", name, tensor.dtype(), shape);
     tensors.put(name, new Tensor(tensor.dtype(), wrong, tensor.bytes()));
     return Arrays.equals(right, wrong) ? Expected.SAME : Expected.REFUSED;
+  }
+
+  /** In F64, of which one may be no float. */
+  private Expected wide(Tensor tensor) {
+    int count = Arrays.stream(tensor.shape()).reduce(1, Math::multiplyExact);
+    ByteBuffer doubles = ByteBuffer.allocate(8 * count).order(ByteOrder.LITTLE_ENDIAN);
+    for (int i = 0; i < count; i++) {
+      doubles.putDouble(8 * i, random.nextDouble() - 0.5);
+    }
+    double odd =
+        pick(
+            random,
+            List.of(
+                0.25,
+                Double.MIN_VALUE,
+                -0.0,
+                (double) Float.MAX_VALUE,
+                0x1.ffffffp127,
+                -1e300,
+                Double.NaN,
+                Double.NEGATIVE_INFINITY));
+    doubles.putDouble(8 * random.nextInt(count), odd);
+    folder.note("%s in F64 with %s", name, odd);
+    tensors.put(name, new Tensor("F64", tensor.shape(), doubles.array()));
+    return Float.isFinite((float) odd) ? Expected.LOADED : Expected.REFUSED;
   }
 
   private Expected notFinite(Tensor tensor) {

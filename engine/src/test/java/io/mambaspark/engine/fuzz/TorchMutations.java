@@ -6,6 +6,7 @@ import io.mambaspark.engine.checkpoint.TorchWriter;
 import io.mambaspark.engine.checkpoint.TorchWriter.Pickler;
 import io.mambaspark.engine.fuzz.Original.TorchTensor;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -42,6 +43,97 @@ final class TorchMutations {
     tensors.forEach((n, tensor) -> tensor.pickle(n, pickler));
     folder.files.put(file, archive.entry("m/data.pkl", pickler.op('u').end()).bytes());
     return wrong.shown().equals(right.shown()) ? Expected.SAME : Expected.EITHER;
+  }
+
+  /** The same tensors at strides, as parameters or with attributes; or one of them wrong then. */
+  static Expected strided(HostileFolder folder, SplittableRandom random) {
+    String file = pick(random, folder.weights());
+    TorchWriter archive = new TorchWriter();
+    Pickler pickler = Pickler.protocol2().op('}', '(');
+    int index = 0;
+    int damaged = random.nextBoolean() ? random.nextInt(40) : -1;
+    Expected expected = Expected.SAME;
+    for (var entry : folder.original().tensors().entrySet()) {
+      int shard = index++ % Original.SHARDS.size();
+      if (folder.original().shards() && !file.startsWith(Original.SHARDS.get(shard))) {
+        continue;
+      }
+      String key = Integer.toString(index);
+      TorchTensor tensor = TorchTensor.of(entry.getValue(), key);
+      if (random.nextInt(3) != 0) {
+        int size = entry.getValue().bytes().length / (int) tensor.elements();
+        TorchTensor spread = spread(tensor, random);
+        archive.entry("m/data/" + key, spread(entry.getValue().bytes(), size, tensor, spread));
+        tensor = spread;
+      } else {
+        archive.entry("m/data/" + key, entry.getValue().bytes());
+      }
+      if (index == damaged) {
+        TorchTensor wrong = wrong(tensor, index, random);
+        folder.note("%s, which is %s", wrong.shown(), tensor.shown());
+        tensor = wrong;
+        expected = Expected.EITHER;
+      }
+      pickle(entry.getKey(), tensor, pickler, random);
+    }
+    folder.note("%s at strides", file);
+    folder.files.put(file, archive.entry("m/data.pkl", pickler.op('u').end()).bytes());
+    return expected;
+  }
+
+  /** As a tensor, a parameter, or one with attributes. */
+  private static void pickle(
+      String name, TorchTensor tensor, Pickler pickler, SplittableRandom random) {
+    int form = random.nextInt(3);
+    if (form == 0) {
+      tensor.pickle(name, pickler);
+      return;
+    }
+    String rebuild = form == 1 ? "_rebuild_parameter" : "_rebuild_parameter_with_state";
+    pickler.text(name).global("torch._utils", rebuild).op('(');
+    pickler.tensor(
+        tensor.type(),
+        tensor.key(),
+        tensor.elements(),
+        tensor.offset(),
+        tensor.shape(),
+        tensor.strides());
+    pickler.op(0x88).global("collections", "OrderedDict").op(')', 'R');
+    if (form == 2) {
+      pickler.op('}').text("_no_weight_decay").op(0x88, 's');
+    }
+    pickler.op('t', 'R');
+  }
+
+  /** Other strides for it: its dimensions in another order, with gaps between them. */
+  private static TorchTensor spread(TorchTensor tensor, SplittableRandom random) {
+    List<Integer> order = new ArrayList<>();
+    for (int i = 0; i < tensor.shape().length; i++) {
+      order.add(random.nextInt(i + 1), i);
+    }
+    long[] strides = new long[order.size()];
+    long extent = 1;
+    for (int i : order) {
+      strides[i] = extent;
+      extent *= tensor.shape()[i] + random.nextInt(2);
+    }
+    long offset = random.nextInt(4);
+    return new TorchTensor(
+        tensor.type(), tensor.key(), offset + extent, offset, tensor.shape(), strides);
+  }
+
+  /** Its bytes there, and between them those of numbers that are not finite. */
+  private static byte[] spread(byte[] bytes, int size, TorchTensor from, TorchTensor to) {
+    byte[] spread = new byte[(int) to.elements() * size];
+    Arrays.fill(spread, (byte) 0xff);
+    for (int i = 0; i < from.elements(); i++) {
+      long at = to.offset();
+      for (int d = 0; d < from.shape().length; d++) {
+        at += i / from.strides()[d] % from.shape()[d] * to.strides()[d];
+      }
+      System.arraycopy(bytes, i * size, spread, (int) at * size, size);
+    }
+    return spread;
   }
 
   private static TorchTensor wrong(TorchTensor t, int keys, SplittableRandom random) {

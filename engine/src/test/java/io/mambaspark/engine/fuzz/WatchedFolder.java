@@ -11,6 +11,7 @@ import java.nio.file.CopyOption;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileStore;
 import java.nio.file.FileSystem;
+import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
@@ -26,9 +27,9 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * A folder as a file system of its own: it and the files right in it can be looked at and read.
- * Whatever else is done through its paths, to another file or to one of these, is an error of the
- * test; a question whether a file exists is enough.
+ * A folder as a file system of its own: it and the files right in it can be looked at and read, and
+ * it can be listed. Whatever else is done through its paths, to another file or to one of these, is
+ * an error of the test; a question whether a file exists is enough.
  */
 final class WatchedFolder extends FileSystem {
   private final Path folder;
@@ -144,8 +145,12 @@ final class WatchedFolder extends FileSystem {
 
     @Override
     public DirectoryStream<Path> newDirectoryStream(
-        Path path, DirectoryStream.Filter<? super Path> filter) {
-      throw touched(path, "is listed");
+        Path path, DirectoryStream.Filter<? super Path> filter) throws IOException {
+      if (!plain(path).equals(folder)) {
+        throw touched(path, "is listed");
+      }
+      // The names are looked at where something is missing.
+      return Files.newDirectoryStream(folder, filter::accept);
     }
 
     @Override

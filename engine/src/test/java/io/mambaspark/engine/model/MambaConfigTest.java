@@ -13,6 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class MambaConfigTest {
 
@@ -126,12 +127,24 @@ class MambaConfigTest {
     assertThat(read(other).dtRank()).isEqualTo(dtRank);
   }
 
-  @Test
-  void tokensThatAreNoNumbersAreNone() {
-    MambaConfig config = read(huggingFace(", 'bos_token_id': null, 'eos_token_id': [0, 1]"));
+  @ParameterizedTest
+  @ValueSource(strings = {"null", "[]", "'x'", "['x', 1]", "[[1]]", "1.5", "{'a': 1}"})
+  void tokensThatAreNoNumbersAreNone(String token) {
+    MambaConfig config = read(huggingFace(", 'eos_token_id': " + token));
 
     assertThat(config.bosTokenId()).isNull();
     assertThat(config.eosTokenId()).isNull();
+  }
+
+  @Test
+  void ofAListOfTokensTheFirstIsUsed() {
+    assertThat(read(huggingFace(", 'eos_token_id': [7, 1]")).eosTokenId()).isEqualTo(7);
+    assertThat(read(stateSpaces(", 'eos_token_id': [7]")).eosTokenId()).isEqualTo(7);
+  }
+
+  @Test
+  void swishIsSilu() {
+    assertThat(read(huggingFace(", 'hidden_act': 'swish'"))).isEqualTo(MAMBA_130M);
   }
 
   static Stream<Arguments> refused() {

@@ -448,7 +448,8 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
   private static final class Reader extends DefaultParamsReader<MambaPerplexity> {
     @Override
     public MambaPerplexity load(String path) {
-      MambaPerplexity stage = super.load(path);
+      // Spark would read what the path matches as a glob.
+      MambaPerplexity stage = super.load(path.replaceAll("[\\\\*?\\[\\]{}]", "\\\\$0"));
       try {
         stage.findModel(path);
       } catch (IOException e) {

@@ -55,7 +55,7 @@ public final class Tokenizer {
     NativeLibrary.load(localFolder);
     long handle;
     try {
-      handle = TokenizersLibrary.LIB.createTokenizerFromString(file.json());
+      handle = TokenizersLibrary.LIB.createTokenizerFromString(file.deterministicJson());
     } catch (RuntimeException e) {
       throw Refusal.because(
           e,

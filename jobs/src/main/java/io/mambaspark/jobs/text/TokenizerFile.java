@@ -1,16 +1,21 @@
 package io.mambaspark.jobs.text;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mambaspark.jobs.Refusal;
+import java.io.IOException;
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A tokenizer.json of Hugging Face's tokenizers, checked on the driver and carried to the tasks as
@@ -18,6 +23,9 @@ import java.util.HexFormat;
  */
 public final class TokenizerFile implements Serializable {
   private static final long serialVersionUID = 1;
+
+  private static final Logger LOG = LoggerFactory.getLogger(TokenizerFile.class);
+  private static final String DROPOUT = "dropout";
 
   private static final ObjectMapper MAPPER =
       new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
@@ -28,18 +36,20 @@ public final class TokenizerFile implements Serializable {
   private final String fingerprint;
   private final int largestId;
   private final boolean cuts;
+  private final boolean dropout;
 
-  private TokenizerFile(String name, byte[] json, int largestId, boolean cuts) {
+  private TokenizerFile(String name, byte[] json, int largestId, boolean cuts, boolean dropout) {
     this.name = name;
     this.json = json;
     this.fingerprint = sha256(json);
     this.largestId = largestId;
     this.cuts = cuts;
+    this.dropout = dropout;
   }
 
   /**
    * Checks that this is a tokenizer as far as can be told without the library, which has the last
-   * word in {@link #tokenizer}.
+   * word in {@link #tokenizer}. Logs that a tokenizer with dropout is used without.
    *
    * @param name the file as the user is to see it
    * @throws Refusal if it is none
@@ -57,7 +67,24 @@ public final class TokenizerFile implements Serializable {
     if (largest < 0) {
       throw refused(name, "its vocabulary is empty", "");
     }
-    return new TokenizerFile(name, json.clone(), largest, TextCuts.allowedBy(tokenizer));
+    boolean dropout = drops(model);
+    if (dropout) {
+      LOG.warn(
+          "Tokenizer {} skips merges at random, which is for training (model.dropout {}): it is used"
+              + " without, so that a text has the same tokens in every run",
+          name,
+          model.get(DROPOUT));
+    }
+    return new TokenizerFile(name, json.clone(), largest, TextCuts.allowedBy(tokenizer), dropout);
+  }
+
+  /** Whether a model would skip merges at random. No other kind of model draws random numbers. */
+  private static boolean drops(JsonNode model) {
+    // Old files do not name the type; a list is a Unigram's.
+    boolean bpe = model.path("type").asText("BPE").equals("BPE") && model.path("vocab").isObject();
+    double dropout = model.path(DROPOUT).doubleValue();
+    // What is not a probability is left for the library to refuse.
+    return bpe && dropout > 0 && dropout <= 1;
   }
 
   private static JsonNode read(String name, byte[] json) {
@@ -179,7 +206,9 @@ public final class TokenizerFile implements Serializable {
     return name;
   }
 
-  /** The SHA-256 of the file, in hexadecimal digits. */
+  /**
+   * The SHA-256 of the file as it is, in hexadecimal digits, with a dropout that is not used too.
+   */
   public String fingerprint() {
     return fingerprint;
   }
@@ -197,6 +226,21 @@ public final class TokenizerFile implements Serializable {
   /** The file's text. */
   public String json() {
     return new String(json, StandardCharsets.UTF_8);
+  }
+
+  /** The file's text as the library gets it: without dropout. */
+  String deterministicJson() {
+    if (!dropout) {
+      return json();
+    }
+    try {
+      JsonNode tokenizer = MAPPER.readTree(json);
+      ((ObjectNode) tokenizer.get("model")).putNull(DROPOUT);
+      // Escaped, a text that is not Unicode stays as it was and is refused as it would have been.
+      return MAPPER.writer().with(JsonWriteFeature.ESCAPE_NON_ASCII).writeValueAsString(tokenizer);
+    } catch (IOException e) {
+      throw new IllegalStateException("it was read before", e);
+    }
   }
 
   /**

@@ -30,6 +30,8 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class MambaPerplexityTest {
   private static final Path DEMO =
@@ -179,6 +181,26 @@ class MambaPerplexityTest {
     delete(moved);
     assertThat(scores(MambaPerplexity.load(folder.resolve("again").toString())))
         .isEqualTo(scores());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"stage [v1]", "a*b?{c}%20#ä\\x"})
+  void a_stage_is_saved_and_loaded_with_its_model_whatever_its_folder_is_called(String name)
+      throws IOException {
+    // What a glob would take it for.
+    for (String other : List.of("stage v", "aXbYc #äx")) {
+      Files.writeString(
+          Files.createDirectories(folder.resolve(other + "/metadata")).resolve("p"), "x");
+    }
+    Path model = model("model " + name);
+    Path saved = folder.resolve(name);
+    copying(model.toString()).save(saved.toString());
+    delete(model);
+
+    MambaPerplexity loaded = MambaPerplexity.load(saved.toString());
+
+    assertThat(loaded.getOrDefault(loaded.model())).isEqualTo("file:" + saved.resolve("model"));
+    assertThat(scores(loaded)).isEqualTo(scores());
   }
 
   @Test

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mambaspark.jobs.Refusal;
+import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -22,6 +23,8 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class TokenizerTest {
   private final Tokenizer tokenizer = DemoTokenizer.tokenizer();
@@ -93,6 +96,43 @@ class TokenizerTest {
     String text = "It was the best of times, it was the worst of times.";
     assertThat(changed.encode(text)).containsExactly(tokenizer.encode(text)).hasSizeGreaterThan(8);
     assertThat(changed.encode("")).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"0.5", "1.0", "1", "1e-3"})
+  void a_tokenizer_with_dropout_is_used_without(String dropout) throws Exception {
+    TokenizerFile file =
+        DemoTokenizer.with(
+            json -> ((ObjectNode) json.get("model")).put("dropout", new BigDecimal(dropout)));
+    Tokenizer changed = file.tokenizer(DemoTokenizer.FOLDER);
+    String text = "It was the best of times, it was the worst of times.";
+    for (int i = 0; i < 20; i++) {
+      assertThat(changed.encode(text)).containsExactly(tokenizer.encode(text));
+    }
+    // The file is what it was.
+    assertThat(DemoTokenizer.JSON.readTree(file.json()).at("/model/dropout").decimalValue())
+        .isEqualByComparingTo(dropout);
+    assertThat(file.fingerprint())
+        .isNotEqualTo(TokenizerFile.parse("demo", DemoTokenizer.json()).fingerprint());
+  }
+
+  @Test
+  void a_dropout_of_an_old_file_without_types_is_not_used_either() throws Exception {
+    TokenizerFile file =
+        DemoTokenizer.with(
+            json -> ((ObjectNode) json.get("model")).put("dropout", 0.5).remove("type"));
+    String text = "It was the best of times, it was the worst of times.";
+    assertThat(file.tokenizer(DemoTokenizer.FOLDER).encode(text))
+        .containsExactly(tokenizer.encode(text));
+  }
+
+  @Test
+  void a_dropout_that_is_no_probability_is_left_to_the_library() {
+    TokenizerFile file =
+        DemoTokenizer.with(json -> ((ObjectNode) json.get("model")).put("dropout", 1.5));
+    assertThatThrownBy(() -> file.tokenizer(DemoTokenizer.FOLDER))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("Dropout should be between 0 and 1");
   }
 
   @Test

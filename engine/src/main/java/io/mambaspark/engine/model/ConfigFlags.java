@@ -1,0 +1,143 @@
+package io.mambaspark.engine.model;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.mambaspark.engine.checkpoint.CheckpointException;
+import io.mambaspark.engine.checkpoint.StoredTensor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What a config.json says about tensors that a model may have or lack: its biases and a head of its
+ * own. Where the tensors say otherwise nobody can tell which of the two is right, and other
+ * software scores one or the other, so the checkpoint is refused.
+ */
+final class ConfigFlags {
+  private final JsonNode json;
+  private final MambaConfig config;
+
+  /** By name as in {@link TensorNames}. */
+  private final Map<String, StoredTensor> tensors;
+
+  private ConfigFlags(JsonNode json, MambaConfig config, Map<String, StoredTensor> tensors) {
+    this.json = json;
+    this.config = config;
+    this.tensors = tensors;
+  }
+
+  /**
+   * The config as the tensors have it: that of the file, but for {@code use_bias: true} in a
+   * checkpoint without any such bias, which published files say; then without bias, and with a
+   * note.
+   *
+   * @throws CheckpointException if config and names contradict each other
+   */
+  static MambaConfig check(
+      JsonNode json, MambaConfig config, Map<String, StoredTensor> tensors, List<String> notes) {
+    ConfigFlags flags = new ConfigFlags(json, config, tensors);
+    Flag convBias = flags.new Flag("use_conv_bias", "ssm_cfg", "conv_bias", config.convBias());
+    convBias.check(TensorNames.inLayers(config, TensorNames.CONV_BIAS));
+    Flag bias = flags.new Flag("use_bias", "ssm_cfg", "bias", config.bias());
+    List<String> biases = TensorNames.inLayers(config, TensorNames.BIASES);
+    boolean none = biases.stream().noneMatch(tensors::containsKey);
+    if (config.bias() && none) {
+      notes.add(
+          "config.json %s, but no layer has an in_proj.bias or out_proj.bias: the model is run without"
+              .formatted(bias));
+    } else {
+      bias.check(biases);
+    }
+    Flag tied = flags.tied();
+    if (!config.tiedHead() && !tensors.containsKey(TensorNames.HEAD)) {
+      throw new CheckpointException(
+          ("The checkpoint lacks tensor %s, though config.json %s; set %s to true if the embedding is"
+                  + " the head, or save the model again with its head")
+              .formatted(TensorNames.HEAD, tied, tied.key));
+    }
+    return config.bias() && none
+        ? config.with(config.convBias(), false, config.tiedHead())
+        : config;
+  }
+
+  /**
+   * Refuses a head of other values than the embedding where the config says that they are one.
+   * Reads both. Their shapes are those of the config.
+   */
+  static void checkTiedHead(JsonNode json, MambaConfig config, Map<String, StoredTensor> tensors) {
+    StoredTensor head = tensors.get(TensorNames.HEAD);
+    StoredTensor embedding = tensors.get(TensorNames.EMBEDDING);
+    if (!config.tiedHead() || head == null) {
+      return;
+    }
+    long position = head.mismatch(embedding);
+    if (position >= 0) {
+      Flag tied = new ConfigFlags(json, config, tensors).tied();
+      throw new CheckpointException(
+          ("Cannot load tensor %s from %s: its element %d differs from that of %s, though config.json"
+                  + " %s; set %s to false if the head has weights of its own, or remove %s if the"
+                  + " embedding is the head")
+              .formatted(
+                  head.name(),
+                  head.source(),
+                  position,
+                  embedding.name(),
+                  tied,
+                  tied.key,
+                  head.name()));
+    }
+  }
+
+  private Flag tied() {
+    return new Flag("tie_word_embeddings", null, "tie_embeddings", config.tiedHead());
+  }
+
+  /** A flag under the key of the layout that the config is written in. */
+  private final class Flag {
+    final String key;
+    private final boolean present;
+    private final boolean value;
+
+    /**
+     * {@code huggingFace}, or {@code stateSpaces} in {@code object}, null for the config itself.
+     */
+    Flag(String huggingFace, String object, String stateSpaces, boolean value) {
+      boolean ours = MambaConfig.isHuggingFace(json);
+      this.key = ours ? huggingFace : object == null ? stateSpaces : object + "." + stateSpaces;
+      JsonNode holder = ours || object == null ? json : json.path(object);
+      this.present = holder.hasNonNull(ours ? huggingFace : stateSpaces);
+      this.value = value;
+    }
+
+    /** Refuses biases if the flag is off, and the lack of one if it is on. */
+    void check(List<String> biases) {
+      List<String> missing = new ArrayList<>(biases);
+      missing.removeAll(tensors.keySet());
+      StoredTensor found =
+          biases.stream().filter(tensors::containsKey).map(tensors::get).findFirst().orElse(null);
+      if (!value && found != null) {
+        throw new CheckpointException(
+            ("Cannot load tensor %s from %s: config.json %s; set %s to true if the model was trained"
+                    + " with this bias, or remove it from every layer")
+                .formatted(found.name(), found.source(), this, key));
+      }
+      if (value && !missing.isEmpty()) {
+        throw new CheckpointException(
+            ("The checkpoint lacks tensor %s%s, though config.json %s%s; save the model again with all"
+                    + " of its biases, or set %s to false if it has none")
+                .formatted(
+                    missing.get(0),
+                    missing.size() == 1 ? "" : " and %d more".formatted(missing.size() - 1),
+                    this,
+                    found == null ? "" : " and %s holds %s".formatted(found.source(), found.name()),
+                    key));
+      }
+    }
+
+    @Override
+    public String toString() {
+      return present
+          ? "sets %s to %s".formatted(key, value)
+          : "leaves %s at its default, %s".formatted(key, value);
+    }
+  }
+}

@@ -83,6 +83,21 @@ public record DocumentColumns(
     return all;
   }
 
+  /**
+   * The name of an input column as the user has spelt it, here or among the columns to keep; its
+   * own name if the user has not named it.
+   *
+   * @param kept may be null
+   */
+  String spelling(String column, List<String> kept, boolean caseSensitive) {
+    return caseSensitive
+        ? column
+        : Stream.concat(all().stream(), kept == null ? Stream.of() : kept.stream())
+            .filter(column::equalsIgnoreCase)
+            .findFirst()
+            .orElse(column);
+  }
+
   /** Each column with the option that names it. */
   List<String> named() {
     return all().stream().map(column -> option(column) + " " + column).toList();

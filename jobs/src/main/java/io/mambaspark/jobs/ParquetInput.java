@@ -209,7 +209,10 @@ final class ParquetInput {
         Set<String> seen = new HashSet<>();
         for (ParquetColumn column : file.columns()) {
           Planned planned =
-              byKey.computeIfAbsent(key(column.name()), k -> new Planned(column.name()));
+              byKey.computeIfAbsent(
+                  key(column.name()),
+                  k ->
+                      new Planned(document.spelling(column.name(), keepColumns, caseSensitive)));
           if (!seen.add(key(column.name()))) {
             planned.problem =
                 "Columns %s of %s have names that differ in capitals only, and"
@@ -278,23 +281,13 @@ final class ParquetInput {
           || keepColumns.stream().anyMatch(c -> key(c).equals(key(column)));
     }
 
-    /** Partition folders go before columns of the same name, as Spark has it. */
     private void hide(Map<String, Planned> columns) {
-      for (String partition : partitions.schema().fieldNames()) {
-        Planned hidden = columns.remove(key(partition));
-        if (hidden == null) {
-          continue;
+      for (String name : List.copyOf(columns.keySet())) {
+        String hiding = partitions.hiding(name, caseSensitive);
+        if (hiding != null) {
+          ParquetFile any = columns.remove(name).columns.keySet().iterator().next();
+          notes.add(partitions.note(hiding, document, any.file()));
         }
-        String file = hidden.columns.keySet().iterator().next().file().name();
-        if (document.all().stream().anyMatch(c -> key(c).equals(key(partition)))) {
-          throw Refusal.because(
-              "Column %s (%s) stands in %s, and its partition folder %s= gives another value;"
-                  + " rename one of them",
-              partition, document.option(partition), file, partition);
-        }
-        notes.add(
-            "column %s of the files is hidden by the partition folders %s=, such as that of %s"
-                .formatted(partition, partition, file));
       }
     }
 

@@ -44,6 +44,10 @@ final class PartitionColumns implements Serializable {
 
   private static final List<DataType> TIMES = List.of(DataTypes.DateType, DataTypes.TimestampType);
 
+  /** No partition folders. */
+  static final PartitionColumns NONE =
+      new PartitionColumns(new StructType(), ZoneId.of("UTC"));
+
   private final StructType schema;
   private final ZoneId zone;
 
@@ -74,6 +78,33 @@ final class PartitionColumns implements Serializable {
 
   StructType schema() {
     return schema;
+  }
+
+  /** The partition column that has the name of a column of the files; null if none has. */
+  String hiding(String column, boolean caseSensitive) {
+    for (String name : schema.fieldNames()) {
+      if (caseSensitive ? name.equals(column) : name.equalsIgnoreCase(column)) {
+        return name;
+      }
+    }
+    return null;
+  }
+
+  /**
+   * Says that partition folders go before a column of the files, as Spark has it.
+   *
+   * @param file one that has the column
+   * @throws Refusal if it is a column of the document
+   */
+  String note(String column, DocumentColumns document, InputFiles.InputFile file) {
+    if (document.all().stream().anyMatch(column::equalsIgnoreCase)) {
+      throw Refusal.because(
+          "Column %s (%s) stands in %s, and its partition folder %s= gives another value; rename"
+              + " one of them",
+          column, document.option(column), file.name(), column);
+    }
+    return "column %s of the files is hidden by the partition folders %s=, such as that of %s"
+        .formatted(column, column, file.name());
   }
 
   /** The narrowest type that all values have. */

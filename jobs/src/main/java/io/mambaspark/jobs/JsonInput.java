@@ -1,0 +1,400 @@
+package io.mambaspark.jobs;
+
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
+
+import io.mambaspark.jobs.InputFiles.InputFile;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.io.compress.CompressionCodecFactory;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
+
+/**
+ * Files of JSON lines as one table. Spark reads the lines, {@link JsonLines} makes rows of them,
+ * each of which has an error of its own where it is not as planned.
+ *
+ * <p>The types of kept columns are those of all lines if no columns are named. With {@code
+ * --keep-columns} they are those of the lines at the beginning of each file, so that the data is
+ * read once only.
+ */
+final class JsonInput {
+  private static final int THREADS = 8;
+
+  /** What is read of each file for the types of its columns. */
+  private static final int SAMPLE = 1 << 20;
+
+  /** What is read of all files. */
+  private static final long SAMPLES = 256L << 20;
+
+  /** A task reads at least so many bytes, if there are. */
+  private static final long LEAST_BYTES = 64 << 10;
+
+  /** A task reads at most so many, as with Spark's own sources. */
+  private static final long MOST_BYTES = 128 << 20;
+
+  private static final int TASKS_PER_CORE = 4;
+  private static final StructType LINE = new StructType().add("value", DataTypes.StringType);
+
+  private final SparkSession spark;
+  private final InputFiles listed;
+  private final PartitionColumns partitions;
+  private final StructType ofLines;
+  private final Plan plan;
+  private final List<String> notes;
+
+  /** How lines are read, in tasks. */
+  private record Plan(StructType columns, Set<String> texts, boolean caseSensitive)
+      implements java.io.Serializable {
+    JsonLines open() {
+      return new JsonLines(columns, texts, caseSensitive);
+    }
+  }
+
+  private JsonInput(
+      SparkSession spark,
+      InputFiles listed,
+      PartitionColumns partitions,
+      StructType ofLines,
+      Plan plan,
+      List<String> notes) {
+    this.spark = spark;
+    this.listed = listed;
+    this.partitions = partitions;
+    this.ofLines = ofLines;
+    this.plan = plan;
+    this.notes = notes;
+  }
+
+  /**
+   * Looks at the beginning of each file, and decides the columns.
+   *
+   * @param document the columns of documents
+   * @param keepColumns those to carry over; null for all
+   * @throws Refusal if a file is not one of JSON lines that this Spark can read
+   */
+  static JsonInput plan(
+      SparkSession spark,
+      InputFiles listed,
+      DocumentColumns document,
+      List<String> keepColumns) {
+    Configuration configuration = spark.sparkContext().hadoopConfiguration();
+    boolean caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
+    Beginnings beginnings = Beginnings.of(listed, keepColumns != null, configuration);
+    InputFiles readable = listed.without(beginnings.unread);
+    readable.notEmpty(listed.files().stream().map(InputFile::name).limit(1).toList());
+    PartitionColumns partitions = PartitionColumns.of(readable.files(), spark.conf());
+    StructType found = beginnings.types.schema(caseSensitive);
+    if (found.isEmpty()) {
+      found = types(spark, readable).schema(caseSensitive);
+    }
+    List<String> notes = new ArrayList<>();
+    StructType columns = new StructType();
+    for (StructField field : found.fields()) {
+      String name = document.spelling(field.name(), keepColumns, caseSensitive);
+      String hiding = partitions.hiding(name, caseSensitive);
+      if (hiding != null) {
+        notes.add(partitions.note(hiding, document, readable.files().get(0)));
+      } else {
+        columns = columns.add(name, planned(name, field.dataType(), document), true);
+      }
+    }
+    StructType used = new StructType();
+    for (StructField field : columns.fields()) {
+      if (keepColumns == null
+          || keepColumns.contains(field.name())
+          || document.all().contains(field.name())) {
+        used = used.add(field);
+      }
+    }
+    Set<String> texts = new TreeSet<>();
+    for (StructField field : used.fields()) {
+      if (document.content().contains(field.name()) && !(field.dataType() instanceof ArrayType)) {
+        texts.add(field.name());
+      }
+    }
+    return new JsonInput(
+        spark,
+        readable,
+        partitions,
+        columns,
+        new Plan(used, Set.copyOf(texts), caseSensitive),
+        notes);
+  }
+
+  /** What is read as a document has the type of one, whatever other lines hold. */
+  private static DataType planned(String column, DataType found, DocumentColumns document) {
+    if (document.content().contains(column)) {
+      boolean tokens =
+          document.tokens() != null || (document.isPair() && found instanceof ArrayType);
+      return tokens ? DataTypes.createArrayType(DataTypes.LongType) : DataTypes.StringType;
+    }
+    return document.all().contains(column) ? DataTypes.LongType : found;
+  }
+
+  /** What the beginnings of the files show. */
+  private record Beginnings(JsonTypes types, Map<String, String> unread) {
+    /**
+     * Looks at a few files at a time.
+     *
+     * @param sample whether to find types, too
+     */
+    static Beginnings of(InputFiles listed, boolean sample, Configuration configuration) {
+      FirstBytes first = new FirstBytes("json", configuration);
+      long share = SAMPLES / Math.max(1, listed.files().size());
+      int bytes = sample ? (int) Math.min(SAMPLE, Math.max(FirstBytes.LENGTH, share)) : 0;
+      JsonTypes types = new JsonTypes();
+      Map<String, String> unread = new TreeMap<>();
+      ExecutorService threads =
+          Executors.newFixedThreadPool(
+              THREADS,
+              work -> {
+                Thread thread = new Thread(work, "mamba-spark-beginnings");
+                thread.setDaemon(true);
+                return thread;
+              });
+      try {
+        List<Future<JsonTypes>> looking = new ArrayList<>();
+        for (InputFile file : listed.files()) {
+          looking.add(threads.submit(() -> look(file, first, bytes)));
+        }
+        for (int i = 0; i < looking.size(); i++) {
+          try {
+            types.add(looking.get(i).get());
+          } catch (ExecutionException e) {
+            if (!(e.getCause() instanceof IOException)) {
+              throw Refusal.because(e, "%s", Failures.oneLine(e));
+            }
+            unread.put(listed.files().get(i).name(), Failures.oneLine(e));
+          }
+        }
+        return new Beginnings(types, unread);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw Refusal.because(e, "Interrupted while looking at the input");
+      } finally {
+        threads.shutdownNow();
+      }
+    }
+
+    private static JsonTypes look(InputFile file, FirstBytes first, int bytes) throws IOException {
+      first.check(file.path());
+      JsonTypes types = new JsonTypes();
+      byte[] lines = bytes == 0 ? new byte[0] : first.lines(file.path(), bytes);
+      int start = 0;
+      for (int i = 0; i <= lines.length; i++) {
+        if (i == lines.length || lines[i] == '\n' || lines[i] == '\r') {
+          types.add(Arrays.copyOfRange(lines, start, i));
+          start = i + 1;
+        }
+      }
+      return types;
+    }
+  }
+
+  /** The types of all lines. */
+  private static JsonTypes types(SparkSession spark, InputFiles listed) {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    context.setJobDescription("Finding the columns of %,d files".formatted(listed.files().size()));
+    JsonTypes types = new JsonTypes();
+    scan(spark, listed, PartitionColumns.NONE)
+        .mapPartitions(
+            lines -> {
+              JsonTypes part = new JsonTypes();
+              lines.forEachRemaining(line -> part.add(line.<byte[]>getAs(0)));
+              return List.of(part).iterator();
+            })
+        .collect()
+        .forEach(types::add);
+    context.setJobDescription(null);
+    return types;
+  }
+
+  /** Rows of the bytes of a line and of the packed values of its partition folders. */
+  private static JavaRDD<Row> scan(
+      SparkSession spark, InputFiles listed, PartitionColumns partitions) {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    List<Column> columns = new ArrayList<>(List.of(col("value").cast("binary").as("value")));
+    List<String> sources = new ArrayList<>(List.of(""));
+    for (StructField field : partitions.schema().fields()) {
+      columns.add(
+          lit(null).cast(Opaque.packed(field.dataType())).as("p" + columns.size()));
+      sources.add(field.name());
+    }
+    Dataset<Row> lines =
+        FileScan.reader(spark, "text", LINE, listed.files().get(0).path())
+            .select(columns.toArray(Column[]::new));
+    return new FileScan(List.of(lines), sources, partitions)
+        .rows(context, tasks(listed, partitions, context));
+  }
+
+  /** Parts of files for each task, in the order of the files. */
+  private static List<List<FileScan.Part>> tasks(
+      InputFiles listed, PartitionColumns partitions, JavaSparkContext context) {
+    long share = listed.bytes() / ((long) TASKS_PER_CORE * context.defaultParallelism());
+    long target = Math.min(MOST_BYTES, Math.max(LEAST_BYTES, share));
+    CompressionCodecFactory codecs =
+        new CompressionCodecFactory(context.sc().hadoopConfiguration());
+    List<List<FileScan.Part>> tasks = new ArrayList<>();
+    List<FileScan.Part> task = new ArrayList<>();
+    long bytes = 0;
+    for (InputFile file : listed.files()) {
+      boolean whole = codecs.getCodec(file.path()) != null;
+      for (long start = 0; start < file.size(); ) {
+        long length =
+            whole ? file.size() : Math.min(file.size() - start, Math.max(1, target - bytes));
+        task.add(FileScan.part(0, file, start, length, partitions));
+        start += length;
+        bytes += length;
+        if (bytes >= target) {
+          tasks.add(task);
+          task = new ArrayList<>();
+          bytes = 0;
+        }
+      }
+    }
+    if (!task.isEmpty()) {
+      tasks.add(task);
+    }
+    return tasks;
+  }
+
+  /** The columns of the lines, then those of partition folders. */
+  StructType schema() {
+    StructType schema = ofLines;
+    for (StructField field : partitions.schema().fields()) {
+      schema = schema.add(field);
+    }
+    return schema.add(RowSchema.INPUT_ERROR, DataTypes.StringType);
+  }
+
+  InputFiles listed() {
+    return listed;
+  }
+
+  /** What a user may not expect of the columns. */
+  List<String> notes() {
+    return notes;
+  }
+
+  /**
+   * The rows, with the columns that are used.
+   *
+   * @param read counts the bytes of lines; for a display only
+   */
+  Dataset<Row> rows(LongAccumulator read) {
+    return natural(
+        spark.createDataFrame(
+            scan(spark, listed, partitions)
+                .mapPartitions(lines -> new Rows(plan.open(), lines, read)),
+            packedSchema()));
+  }
+
+  /** The same from Spark's own streaming source of lines. */
+  static Dataset<Row> stream(
+      Dataset<Row> lines, StructType ofLines, Set<String> texts, boolean caseSensitive) {
+    StructType schema = ofLines.add(RowSchema.INPUT_ERROR, DataTypes.StringType);
+    Plan plan = new Plan(ofLines, texts, caseSensitive);
+    return lines
+        .select(col("value").cast("binary"))
+        .mapPartitions(
+            (org.apache.spark.api.java.function.MapPartitionsFunction<Row, Row>)
+                rows -> new Rows(plan.open(), rows, null),
+            Encoders.row(schema));
+  }
+
+  private StructType packedSchema() {
+    StructType schema = plan.columns;
+    for (StructField field : partitions.schema().fields()) {
+      schema = schema.add(field.name(), Opaque.packed(field.dataType()));
+    }
+    return schema.add(RowSchema.INPUT_ERROR, DataTypes.StringType);
+  }
+
+  private Dataset<Row> natural(Dataset<Row> packed) {
+    List<Column> columns = new ArrayList<>();
+    for (StructField field : plan.columns.fields()) {
+      columns.add(RowSchema.quoted(field.name()));
+    }
+    for (StructField field : partitions.schema().fields()) {
+      columns.add(
+          Opaque.unpack(RowSchema.quoted(field.name()), field.dataType()).as(field.name()));
+    }
+    columns.add(col(RowSchema.INPUT_ERROR));
+    return packed.select(columns.toArray(Column[]::new));
+  }
+
+  /** Rows of lines: the planned columns, those of partition folders, the error. */
+  private static final class Rows implements Iterator<Row> {
+    private final JsonLines json;
+    private final Iterator<Row> lines;
+    private final LongAccumulator read;
+    private Row next;
+
+    Rows(JsonLines json, Iterator<Row> lines, LongAccumulator read) {
+      this.json = json;
+      this.lines = lines;
+      this.read = read;
+    }
+
+    @Override
+    public boolean hasNext() {
+      while (next == null && lines.hasNext()) {
+        next = row(lines.next());
+      }
+      return next != null;
+    }
+
+    @Override
+    public Row next() {
+      if (!hasNext()) {
+        throw new java.util.NoSuchElementException();
+      }
+      Row row = next;
+      next = null;
+      return row;
+    }
+
+    private Row row(Row line) {
+      byte[] bytes = line.getAs(0);
+      if (read != null) {
+        read.add(bytes.length + 1L);
+      }
+      JsonLines.Line found = json.read(bytes);
+      if (found == null) {
+        return null;
+      }
+      int partitions = line.length() - 1;
+      Object[] values = Arrays.copyOf(found.values(), found.values().length + partitions + 1);
+      for (int i = 0; i < partitions; i++) {
+        values[found.values().length + i] = line.get(1 + i);
+      }
+      values[values.length - 1] = found.error();
+      return RowFactory.create(values);
+    }
+  }
+}

@@ -245,6 +245,9 @@ final class CompareJob {
   private void printNumbers(Map<?, ?> numbers, String indent) {
     for (Object name : numbers.keySet()) {
       Object value = numbers.get(name);
+      if (name.equals("null_documents") && value.equals(0L)) {
+        continue;
+      }
       if (value instanceof Long || value instanceof Double) {
         String shown =
             value instanceof Long

@@ -4,6 +4,7 @@ import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.sum;
+import static org.apache.spark.sql.functions.when;
 
 import io.mambaspark.jobs.ScoringSchema.ScoreColumn;
 import java.io.FileNotFoundException;
@@ -260,7 +261,9 @@ final class StreamJob {
         spark,
         // Streams have none, and Spark warns of it.
         Map.of("spark.sql.adaptive.enabled", "false"),
-        () -> write(thresholds.isEmpty() ? scored : Buckets.add(scored, thresholds)));
+        () ->
+            write(
+                thresholds.isEmpty() ? scored : Buckets.add(scored, thresholds), schema.scores()));
   }
 
   /** What the first start has found. */
@@ -281,9 +284,10 @@ final class StreamJob {
         options.input().get(0));
   }
 
-  private long write(Dataset<Row> scored) {
+  private long write(Dataset<Row> scored, List<ScoreColumn> scores) {
     boolean nll = options.scoring().emit().nll();
     Batches batches = new Batches(nll);
+    Column isNull = ScoringSchema.isNullDocument(scores);
     SparkSession spark = scored.sparkSession();
     DataStreamWriter<Row> writer =
         scored
@@ -292,7 +296,8 @@ final class StreamJob {
                 count(lit(1)),
                 count(col(ScoreColumn.ERROR.column())),
                 sum(nll ? col(ScoreColumn.TOKEN_COUNT.column()) : lit(0L)),
-                sum(nll ? col(ScoreColumn.NLL.column()) : lit(0.0)))
+                sum(nll ? col(ScoreColumn.NLL.column()) : lit(0.0)),
+                count(when(isNull, 1)))
             .writeStream()
             .format(options.outputFormat())
             // As Output has them.
@@ -358,6 +363,7 @@ final class StreamJob {
     private long number;
     private volatile long errors;
     private long documents;
+    private long nulls;
     private long tokens;
     private double sum;
 
@@ -381,6 +387,7 @@ final class StreamJob {
       double batchSum = batch.isNullAt(3) ? 0 : batch.getDouble(3);
       number++;
       documents += batch.getLong(0);
+      nulls += batch.getLong(4);
       errors += batch.getLong(1);
       tokens += batchTokens;
       sum += batchSum;
@@ -405,6 +412,9 @@ final class StreamJob {
     synchronized void print(PrintWriter out) {
       Summary.line(out, "batches", "%,d", number);
       Summary.line(out, "rows", "%,d", documents);
+      if (nulls > 0) {
+        Summary.line(out, "  null", "%,d", nulls);
+      }
       if (errors > 0) {
         Summary.line(out, "  with errors", "%,d", errors);
       }

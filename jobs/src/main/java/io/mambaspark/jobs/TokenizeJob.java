@@ -103,8 +103,12 @@ final class TokenizeJob {
               tokens,
               folder -> summary(spark, folder.toString(), tokens.schema(), output.run(), tokenizer),
               Summary::indented);
-      for (String name : List.of("documents", "errors", "tokens", "bytes", "words")) {
-        out.println(String.format(Locale.ROOT, "  %-26s%,d", name, summary.get(name)));
+      Summary.line(out, "documents", "%,d", summary.get("documents"));
+      if (!summary.get("null_documents").equals(0L)) {
+        Summary.line(out, "  null", "%,d", summary.get("null_documents"));
+      }
+      for (String name : List.of("errors", "tokens", "bytes", "words")) {
+        Summary.line(out, name, "%,d", summary.get(name));
       }
       out.println(
           String.format(Locale.ROOT, "  %-26s%.1f", "seconds", (System.nanoTime() - start) / 1e9));
@@ -166,6 +170,7 @@ final class TokenizeJob {
             .agg(
                 count(lit(1)),
                 count(col("token_error")),
+                count(when(col("tokens").isNull(), 1)),
                 sum(
                     when(
                         col("token_error").isNull().and(col("tokens").isNotNull()),
@@ -176,10 +181,11 @@ final class TokenizeJob {
     Map<String, Object> summary = new LinkedHashMap<>();
     summary.put("run", run);
     summary.put("documents", sums.getLong(0));
+    summary.put("null_documents", sums.getLong(2));
     summary.put("errors", sums.getLong(1));
-    summary.put("tokens", sums.isNullAt(2) ? 0L : sums.getLong(2));
-    summary.put("bytes", sums.isNullAt(3) ? 0L : sums.getLong(3));
-    summary.put("words", sums.isNullAt(4) ? 0L : sums.getLong(4));
+    summary.put("tokens", sums.isNullAt(3) ? 0L : sums.getLong(3));
+    summary.put("bytes", sums.isNullAt(4) ? 0L : sums.getLong(4));
+    summary.put("words", sums.isNullAt(5) ? 0L : sums.getLong(5));
     summary.put(
         "tokenizer", Map.of("path", tokenizer.name(), "fingerprint", tokenizer.fingerprint()));
     summary.put("versions", Versions.all());

@@ -8,7 +8,6 @@ import static org.apache.spark.sql.functions.when;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.mambaspark.jobs.ScoringSchema.ScoreColumn;
 import io.mambaspark.jobs.report.Distributions;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -90,22 +89,21 @@ record Buckets(Map<String, Double> percents) {
   /**
    * The perplexities at which a corpus parts.
    *
-   * @param scored with a column perplexity
+   * @param scored with {@link Distributions#perplexity}
    * @param documents how many have one: percentiles of many are approximate, within a ten
    *     thousandth of their number
-   * @return empty if there are none
+   * @return empty if there are none; infinite from the first infinite perplexity on
    */
   Map<String, Double> thresholds(Dataset<Row> scored, long documents) {
-    String perplexity = ScoreColumn.PERPLEXITY.column();
     String shares =
         percents.values().stream()
             .map(percent -> String.format(Locale.ROOT, "%.10fD", percent / 100))
             .collect(Collectors.joining(", ", "array(", ")"));
     String percentiles =
         documents <= Distributions.MAX_EXACT
-            ? "percentile(%s, %s)".formatted(perplexity, shares)
-            : "percentile_approx(%s, %s, 10000)".formatted(perplexity, shares);
-    Row row = scored.agg(expr(percentiles)).first();
+            ? "percentile(p, %s)".formatted(shares)
+            : "percentile_approx(p, %s, 10000)".formatted(shares);
+    Row row = scored.select(Distributions.perplexity().as("p")).agg(expr(percentiles)).first();
     Map<String, Double> thresholds = new LinkedHashMap<>();
     if (!row.isNullAt(0)) {
       List<Double> values = row.getList(0);
@@ -153,12 +151,16 @@ record Buckets(Map<String, Double> percents) {
           throw Refusal.because(
               "Cannot use the thresholds of %s: %s is the name of the rest", file, REST);
         }
-        if (!json.get(name).isNumber() || json.get(name).asDouble() < before) {
+        // JSON has no infinity, so a summary has null for it.
+        double threshold =
+            json.get(name).isNull() ? Double.POSITIVE_INFINITY : json.get(name).asDouble();
+        boolean isNumber = json.get(name).isNumber() || json.get(name).isNull();
+        if (!isNumber || threshold < before) {
           throw Refusal.because(
               "Cannot use the thresholds of %s: %s is %s; expected ascending numbers",
               file, name, json.get(name));
         }
-        before = json.get(name).asDouble();
+        before = threshold;
         thresholds.put(name, before);
       }
       if (!json.isObject()) {
@@ -182,7 +184,7 @@ record Buckets(Map<String, Double> percents) {
 
   /** Adds the column; null for a document without a perplexity. */
   static Dataset<Row> add(Dataset<Row> scored, Map<String, Double> thresholds) {
-    Column perplexity = col(ScoreColumn.PERPLEXITY.column());
+    Column perplexity = Distributions.perplexity();
     Column bucket = when(perplexity.isNull(), lit(null).cast("string"));
     for (Map.Entry<String, Double> threshold : thresholds.entrySet()) {
       bucket = bucket.when(perplexity.lt(threshold.getValue()), threshold.getKey());

@@ -13,9 +13,13 @@ enum CompareColumn {
   TOKEN_COUNT("token_count", "tokenCount", "Number of scored tokens, of the first model"),
   TOKEN_COUNT_B("token_count_b", "tokenCountB", "Number of scored tokens of the second model"),
   PERPLEXITY_A(
-      "perplexity_a", "perplexityA", "exp(nll_a / token_count); null if nothing was scored"),
+      "perplexity_a",
+      "perplexityA",
+      "exp(nll_a / token_count); null if nothing was scored or if it is too large for a double"),
   PERPLEXITY_B(
-      "perplexity_b", "perplexityB", "exp(nll_b / token_count_b); null if nothing was scored"),
+      "perplexity_b",
+      "perplexityB",
+      "exp(nll_b / token_count_b); null if nothing was scored or if it is too large for a double"),
   BETTER_TOKENS(
       "better_tokens",
       "betterTokens",
@@ -26,7 +30,10 @@ enum CompareColumn {
       "top1Agreement",
       "Share of the scored tokens at which both models have the same arg max"),
   BYTE_COUNT("byte_count", "byteCount", "UTF-8 bytes of the document"),
-  TRUNCATED("truncated", "truncated", "True if tokens beyond --max-tokens were dropped"),
+  TRUNCATED(
+      "truncated",
+      "truncated",
+      "True if tokens beyond --max-tokens were dropped; null without a document"),
   ERROR("error", "error", "Why the row could not be scored; null when all is well");
 
   private final String column;

@@ -117,7 +117,7 @@ final class CompareJob {
       context.setJobDescription(
           "Comparing %s with %s".formatted(models.get(0).name(), models.get(1).name()));
       Dataset<Row> compared =
-          Input.cut(input.rows(schema), options)
+          Input.cut(input.rows(schema, null), options)
               .select(schema.input())
               .mapPartitions(
                   comparing,
@@ -246,6 +246,9 @@ final class CompareJob {
   private void printNumbers(Map<?, ?> numbers, String indent) {
     for (Object name : numbers.keySet()) {
       Object value = numbers.get(name);
+      if (name.equals("null_documents") && value.equals(0L)) {
+        continue;
+      }
       if (value instanceof Long || value instanceof Double) {
         String shown =
             value instanceof Long

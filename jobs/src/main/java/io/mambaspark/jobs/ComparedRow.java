@@ -72,22 +72,22 @@ public final class ComparedRow {
     this.tokenCountB = tokenCountB;
   }
 
-  /** exp(nllA / tokenCount); null where nothing was scored. */
+  /** exp(nllA / tokenCount); null where nothing was scored or it is too large for a double. */
   public Double getPerplexityA() {
     return perplexityA;
   }
 
-  /** exp(nllA / tokenCount); null where nothing was scored. */
+  /** exp(nllA / tokenCount); null where nothing was scored or it is too large for a double. */
   public void setPerplexityA(Double perplexityA) {
     this.perplexityA = perplexityA;
   }
 
-  /** exp(nllB / tokenCountB); null where nothing was scored. */
+  /** exp(nllB / tokenCountB); null where nothing was scored or it is too large for a double. */
   public Double getPerplexityB() {
     return perplexityB;
   }
 
-  /** exp(nllB / tokenCountB); null where nothing was scored. */
+  /** exp(nllB / tokenCountB); null where nothing was scored or it is too large for a double. */
   public void setPerplexityB(Double perplexityB) {
     this.perplexityB = perplexityB;
   }
@@ -132,12 +132,12 @@ public final class ComparedRow {
     this.byteCount = byteCount;
   }
 
-  /** Whether tokens beyond the limit were dropped. */
+  /** Whether tokens beyond the limit were dropped; null if there was no document. */
   public Boolean getTruncated() {
     return truncated;
   }
 
-  /** Whether tokens beyond the limit were dropped. */
+  /** Whether tokens beyond the limit were dropped; null if there was no document. */
   public void setTruncated(Boolean truncated) {
     this.truncated = truncated;
   }

@@ -44,6 +44,7 @@ final class ComparedTotals implements Serializable {
   private final BigDecimal[] sums = new BigDecimal[Sum.values().length];
   private long rows;
   private long errors;
+  private long nulls;
   private long scored;
   private long tokensA;
   private long tokensB;
@@ -89,6 +90,10 @@ final class ComparedTotals implements Serializable {
       errors++;
       return;
     }
+    if (row.isNullAt(3)) {
+      nulls++;
+      return;
+    }
     long a = row.getLong(3);
     long b = row.isNullAt(4) ? a : row.getLong(4);
     double delta = row.getDouble(2) - row.getDouble(1);
@@ -129,6 +134,7 @@ final class ComparedTotals implements Serializable {
     }
     rows += other.rows;
     errors += other.errors;
+    nulls += other.nulls;
     scored += other.scored;
     tokensA += other.tokensA;
     tokensB += other.tokensB;
@@ -155,6 +161,7 @@ final class ComparedTotals implements Serializable {
     boolean any = tokensA > 0 && tokensB > 0;
     numbers.put("documents", rows);
     numbers.put("scored_documents", scored);
+    numbers.put("null_documents", nulls);
     numbers.put("error_documents", errors);
     numbers.put("tokens", tokensA);
     numbers.put("tokens_b", tokensB == tokensA ? null : tokensB);

@@ -143,12 +143,14 @@ final class Demo {
     for (Row row : rows) {
       Totals kind = byKind.computeIfAbsent(row.getString(1), k -> new Totals());
       ScoredRow scores = new ScoredRow();
+      // The corpus has no null document, and the sums do not show what was truncated.
+      scores.setTruncated(false);
       scores.setTokenCount(row.getAs(3));
       scores.setNll(row.getAs(4));
       scores.setPerplexity(row.getAs(5));
       scores.setError(row.getAs(6));
       kind.add(scores, Emit.PERPLEXITY);
-      if (!row.isNullAt(5)) {
+      if (perplexity(row) > 0) {
         ranked.add(row);
       }
     }
@@ -156,8 +158,7 @@ final class Demo {
       print(byKind, out);
     }
     ranked.sort(
-        Comparator.comparingDouble((Row row) -> row.getDouble(5))
-            .thenComparing(row -> row.getString(0)));
+        Comparator.comparingDouble(Demo::perplexity).thenComparing(row -> row.getString(0)));
     int shown = Math.min(SHOWN, ranked.size() / 2);
     print("Most like the books the model has read", ranked.subList(0, shown), out);
     print("Least like them", ranked.subList(ranked.size() - shown, ranked.size()), out);
@@ -196,10 +197,18 @@ final class Demo {
       out.printf(
           Locale.ROOT,
           "  %,12.2f  %-9s %s%n",
-          row.getDouble(5),
+          perplexity(row),
           row.getString(1),
           excerpt(row.getString(2)));
     }
+  }
+
+  /** 0 where nothing was scored. */
+  private static double perplexity(Row row) {
+    if (!row.isNullAt(5)) {
+      return row.getDouble(5);
+    }
+    return row.isNullAt(3) || row.getLong(3) == 0 ? 0 : Double.POSITIVE_INFINITY;
   }
 
   private static String excerpt(String text) {

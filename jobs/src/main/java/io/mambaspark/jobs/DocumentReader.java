@@ -38,7 +38,7 @@ record DocumentReader(
   /**
    * A document, or why there is none.
    *
-   * @param tokens with the prefix; empty if there is an error
+   * @param tokens with the prefix; empty if there is an error, null for a null document
    * @param context how many of them are given, at least 1
    * @param truncated whether tokens were dropped
    * @param bytes UTF-8 bytes of the document, of a pair's continuation; null if not known
@@ -46,7 +46,17 @@ record DocumentReader(
    * @param error null when all is well
    */
   record Document(
-      int[] tokens, int context, boolean truncated, Long bytes, Long words, String error) {}
+      int[] tokens, int context, boolean truncated, Long bytes, Long words, String error) {
+    private static final Document NULL = new Document(null, 1, false, null, null, null);
+
+    /**
+     * Whether the text, the tokens or the continuation are null in a row that has no error: there
+     * is nothing to score, not even an empty document, and every score is null.
+     */
+    boolean isNull() {
+      return tokens == null && error == null;
+    }
+  }
 
   /** Ids, or why there are none. */
   private record Ids(int[] ids, boolean truncated, String error) {}
@@ -66,8 +76,12 @@ record DocumentReader(
         tokenizer == null ? null : tokenizer.value().tokenizer(localFolder());
     private final PairEncoding pairs = texts == null ? null : new PairEncoding(texts::encode);
 
-    /** Reads the document of a row. */
+    /** Reads the document of a row, unless the input has found that it cannot be read. */
     Document read(Row row) {
+      int inputError = columns.all().size();
+      if (row.length() > inputError && !row.isNullAt(inputError)) {
+        return refused(false, row.getString(inputError));
+      }
       return columns.isPair() ? pair(row) : single(row);
     }
 
@@ -90,6 +104,9 @@ record DocumentReader(
       if (error != null) {
         return refused(ids.truncated, error);
       }
+      if (row.isNullAt(0)) {
+        return Document.NULL;
+      }
       int from = prefix == ScoreOptions.NO_PREFIX ? 0 : 1;
       int[] tokens = new int[from + ids.ids.length];
       if (from == 1) {
@@ -105,7 +122,9 @@ record DocumentReader(
           null);
     }
 
-    /** The continuation's tokens follow the context's; an empty context is the prefix token. */
+    /**
+     * The continuation's tokens follow the context's; an empty or null context is the prefix token.
+     */
     private Document pair(Row row) {
       Ids context;
       Ids continuation;
@@ -125,7 +144,15 @@ record DocumentReader(
               pairs.encode(
                   given.text == null ? "" : given.text, scored.text == null ? "" : scored.text);
           context = new Ids(encoded.context(), false, null);
-          continuation = new Ids(encoded.continuation(), false, null);
+          boolean merged =
+              encoded.continuation().length == 0 && scored.text != null && !scored.text.isEmpty();
+          continuation =
+              new Ids(
+                  encoded.continuation(),
+                  false,
+                  merged
+                      ? RowError.mergedContinuation(columns.continuation(), columns.context())
+                      : null);
         } catch (Refusal e) {
           return refused(false, RowError.notTokenized(e.getMessage()));
         }
@@ -138,6 +165,9 @@ record DocumentReader(
               : continuation.error != null ? continuation.error : badCount(row);
       if (error != null) {
         return refused(false, error);
+      }
+      if (row.isNullAt(1)) {
+        return Document.NULL;
       }
       int first = context.ids.length == 0 ? emptyContext : prefix;
       if (context.ids.length == 0 && first == ScoreOptions.NO_PREFIX) {

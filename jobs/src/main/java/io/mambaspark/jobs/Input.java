@@ -15,6 +15,7 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
 
 /**
  * The rows that a job reads, and the files that they come from.
@@ -22,9 +23,15 @@ import org.apache.spark.sql.types.StructType;
  * @param files those that are read, and what was left out; {@link InputFiles#NONE} for tables, the
  *     demo and sources that are not Spark's own files
  * @param parquet how the files are read if they are Parquet; null otherwise
- * @param all the rows with all their columns; null if {@code parquet} reads them
+ * @param json how they are read if they are JSON lines; null otherwise
+ * @param all the rows with all their columns; null if {@code parquet} or {@code json} reads them
  */
-record Input(SparkSession spark, InputFiles files, ParquetInput parquet, Dataset<Row> all) {
+record Input(
+    SparkSession spark,
+    InputFiles files,
+    ParquetInput parquet,
+    JsonInput json,
+    Dataset<Row> all) {
   /** Spark's own file sources: their files are listed here, before Spark starts. */
   static final Set<String> FILE_FORMATS =
       Set.of("parquet", "json", "orc", "avro", "csv", "text", "xml", "binaryfile");
@@ -115,7 +122,11 @@ record Input(SparkSession spark, InputFiles files, ParquetInput parquet, Dataset
       ParquetInput parquet =
           ParquetInput.plan(
               spark, files, scoring.columns(), scoring.keepColumns(), scoring.failOnError());
-      return new Input(spark, parquet.listed(), parquet, null);
+      return new Input(spark, parquet.listed(), parquet, null, null);
+    }
+    if (options.inputTable() == null && options.inputFormat().equals("json")) {
+      JsonInput json = JsonInput.plan(spark, files, scoring.columns(), scoring.keepColumns());
+      return new Input(spark, json.listed(), null, json, null);
     }
     Dataset<Row> rows =
         options.inputTable() != null
@@ -127,7 +138,7 @@ record Input(SparkSession spark, InputFiles files, ParquetInput parquet, Dataset
                     .load(options.input().toArray(String[]::new))
                 : otherFiles(spark, options, files);
     checkApart(rows, options, spark.sparkContext().hadoopConfiguration());
-    return new Input(spark, files, null, rows);
+    return new Input(spark, files, null, null, rows);
   }
 
   /** Files of a source that infers its columns itself. */
@@ -148,24 +159,44 @@ record Input(SparkSession spark, InputFiles files, ParquetInput parquet, Dataset
             // Columns of any file, by name; by itself Spark takes those of one.
             .option("mergeSchema", options.inputFormat().equals("orc"))
             .load(files.files().stream().map(f -> f.path().toString()).toArray(String[]::new));
-    return PartitionColumns.of(files.files(), spark.conf()).addTo(rows);
+    PartitionColumns partitions = PartitionColumns.of(files.files(), spark.conf());
+    boolean caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
+    for (String column : rows.columns()) {
+      String hiding = partitions.hiding(column, caseSensitive);
+      if (hiding != null) {
+        throw Refusal.because(
+            "Column %s stands in the files, and their partition folders %s=, such as that of %s,"
+                + " give another value; rename one of them",
+            column, hiding, files.files().get(0).name());
+      }
+    }
+    return partitions.addTo(rows);
   }
 
   /** The columns of the input. */
   StructType schema() {
-    return parquet == null ? all.schema() : parquet.schema();
+    return parquet != null ? parquet.schema() : json != null ? json.schema() : all.schema();
   }
 
   /** What a user may not expect of the schema. */
   List<String> notes() {
-    return parquet == null ? List.of() : parquet.notes();
+    return parquet != null ? parquet.notes() : json != null ? json.notes() : List.of();
   }
 
-  /** The rows with the columns that are used. */
-  Dataset<Row> rows(RowSchema used) {
-    if (parquet == null) {
-      return all;
+  /**
+   * The rows with the columns that are used.
+   *
+   * @param read counts the bytes of what is read, where nothing else tells how far a job is; for a
+   *     display only. May be null
+   */
+  Dataset<Row> rows(RowSchema used, LongAccumulator read) {
+    if (json != null) {
+      return json.rows(read);
     }
+    return parquet != null ? parquetRows(used) : all;
+  }
+
+  private Dataset<Row> parquetRows(RowSchema used) {
     List<StructField> fields =
         Arrays.stream(parquet.schema().fields())
             .filter(field -> used.inputNames().contains(field.name()))

@@ -38,8 +38,8 @@ public final class MambaFunctions {
 
   /**
    * Makes a function known to a session: {@code SELECT name(text).perplexity FROM corpus}. Its
-   * result is a struct of nll, token_count, perplexity and error; what is null or empty scores no
-   * token. The model stays open as long as the JVM.
+   * result is a struct of nll, token_count, perplexity and error; what is empty scores no token,
+   * and for null all four are null. The model stays open as long as the JVM.
    *
    * @param name of the function
    * @param model a folder, any Hadoop URI, or {@code demo}. Texts want its tokenizer.json beside it
@@ -115,7 +115,7 @@ public final class MambaFunctions {
           document instanceof String text
               ? texts().read(RowFactory.create(text.getBytes(StandardCharsets.UTF_8)))
               : tokens().read(RowFactory.create(document));
-      if (read.error() != null) {
+      if (read.error() != null || read.isNull()) {
         return RowFactory.create(null, null, null, read.error());
       }
       Scores<Integer> scores =
@@ -123,8 +123,11 @@ public final class MambaFunctions {
       if (!scores.finite()) {
         return RowFactory.create(null, null, null, RowError.nonFinite("nll", scores.nll()));
       }
-      Double perplexity = scores.tokenCount() == 0 ? null : scores.perplexity();
-      return RowFactory.create(scores.nll(), scores.tokenCount(), perplexity, null);
+      return RowFactory.create(
+          scores.nll(),
+          scores.tokenCount(),
+          PartitionScoring.perplexity(scores.nll(), scores.tokenCount()),
+          null);
     }
 
     private DocumentReader.ForTask texts() {

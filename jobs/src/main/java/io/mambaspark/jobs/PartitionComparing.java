@@ -57,12 +57,18 @@ record PartitionComparing(
       ScoringMetrics.foundError();
       return new Pair<>(new Pending(kept, a, error), new int[0], new int[0]);
     }
+    if (a.isNull()) {
+      return new Pair<>(new Pending(kept, a, null), new int[0], new int[0]);
+    }
     return new Pair<>(new Pending(kept, a, null), a.tokens(), b.tokens());
   }
 
   private static Tuple2<Row, ComparedRow> compared(Comparison<Pending> comparison) {
     Pending row = comparison.key();
     ComparedRow out = new ComparedRow();
+    if (row.document.isNull()) {
+      return new Tuple2<>(row.kept, out);
+    }
     out.setTruncated(row.document.truncated());
     String error = row.error != null ? row.error : nonFinite(comparison);
     out.setError(error);
@@ -73,15 +79,13 @@ record PartitionComparing(
       out.setDeltaNll(comparison.nllB() - comparison.nllA());
       out.setTokenCount(tokens);
       out.setTokenCountB(comparison.tokensB());
+      out.setPerplexityA(PartitionScoring.perplexity(comparison.nllA(), tokens));
+      out.setPerplexityB(PartitionScoring.perplexity(comparison.nllB(), comparison.tokensB()));
       out.setByteCount(row.document.bytes());
       if (tokens > 0) {
-        out.setPerplexityA(StrictMath.exp(comparison.nllA() / tokens));
         out.setBetterTokens(share(comparison.better(), tokens));
         out.setKl(comparison.agreements() < 0 ? null : comparison.kl() / tokens);
         out.setTop1Agreement(share(comparison.agreements(), tokens));
-      }
-      if (comparison.tokensB() > 0) {
-        out.setPerplexityB(StrictMath.exp(comparison.nllB() / comparison.tokensB()));
       }
     }
     return new Tuple2<>(row.kept, out);

@@ -73,6 +73,9 @@ record PartitionScoring(
     ScoringMetrics.readDocument();
     Row kept = kept(row, reader.columns());
     DocumentReader.Document document = documents.read(row);
+    if (document.isNull()) {
+      return new Sequence<>(new Pending(kept, document, null, null), new int[0]);
+    }
     int count = document.tokens().length - document.context() + 1;
     String error = document.error();
     if (error == null && rowBytes(count) > MAX_ROW_BYTES) {
@@ -98,6 +101,11 @@ record PartitionScoring(
 
   private Tuple2<Row, ScoredRow> scored(Scores<Pending> scores) {
     Pending row = scores.key();
+    ScoredRow out = new ScoredRow();
+    out.setDropped(false);
+    if (row.document.isNull()) {
+      return new Tuple2<>(row.kept, out);
+    }
     String error = row.error;
     if (error == null) {
       error = nonFinite(scores);
@@ -108,9 +116,7 @@ record PartitionScoring(
         ScoringMetrics.foundError();
       }
     }
-    ScoredRow out = new ScoredRow();
     out.setTruncated(row.document.truncated());
-    out.setDropped(false);
     out.setError(error);
     if (error == null) {
       if (emit.nll()) {
@@ -128,10 +134,9 @@ record PartitionScoring(
 
   private void setNll(ScoredRow out, Scores<?> scores, DocumentReader.Document document) {
     long count = scores.tokenCount();
-    Double perplexity = count == 0 ? null : scores.perplexity();
     out.setNll(scores.nll());
     out.setTokenCount(count);
-    out.setPerplexity(perplexity);
+    out.setPerplexity(perplexity(scores.nll(), count));
     out.setNllSquares(scores.nllSquares());
     out.setIsGreedy(count == 0 ? null : scores.greedyTokens() == count);
     out.setPositionNll(scores.positionNll());
@@ -143,10 +148,20 @@ record PartitionScoring(
     if (whole && document.bytes() != null && document.bytes() > 0) {
       out.setBitsPerByte(scores.nll() / document.bytes() / LN_2);
     }
+    // NaN where nothing was scored, which is on neither side of a bound.
+    double perplexity = scores.perplexity();
     out.setDropped(
-        perplexity != null
-            && ((minPerplexity != null && perplexity < minPerplexity)
-                || (maxPerplexity != null && perplexity > maxPerplexity)));
+        (minPerplexity != null && perplexity < minPerplexity)
+            || (maxPerplexity != null && perplexity > maxPerplexity));
+  }
+
+  /**
+   * The perplexity as it is written: {@code exp(nll / tokens)}; null where nothing was scored, and
+   * where it is too large for a double. There it counts as infinite.
+   */
+  static Double perplexity(double nll, long tokens) {
+    double perplexity = StrictMath.exp(nll / tokens);
+    return Double.isFinite(perplexity) ? perplexity : null;
   }
 
   /** The message for the first score that is not finite; null if all are. */
@@ -160,13 +175,7 @@ record PartitionScoring(
         found = nonFinite("top_k[" + i + "]", scores.topKLogprobs()[i]);
       }
     }
-    if (found == null) {
-      found = nonFinite("last_logits", scores.lastLogits());
-    }
-    if (found == null && scores.tokenCount() > 0 && !Double.isFinite(scores.perplexity())) {
-      found = RowError.nonFinite("perplexity", scores.perplexity());
-    }
-    return found;
+    return found != null ? found : nonFinite("last_logits", scores.lastLogits());
   }
 
   /** The message for the first value that is not finite; null if all are. */
@@ -181,9 +190,9 @@ record PartitionScoring(
     return null;
   }
 
-  /** The kept columns of a row, which follow those of the document. */
+  /** The kept columns of a row, which follow those of the document and the input's error. */
   static Row kept(Row row, DocumentColumns document) {
-    int first = document.all().size();
+    int first = document.all().size() + 1;
     Object[] values = new Object[row.length() - first];
     for (int i = 0; i < values.length; i++) {
       values[i] = row.get(first + i);

@@ -13,6 +13,10 @@ enum RowError {
   NOT_TOKENIZED("Text cannot be tokenized: ", "%s"),
   EMPTY_CONTEXT(
       "Context is empty", ", and the model names no bos or eos for its place; see --prefix-token"),
+  MERGED_CONTINUATION(
+      "Continuation has no token of its own: ",
+      "column %s merges into the last token of column %s; move the end of the context to the"
+          + " continuation"),
   NEGATIVE_COUNT("Count in column ", "%s is %d; expected at least 0"),
   TOO_LARGE(
       "Scores of ", "%d tokens take %d bytes, more than one row may; emit less, or cut documents"),
@@ -74,6 +78,16 @@ enum RowError {
 
   static String emptyContext() {
     return EMPTY_CONTEXT.message();
+  }
+
+  /**
+   * The message for a text that adds no token to its context.
+   *
+   * @param continuation its column
+   * @param context the context's
+   */
+  static String mergedContinuation(String continuation, String context) {
+    return MERGED_CONTINUATION.message(continuation, context);
   }
 
   static String negativeCount(String column, long count) {

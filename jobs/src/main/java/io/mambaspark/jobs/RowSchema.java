@@ -1,6 +1,7 @@
 package io.mambaspark.jobs;
 
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -22,8 +23,17 @@ import org.apache.spark.sql.types.StructType;
  * @param document the columns that a document is read from
  * @param text whether they hold text, not tokens
  * @param kept the input columns that are carried over
+ * @param hasInputErrors whether the input has a column {@link #INPUT_ERROR}
  */
-record RowSchema(DocumentColumns document, boolean text, List<StructField> kept) {
+record RowSchema(
+    DocumentColumns document, boolean text, List<StructField> kept, boolean hasInputErrors) {
+
+  /**
+   * A column of inputs that find rows which cannot be read: why; null when all is well. It is no
+   * column of the user's.
+   */
+  static final String INPUT_ERROR = "_mamba_input_error";
+
   private static final String TOKEN_TYPES = "array<int>, array<bigint> or array<smallint>";
 
   /**
@@ -31,7 +41,11 @@ record RowSchema(DocumentColumns document, boolean text, List<StructField> kept)
    *
    * @param keepColumns the columns to carry over; null for all but those of tokens and counts
    */
-  static RowSchema of(StructType input, DocumentColumns document, List<String> keepColumns) {
+  static RowSchema of(StructType found, DocumentColumns document, List<String> keepColumns) {
+    StructType input = new StructType();
+    for (StructField field : found.fields()) {
+      input = field.name().equals(INPUT_ERROR) ? input : input.add(field);
+    }
     boolean text = isText(input, document);
     List<StructField> kept = new ArrayList<>();
     if (keepColumns == null) {
@@ -56,7 +70,8 @@ record RowSchema(DocumentColumns document, boolean text, List<StructField> kept)
         throw Refusal.wrongUsage("Column %s is kept twice; see --keep-columns", field.name());
       }
     }
-    return new RowSchema(document, text, List.copyOf(kept));
+    return new RowSchema(
+        document, text, List.copyOf(kept), found.length() > input.length());
   }
 
   private static StructField field(StructType input, String name, String option) {
@@ -124,7 +139,10 @@ record RowSchema(DocumentColumns document, boolean text, List<StructField> kept)
         || type.equals(DataTypes.ByteType);
   }
 
-  /** The columns that a partition reads: those of the document first, then the kept ones. */
+  /**
+   * The columns that a partition reads: those of the document first, then why the row cannot be
+   * read, then the kept ones.
+   */
   Column[] input() {
     List<Column> columns = new ArrayList<>();
     for (String column : document.all()) {
@@ -136,6 +154,7 @@ record RowSchema(DocumentColumns document, boolean text, List<StructField> kept)
               : text ? quoted(column).cast("binary") : quoted(column);
       columns.add(read.as("d" + columns.size()));
     }
+    columns.add((hasInputErrors ? col(INPUT_ERROR) : lit(null).cast("string")).as("error"));
     for (int i = 0; i < kept.size(); i++) {
       Column column = quoted(kept.get(i).name());
       columns.add(Opaque.pack(column, kept.get(i).dataType()).as(keptName(i)));
@@ -146,6 +165,7 @@ record RowSchema(DocumentColumns document, boolean text, List<StructField> kept)
   /** For each of {@link #input} the column of the input that it is made of. */
   List<String> inputNames() {
     List<String> names = new ArrayList<>(document.all());
+    names.add(INPUT_ERROR);
     names.addAll(keptNames());
     return names;
   }

@@ -150,7 +150,7 @@ public final class ScoreJob {
       int cores = context.defaultParallelism();
       int tasks =
           plan.map(units -> units.units(target(units), List.of(units.inputs())).size())
-              .orElseGet(() -> Input.partitions(input.rows(schema.rows()), options));
+              .orElseGet(() -> Input.partitions(input.rows(schema.rows(), null), options));
       DryRun.print(options, source.checkpoint(), schema, input, footers(), tasks, cores, out);
     }
 
@@ -234,7 +234,7 @@ public final class ScoreJob {
 
     /** In one Spark job, whose output is there when all of it is done. */
     private Summary atOnce() {
-      Dataset<Row> rows = Input.cut(input.rows(schema.rows()), options);
+      Dataset<Row> rows = Input.cut(input.rows(schema.rows(), bytesRead), options);
       context.setJobDescription(description(options.demo() ? "the demo corpus" : "rows"));
       Dataset<Row> scored = withGivenBuckets(scorer.score(rows, progress));
       long start = System.nanoTime();

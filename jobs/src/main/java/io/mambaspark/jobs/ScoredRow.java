@@ -55,22 +55,22 @@ public final class ScoredRow {
     this.tokenCount = tokenCount;
   }
 
-  /** exp(nll / tokenCount); null where nothing was scored. */
+  /** exp(nll / tokenCount); null where nothing was scored or it is too large for a double. */
   public Double getPerplexity() {
     return perplexity;
   }
 
-  /** exp(nll / tokenCount); null where nothing was scored. */
+  /** exp(nll / tokenCount); null where nothing was scored or it is too large for a double. */
   public void setPerplexity(Double perplexity) {
     this.perplexity = perplexity;
   }
 
-  /** Whether tokens beyond the limit were dropped. */
+  /** Whether tokens beyond the limit were dropped; null if there was no document. */
   public Boolean getTruncated() {
     return truncated;
   }
 
-  /** Whether tokens beyond the limit were dropped. */
+  /** Whether tokens beyond the limit were dropped; null if there was no document. */
   public void setTruncated(Boolean truncated) {
     this.truncated = truncated;
   }

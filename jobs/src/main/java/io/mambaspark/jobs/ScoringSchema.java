@@ -2,10 +2,12 @@ package io.mambaspark.jobs;
 
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.expr;
+import static org.apache.spark.sql.functions.lit;
 
 import io.mambaspark.engine.score.Windows;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.Metadata;
@@ -25,7 +27,10 @@ record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
     NLL("nll", "nll", "double", "Sum of -ln p over the scored tokens, in nats"),
     TOKEN_COUNT("token_count", "tokenCount", "bigint", "Number of scored tokens"),
     PERPLEXITY(
-        "perplexity", "perplexity", "double", "exp(nll / token_count); null if nothing was scored"),
+        "perplexity",
+        "perplexity",
+        "double",
+        "exp(nll / token_count); null if nothing was scored or if it is too large for a double"),
     NLL_SQUARES("nll_squares", "nllSquares", "double", "Sum of (ln p)^2 over the scored tokens"),
     IS_GREEDY(
         "is_greedy",
@@ -40,7 +45,10 @@ record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
         "double",
         "nll / byte_count / ln 2; null where a part of the document was not scored"),
     TRUNCATED(
-        "truncated", "truncated", "boolean", "True if tokens beyond --max-tokens were dropped"),
+        "truncated",
+        "truncated",
+        "boolean",
+        "True if tokens beyond --max-tokens were dropped; null without a document"),
     TOKEN_LOGPROBS(
         "token_logprobs", "tokenLogprobs", "array<float>", "ln p of each scored token, in nats"),
     GREEDY_MATCH(
@@ -156,6 +164,22 @@ record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
     }
     columns.add(ScoreColumn.ERROR);
     return columns;
+  }
+
+  /**
+   * Whether a row of the output is that of a null document: every column that is added is null
+   * there, and in no other row. The first of these columns that is there decides, as any other row
+   * has a value in it or an error. Rows of logits have no such document.
+   *
+   * @param scores the columns that were added
+   */
+  static Column isNullDocument(List<ScoreColumn> scores) {
+    return Stream.of(
+            ScoreColumn.TRUNCATED, ScoreColumn.NLL, ScoreColumn.TOP_K, ScoreColumn.LAST_LOGITS)
+        .filter(scores::contains)
+        .findFirst()
+        .map(score -> col(score.column).isNull().and(col(ScoreColumn.ERROR.column).isNull()))
+        .orElse(lit(false));
   }
 
   /** The columns of the output, as Spark will find them. */

@@ -4,6 +4,7 @@ import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.sum;
+import static org.apache.spark.sql.functions.when;
 
 import io.mambaspark.jobs.ScoringSchema.ScoreColumn;
 import java.io.FileNotFoundException;
@@ -255,7 +256,9 @@ final class StreamJob {
         spark,
         // Streams have none, and Spark warns of it.
         Map.of("spark.sql.adaptive.enabled", "false"),
-        () -> write(thresholds.isEmpty() ? scored : Buckets.add(scored, thresholds)));
+        () ->
+            write(
+                thresholds.isEmpty() ? scored : Buckets.add(scored, thresholds), schema.scores()));
   }
 
   /**
@@ -301,9 +304,10 @@ final class StreamJob {
     return new Columns(files, folders);
   }
 
-  private long write(Dataset<Row> scored) {
+  private long write(Dataset<Row> scored, List<ScoreColumn> scores) {
     boolean nll = options.scoring().emit().nll();
     Batches batches = new Batches(nll);
+    Column isNull = ScoringSchema.isNullDocument(scores);
     SparkSession spark = scored.sparkSession();
     DataStreamWriter<Row> writer =
         scored
@@ -312,7 +316,8 @@ final class StreamJob {
                 count(lit(1)),
                 count(col(ScoreColumn.ERROR.column())),
                 sum(nll ? col(ScoreColumn.TOKEN_COUNT.column()) : lit(0L)),
-                sum(nll ? col(ScoreColumn.NLL.column()) : lit(0.0)))
+                sum(nll ? col(ScoreColumn.NLL.column()) : lit(0.0)),
+                count(when(isNull, 1)))
             .writeStream()
             .format(options.outputFormat())
             // As Output has them.
@@ -378,6 +383,7 @@ final class StreamJob {
     private long number;
     private volatile long errors;
     private long documents;
+    private long nulls;
     private long tokens;
     private double sum;
 
@@ -401,6 +407,7 @@ final class StreamJob {
       double batchSum = batch.isNullAt(3) ? 0 : batch.getDouble(3);
       number++;
       documents += batch.getLong(0);
+      nulls += batch.getLong(4);
       errors += batch.getLong(1);
       tokens += batchTokens;
       sum += batchSum;
@@ -425,6 +432,9 @@ final class StreamJob {
     synchronized void print(PrintWriter out) {
       Summary.line(out, "batches", "%,d", number);
       Summary.line(out, "rows", "%,d", documents);
+      if (nulls > 0) {
+        Summary.line(out, "  null", "%,d", nulls);
+      }
       if (errors > 0) {
         Summary.line(out, "  with errors", "%,d", errors);
       }

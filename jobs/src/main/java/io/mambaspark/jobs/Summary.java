@@ -1,13 +1,18 @@
 package io.mambaspark.jobs;
 
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonSerializer;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.SerializerProvider;
+import com.fasterxml.jackson.databind.module.SimpleModule;
 import io.mambaspark.engine.score.Windows;
 import io.mambaspark.jobs.Totals.Count;
 import io.mambaspark.jobs.report.Distributions;
 import io.mambaspark.jobs.report.Distributions.Percentiles;
 import io.mambaspark.jobs.report.ReportData;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -66,6 +71,7 @@ record Summary(
     json.put("documents", documents);
     json.put("scored_documents", knowsScoredDocuments() ? totals.scoredRows() : null);
     json.put("too_short_documents", knowsScoredDocuments() ? totals.tooShort() : null);
+    json.put("null_documents", emit().logits() ? null : totals.nulls());
     json.put("filtered_documents", scoring.filters() ? filtered : null);
     json.put("tokens", knowsTokens() ? totals.tokens() : null);
     json.put("window", scoring.windows().described());
@@ -106,10 +112,27 @@ record Summary(
     return indented(json);
   }
 
-  /** As every summary is written. */
+  /** As every summary is written: a number that is not finite is null, as JSON has none such. */
   static String indented(Map<String, Object> json) {
+    SimpleModule finite = new SimpleModule();
+    finite.addSerializer(
+        Double.class,
+        new JsonSerializer<>() {
+          @Override
+          public void serialize(Double value, JsonGenerator out, SerializerProvider provider)
+              throws IOException {
+            if (Double.isFinite(value)) {
+              out.writeNumber(value);
+            } else {
+              out.writeNull();
+            }
+          }
+        });
     try {
-      return new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValueAsString(json)
+      return new ObjectMapper()
+              .registerModule(finite)
+              .enable(SerializationFeature.INDENT_OUTPUT)
+              .writeValueAsString(json)
           + "\n";
     } catch (JsonProcessingException e) {
       throw new IllegalStateException(e);
@@ -181,6 +204,7 @@ record Summary(
       json.put("group", key);
       json.put("documents", group.sums().rows());
       json.put("scored_documents", group.sums().scoredRows());
+      json.put("null_documents", group.sums().nulls());
       json.put("error_documents", group.sums().errorRows());
       json.put("tokens", group.sums().tokens());
       json.put("nll", group.sums().nll());
@@ -203,6 +227,9 @@ record Summary(
       if (totals.tooShort() > 0) {
         line(out, "  too short", "%,d", totals.tooShort());
       }
+    }
+    if (totals.nulls() > 0) {
+      line(out, "  null", "%,d", totals.nulls());
     }
     if (filtered > 0) {
       line(out, "  left out by perplexity", "%,d", filtered);
@@ -378,6 +405,9 @@ record Summary(
   }
 
   private static String number(double value) {
+    if (Double.isInfinite(value)) {
+      return "∞";
+    }
     return String.format(Locale.ROOT, value < 10 ? "%.3f" : value < 1000 ? "%.2f" : "%,.0f", value);
   }
 
@@ -404,6 +434,14 @@ record Summary(
             : "± is the standard error of documents drawn at random.");
     if (totals().tooShort() > 0) {
       shown.add("%,d documents were too short to be scored.".formatted(totals().tooShort()));
+    }
+    if (totals().nulls() > 0) {
+      notes.add("%,d documents were null and have no scores.".formatted(totals().nulls()));
+    }
+    if (totals().count(Count.INFINITE_ROWS) > 0) {
+      notes.add(
+          "%,d documents have an infinite perplexity: exp(nll / tokens) is too large for a double."
+              .formatted(totals().count(Count.INFINITE_ROWS)));
     }
     if (filtered > 0) {
       shown.add("%,d documents were left out for their perplexity.".formatted(filtered));

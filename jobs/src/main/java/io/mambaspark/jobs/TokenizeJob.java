@@ -96,7 +96,7 @@ final class TokenizeJob {
     Broadcast<TokenizerFile> sent = context.broadcast(tokenizer);
     try {
       context.setJobDescription("Tokenizing with " + tokenizer.name());
-      Dataset<Row> tokens = tokens(Input.cut(input.rows(schema), options), kept, sent);
+      Dataset<Row> tokens = tokens(Input.cut(input.rows(schema, null), options), kept, sent);
       Map<String, Object> summary =
           output.write(
               tokens,
@@ -104,8 +104,12 @@ final class TokenizeJob {
                   summary(
                       output.read(spark, folder, tokens.schema()), output.run(), tokenizer, input),
               Summary::indented);
-      for (String name : List.of("documents", "errors", "tokens", "bytes", "words")) {
-        out.println(String.format(Locale.ROOT, "  %-26s%,d", name, summary.get(name)));
+      Summary.line(out, "documents", "%,d", summary.get("documents"));
+      if (!summary.get("null_documents").equals(0L)) {
+        Summary.line(out, "  null", "%,d", summary.get("null_documents"));
+      }
+      for (String name : List.of("errors", "tokens", "bytes", "words")) {
+        Summary.line(out, name, "%,d", summary.get(name));
       }
       out.println(
           String.format(Locale.ROOT, "  %-26s%.1f", "seconds", (System.nanoTime() - start) / 1e9));
@@ -165,6 +169,7 @@ final class TokenizeJob {
             .agg(
                 count(lit(1)),
                 count(col("token_error")),
+                count(when(col("tokens").isNull(), 1)),
                 sum(
                     when(
                         col("token_error").isNull().and(col("tokens").isNotNull()),
@@ -175,10 +180,11 @@ final class TokenizeJob {
     Map<String, Object> summary = new LinkedHashMap<>();
     summary.put("run", run);
     summary.put("documents", sums.getLong(0));
+    summary.put("null_documents", sums.getLong(2));
     summary.put("errors", sums.getLong(1));
-    summary.put("tokens", sums.isNullAt(2) ? 0L : sums.getLong(2));
-    summary.put("bytes", sums.isNullAt(3) ? 0L : sums.getLong(3));
-    summary.put("words", sums.isNullAt(4) ? 0L : sums.getLong(4));
+    summary.put("tokens", sums.isNullAt(3) ? 0L : sums.getLong(3));
+    summary.put("bytes", sums.isNullAt(4) ? 0L : sums.getLong(4));
+    summary.put("words", sums.isNullAt(5) ? 0L : sums.getLong(5));
     summary.put(
         "tokenizer", Map.of("path", tokenizer.name(), "fingerprint", tokenizer.fingerprint()));
     summary.putAll(input.files().json());

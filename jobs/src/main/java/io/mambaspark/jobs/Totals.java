@@ -32,12 +32,16 @@ final class Totals implements Serializable {
     ROWS,
     /** Rows with at least one scored token. */
     SCORED_ROWS,
+    /** Rows of null documents, which have no scores and no error. */
+    NULL_ROWS,
     /** Scored tokens; positions where logits were asked for. */
     TOKENS,
     /** Rows of which tokens were dropped. */
     TRUNCATED,
     /** Rows that were left out for their perplexity. They count for nothing else. */
     DROPPED,
+    /** Rows with scored tokens whose perplexity is too large for a double. */
+    INFINITE_ROWS,
     /** Rows whose scored tokens were all the arg max. */
     GREEDY_ROWS,
     /** Bytes of the rows whose length is known and that were not truncated. */
@@ -137,6 +141,7 @@ final class Totals implements Serializable {
               ? functions.lit(null)
               : column == ScoreColumn.TOP_K ? functions.size(found) : found);
     }
+    columns.add(ScoringSchema.isNullDocument(present));
     for (String column : groupBy) {
       columns.add(Distributions.group(column));
     }
@@ -154,7 +159,7 @@ final class Totals implements Serializable {
   private static ScoredRow read(Row row, Emit emit) {
     ScoredRow scored = new ScoredRow();
     scored.setError(row.getString(0));
-    scored.setTruncated(row.getAs(1));
+    scored.setTruncated(row.getBoolean(READ.size()) ? null : Boolean.TRUE.equals(row.getAs(1)));
     scored.setTokenCount(row.getAs(2));
     scored.setNll(row.getAs(3));
     scored.setPerplexity(row.getAs(4));
@@ -174,7 +179,10 @@ final class Totals implements Serializable {
     return scored;
   }
 
-  /** Adds one row. Its numbers count for nothing where it has an error. */
+  /**
+   * Adds one row. Its numbers count for nothing where it has an error. A row of which {@code
+   * truncated} is null, too, is that of a null document, unless it is one of logits.
+   */
   void add(ScoredRow row, Emit emit) {
     if (Boolean.TRUE.equals(row.getDropped())) {
       add(Count.DROPPED, 1);
@@ -187,6 +195,10 @@ final class Totals implements Serializable {
       errors.merge(RowError.of(row.getError()), 1L, Long::sum);
       return;
     }
+    if (row.getTruncated() == null && !emit.logits()) {
+      add(Count.NULL_ROWS, 1);
+      return;
+    }
     long tokens = tokens(row, emit);
     add(Count.SCORED_ROWS, tokens > 0 ? 1 : 0);
     add(Count.TOKENS, tokens);
@@ -195,6 +207,8 @@ final class Totals implements Serializable {
     }
     if (row.getPerplexity() != null) {
       add(Sum.PERPLEXITY, row.getPerplexity());
+    } else if (row.getNll() != null && tokens > 0) {
+      add(Count.INFINITE_ROWS, 1);
     }
   }
 
@@ -345,9 +359,14 @@ final class Totals implements Serializable {
     return count(Count.TOKENS);
   }
 
-  /** Rows without an error of which no token was scored. */
+  /** Rows of null documents. */
+  long nulls() {
+    return count(Count.NULL_ROWS);
+  }
+
+  /** Rows of documents without an error of which no token was scored. */
   long tooShort() {
-    return rows() - scoredRows() - errorRows();
+    return rows() - scoredRows() - nulls() - errorRows();
   }
 
   Map<RowError, Long> errors() {
@@ -388,8 +407,14 @@ final class Totals implements Serializable {
     return units == 0 ? null : StrictMath.exp(sum(sum) / units);
   }
 
-  /** The mean of the documents' own perplexities; null where nothing was scored. */
+  /**
+   * The mean of the documents' own perplexities: infinite where one of them is; null where nothing
+   * was scored.
+   */
   Double meanDocumentPerplexity() {
+    if (count(Count.INFINITE_ROWS) > 0) {
+      return Double.POSITIVE_INFINITY;
+    }
     return scoredRows() == 0
         ? null
         : sums[Sum.PERPLEXITY.ordinal()]
@@ -399,7 +424,8 @@ final class Totals implements Serializable {
 
   /**
    * The standard error of the corpus perplexity, documents being drawn at random: that of a ratio
-   * of sums, {@code Σ nll / Σ n}, times the perplexity. Null for less than two scored documents.
+   * of sums, {@code Σ nll / Σ n}, times the perplexity. Null for less than two scored documents, or
+   * where the perplexity is infinite.
    */
   Double errorOverDocuments() {
     long documents = scoredRows();
@@ -412,12 +438,12 @@ final class Totals implements Serializable {
             - 2 * ratio * sum(Sum.ROW_NLL_TOKENS)
             + ratio * ratio * sum(Sum.ROW_TOKENS_SQUARES);
     double variance = Math.max(0, squares) * documents / (documents - 1);
-    return Math.sqrt(variance) / tokens() * corpusPerplexity();
+    return ofPerplexity(Math.sqrt(variance) / tokens());
   }
 
   /**
    * llama.cpp's error bar, tokens being drawn at random: {@code sqrt((E[nll²] - E[nll]²) / (count -
-   * 1)) × perplexity}. Null for less than two scored tokens.
+   * 1)) × perplexity}. Null for less than two scored tokens, or where the perplexity is infinite.
    */
   Double errorOverTokens() {
     if (tokens() < 2) {
@@ -425,7 +451,12 @@ final class Totals implements Serializable {
     }
     double mean = sum(Sum.NLL) / tokens();
     double variance = Math.max(0, sum(Sum.NLL_SQUARES) / tokens() - mean * mean);
-    return Math.sqrt(variance / (tokens() - 1)) * corpusPerplexity();
+    return ofPerplexity(Math.sqrt(variance / (tokens() - 1)));
+  }
+
+  /** The error of the perplexity, from that of its logarithm. */
+  private Double ofPerplexity(double error) {
+    return corpusPerplexity().isInfinite() ? null : error * corpusPerplexity();
   }
 
   /** Scored tokens at positions 2^b to 2^(b+1) - 1. */

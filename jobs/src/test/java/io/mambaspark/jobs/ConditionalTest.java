@@ -43,6 +43,14 @@ class ConditionalTest {
     "--context-column", "context", "--continuation-column", "continuation"
   };
   private static final String[] SCORES = {"nll", "token_count", "perplexity", "is_greedy", "error"};
+  private static final List<Object> MERGED =
+      Arrays.asList(
+          null,
+          null,
+          null,
+          null,
+          "Continuation has no token of its own: column continuation merges into the last token of"
+              + " column context; move the end of the context to the continuation");
 
   @TempDir static Path shared;
   @TempDir Path own;
@@ -80,6 +88,9 @@ class ConditionalTest {
   private static int[] join(int[] one, int[] other) {
     return IntStream.concat(Arrays.stream(one), Arrays.stream(other)).toArray();
   }
+
+  /** The scores of a null continuation. */
+  private static final List<Object> NULL = Arrays.asList(null, null, null, null, null);
 
   /** The score of the last tokens of a whole row, as the engine gives it token by token. */
   private static List<Object> end(int[] tokens, int from, MambaModel model) {
@@ -119,8 +130,9 @@ class ConditionalTest {
         continuation = new int[] {greedy(given)};
       }
       String id = "row-%02d".formatted(i);
-      rows.add(RowFactory.create(id, context, i % 20 == 17 ? null : continuation));
-      expected.put(id, end(join(given, continuation), given.length, model));
+      boolean isNull = i % 20 == 17;
+      rows.add(RowFactory.create(id, context, isNull ? null : continuation));
+      expected.put(id, isNull ? NULL : end(join(given, continuation), given.length, model));
     }
     Path input = write(own.resolve("input"), 13, schema(TestScores.TOKENS), rows);
     scored(folder, input, output, with(PAIR, "--target-unit-tokens", 1));
@@ -132,9 +144,15 @@ class ConditionalTest {
     JsonNode json = summary();
     assertThat(json.get("greedy_documents").asLong()).isEqualTo(greedy);
     assertThat(json.get("documents").asInt()).isEqualTo(60);
-    assertThat(json.get("too_short_documents").asInt()).isEqualTo(6);
+    assertThat(json.get("too_short_documents").asInt()).isEqualTo(3);
+    assertThat(json.get("null_documents").asInt()).isEqualTo(3);
     assertThat(json.get("nll").asDouble())
-        .isEqualTo(sum(expected.values().stream().map(row -> (Double) row.get(0)).toList()));
+        .isEqualTo(
+            sum(
+                expected.values().stream()
+                    .filter(row -> row != NULL)
+                    .map(row -> (Double) row.get(0))
+                    .toList()));
     for (int partitions : new int[] {1, 60}) {
       Path once = own.resolve("once-" + partitions);
       scored(folder, input, once, with(PAIR, "--partitions", partitions));
@@ -203,6 +221,10 @@ class ConditionalTest {
       given = given.length == 0 ? new int[] {0} : given;
       expected.put("row-" + i, end(join(given, target), given.length, books));
     }
+    // No token of the two texts together is the continuation's own.
+    expected.put("row-6", MERGED);
+    expected.put("row-8", NULL);
+    expected.put("row-9", NULL);
     Path input = write(own.resolve("input"), 10, schema(DataTypes.StringType), rows);
     scored("demo", input, output, PAIR);
     assertThat(columns(output, SCORES)).isEqualTo(expected);
@@ -210,12 +232,14 @@ class ConditionalTest {
     long bytes = 0;
     for (int i = 0; i < texts.length; i++) {
       Long count =
-          texts[i][1] == null ? null : (long) texts[i][1].getBytes(StandardCharsets.UTF_8).length;
+          expected.get("row-" + i).get(0) == null
+              ? null
+              : (long) texts[i][1].getBytes(StandardCharsets.UTF_8).length;
       assertThat(byId(output).get("row-" + i).<Long>getAs("byte_count")).isEqualTo(count);
       bytes += count == null ? 0 : count;
     }
     List<Double> nll = new ArrayList<>();
-    for (int i = 0; i < 8; i++) {
+    for (int i : new int[] {0, 1, 2, 3, 4, 5, 7}) {
       nll.add((Double) expected.get("row-" + i).get(0));
     }
     assertThat(summary().get("bits_per_byte").asDouble())
@@ -232,6 +256,53 @@ class ConditionalTest {
     output = own.resolve("of-binary");
     scored("demo", binary, output, PAIR);
     assertThat(columns(output, SCORES)).isEqualTo(expected);
+  }
+
+  @Test
+  void a_continuation_without_a_token_of_its_own_is_an_error() throws IOException {
+    String[][] texts = {
+      {"The unfortu", "nate man"},
+      {"The unfortu", "n"},
+      {"The unfortu", " nate"},
+      {"He was read", "ing the book"},
+      {"He was read", "y"},
+      {"She said that he wa", "s"},
+      {"She said that he wa", "lked"},
+      {"Give me th", "e book"},
+      {"Give me th", "at"},
+      {"Give me th", "e"},
+      {"e", "\u0301"},
+      {"It w", ""},
+    };
+    Tokenizer tokenizer =
+        TokenizerFile.parse("demo", Demo.tokenizer()).tokenizer(own.resolve("native"));
+    List<Row> rows = new ArrayList<>();
+    Map<String, Long> expected = new java.util.TreeMap<>();
+    for (int i = 0; i < texts.length; i++) {
+      String id = "row-%02d".formatted(i);
+      rows.add(RowFactory.create(id, texts[i][0], texts[i][1]));
+      int given = tokenizer.encode(texts[i][0]).length;
+      int both = tokenizer.encode(texts[i][0] + texts[i][1]).length;
+      expected.put(id, both <= given && !texts[i][1].isEmpty() ? null : (long) both - given);
+    }
+    assertThat(expected.values()).contains(null, 0L, 1L);
+    Path input = write(own.resolve("input"), 10, schema(DataTypes.StringType), rows);
+    scored("demo", input, output, PAIR);
+    columns(output, SCORES)
+        .forEach(
+            (id, scores) -> {
+              if (expected.get(id) == null) {
+                assertThat(scores).isEqualTo(MERGED);
+              } else {
+                assertThat(scores.get(1)).isEqualTo(expected.get(id));
+              }
+            });
+    long merged = expected.values().stream().filter(count -> count == null).count();
+    assertThat(summary().get("errors").get("merged_continuation").asLong()).isEqualTo(merged);
+    assertThat(score("demo", input, own.resolve("strict"), with(PAIR, "--strict")).code())
+        .isEqualTo(3);
+    assertThat(score("demo", input, own.resolve("fail"), with(PAIR, "--on-error", "fail")).err())
+        .contains(MERGED.get(4) + ", in row ");
   }
 
   @ParameterizedTest

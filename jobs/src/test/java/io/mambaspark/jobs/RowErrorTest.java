@@ -16,8 +16,12 @@ class RowErrorTest {
             "Token id -9223372036854775808 at position 0 is negative; expected an id in [0, 8)");
     assertThat(RowError.outside(50301, 42, 50280))
         .isEqualTo("Token id 50301 at position 42 is outside [0, 50280)");
-    assertThat(RowError.nonFinite("perplexity", Double.POSITIVE_INFINITY))
-        .isEqualTo("Score is not finite: perplexity is Infinity");
+    assertThat(RowError.nonFinite("nll", Double.POSITIVE_INFINITY))
+        .isEqualTo("Score is not finite: nll is Infinity");
+    assertThat(RowError.mergedContinuation("answer", "question"))
+        .isEqualTo(
+            "Continuation has no token of its own: column answer merges into the last token of"
+                + " column question; move the end of the context to the continuation");
     assertThat(RowError.malformedInput("'}' at character 25", "a value"))
         .isEqualTo("Input line is malformed: found '}' at character 25; expected a value");
     assertThat(RowError.notText("a list", 9, "text"))
@@ -29,6 +33,8 @@ class RowErrorTest {
     assertThat(RowError.of(RowError.nullElement(3))).isEqualTo(RowError.NULL_ELEMENT);
     assertThat(RowError.of(RowError.outside(-1, 3, 9))).isEqualTo(RowError.NEGATIVE_ID);
     assertThat(RowError.of(RowError.outside(9, 3, 9))).isEqualTo(RowError.ID_OUTSIDE_VOCABULARY);
+    assertThat(RowError.of(RowError.mergedContinuation("a", "b")))
+        .isEqualTo(RowError.MERGED_CONTINUATION);
     assertThat(RowError.of(RowError.nonFinite("nll", 0))).isEqualTo(RowError.NON_FINITE_SCORE);
     assertThat(RowError.of(RowError.malformedInput("100 %s", "%d")).kind())
         .isEqualTo("malformed_input");

@@ -27,6 +27,8 @@ final class TestOutput {
         List.of(
             "documents",
             "scored_documents",
+            "too_short_documents",
+            "null_documents",
             "tokens",
             "nll",
             "corpus_perplexity",

@@ -112,13 +112,14 @@ class TextTest {
     for (int i = 0; i < TEXTS.length; i++) {
       Row row = rows.get("row-" + i);
       assertThat(row.<String>getAs("error")).isNull();
-      nll.add(row.getAs("nll"));
       if (TEXTS[i] == null) {
+        assertThat(row.<Double>getAs("nll")).isNull();
         assertThat(row.<Long>getAs("byte_count")).isNull();
         assertThat(row.<Long>getAs("word_count")).isNull();
         assertThat(row.<Double>getAs("bits_per_byte")).isNull();
         continue;
       }
+      nll.add(row.getAs("nll"));
       long own = TEXTS[i].getBytes(StandardCharsets.UTF_8).length;
       long pieces = SPACES.split(TEXTS[i], -1).length;
       assertThat(row.<Long>getAs("byte_count")).isEqualTo(own);
@@ -139,7 +140,8 @@ class TextTest {
     assertThat(json.get("word_perplexity").asDouble()).isEqualTo(StrictMath.exp(sum(nll) / words));
     assertThat(json.get("bits_per_byte").asDouble())
         .isEqualTo(sum(nll) / bytes / StrictMath.log(2));
-    assertThat(json.get("too_short_documents").asInt()).isEqualTo(2);
+    assertThat(json.get("too_short_documents").asInt()).isEqualTo(1);
+    assertThat(json.get("null_documents").asInt()).isEqualTo(1);
     assertThat(json.get("error_documents").asInt()).isZero();
   }
 

@@ -35,6 +35,7 @@ class TotalsTest {
     row.setNll(nll);
     row.setTokenCount(tokens);
     row.setPerplexity(1.0);
+    row.setTruncated(false);
     return row;
   }
 
@@ -81,12 +82,15 @@ class TotalsTest {
             RowFactory.create(6.0, 2L, 20.0, false, null),
             RowFactory.create(2.0, 2L, 3.0, false, null),
             RowFactory.create(0.0, 0L, null, false, null),
+            RowFactory.create(null, null, null, null, null),
             RowFactory.create(null, null, null, true, RowError.nullElement(1)),
             RowFactory.create(null, null, null, false, RowError.outside(99, 0, 24)),
             RowFactory.create(null, null, null, false, RowError.outside(98, 5, 24)));
     Totals totals =
         Totals.of(TestSpark.session().createDataFrame(rows, SCHEMA), Emit.PERPLEXITY, COLUMNS);
-    assertThat(totals.rows()).isEqualTo(6);
+    assertThat(totals.rows()).isEqualTo(7);
+    assertThat(totals.nulls()).isEqualTo(1);
+    assertThat(totals.tooShort()).isEqualTo(1);
     assertThat(totals.scoredRows()).isEqualTo(2);
     assertThat(totals.tokens()).isEqualTo(4);
     assertThat(totals.corpusPerplexity()).isEqualTo(StrictMath.exp(2));
@@ -96,6 +100,27 @@ class TotalsTest {
         .containsEntry(RowError.NULL_ELEMENT, 1L)
         .containsEntry(RowError.ID_OUTSIDE_VOCABULARY, 2L)
         .hasSize(2);
+  }
+
+  @Test
+  void an_infinite_perplexity_makes_the_mean_infinite_and_leaves_the_other_sums() {
+    ScoredRow infinite = row(1000, 1);
+    infinite.setPerplexity(null);
+    Totals totals = new Totals();
+    totals.add(row(6, 2), Emit.PERPLEXITY);
+    totals.add(infinite, Emit.PERPLEXITY);
+    assertThat(totals.scoredRows()).isEqualTo(2);
+    assertThat(totals.count(Totals.Count.INFINITE_ROWS)).isEqualTo(1);
+    assertThat(totals.meanDocumentPerplexity()).isInfinite();
+    assertThat(totals.corpusPerplexity()).isEqualTo(StrictMath.exp(1006 / 3.0));
+    assertThat(totals.errorOverDocuments()).isNotNull();
+    Totals read = new Totals();
+    read.add(totals.exact());
+    assertThat(read.meanDocumentPerplexity()).isInfinite();
+    totals.add(row(1e6, 1), Emit.PERPLEXITY);
+    assertThat(totals.corpusPerplexity()).isInfinite();
+    assertThat(totals.errorOverDocuments()).isNull();
+    assertThat(totals.errorOverTokens()).isNull();
   }
 
   @Test

@@ -43,14 +43,20 @@ public record Scores<T>(
     return Integer.SIZE - 1 - Integer.numberOfLeadingZeros(index);
   }
 
-  /** exp(nll / tokenCount), by StrictMath; NaN where nothing was scored. */
+  /**
+   * exp(nll / tokenCount), by StrictMath; NaN where nothing was scored, and infinite where it is
+   * too large for a double: from a mean nll of 709.8 nats on.
+   */
   public double perplexity() {
     return StrictMath.exp(nll / tokenCount);
   }
 
-  /** Whether every score is a finite number; it is not when weights make logits overflow. */
+  /**
+   * Whether every score is a finite number; it is not when weights make logits overflow. The {@link
+   * #perplexity} may be infinite where they are finite.
+   */
   public boolean finite() {
-    boolean finite = tokenCount == 0 || (Double.isFinite(nll) && Double.isFinite(perplexity()));
+    boolean finite = tokenCount == 0 || Double.isFinite(nll);
     finite &= tokenLogprobs == null || finite(tokenLogprobs);
     finite &= lastLogits == null || finite(lastLogits);
     for (int i = 0; topKLogprobs != null && i < topKLogprobs.length; i++) {

@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.DoubleStream;
 
 /**
  * The charts of a report, each for a width in pixels: a page has them for a wide and for a narrow
@@ -19,6 +20,9 @@ import java.util.function.ToDoubleFunction;
 final class Charts {
   private static final int NARROW = 500;
   private static final int MAX_WINDOWS = 60;
+
+  /** The logarithm to base 10 from which on a perplexity is drawn as infinite. */
+  private static final double INFINITE = 308;
 
   /** Shares of the height of a chart that are more than a pixel. */
   private static final double LEAST = 0.012;
@@ -106,9 +110,14 @@ final class Charts {
   /** Median, quartiles and the middle nine tenths of perplexity; at least two classes. */
   static String lengths(List<LengthClass> lengths, int width, String label) {
     List<Double> x = at(lengths, length -> log2(length.firstTokens()));
+    double top =
+        top(
+            lengths.stream()
+                .flatMap(length -> length.percentiles().values().stream())
+                .mapToDouble(Charts::log10));
     Map<Integer, List<Double>> y = new HashMap<>();
     for (int rank : new int[] {5, 25, 50, 75, 95}) {
-      y.put(rank, at(lengths, length -> log10(length.percentiles().at(rank))));
+      y.put(rank, at(lengths, length -> Math.min(top, log10(length.percentiles().at(rank)))));
     }
     double low = y.get(5).stream().mapToDouble(v -> v).min().orElseThrow();
     double high = y.get(95).stream().mapToDouble(v -> v).max().orElseThrow();
@@ -135,7 +144,9 @@ final class Charts {
                 position.firstPosition() == 0
                     ? Ticks.LOG2_OF_ZERO
                     : log2(position.firstPosition()));
-    List<Double> y = at(positions, position -> position.nll() / position.tokens() / Math.log(10));
+    List<Double> all = at(positions, position -> position.nll() / position.tokens() / Math.log(10));
+    double top = top(all.stream().mapToDouble(v -> v));
+    List<Double> y = at(all, v -> Math.min(top, v));
     double low = y.stream().mapToDouble(v -> v).min().orElseThrow();
     double high = y.stream().mapToDouble(v -> v).max().orElseThrow();
     Chart chart =
@@ -145,6 +156,15 @@ final class Charts {
             x,
             width);
     return line(vertical(chart, low, high), x, y).svg(label);
+  }
+
+  /**
+   * Where an infinite perplexity is drawn: at the highest finite one.
+   *
+   * @param logarithms of perplexities to base 10
+   */
+  private static double top(DoubleStream logarithms) {
+    return logarithms.filter(v -> v < INFINITE).max().orElse(INFINITE);
   }
 
   private static Chart lengths(Chart chart, String name, List<Double> x, int width) {

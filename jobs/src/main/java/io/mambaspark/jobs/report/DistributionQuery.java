@@ -1,5 +1,7 @@
 package io.mambaspark.jobs.report;
 
+import static io.mambaspark.jobs.report.Distributions.PERPLEXITY;
+import static io.mambaspark.jobs.report.Distributions.TOKENS;
 import static org.apache.spark.sql.functions.broadcast;
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
@@ -35,8 +37,6 @@ import org.apache.spark.storage.StorageLevel;
  * Parquet can use to pass over nearly all pages of a wide text.
  */
 final class DistributionQuery {
-  private static final String PERPLEXITY = "perplexity";
-  private static final String TOKENS = "token_count";
   private static final String ERROR = "error";
 
   private final Dataset<Row> scores;
@@ -44,7 +44,12 @@ final class DistributionQuery {
   private final List<String> shown;
 
   DistributionQuery(Dataset<Row> scores, List<String> groupBy, List<String> shown) {
-    Column valid = col(PERPLEXITY).gt(0.0).and(col(PERPLEXITY).lt(lit(Double.POSITIVE_INFINITY)));
+    // Spark orders NaN above infinity.
+    Column valid =
+        col(PERPLEXITY)
+            .gt(0.0)
+            .and(col(PERPLEXITY).leq(lit(Double.POSITIVE_INFINITY)))
+            .or(Distributions.overflows());
     if (Arrays.asList(scores.columns()).contains(ERROR)) {
       valid = valid.and(col(ERROR).isNull());
     }
@@ -71,7 +76,7 @@ final class DistributionQuery {
             .select(
                 groups(
                     i -> Distributions.group(groupBy.get(i)).as(group(i)),
-                    col(PERPLEXITY).cast("double").as("p"),
+                    Distributions.perplexity().cast("double").as("p"),
                     col(TOKENS).cast("bigint").as("n")))
             .persist(StorageLevel.MEMORY_AND_DISK());
     try {
@@ -168,11 +173,15 @@ final class DistributionQuery {
     }
     List<Row> counts =
         narrow
+            .filter(col("p").lt(lit(Double.POSITIVE_INFINITY)))
             .groupBy(
                 series.as("series"),
                 expr("cast(floor(log10(p) * " + LogBins.PER_DECADE + ") as int)").as("bin"))
             .agg(count(lit(1)))
             .collectAsList();
+    if (counts.isEmpty()) {
+      return new Histogram(List.of(), List.of());
+    }
     LogBins bins = LogBins.of(counts.stream().mapToInt(row -> row.getInt(1)).toArray());
     long[][] table = new long[groups.isEmpty() ? 1 : own.size() + (rest ? 1 : 0)][bins.count()];
     for (Row row : counts) {
@@ -216,7 +225,7 @@ final class DistributionQuery {
             .collectAsList();
     double last = ends.get(ends.size() - 1).getDouble(0);
     Column[] columns = new Column[2 + shown.size()];
-    columns[0] = col(PERPLEXITY).cast("double").as("p");
+    columns[0] = Distributions.perplexity().cast("double").as("p");
     columns[1] = coalesce(col(TOKENS).cast("bigint"), lit(0L)).as("n");
     Column[] order = new Column[1 + shown.size()];
     order[0] = best ? col("p").asc() : col("p").desc();
@@ -224,8 +233,9 @@ final class DistributionQuery {
       columns[2 + i] = Distributions.text(shown.get(i)).as("s" + i);
       order[1 + i] = col("s" + i).asc();
     }
+    Column end = best ? col(PERPLEXITY).leq(last) : col(PERPLEXITY).geq(last);
     return scores
-        .filter(best ? col(PERPLEXITY).leq(last) : col(PERPLEXITY).geq(last))
+        .filter(best && last < Double.POSITIVE_INFINITY ? end : end.or(Distributions.overflows()))
         .select(columns)
         .orderBy(order)
         .limit(Distributions.MAX_DOCUMENTS)

@@ -19,7 +19,7 @@ import org.apache.spark.sql.types.DataTypes;
 
 /**
  * How the perplexities of a set of scored documents are distributed. A document counts if it has no
- * error and a perplexity that is positive and finite.
+ * error and a positive {@link #perplexity}, which may be infinite.
  *
  * @param groupColumns what the groups are made by; empty for none
  * @param shownColumns what is shown of each document in {@code best} and {@code worst}
@@ -55,6 +55,11 @@ public record Distributions(
 
   /** Up to so many documents percentiles are exact. */
   public static final long MAX_EXACT = 100_000;
+
+  /** The columns of a scored row that are read here. */
+  static final String PERPLEXITY = "perplexity";
+
+  static final String TOKENS = "token_count";
 
   /** Characters of a digest that tell long values apart. */
   private static final int DIGEST = 16;
@@ -112,9 +117,10 @@ public record Distributions(
   }
 
   /**
-   * Counts on a logarithmic scale. Bin i holds the perplexities in {@code [edges[i], edges[i+1])}.
+   * Counts on a logarithmic scale. Bin i holds the perplexities in {@code [edges[i], edges[i+1])};
+   * infinite ones are in no bin.
    *
-   * @param edges one more than there are bins; empty if there are no documents
+   * @param edges one more than there are bins; empty if no perplexity is finite
    */
   public record Histogram(List<Double> edges, List<Series> series) {
     public Histogram {
@@ -165,6 +171,19 @@ public record Distributions(
    */
   public static Distributions of(Dataset<Row> scores, List<String> groupBy, List<String> shown) {
     return new DistributionQuery(scores, groupBy, shown).run();
+  }
+
+  /**
+   * The perplexity of a scored row: that of the column {@code perplexity}, and infinity where
+   * tokens were scored and that column is null, because the number is too large for a double.
+   */
+  public static Column perplexity() {
+    return coalesce(col(PERPLEXITY), when(overflows(), lit(Double.POSITIVE_INFINITY)));
+  }
+
+  /** Whether the perplexity of a scored row is too large for a double. */
+  static Column overflows() {
+    return col(PERPLEXITY).isNull().and(col(TOKENS).gt(0));
   }
 
   /** A column's value as a short string: what documents show of it. */

@@ -16,6 +16,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.DoubleSummaryStatistics;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -155,6 +157,11 @@ public final class Report {
       return;
     }
     List<Double> edges = data.distributions().histogram().edges();
+    if (edges.isEmpty()) {
+      section("Perplexity", "");
+      none("The perplexity of every document is infinite, so there is nothing to draw.");
+      return;
+    }
     List<Series> series = data.distributions().histogram().series();
     boolean grouped = !data.distributions().groups().isEmpty();
     section(
@@ -268,13 +275,11 @@ public final class Report {
                 ? " Of %s groups the largest %s are shown."
                     .formatted(Numbers.count(all.groupCount()), Numbers.count(all.groups().size()))
                 : ""));
-    double low = Charts.log10(all.overall().at(1));
-    double high = Charts.log10(all.overall().at(99));
+    List<Double> ends = new ArrayList<>(List.of(all.overall().at(1), all.overall().at(99)));
     for (Group group : all.groups()) {
-      low = Math.min(low, Charts.log10(group.percentiles().at(5)));
-      high = Math.max(high, Charts.log10(group.percentiles().at(95)));
+      ends.addAll(List.of(group.percentiles().at(5), group.percentiles().at(95)));
     }
-    Strip strip = new Strip(low, high);
+    Strip strip = Strip.of(ends);
     String head =
         "<thead><tr><th scope=\"col\">"
             + (all.groups().isEmpty() ? "" : bdi(String.join(" · ", all.groupColumns())))
@@ -295,8 +300,20 @@ public final class Report {
     }
   }
 
-  /** Where a percentile stands between the lowest and the highest, in percent. */
+  /**
+   * Where a percentile stands between the lowest and the highest, in percent; an infinite one
+   * stands at the end.
+   */
   private record Strip(double low, double high) {
+    static Strip of(List<Double> perplexities) {
+      DoubleSummaryStatistics finite =
+          perplexities.stream()
+              .mapToDouble(Charts::log10)
+              .filter(Double::isFinite)
+              .summaryStatistics();
+      return new Strip(finite.getMin(), finite.getMax());
+    }
+
     double at(double perplexity) {
       double share = high > low ? (Charts.log10(perplexity) - low) / (high - low) : 0.5;
       return Math.round(1000 * Math.min(1, Math.max(0, share))) / 10.0;

@@ -38,7 +38,9 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
           new Function(
               "mamba_score", -1, "a struct of nll (nats), token_count, perplexity and error."),
           new Function(
-              "mamba_perplexity", 2, "exp(nll / token_count), null where nothing could be scored."),
+              "mamba_perplexity",
+              2,
+              "exp(nll / token_count), null where nothing was scored or it is too large for a double."),
           new Function("mamba_nll", 0, "the sum of -ln p over the scored tokens, in nats."));
 
   /**

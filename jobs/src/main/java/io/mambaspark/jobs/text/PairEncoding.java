@@ -25,7 +25,8 @@ public final class PairEncoding {
   /**
    * White space at the context's end moves to the continuation, whose ids are those of both texts
    * together without as many as the context alone has. There may be none left, where a token spans
-   * both. A context that is empty then has no ids: it is for the caller to put a prefix token.
+   * both: whether that is an error is for the caller to decide. A context that is empty then has no
+   * ids: it is for the caller to put a prefix token.
    */
   public EncodedPair encode(String context, String continuation) {
     String stripped = PythonText.stripEnd(context);

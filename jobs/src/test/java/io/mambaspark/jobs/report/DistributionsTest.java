@@ -75,11 +75,46 @@ class DistributionsTest {
                 RowFactory.create(7, null, "x", 4L, 30.0, null)),
             List.of("kind"),
             List.of("id"));
-    assertThat(some.overall().documents()).isEqualTo(2);
+    assertThat(some.overall().documents()).isEqualTo(3);
     assertThat(some.groups()).extracting(Group::name).containsExactly("a", "null");
     assertThat(some.best())
         .extracting(document -> document.shown().get(0))
-        .containsExactly("1", "7");
+        .containsExactly("1", "7", "6");
+  }
+
+  @Test
+  void a_null_perplexity_of_scored_tokens_is_infinite() {
+    Distributions some =
+        Distributions.of(
+            rows(
+                RowFactory.create(1, "a", "x", 4L, 10.0, null),
+                RowFactory.create(2, "a", "x", 8L, 30.0, null),
+                RowFactory.create(3, "b", "x", 9L, null, null),
+                RowFactory.create(4, "b", "x", 4L, null, null),
+                RowFactory.create(5, "a", "x", 4L, 20.0, null)),
+            List.of("kind"),
+            List.of("id"));
+    double infinity = Double.POSITIVE_INFINITY;
+    assertThat(some.overall().documents()).isEqualTo(5);
+    assertThat(some.overall().at(25)).isEqualTo(20);
+    assertThat(some.overall().at(50)).isEqualTo(30);
+    assertThat(some.overall().at(75)).isEqualTo(infinity);
+    assertThat(some.groups().get(1).percentiles().values()).containsOnly(infinity);
+    assertThat(some.histogram().series()).extracting(Series::documents).containsExactly(3L, 0L);
+    assertThat(some.best())
+        .extracting(d -> d.shown().get(0))
+        .containsExactly("1", "5", "2", "3", "4");
+    assertThat(some.worst())
+        .extracting(d -> d.shown().get(0))
+        .containsExactly("3", "4", "2", "5", "1");
+    assertThat(some.worst().get(0))
+        .isEqualTo(new Distributions.Document(infinity, 9, List.of("3")));
+    Distributions all =
+        Distributions.of(
+            rows(RowFactory.create(1, "a", "x", 4L, null, null)), List.of(), List.of("id"));
+    assertThat(all.overall().values()).containsOnly(infinity);
+    assertThat(all.histogram().edges()).isEmpty();
+    assertThat(all.best()).isEqualTo(all.worst()).hasSize(1);
   }
 
   @Test

@@ -17,6 +17,7 @@ import io.mambaspark.jobs.report.ReportData.TaskTime;
 import java.io.StringReader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
@@ -243,6 +244,59 @@ class ReportTest {
         assertThat(ticks).hasSizeBetween(2, 40);
       }
       assertThat(html).doesNotContain("NaN");
+    }
+  }
+
+  @Test
+  void an_infinite_perplexity_is_shown_and_drawn_at_the_highest_finite_one() throws Exception {
+    double infinity = Double.POSITIVE_INFINITY;
+    Percentiles none = new Percentiles(2, Collections.nCopies(7, infinity));
+    Percentiles some =
+        new Percentiles(9, List.of(2.0, 3.0, 4.0, 5.0, infinity, infinity, infinity));
+    for (Percentiles finite : List.of(some, none)) {
+      Histogram histogram =
+          finite == none
+              ? new Histogram(List.of(), List.of())
+              : new Histogram(
+                  List.of(1.0, 10.0),
+                  List.of(
+                      new Series("a", false, List.of(4L)), new Series("b", false, List.of(0L))));
+      Distributions all =
+          new Distributions(
+              List.of("kind"),
+              List.of(),
+              true,
+              finite,
+              2,
+              List.of(new Group(List.of("a"), finite), new Group(List.of("b"), none)),
+              histogram,
+              List.of(new LengthClass(2, finite), new LengthClass(4, none)),
+              List.of(),
+              List.of(new Document(infinity, 3, List.of())));
+      String html =
+          Report.html(
+              new ReportData(
+                  "t",
+                  List.of(),
+                  all,
+                  List.of(new GroupRow("b", 2, 9, infinity, null, infinity, null, null, null)),
+                  List.of(new Position(1, 9, finite == none ? 1e6 : 20), new Position(2, 9, 1e30)),
+                  Map.of(),
+                  List.of(),
+                  List.of(),
+                  Map.of(),
+                  Map.of(),
+                  List.of()));
+      assertThat(parsed(html).getDocumentElement().getTextContent())
+          .contains("∞")
+          .doesNotContain("Infinity");
+      assertThat(html)
+          .doesNotContain("NaN", "Infinity")
+          .contains("Perplexity of documents by their length");
+      if (finite == none) {
+        assertThat(html)
+            .contains("The perplexity of every document is infinite, so there is nothing to draw.");
+      }
     }
   }
 

@@ -103,6 +103,7 @@ final class CompareJob {
       sent.add(tokenizer.map(context::broadcast).orElse(null));
     }
     LongAccumulator progress = spark.sparkContext().longAccumulator("tokens");
+    LongAccumulator bytesRead = spark.sparkContext().longAccumulator("bytes");
     long start = System.nanoTime();
     try (ModelDelivery a = ModelDelivery.send(mode, models.get(0), options.weights(), context);
         ModelDelivery b = ModelDelivery.send(mode, models.get(1), options.weights(), context)) {
@@ -117,14 +118,21 @@ final class CompareJob {
       context.setJobDescription(
           "Comparing %s with %s".formatted(models.get(0).name(), models.get(1).name()));
       Dataset<Row> compared =
-          Input.cut(input.rows(schema, null), options)
+          Input.cut(input.rows(schema, bytesRead), options)
               .select(schema.input())
               .mapPartitions(
                   comparing,
                   Encoders.tuple(
                       Encoders.row(schema.keptStruct()), Encoders.bean(ComparedRow.class)))
               .select(output(schema, columns));
-      Progress shown = new Progress(context, progress, OptionalLong::empty, Progress.terminal());
+      Progress shown =
+          new Progress(
+              context,
+              progress,
+              OptionalLong::empty,
+              bytesRead,
+              options.limit() > 0 ? 0 : input.countedBytes(),
+              Progress.terminal());
       try {
         Map<String, Object> summary =
             output.write(

@@ -24,6 +24,7 @@ import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.execution.datasources.FilePartition;
 import org.apache.spark.sql.execution.datasources.PartitionedFile;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
 
 /**
  * Rows of parts of files, read by Spark's own file sources: everything that they know (old
@@ -44,11 +45,17 @@ final class FileScan implements Serializable {
    *
    * @param scan number of the scan that reads it
    * @param range one file and its bytes
+   * @param compressed whether its rows have more bytes than it
    * @param partition the packed values of the file's partition folders
    */
-  record Part(int scan, FilePartition range, Object[] partition) implements Serializable {
+  record Part(int scan, FilePartition range, boolean compressed, Object[] partition)
+      implements Serializable {
     Path path() {
       return range.files()[0].toPath();
+    }
+
+    private long bytes() {
+      return range.files()[0].length();
     }
   }
 
@@ -94,11 +101,18 @@ final class FileScan implements Serializable {
   }
 
   /** A part of a file. */
-  static Part part(int scan, InputFile file, long start, long length, PartitionColumns partitions) {
+  static Part part(
+      int scan,
+      InputFile file,
+      long start,
+      long length,
+      boolean compressed,
+      PartitionColumns partitions) {
     PartitionedFile range = range(file, start, length);
     return new Part(
         scan,
         new FilePartition(0, new PartitionedFile[] {range}),
+        compressed,
         partitions.values(file.partition(), file.name()));
   }
 
@@ -152,33 +166,71 @@ final class FileScan implements Serializable {
     return RowFactory.create(values);
   }
 
-  /** All rows of tasks, each of which reads the parts of one list, in their order. */
-  JavaRDD<Row> rows(JavaSparkContext context, List<List<Part>> tasks) {
+  /**
+   * All rows of tasks, each of which reads the parts of one list, in their order.
+   *
+   * @param read counts bytes of files, by those of the lines in the first column; may be null
+   */
+  JavaRDD<Row> rows(JavaSparkContext context, List<List<Part>> tasks, LongAccumulator read) {
     return context
         .parallelize(tasks, Math.max(1, tasks.size()))
-        .mapPartitions(task -> task.hasNext() ? rows(task.next()) : Collections.emptyIterator());
+        .mapPartitions(
+            task -> task.hasNext() ? new Rows(task.next(), read) : Collections.emptyIterator());
   }
 
-  private Iterator<Row> rows(List<Part> parts) {
-    Iterator<Part> left = parts.iterator();
-    return new Iterator<Row>() {
-      private Iterator<Row> rows = Collections.emptyIterator();
+  /** The rows of a task. */
+  private final class Rows implements Iterator<Row> {
+    /** Text becomes so much shorter by compression; for a display only. */
+    private static final int COMPRESSION = 4;
 
-      @Override
-      public boolean hasNext() {
-        while (!rows.hasNext() && left.hasNext()) {
-          rows = read(left.next());
-        }
-        return rows.hasNext();
-      }
+    private final Iterator<Part> left;
+    private final LongAccumulator read;
+    private Part part;
+    private Iterator<Row> rows = Collections.emptyIterator();
+    private long counted;
 
-      @Override
-      public Row next() {
-        if (!hasNext()) {
-          throw new NoSuchElementException();
+    Rows(List<Part> parts, LongAccumulator read) {
+      this.left = parts.iterator();
+      this.read = read;
+    }
+
+    @Override
+    public boolean hasNext() {
+      while (!rows.hasNext()) {
+        if (part != null) {
+          count(part.bytes());
         }
-        return rows.next();
+        if (!left.hasNext()) {
+          part = null;
+          return false;
+        }
+        part = left.next();
+        counted = 0;
+        rows = FileScan.this.read(part);
       }
-    };
+      return true;
+    }
+
+    @Override
+    public Row next() {
+      if (!hasNext()) {
+        throw new NoSuchElementException();
+      }
+      Row row = rows.next();
+      if (read != null) {
+        long line = row.<byte[]>getAs(0).length + 1L;
+        count(counted + (part.compressed ? line / COMPRESSION : line));
+      }
+      return row;
+    }
+
+    /** Of a part no more than it has. */
+    private void count(long bytes) {
+      long now = Math.min(part.bytes(), bytes);
+      if (read != null && now > counted) {
+        read.add(now - counted);
+        counted = now;
+      }
+    }
   }
 }

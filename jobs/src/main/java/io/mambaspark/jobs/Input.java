@@ -27,11 +27,7 @@ import org.apache.spark.util.LongAccumulator;
  * @param all the rows with all their columns; null if {@code parquet} or {@code json} reads them
  */
 record Input(
-    SparkSession spark,
-    InputFiles files,
-    ParquetInput parquet,
-    JsonInput json,
-    Dataset<Row> all) {
+    SparkSession spark, InputFiles files, ParquetInput parquet, JsonInput json, Dataset<Row> all) {
   /** Spark's own file sources: their files are listed here, before Spark starts. */
   static final Set<String> FILE_FORMATS =
       Set.of("parquet", "json", "orc", "avro", "csv", "text", "xml", "binaryfile");
@@ -115,7 +111,11 @@ record Input(
       List<Row> rows = Demo.rows();
       int tasks = Math.min(rows.size(), TASKS_PER_CORE * context.defaultParallelism());
       return new Input(
-          spark, files, null, spark.createDataFrame(context.parallelize(rows, tasks), Demo.SCHEMA));
+          spark,
+          files,
+          null,
+          null,
+          spark.createDataFrame(context.parallelize(rows, tasks), Demo.SCHEMA));
     }
     ScoreOptions scoring = options.scoring();
     if (options.inputTable() == null && options.inputFormat().equals("parquet")) {
@@ -196,6 +196,11 @@ record Input(
     return parquet != null ? parquetRows(used) : all;
   }
 
+  /** How many bytes {@link #rows} counts; 0 if it counts none. */
+  long countedBytes() {
+    return json == null ? 0 : files.bytes();
+  }
+
   private Dataset<Row> parquetRows(RowSchema used) {
     List<StructField> fields =
         Arrays.stream(parquet.schema().fields())
@@ -221,7 +226,7 @@ record Input(
             .map(piece -> piece.parts().stream().map(parquet::part).toList())
             .toList();
     return spark
-        .createDataFrame(scan.rows(context, tasks), schema)
+        .createDataFrame(scan.rows(context, tasks, null), schema)
         .select(unpacked.toArray(Column[]::new));
   }
 

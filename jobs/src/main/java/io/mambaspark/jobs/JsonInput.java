@@ -5,22 +5,25 @@ import static org.apache.spark.sql.functions.lit;
 
 import io.mambaspark.jobs.InputFiles.InputFile;
 import java.io.IOException;
+import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.NoSuchElementException;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.io.compress.CompressionCodecFactory;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
@@ -58,18 +61,18 @@ final class JsonInput {
   private static final long MOST_BYTES = 128 << 20;
 
   private static final int TASKS_PER_CORE = 4;
-  private static final StructType LINE = new StructType().add("value", DataTypes.StringType);
+  static final StructType LINE = new StructType().add("value", DataTypes.StringType);
 
   private final SparkSession spark;
   private final InputFiles listed;
   private final PartitionColumns partitions;
-  private final StructType ofLines;
+  private final StructType found;
   private final Plan plan;
   private final List<String> notes;
 
   /** How lines are read, in tasks. */
   private record Plan(StructType columns, Set<String> texts, boolean caseSensitive)
-      implements java.io.Serializable {
+      implements Serializable {
     JsonLines open() {
       return new JsonLines(columns, texts, caseSensitive);
     }
@@ -79,13 +82,13 @@ final class JsonInput {
       SparkSession spark,
       InputFiles listed,
       PartitionColumns partitions,
-      StructType ofLines,
+      StructType found,
       Plan plan,
       List<String> notes) {
     this.spark = spark;
     this.listed = listed;
     this.partitions = partitions;
-    this.ofLines = ofLines;
+    this.found = found;
     this.plan = plan;
     this.notes = notes;
   }
@@ -98,23 +101,20 @@ final class JsonInput {
    * @throws Refusal if a file is not one of JSON lines that this Spark can read
    */
   static JsonInput plan(
-      SparkSession spark,
-      InputFiles listed,
-      DocumentColumns document,
-      List<String> keepColumns) {
+      SparkSession spark, InputFiles listed, DocumentColumns document, List<String> keepColumns) {
     Configuration configuration = spark.sparkContext().hadoopConfiguration();
     boolean caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
     Beginnings beginnings = Beginnings.of(listed, keepColumns != null, configuration);
     InputFiles readable = listed.without(beginnings.unread);
     readable.notEmpty(listed.files().stream().map(InputFile::name).limit(1).toList());
     PartitionColumns partitions = PartitionColumns.of(readable.files(), spark.conf());
-    StructType found = beginnings.types.schema(caseSensitive);
-    if (found.isEmpty()) {
-      found = types(spark, readable).schema(caseSensitive);
+    StructType types = beginnings.types.schema(caseSensitive);
+    if (types.isEmpty()) {
+      types = types(spark, readable).schema(caseSensitive);
     }
     List<String> notes = new ArrayList<>();
     StructType columns = new StructType();
-    for (StructField field : found.fields()) {
+    for (StructField field : types.fields()) {
       String name = document.spelling(field.name(), keepColumns, caseSensitive);
       String hiding = partitions.hiding(name, caseSensitive);
       if (hiding != null) {
@@ -131,18 +131,12 @@ final class JsonInput {
         used = used.add(field);
       }
     }
-    Set<String> texts = new TreeSet<>();
-    for (StructField field : used.fields()) {
-      if (document.content().contains(field.name()) && !(field.dataType() instanceof ArrayType)) {
-        texts.add(field.name());
-      }
-    }
     return new JsonInput(
         spark,
         readable,
         partitions,
         columns,
-        new Plan(used, Set.copyOf(texts), caseSensitive),
+        new Plan(used, texts(used, document), caseSensitive),
         notes);
   }
 
@@ -154,6 +148,14 @@ final class JsonInput {
       return tokens ? DataTypes.createArrayType(DataTypes.LongType) : DataTypes.StringType;
     }
     return document.all().contains(column) ? DataTypes.LongType : found;
+  }
+
+  private static Set<String> texts(StructType columns, DocumentColumns document) {
+    return Arrays.stream(columns.fields())
+        .filter(field -> document.content().contains(field.name()))
+        .filter(field -> field.dataType().equals(DataTypes.StringType))
+        .map(StructField::name)
+        .collect(Collectors.toUnmodifiableSet());
   }
 
   /** What the beginnings of the files show. */
@@ -221,7 +223,7 @@ final class JsonInput {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     context.setJobDescription("Finding the columns of %,d files".formatted(listed.files().size()));
     JsonTypes types = new JsonTypes();
-    scan(spark, listed, PartitionColumns.NONE)
+    scan(spark, listed, PartitionColumns.NONE, null)
         .mapPartitions(
             lines -> {
               JsonTypes part = new JsonTypes();
@@ -236,20 +238,19 @@ final class JsonInput {
 
   /** Rows of the bytes of a line and of the packed values of its partition folders. */
   private static JavaRDD<Row> scan(
-      SparkSession spark, InputFiles listed, PartitionColumns partitions) {
+      SparkSession spark, InputFiles listed, PartitionColumns partitions, LongAccumulator read) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     List<Column> columns = new ArrayList<>(List.of(col("value").cast("binary").as("value")));
     List<String> sources = new ArrayList<>(List.of(""));
     for (StructField field : partitions.schema().fields()) {
-      columns.add(
-          lit(null).cast(Opaque.packed(field.dataType())).as("p" + columns.size()));
+      columns.add(lit(null).cast(Opaque.packed(field.dataType())).as("p" + columns.size()));
       sources.add(field.name());
     }
     Dataset<Row> lines =
         FileScan.reader(spark, "text", LINE, listed.files().get(0).path())
             .select(columns.toArray(Column[]::new));
     return new FileScan(List.of(lines), sources, partitions)
-        .rows(context, tasks(listed, partitions, context));
+        .rows(context, tasks(listed, partitions, context), read);
   }
 
   /** Parts of files for each task, in the order of the files. */
@@ -267,7 +268,7 @@ final class JsonInput {
       for (long start = 0; start < file.size(); ) {
         long length =
             whole ? file.size() : Math.min(file.size() - start, Math.max(1, target - bytes));
-        task.add(FileScan.part(0, file, start, length, partitions));
+        task.add(FileScan.part(0, file, start, length, whole, partitions));
         start += length;
         bytes += length;
         if (bytes >= target) {
@@ -283,9 +284,14 @@ final class JsonInput {
     return tasks;
   }
 
+  /** The columns of the lines that are read. */
+  StructType ofLines() {
+    return plan.columns;
+  }
+
   /** The columns of the lines, then those of partition folders. */
   StructType schema() {
-    StructType schema = ofLines;
+    StructType schema = found;
     for (StructField field : partitions.schema().fields()) {
       schema = schema.add(field);
     }
@@ -304,61 +310,76 @@ final class JsonInput {
   /**
    * The rows, with the columns that are used.
    *
-   * @param read counts the bytes of lines; for a display only
+   * @param read counts bytes of the files; for a display only. May be null
    */
   Dataset<Row> rows(LongAccumulator read) {
+    Plan planned = plan;
     return natural(
         spark.createDataFrame(
-            scan(spark, listed, partitions)
-                .mapPartitions(lines -> new Rows(plan.open(), lines, read)),
-            packedSchema()));
+            scan(spark, listed, partitions, read)
+                .mapPartitions(lines -> new Rows(planned.open(), lines)),
+            packed(plan.columns, partitions)),
+        plan.columns,
+        partitions);
   }
 
-  /** The same from Spark's own streaming source of lines. */
-  static Dataset<Row> stream(
-      Dataset<Row> lines, StructType ofLines, Set<String> texts, boolean caseSensitive) {
-    StructType schema = ofLines.add(RowSchema.INPUT_ERROR, DataTypes.StringType);
-    Plan plan = new Plan(ofLines, texts, caseSensitive);
-    return lines
-        .select(col("value").cast("binary"))
-        .mapPartitions(
-            (org.apache.spark.api.java.function.MapPartitionsFunction<Row, Row>)
-                rows -> new Rows(plan.open(), rows, null),
-            Encoders.row(schema));
+  /**
+   * The same of lines that Spark's own source gives, as in a stream.
+   *
+   * @param lines as {@code text} reads them
+   * @param columns those of the lines, as {@link #ofLines} gave them once
+   */
+  static Dataset<Row> rows(
+      Dataset<Row> lines,
+      StructType columns,
+      DocumentColumns document,
+      PartitionColumns partitions,
+      boolean caseSensitive) {
+    Plan plan = new Plan(columns, texts(columns, document), caseSensitive);
+    List<Column> read = new ArrayList<>(List.of(col("value").cast("binary")));
+    for (StructField field : partitions.schema().fields()) {
+      read.add(partitions.packed().getField(field.name()));
+    }
+    return natural(
+        lines
+            .select(read.toArray(Column[]::new))
+            .mapPartitions(
+                (MapPartitionsFunction<Row, Row>) rows -> new Rows(plan.open(), rows),
+                Encoders.row(packed(columns, partitions))),
+        columns,
+        partitions);
   }
 
-  private StructType packedSchema() {
-    StructType schema = plan.columns;
+  private static StructType packed(StructType columns, PartitionColumns partitions) {
+    StructType schema = columns;
     for (StructField field : partitions.schema().fields()) {
       schema = schema.add(field.name(), Opaque.packed(field.dataType()));
     }
     return schema.add(RowSchema.INPUT_ERROR, DataTypes.StringType);
   }
 
-  private Dataset<Row> natural(Dataset<Row> packed) {
-    List<Column> columns = new ArrayList<>();
-    for (StructField field : plan.columns.fields()) {
-      columns.add(RowSchema.quoted(field.name()));
+  private static Dataset<Row> natural(
+      Dataset<Row> packed, StructType columns, PartitionColumns partitions) {
+    List<Column> natural = new ArrayList<>();
+    for (StructField field : columns.fields()) {
+      natural.add(RowSchema.quoted(field.name()));
     }
     for (StructField field : partitions.schema().fields()) {
-      columns.add(
-          Opaque.unpack(RowSchema.quoted(field.name()), field.dataType()).as(field.name()));
+      natural.add(Opaque.unpack(RowSchema.quoted(field.name()), field.dataType()).as(field.name()));
     }
-    columns.add(col(RowSchema.INPUT_ERROR));
-    return packed.select(columns.toArray(Column[]::new));
+    natural.add(col(RowSchema.INPUT_ERROR));
+    return packed.select(natural.toArray(Column[]::new));
   }
 
   /** Rows of lines: the planned columns, those of partition folders, the error. */
   private static final class Rows implements Iterator<Row> {
     private final JsonLines json;
     private final Iterator<Row> lines;
-    private final LongAccumulator read;
     private Row next;
 
-    Rows(JsonLines json, Iterator<Row> lines, LongAccumulator read) {
+    Rows(JsonLines json, Iterator<Row> lines) {
       this.json = json;
       this.lines = lines;
-      this.read = read;
     }
 
     @Override
@@ -372,7 +393,7 @@ final class JsonInput {
     @Override
     public Row next() {
       if (!hasNext()) {
-        throw new java.util.NoSuchElementException();
+        throw new NoSuchElementException();
       }
       Row row = next;
       next = null;
@@ -381,9 +402,6 @@ final class JsonInput {
 
     private Row row(Row line) {
       byte[] bytes = line.getAs(0);
-      if (read != null) {
-        read.add(bytes.length + 1L);
-      }
       JsonLines.Line found = json.read(bytes);
       if (found == null) {
         return null;

@@ -211,8 +211,7 @@ final class ParquetInput {
           Planned planned =
               byKey.computeIfAbsent(
                   key(column.name()),
-                  k ->
-                      new Planned(document.spelling(column.name(), keepColumns, caseSensitive)));
+                  k -> new Planned(document.spelling(column.name(), keepColumns, caseSensitive)));
           if (!seen.add(key(column.name()))) {
             planned.problem =
                 "Columns %s of %s have names that differ in capitals only, and"
@@ -421,6 +420,7 @@ final class ParquetInput {
         file.file(),
         part.start(),
         part.end() - part.start(),
+        true,
         partitions);
   }
 

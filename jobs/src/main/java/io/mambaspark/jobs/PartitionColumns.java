@@ -45,8 +45,7 @@ final class PartitionColumns implements Serializable {
   private static final List<DataType> TIMES = List.of(DataTypes.DateType, DataTypes.TimestampType);
 
   /** No partition folders. */
-  static final PartitionColumns NONE =
-      new PartitionColumns(new StructType(), ZoneId.of("UTC"));
+  static final PartitionColumns NONE = new PartitionColumns(new StructType(), ZoneId.of("UTC"));
 
   private final StructType schema;
   private final ZoneId zone;
@@ -156,23 +155,22 @@ final class PartitionColumns implements Serializable {
 
   /** Adds the columns to rows that Spark's own source reads from files. */
   Dataset<Row> addTo(Dataset<Row> rows) {
-    StructField[] fields = schema.fields();
-    if (fields.length == 0) {
-      return rows;
+    Dataset<Row> with = rows;
+    for (StructField field : schema.fields()) {
+      Column packed = packed().getField(field.name());
+      with = with.withColumn(field.name(), Opaque.unpack(packed, field.dataType()));
     }
+    return with;
+  }
+
+  /** A struct of the packed values, for rows that Spark's own source reads from files. */
+  Column packed() {
     StructType packed = new StructType();
-    for (StructField field : fields) {
+    for (StructField field : schema.fields()) {
       packed = packed.add(field.name(), Opaque.packed(field.dataType()));
     }
     UDF1<String, Row> values = file -> RowFactory.create(values(new Path(URI.create(file))));
-    Dataset<Row> with = rows;
-    Column found = functions.udf(values, packed).apply(functions.col("_metadata.file_path"));
-    for (StructField field : fields) {
-      with =
-          with.withColumn(
-              field.name(), Opaque.unpack(found.getField(field.name()), field.dataType()));
-    }
-    return with;
+    return functions.udf(values, packed).apply(functions.col("_metadata.file_path"));
   }
 
   /** A value as {@link Opaque} packs it; null if it has another type. */

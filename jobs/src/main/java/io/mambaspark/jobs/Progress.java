@@ -34,7 +34,9 @@ final class Progress {
   private static final int LINE = 100;
 
   private final JavaSparkContext context;
-  private final RunningTokens tokens;
+  private final RunningSum tokens;
+  private final RunningSum bytes;
+  private final long totalBytes;
   private volatile OptionalLong total = OptionalLong.empty();
   private final JavaSparkStatusTracker tasks;
   private final long start = System.nanoTime();
@@ -50,16 +52,23 @@ final class Progress {
    *
    * @param total finds how many tokens there are to run, at most; empty if that is not known. Asked
    *     beside the running job, which does not wait for the answer
+   * @param bytes counts the bytes of the input that are read, for inputs whose tokens nobody knows
+   * @param totalBytes how many there are; 0 if that is not known either
    * @param terminal the terminal to draw on; null for log lines
    */
   Progress(
       JavaSparkContext context,
       LongAccumulator tokens,
       Supplier<OptionalLong> total,
+      LongAccumulator bytes,
+      long totalBytes,
       PrintStream terminal) {
     this.context = context;
-    this.tokens = new RunningTokens(tokens);
+    this.tokens = new RunningSum(tokens);
+    this.bytes = new RunningSum(bytes);
+    this.totalBytes = totalBytes;
     context.sc().addSparkListener(this.tokens);
+    context.sc().addSparkListener(this.bytes);
     this.tasks = context.statusTracker();
     this.bar = terminal == null ? null : bar(terminal);
     this.clock =
@@ -149,13 +158,18 @@ final class Progress {
       double seconds = (System.nanoTime() - start) / 1e9;
       OptionalLong all = total;
       double reached =
-          all.isPresent() ? (double) done / Math.max(1, all.getAsLong()) : shareOfTasks();
+          all.isPresent()
+              ? (double) done / Math.max(1, all.getAsLong())
+              : totalBytes > 0 ? (double) bytes.sum() / totalBytes : shareOfTasks();
       // Stages come and go and retries count twice; what was shown is not taken back.
       share = Math.max(share, Math.min(1, reached));
       if (bar != null) {
         bar.stepTo(all.isPresent() ? Math.min(done, all.getAsLong()) : done);
         if (all.isEmpty()) {
-          bar.setExtraMessage(String.format(Locale.ROOT, " %.0f%% of tasks", 100 * share));
+          String of = totalBytes > 0 ? "the input" : "tasks";
+          bar.setExtraMessage(
+              String.format(
+                  Locale.ROOT, " %.0f%% of %s, %s left", 100 * share, of, left(seconds, share)));
         }
       } else {
         LOG.info("{}", line(done, seconds, share));
@@ -167,24 +181,22 @@ final class Progress {
   }
 
   static String line(long done, double seconds, double share) {
-    String left = "unknown";
-    if (share > 0) {
-      Duration rest = Duration.ofSeconds(Math.round(seconds * (1 - share) / share));
-      left =
-          String.format(
-              Locale.ROOT,
-              "%d:%02d:%02d",
-              rest.toHours(),
-              rest.toMinutesPart(),
-              rest.toSecondsPart());
-    }
     return String.format(
         Locale.ROOT,
         "%,d tokens done, %,.0f tokens/s, %.0f%%, time left %s",
         done,
         done / seconds,
         100 * share,
-        left);
+        left(seconds, share));
+  }
+
+  private static String left(double seconds, double share) {
+    if (share <= 0) {
+      return "unknown";
+    }
+    Duration rest = Duration.ofSeconds(Math.round(seconds * (1 - share) / share));
+    return String.format(
+        Locale.ROOT, "%d:%02d:%02d", rest.toHours(), rest.toMinutesPart(), rest.toSecondsPart());
   }
 
   private double shareOfTasks() {
@@ -216,6 +228,7 @@ final class Progress {
       LOG.debug("Listeners are behind; the last tasks may be missing in the report", e);
     }
     context.sc().removeSparkListener(tokens);
+    context.sc().removeSparkListener(bytes);
     List<Timeline.Speed> speed = new ArrayList<>(samples.values());
     speed.add(now());
     timeline = new Timeline(List.copyOf(speed), tokens.ended());

@@ -70,8 +70,7 @@ record RowSchema(
         throw Refusal.wrongUsage("Column %s is kept twice; see --keep-columns", field.name());
       }
     }
-    return new RowSchema(
-        document, text, List.copyOf(kept), found.length() > input.length());
+    return new RowSchema(document, text, List.copyOf(kept), found.length() > input.length());
   }
 
   private static StructField field(StructType input, String name, String option) {
@@ -154,12 +153,17 @@ record RowSchema(
               : text ? quoted(column).cast("binary") : quoted(column);
       columns.add(read.as("d" + columns.size()));
     }
-    columns.add((hasInputErrors ? col(INPUT_ERROR) : lit(null).cast("string")).as("error"));
+    columns.add(inputError().as("error"));
     for (int i = 0; i < kept.size(); i++) {
       Column column = quoted(kept.get(i).name());
       columns.add(Opaque.pack(column, kept.get(i).dataType()).as(keptName(i)));
     }
     return columns.toArray(Column[]::new);
+  }
+
+  /** Why a row of the input cannot be read; null when all is well. */
+  Column inputError() {
+    return hasInputErrors ? col(INPUT_ERROR) : lit(null).cast("string");
   }
 
   /** For each of {@link #input} the column of the input that it is made of. */

@@ -15,9 +15,10 @@ import org.apache.spark.sql.RuntimeConfig;
 final class RunSettings {
   private static final String ON_ERROR = "--on-error";
 
-  /** Settings of Spark that decide what kept columns look like in the output. */
+  /** Settings of Spark that decide which columns are read and what kept ones look like. */
   private static final List<String> KEPT_VALUES =
       List.of(
+          "spark.sql.caseSensitive",
           "spark.sql.session.timeZone",
           "spark.sql.parquet.datetimeRebaseModeInRead",
           "spark.sql.parquet.int96RebaseModeInRead",

@@ -80,6 +80,7 @@ public final class ScoreJob {
     private final ScoringSchema schema;
     private final TokenizerFile tokenizer;
     private final LongAccumulator progress;
+    private final LongAccumulator bytesRead;
     private Timeline timeline = Timeline.NONE;
 
     Run(
@@ -113,6 +114,7 @@ public final class ScoreJob {
       }
       this.tokenizer = scorer.tokenizer(schema);
       this.progress = spark.sparkContext().longAccumulator("tokens");
+      this.bytesRead = spark.sparkContext().longAccumulator("bytes");
     }
 
     long run() {
@@ -412,7 +414,12 @@ public final class ScoreJob {
      */
     private Progress showProgress(OptionalLong total) {
       return new Progress(
-          context, progress, () -> total == null ? total(footers()) : total, Progress.terminal());
+          context,
+          progress,
+          () -> total == null ? total(footers()) : total,
+          bytesRead,
+          options.limit() > 0 ? 0 : input.countedBytes(),
+          Progress.terminal());
     }
 
     private OptionalLong total(Optional<Footers> footers) {

@@ -21,6 +21,7 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -233,24 +234,33 @@ final class StreamJob {
         stream.maxFilesPerBatch() > 0
             ? stream.maxFilesPerBatch()
             : FILES_PER_CORE * context.defaultParallelism();
+    PartitionColumns folders = PartitionColumns.of(columns.ofFolders, spark.conf());
+    boolean json = options.inputFormat().equals("json");
+    Dataset<Row> read =
+        spark
+            .readStream()
+            .schema(json ? JsonInput.LINE : columns.ofFiles)
+            .format(json ? "text" : options.inputFormat())
+            .option("maxFilesPerTrigger", files)
+            .option("maxFileAge", MAX_FILE_AGE)
+            // By itself Spark takes files in plain sub-folders, or those in partition folders, and
+            // passes over the others.
+            .option("recursiveFileLookup", true)
+            // It would take footers that lie beside the files for files.
+            .option("pathGlobFilter", "{[^_]*,_*=*}")
+            .load(
+                HadoopFiles.exists(input, spark.sparkContext().hadoopConfiguration())
+                    ? HadoopFiles.escaped(input)
+                    : input.toString());
     Dataset<Row> rows =
-        PartitionColumns.of(columns.ofFolders, spark.conf())
-            .addTo(
-                spark
-                    .readStream()
-                    .schema(columns.ofFiles)
-                    .format(options.inputFormat())
-                    .option("maxFilesPerTrigger", files)
-                    .option("maxFileAge", MAX_FILE_AGE)
-                    // By itself Spark takes files in plain sub-folders, or those in partition
-                    // folders, and passes over the others.
-                    .option("recursiveFileLookup", true)
-                    // It would take footers that lie beside the files for files.
-                    .option("pathGlobFilter", "{[^_]*,_*=*}")
-                    .load(
-                        HadoopFiles.exists(input, spark.sparkContext().hadoopConfiguration())
-                            ? HadoopFiles.escaped(input)
-                            : input.toString()));
+        json
+            ? JsonInput.rows(
+                read,
+                columns.ofFiles,
+                options.scoring().columns(),
+                folders,
+                Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive")))
+            : folders.addTo(read);
     Dataset<Row> scored = scorer.score(rows);
     return SessionSettings.during(
         spark,
@@ -296,6 +306,9 @@ final class StreamJob {
       found.parquet().checkReadAtOnce();
     }
     StructType folders = PartitionColumns.of(listed.files(), spark.conf()).schema();
+    if (found.json() != null) {
+      return new Columns(found.json().ofLines(), folders);
+    }
     List<String> names = List.of(folders.fieldNames());
     StructType files = new StructType();
     for (StructField field : found.schema().fields()) {

@@ -27,7 +27,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.api.java.UDF2;
 import org.apache.spark.sql.expressions.UserDefinedFunction;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
@@ -96,7 +96,8 @@ final class TokenizeJob {
     Broadcast<TokenizerFile> sent = context.broadcast(tokenizer);
     try {
       context.setJobDescription("Tokenizing with " + tokenizer.name());
-      Dataset<Row> tokens = tokens(Input.cut(input.rows(schema, null), options), kept, sent);
+      Dataset<Row> tokens =
+          tokens(Input.cut(input.rows(schema, null), options), schema, kept, sent);
       Map<String, Object> summary =
           output.write(
               tokens,
@@ -124,14 +125,17 @@ final class TokenizeJob {
   }
 
   private Dataset<Row> tokens(
-      Dataset<Row> rows, List<String> kept, Broadcast<TokenizerFile> tokenizer) {
+      Dataset<Row> rows, RowSchema schema, List<String> kept, Broadcast<TokenizerFile> tokenizer) {
     String text = options.scoring().columns().text();
-    UDF1<byte[], Row> encode = bytes -> encode(bytes, text, tokenizer.value());
+    UDF2<byte[], String, Row> encode =
+        (bytes, inputError) ->
+            inputError != null ? unreadable(inputError) : encode(bytes, text, tokenizer.value());
     // Spark would call it once for each field that is taken of it, if it thought that it may.
     UserDefinedFunction once = udf(encode, RESULT).asNondeterministic();
     List<Column> columns = new ArrayList<>();
     kept.forEach(column -> columns.add(RowSchema.quoted(column)));
-    Column encoded = once.apply(RowSchema.quoted(text).cast("binary")).as("mamba_tokens");
+    Column encoded =
+        once.apply(RowSchema.quoted(text).cast("binary"), schema.inputError()).as("mamba_tokens");
     List<Column> with = new ArrayList<>(columns);
     with.add(encoded);
     for (StructField field : RESULT.fields()) {

@@ -12,16 +12,16 @@ import scala.Tuple4;
 import scala.collection.Seq;
 
 /**
- * The tokens of tasks that still run, and when tasks ran. Spark adds a task's share to an
- * accumulator when the task ends; until then heartbeats carry it to listeners.
+ * The sum of an accumulator with the shares of tasks that still run, and when tasks ran. Spark adds
+ * a task's share to an accumulator when the task ends; until then heartbeats carry it to listeners.
  */
-final class RunningTokens extends SparkListener {
+final class RunningSum extends SparkListener {
   private final LongAccumulator accumulator;
   private final long start = System.currentTimeMillis();
   private final Map<Long, Long> byTask = new ConcurrentHashMap<>();
   private final Thinned<Timeline.Task> ended = new Thinned<>();
 
-  RunningTokens(LongAccumulator accumulator) {
+  RunningSum(LongAccumulator accumulator) {
     this.accumulator = accumulator;
   }
 

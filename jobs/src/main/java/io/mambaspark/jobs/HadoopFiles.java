@@ -32,7 +32,8 @@ final class HadoopFiles {
   private static final Pattern LOGIN = Pattern.compile("(\\w://)[^/@\\s]+:[^/@\\s]*@");
 
   /** The path of a URI of the local file system. */
-  private static final Pattern LOCAL_URI = Pattern.compile("file:(?://(?:localhost)?(?=/))?(/.*)");
+  private static final Pattern LOCAL_URI =
+      Pattern.compile("(?s)file:(?://(?:localhost)?(?=/))?(/(?!/).*)");
 
   private HadoopFiles() {}
 
@@ -100,7 +101,7 @@ final class HadoopFiles {
 
   private static boolean existsLocally(String path) {
     try {
-      return Files.exists(java.nio.file.Path.of(path));
+      return !path.isEmpty() && Files.exists(java.nio.file.Path.of(path));
     } catch (InvalidPathException e) {
       return false;
     }

@@ -101,10 +101,11 @@ final class ConfigFlags {
      * {@code huggingFace}, or {@code stateSpaces} in {@code object}, null for the config itself.
      */
     Flag(String huggingFace, String object, String stateSpaces, boolean value) {
-      boolean ours = MambaConfig.isHuggingFace(json);
-      this.key = ours ? huggingFace : object == null ? stateSpaces : object + "." + stateSpaces;
-      JsonNode holder = ours || object == null ? json : json.path(object);
-      this.present = holder.hasNonNull(ours ? huggingFace : stateSpaces);
+      boolean isHuggingFace = MambaConfig.isHuggingFace(json);
+      this.key =
+          isHuggingFace ? huggingFace : object == null ? stateSpaces : object + "." + stateSpaces;
+      JsonNode holder = isHuggingFace || object == null ? json : json.path(object);
+      this.present = holder.hasNonNull(isHuggingFace ? huggingFace : stateSpaces);
       this.value = value;
     }
 
@@ -121,15 +122,19 @@ final class ConfigFlags {
                 .formatted(found.name(), found.source(), this, key));
       }
       if (value && !missing.isEmpty()) {
-        throw new CheckpointException(
-            ("The checkpoint lacks tensor %s%s, though config.json %s%s; save the model again with all"
-                    + " of its biases, or set %s to false if it has none")
+        String lacks =
+            "The checkpoint lacks tensor %s%s, though config.json %s"
                 .formatted(
                     missing.get(0),
                     missing.size() == 1 ? "" : " and %d more".formatted(missing.size() - 1),
-                    this,
-                    found == null ? "" : " and %s holds %s".formatted(found.source(), found.name()),
-                    key));
+                    this);
+        throw new CheckpointException(
+            lacks
+                + (found == null
+                    ? "; set %s to false if the model has no such bias, or save it again with all of its biases"
+                        .formatted(key)
+                    : " and %s holds %s; save the model again with all of its biases, or remove them from every layer and set %s to false"
+                        .formatted(found.source(), found.name(), key)));
       }
     }
 
@@ -137,7 +142,7 @@ final class ConfigFlags {
     public String toString() {
       return present
           ? "sets %s to %s".formatted(key, value)
-          : "leaves %s at its default, %s".formatted(key, value);
+          : "leaves %s at its default (%s)".formatted(key, value);
     }
   }
 }

@@ -292,13 +292,13 @@ class MambaCheckpointTest {
             + " of backbone.embedding.weight, though config.json %s; set %s to false if the head has"
             + " weights of its own, or remove lm_head.weight if the embedding is the head";
     String key = "tie_word_embeddings";
-    refused(write(TIED), message.formatted("leaves " + key + " at its default, true", key));
+    refused(write(TIED), message.formatted("leaves " + key + " at its default (true)", key));
     refused(
         write(", \"tie_word_embeddings\": true"),
         message.formatted("sets " + key + " to true", key));
     refused(
         writeStateSpaces(""),
-        message.formatted("leaves tie_embeddings at its default, true", "tie_embeddings"));
+        message.formatted("leaves tie_embeddings at its default (true)", "tie_embeddings"));
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(write(UNTIED))) {
       assertThat(checkpoint.tensors()).containsKey("lm_head.weight");
     }
@@ -350,7 +350,7 @@ class MambaCheckpointTest {
     }
     refused(
         write(TIED),
-        message.formatted("in_proj", "leaves use_bias at its default, false", "use_bias"));
+        message.formatted("in_proj", "leaves use_bias at its default (false)", "use_bias"));
     refused(
         writeStateSpaces(", \"ssm_cfg\": {\"bias\": false}"),
         message.formatted("in_proj", "sets ssm_cfg.bias to false", "ssm_cfg.bias"));
@@ -366,15 +366,16 @@ class MambaCheckpointTest {
         write(", \"use_bias\": true"),
         "The checkpoint lacks tensor layers.0.mixer.out_proj.bias, though config.json sets use_bias to"
             + " true and model.safetensors holds backbone.layers.0.mixer.in_proj.bias; save the model"
-            + " again with all of its biases, or set use_bias to false if it has none");
+            + " again with all of its biases, or remove them from every layer and set use_bias to"
+            + " false");
 
     tensors.remove("backbone.layers.1.mixer.conv1d.bias");
     refused(
         write(TIED),
         "The checkpoint lacks tensor layers.1.mixer.conv1d.bias, though config.json leaves use_conv_bias"
-            + " at its default, true and model.safetensors holds backbone.layers.0.mixer.conv1d.bias;"
-            + " save the model again with all of its biases, or set use_conv_bias to false if it has"
-            + " none");
+            + " at its default (true) and model.safetensors holds backbone.layers.0.mixer.conv1d.bias;"
+            + " save the model again with all of its biases, or remove them from every layer and set"
+            + " use_conv_bias to false");
   }
 
   @Test
@@ -383,8 +384,8 @@ class MambaCheckpointTest {
     refused(
         writeStateSpaces(""),
         "The checkpoint lacks tensor layers.0.mixer.conv1d.bias and 1 more, though config.json leaves"
-            + " ssm_cfg.conv_bias at its default, true; save the model again with all of its biases, or"
-            + " set ssm_cfg.conv_bias to false if it has none");
+            + " ssm_cfg.conv_bias at its default (true); set ssm_cfg.conv_bias to false if the model has"
+            + " no such bias, or save it again with all of its biases");
     assertThat(logits(", \"use_conv_bias\": false")).doesNotContain(Float.NaN);
   }
 
@@ -542,6 +543,16 @@ class MambaCheckpointTest {
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(folder)) {
       return checkpoint.fingerprint();
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "tiny-books, c86c7745ec11597c1a39414d230b0ee893efb19c8af330e8ed99b559adfac525",
+    "odd-shapes, 35ec60409a6892ff613d73444001bd43e10460c8915cc3cb4c446de7ca172166",
+    "falcon, cc4ee5f22ce61db8d6474168b7045df32f9af58c8f266afecd9621b7f8b65248"
+  })
+  void theFingerprintsOfKnownModelsStay(String golden, String expected) {
+    assertThat(fingerprint(Golden.folder(golden))).isEqualTo(expected);
   }
 
   @Test

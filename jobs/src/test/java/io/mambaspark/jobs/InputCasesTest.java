@@ -201,4 +201,55 @@ class InputCasesTest {
                 + " Spark (--packages, and the spark.sql.catalog settings that its documentation"
                 + " names)");
   }
+
+  @ParameterizedTest
+  @CsvSource({"parquet, ''", "json, --keep-columns id", "parquet, --partitions 3"})
+  void each_line_of_json_is_a_row(String format, String more) throws IOException {
+    List<Object> args = new ArrayList<>(List.of("--input-format", "json", "--text-column", "text"));
+    args.addAll(List.of("--output-format", format, "--strict"));
+    args.addAll(Arrays.asList(words(more)));
+    Cli run = score(List.of(CASES.resolve("json-lines/in")), args.toArray());
+    assertThat(run.code()).as(run.err()).isEqualTo(3);
+    Dataset<Row> rows =
+        TestSpark.session().read().format(format).load(own.resolve("out").toString());
+    assertThat(rows.columns()).contains("id", "error").doesNotContain("_corrupt_record");
+    Map<String, String> errors = new java.util.TreeMap<>();
+    for (Row row : rows.select("id", "error").collectAsList()) {
+      String error = row.getString(1);
+      errors.merge(
+          String.valueOf(row.getString(0)),
+          error == null ? "ok" : error.startsWith("Input line is malformed: ") ? "line" : "text",
+          (a, b) -> a + " " + b);
+    }
+    assertThat(errors)
+        .containsAllEntriesOf(
+            Map.ofEntries(
+                Map.entry("ok", "ok"),
+                Map.entry("cut", "line"),
+                // The null, the words, single quotes, the list, and what has no id before it.
+                Map.entry("null", "line line line line ok"),
+                Map.entry("missing", "ok"),
+                Map.entry("empty", "ok"),
+                Map.entry("number", "text"),
+                Map.entry("object", "text"),
+                Map.entry("list", "text"),
+                Map.entry("bool", "text"),
+                Map.entry("surrogate", "line"),
+                Map.entry("pair", "ok"),
+                Map.entry("nul", "ok"),
+                Map.entry("rawnul", "line"),
+                Map.entry("latin1", "line"),
+                Map.entry("comma", "line"),
+                Map.entry("nan", "ok"),
+                Map.entry("two", "line"),
+                Map.entry("rawtab", "line"),
+                Map.entry("crlf", "ok"),
+                Map.entry("fffe", "ok"),
+                Map.entry("last", "ok")));
+    assertThat(errors).hasSize(21);
+    assertThat(summary().get("documents").asInt()).isEqualTo(25);
+    assertThat(summary().get("null_documents").asInt()).isEqualTo(2);
+    assertThat(summary().get("errors").get("not_text").asInt()).isEqualTo(4);
+    assertThat(summary().get("errors").get("malformed_input").asInt()).isEqualTo(11);
+  }
 }

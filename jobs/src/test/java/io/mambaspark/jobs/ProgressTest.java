@@ -30,6 +30,8 @@ class ProgressTest {
             context,
             tokens,
             () -> OptionalLong.of(2000),
+            context.sc().longAccumulator("bytes"),
+            0,
             new PrintStream(terminal, true, StandardCharsets.UTF_8));
     tokens.add(500);
     Thread.sleep(1800);
@@ -38,5 +40,26 @@ class ProgressTest {
     String drawn = terminal.toString(StandardCharsets.UTF_8);
     assertThat(drawn).contains("scoring").contains("25%").contains("500/2000 tokens");
     assertThat(drawn).doesNotContain("\n").endsWith(" \r");
+  }
+
+  @Test
+  void where_nobody_knows_the_tokens_the_bytes_of_the_input_tell_the_share() throws Exception {
+    JavaSparkContext context =
+        JavaSparkContext.fromSparkContext(TestSpark.session().sparkContext());
+    LongAccumulator bytes = context.sc().longAccumulator("bytes");
+    ByteArrayOutputStream terminal = new ByteArrayOutputStream();
+    Progress progress =
+        new Progress(
+            context,
+            context.sc().longAccumulator("test"),
+            OptionalLong::empty,
+            bytes,
+            4000,
+            new PrintStream(terminal, true, StandardCharsets.UTF_8));
+    bytes.add(3000);
+    Thread.sleep(1800);
+    progress.stop();
+    assertThat(terminal.toString(StandardCharsets.UTF_8))
+        .containsPattern("75% of the input, 0:00:0[01] left");
   }
 }

@@ -8,6 +8,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.types.DataTypes;
@@ -213,7 +215,7 @@ class InputCasesTest {
     Dataset<Row> rows =
         TestSpark.session().read().format(format).load(own.resolve("out").toString());
     assertThat(rows.columns()).contains("id", "error").doesNotContain("_corrupt_record");
-    Map<String, String> errors = new java.util.TreeMap<>();
+    Map<String, String> errors = new TreeMap<>();
     for (Row row : rows.select("id", "error").collectAsList()) {
       String error = row.getString(1);
       errors.merge(

@@ -228,8 +228,8 @@ class InputCasesTest {
             Map.ofEntries(
                 Map.entry("ok", "ok"),
                 Map.entry("cut", "line"),
-                // The null, the words, single quotes, the list, and what has no id before it.
-                Map.entry("null", "line line line line ok"),
+                // In the order of the lines: null, words, an id of that name, single quotes, a list.
+                Map.entry("null", "line line ok line line"),
                 Map.entry("missing", "ok"),
                 Map.entry("empty", "ok"),
                 Map.entry("number", "text"),

@@ -189,7 +189,8 @@ record RowSchema(
     List<Column> columns = new ArrayList<>();
     for (int i = 0; i < kept.size(); i++) {
       StructField field = kept.get(i);
-      Column column = Opaque.unpack(col("_1").getField(keptName(i)), field.dataType());
+      Column column =
+          Opaque.unpack(col("_1").getField(keptName(i)), field.dataType(), field.nullable());
       columns.add(column.as(field.name(), field.metadata()));
     }
     return columns;

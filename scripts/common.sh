@@ -6,6 +6,12 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 target=$root/target
 java=${JAVA_HOME:+$JAVA_HOME/bin/}java
 
+# A JVM knows the names of files in the characters of its locale: those of C and POSIX, which hold where
+# none is set, are ASCII alone. Executors on other machines: conf/spark-defaults.conf.
+case ${LC_ALL:-${LC_CTYPE:-${LANG:-C}}} in C | POSIX)
+  if [[ ${LC_ALL:-} ]]; then export LC_ALL=C.UTF-8; else export LC_CTYPE=C.UTF-8; fi ;;
+esac
+
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
@@ -62,6 +68,30 @@ spark_home() {
   # on their class path; executors that they start inherit all three.
   export SPARK_HOME=$home SPARK_SCALA_VERSION=$scala_version
   export SPARK_CONF_DIR=${SPARK_CONF_DIR:-$root/conf}
+}
+
+# Drops one line from standard error, of this shell and of what replaces it: the JVM's own warning of the
+# module of the Vector API, for which it has no switch. As soon as that line has gone, or something
+# comes that is no line, such as a progress bar, everything is passed on as it comes. Signals are for
+# the JVM, which may still have something to say. It sees a pipe, so it is told of a terminal behind.
+drop_incubator_warning() {
+  local warning='WARNING: Using incubator modules: jdk.incubator.vector'
+  if [[ -t 2 ]]; then export MAMBASPARK_TERMINAL=stderr; fi
+  exec 2> >(
+    trap '' INT TERM HUP QUIT
+    LC_ALL=C
+    exec >&2
+    # Bash takes no byte more than a line from a pipe. The first one is nothing in an empty line.
+    while IFS= read -r -n 1 first; do
+      line=
+      if [[ $first ]] && ! IFS= read -r -t 1 line; then
+        printf '%s' "$first$line"
+        exec cat
+      fi
+      [[ $first$line != "$warning" ]] || exec cat
+      printf '%s\n' "$first$line"
+    done
+  )
 }
 
 # Replaces this shell by a Spark class (SparkSubmit, Master, Worker), as bin/spark-class does: Spark's

@@ -37,7 +37,10 @@ if [[ -n ${SPARK_HOME:-} ]]; then
   while read -r key value; do
     [[ -z $key || $key == \#* ]] || submit+=(--conf "$key=$value")
   done <"$root/conf/spark-defaults.conf"
+  drop_incubator_warning
   exec "$SPARK_HOME/bin/spark-submit" "${submit[@]}" ${options[@]+"${options[@]}"} "$jar" "$@"
 fi
+spark_home
+drop_incubator_warning
 exec_spark_class org.apache.spark.deploy.SparkSubmit \
   "${submit[@]}" ${options[@]+"${options[@]}"} "$jar" "$@"

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -32,6 +33,9 @@ import org.slf4j.LoggerFactory;
 final class Progress {
   private static final Logger LOG = LoggerFactory.getLogger(Progress.class);
   private static final int LINE = 100;
+
+  /** Set by scripts/submit.sh, which puts a pipe between this process and the terminal. */
+  private static final String BEHIND_PIPE = "MAMBASPARK_TERMINAL";
 
   private final JavaSparkContext context;
   private final RunningSum tokens;
@@ -109,6 +113,13 @@ final class Progress {
 
   /** Standard error if a person watches it, otherwise null. */
   static PrintStream terminal() {
+    return terminal(System.getenv());
+  }
+
+  static PrintStream terminal(Map<String, String> environment) {
+    if (environment.containsKey(BEHIND_PIPE)) {
+      return System.err;
+    }
     try {
       Path stderr = Path.of("/proc/self/fd/2");
       if (Files.isSymbolicLink(stderr)) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
 import java.util.OptionalLong;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.util.LongAccumulator;
@@ -17,6 +18,13 @@ class ProgressTest {
         .isEqualTo("30,000 tokens done, 1,500 tokens/s, 25%, time left 0:01:00");
     assertThat(Progress.line(0, 10, 0))
         .isEqualTo("0 tokens done, 0 tokens/s, 0%, time left unknown");
+  }
+
+  @Test
+  void a_terminal_behind_the_pipe_of_the_scripts_is_drawn_on() {
+    assertThat(Progress.terminal(Map.of("MAMBASPARK_TERMINAL", "stderr"))).isSameAs(System.err);
+    // Of surefire standard error is a pipe, and nobody watches it.
+    assertThat(Progress.terminal(Map.of())).isNull();
   }
 
   @Test

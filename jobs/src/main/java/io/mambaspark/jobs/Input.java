@@ -215,7 +215,8 @@ record Input(
       packed.add(Opaque.pack(RowSchema.quoted(field.name()), field.dataType()).as(name));
       schema = schema.add(name, Opaque.packed(field.dataType()));
       unpacked.add(
-          Opaque.unpack(functions.col(name), field.dataType()).as(field.name(), field.metadata()));
+          Opaque.unpack(functions.col(name), field.dataType(), true)
+              .as(field.name(), field.metadata()));
     }
     FileScan scan =
         parquet.scan(

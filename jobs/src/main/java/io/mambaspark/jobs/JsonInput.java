@@ -365,7 +365,8 @@ final class JsonInput {
       natural.add(RowSchema.quoted(field.name()));
     }
     for (StructField field : partitions.schema().fields()) {
-      natural.add(Opaque.unpack(RowSchema.quoted(field.name()), field.dataType()).as(field.name()));
+      natural.add(
+          Opaque.unpack(RowSchema.quoted(field.name()), field.dataType(), true).as(field.name()));
     }
     natural.add(col(RowSchema.INPUT_ERROR));
     return packed.select(natural.toArray(Column[]::new));

@@ -162,7 +162,7 @@ record ParquetFile(
     } catch (FileNotFoundException e) {
       throw new UncheckedIOException(e);
     } catch (IOException | RuntimeException e) {
-      String error = Failures.oneLine(e);
+      String error = Failures.cause(e, path.toString());
       long tail = Math.max(0, status.getLen() - TAIL);
       if (!RawBytes.tellThatContentIsBad(e, path, tail, status.getLen(), configuration)) {
         throw Refusal.because(e, "Cannot read %s: %s", file.name(), error);

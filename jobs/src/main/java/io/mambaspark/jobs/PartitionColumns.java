@@ -158,7 +158,7 @@ final class PartitionColumns implements Serializable {
     Dataset<Row> with = rows;
     for (StructField field : schema.fields()) {
       Column packed = packed().getField(field.name());
-      with = with.withColumn(field.name(), Opaque.unpack(packed, field.dataType()));
+      with = with.withColumn(field.name(), Opaque.unpack(packed, field.dataType(), true));
     }
     return with;
   }

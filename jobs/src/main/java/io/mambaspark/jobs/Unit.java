@@ -51,11 +51,11 @@ record Unit(String name, List<Part> parts) implements Serializable {
       long tokens)
       implements Serializable {
 
-    /** Where it lies, for people. */
+    /** Which row groups it is, for people. */
     String described() {
       return firstRowGroup == lastRowGroup
-          ? "row group %d of %s".formatted(firstRowGroup, input.path())
-          : "row groups %d to %d of %s".formatted(firstRowGroup, lastRowGroup, input.path());
+          ? "row group %d".formatted(firstRowGroup)
+          : "row groups %d to %d".formatted(firstRowGroup, lastRowGroup);
     }
 
     /** A row of it, counted from 0, for people. */

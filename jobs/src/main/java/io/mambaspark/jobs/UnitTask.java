@@ -196,11 +196,13 @@ final class UnitTask {
       if (TaskContext.get().isInterrupted()) {
         throw new TaskKilledException("the task was killed");
       }
-      String message = "Cannot read %s: %s".formatted(expected.described(), Failures.oneLine(e));
+      String file = expected.input().path();
+      String cause = Failures.cause(e, source.path().toString());
       if (!giveUp || !contentIsBad(e)) {
-        throw new TaskFailure(message, e);
+        throw new TaskFailure(
+            "Cannot read %s of %s: %s".formatted(expected.described(), file, cause), e);
       }
-      errors.put(expected.input().path(), message);
+      errors.put(file, "cannot read %s: %s".formatted(expected.described(), cause));
     }
 
     private boolean contentIsBad(Exception e) {

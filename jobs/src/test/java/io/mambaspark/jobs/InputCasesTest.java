@@ -228,7 +228,8 @@ class InputCasesTest {
             Map.ofEntries(
                 Map.entry("ok", "ok"),
                 Map.entry("cut", "line"),
-                // In the order of the lines: null, words, an id of that name, single quotes, a list.
+                // In the order of the lines: null, words, an id of that name, single quotes, a
+                // list.
                 Map.entry("null", "line line ok line line"),
                 Map.entry("missing", "ok"),
                 Map.entry("empty", "ok"),

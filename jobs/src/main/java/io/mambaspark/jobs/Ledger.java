@@ -85,9 +85,14 @@ final class Ledger {
   record Run(String run, Map<String, String> settings, List<List<Unit.Input>> input) {
     static final String STREAM = "--stream from";
 
+    /** Version 0.1.0, whose runs are not resumed, has no arrivals. */
+    Run {
+      arrivals = arrivals == null ? List.of() : arrivals;
+    }
+
     /** All files. */
     List<Unit.Input> files() {
-      return input.stream().flatMap(List::stream).toList();
+      return arrivals.stream().flatMap(List::stream).toList();
     }
 
     /** Whether {@link StreamJob} has begun it, which keeps its input in Spark's checkpoint. */

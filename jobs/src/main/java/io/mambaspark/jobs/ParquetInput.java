@@ -3,16 +3,19 @@ package io.mambaspark.jobs;
 import static org.apache.spark.sql.functions.lit;
 
 import io.mambaspark.jobs.InputFiles.InputFile;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -24,6 +27,8 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.NullType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Parquet files as one table, whose schema is decided before any data is read: the columns of all
@@ -32,6 +37,8 @@ import org.apache.spark.sql.types.StructType;
  * a bigint.
  */
 final class ParquetInput {
+  private static final Logger LOG = LoggerFactory.getLogger(ParquetInput.class);
+
   private final SparkSession spark;
   private final List<InputFile> found;
   private final InputFiles listed;
@@ -92,6 +99,9 @@ final class ParquetInput {
     read.stream()
         .filter(file -> file.error() != null)
         .forEach(file -> damaged.put(file.file().name(), file.error()));
+    if (damaged.size() == read.size()) {
+      checkContent(listed, spark.sparkContext().hadoopConfiguration());
+    }
     if (!damaged.isEmpty() && (damaged.size() == read.size() || failOnError)) {
       Map.Entry<String, String> first = damaged.entrySet().iterator().next();
       throw Refusal.because(
@@ -113,6 +123,18 @@ final class ParquetInput {
             keepColumns,
             caseSensitive);
     return planning.plan(spark, listed.files(), listed.without(damaged));
+  }
+
+  /** Where no file is Parquet, what they are tells more than why Parquet's reader fails. */
+  private static void checkContent(InputFiles listed, Configuration configuration) {
+    FirstBytes first = new FirstBytes("parquet", configuration);
+    for (InputFile file : listed.files()) {
+      try {
+        first.check(file.path());
+      } catch (IOException e) {
+        LOG.debug("Cannot look into {}", file.name(), e);
+      }
+    }
   }
 
   /** The work of {@link #plan}. */
@@ -271,7 +293,7 @@ final class ParquetInput {
     }
 
     private String key(String name) {
-      return caseSensitive ? name : name.toLowerCase(java.util.Locale.ROOT);
+      return caseSensitive ? name : name.toLowerCase(Locale.ROOT);
     }
 
     private boolean isUsed(String column) {

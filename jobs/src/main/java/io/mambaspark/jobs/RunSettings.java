@@ -15,6 +15,9 @@ import org.apache.spark.sql.RuntimeConfig;
 final class RunSettings {
   private static final String ON_ERROR = "--on-error";
 
+  /** Scores of two versions must not lie in one output. */
+  static final String VERSION = "the version of mamba-spark";
+
   /** Settings of Spark that decide which columns are read and what kept ones look like. */
   private static final List<String> KEPT_VALUES =
       List.of(
@@ -65,7 +68,7 @@ final class RunSettings {
         "the tokenizer's fingerprint", tokenizer == null ? "none" : tokenizer.fingerprint());
     settings.put("the buckets", buckets);
     settings.put(ON_ERROR, scoring.failOnError() ? "fail" : "quarantine");
-    settings.put("the version of mamba-spark", Versions.mambaSpark());
+    settings.put(VERSION, Versions.mambaSpark());
     for (String key : KEPT_VALUES) {
       settings.put(key, conf.get(key));
     }

@@ -173,7 +173,11 @@ final class StreamJob {
       }
       RunSettings.check(
           earlier.get().settings(),
-          Map.of(CHECKPOINT, HadoopFiles.redacted(checkpoint.toString())),
+          Map.of(
+              CHECKPOINT,
+              HadoopFiles.redacted(checkpoint.toString()),
+              RunSettings.VERSION,
+              Versions.mambaSpark()),
           output);
       if (written && !taken) {
         // Spark would begin anew, and its sink would take the new batches for those it has.

@@ -84,7 +84,7 @@ final class UnitRun {
     }
     RunSettings.check(earlier.settings(), settings, output.target());
     List<Unit.Input> added = added(earlier, plan.inputs(), output, options.allowNewInput());
-    List<List<Unit.Input>> arrivals = new ArrayList<>(earlier.input());
+    List<List<Unit.Input>> arrivals = new ArrayList<>(earlier.arrivals());
     if (!added.isEmpty()) {
       arrivals.add(added);
     }

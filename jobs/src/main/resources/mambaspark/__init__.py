@@ -2,7 +2,7 @@
 
 The package lies inside the job jar. Give Spark the jar both for the JVM and for Python::
 
-    pyspark --jars mamba-spark-jobs-0.1.0.jar --py-files mamba-spark-jobs-0.1.0.jar
+    pyspark --jars mamba-spark-jobs-0.2.0.jar --py-files mamba-spark-jobs-0.2.0.jar
 
 It works through the session's JVM, which a client of Spark Connect has not. There the server is to
 be started with the jar and with the SQL extension; its functions then work in every client,
@@ -45,7 +45,7 @@ def _need_jvm(what: str, remote: bool) -> None:
     if remote:
         raise RuntimeError(
             f"{what} needs a session with a JVM, which a client of Spark Connect has not. Start the"
-            " Connect server with --jars mamba-spark-jobs-0.1.0.jar --conf"
+            " Connect server with --jars mamba-spark-jobs-0.2.0.jar --conf"
             f" spark.sql.extensions={_EXTENSION} --conf spark.mambaspark.model=MODEL, and use its"
             " SQL functions mamba_score, mamba_perplexity and mamba_nll"
         )

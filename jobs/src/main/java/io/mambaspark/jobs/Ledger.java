@@ -79,10 +79,10 @@ final class Ledger {
    *
    * @param run names it
    * @param settings whatever the scores depend on but the input, by the name of the option
-   * @param input the files that were there at the first start, then those that each later start has
-   *     taken in
+   * @param arrivals the files that were there at the first start, then those that each later start
+   *     has taken in; none for a stream
    */
-  record Run(String run, Map<String, String> settings, List<List<Unit.Input>> input) {
+  record Run(String run, Map<String, String> settings, List<List<Unit.Input>> arrivals) {
     static final String STREAM = "--stream from";
 
     /** Version 0.1.0, whose runs are not resumed, has no arrivals. */

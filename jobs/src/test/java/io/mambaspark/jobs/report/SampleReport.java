@@ -122,7 +122,7 @@ final class SampleReport {
     Map<String, String> versions = new LinkedHashMap<>();
     versions.put(
         "model fingerprint", "9f2b6c1e07d44a5f8b3c2d1e0f9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c4d3e2f1a");
-    versions.put("mamba-spark", "0.1.0");
+    versions.put("mamba-spark", "0.2.0");
     versions.put("Spark", "4.2.0 (Scala 2.13)");
     versions.put("Java", "17.0.15");
     return new ReportData(

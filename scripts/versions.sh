@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the one jar on every Spark that it is for: a scoring job, and scripts/versions/Smoke.java, the
-# ways into a pipeline. All must print and write the same, to the bit. Spark homes are filled by Maven;
+# ways into a pipeline and inputs that are awkward to some Spark. All must print and write the same, to the bit. Spark homes are filled by Maven;
 # JDK25_HOME says where a JDK 25 is, otherwise it is looked for where distributions put it.
 #
 # Spark 3.5 does not start executors with the vector module. There both also run on a cluster of one
@@ -41,7 +41,7 @@ smoke() (
     --conf "$driver" \
     --conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=2 \
     --conf spark.sql.extensions=io.mambaspark.jobs.sql.MambaExtensions \
-    --conf spark.mambaspark.model=demo "$classes.jar"
+    --conf spark.mambaspark.model=demo "$classes.jar" "$root/jobs/src/test/resources/cases"
 )
 
 # check NAME [MASTER [MASTER]]: both at once, with SPARK_VERSION, SCALA_VERSION and JAVA_HOME as they

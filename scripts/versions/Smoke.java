@@ -43,6 +43,15 @@ public final class Smoke {
     }
     pipeline(corpus, folder);
     sql(spark, corpus);
+    // Ids of all widths in one folder, and a column without values in one of two files.
+    files(spark, args[0] + "/int-widths/in/i64first", "--keep-columns id", folder + "/widths");
+    files(spark, args[0] + "/kept-column-null-first/in", "--text-column text", folder + "/nulls");
+    files(spark, args[0] + "/nested-folders/in", "--text-column text --limit 99", folder + "/once");
+    files(
+        spark,
+        args[0] + "/json-lines/in",
+        "--input-format json --text-column text",
+        folder + "/lines");
     spark.stop();
   }
 
@@ -70,6 +79,25 @@ public final class Smoke {
       throw new AssertionError("The command ended with " + code);
     }
     print("command", spark.read().parquet(folder + "/streamed"));
+  }
+
+  /** The command, in the session that runs. */
+  private static void files(SparkSession spark, String input, String options, String output) {
+    int code =
+        Main.run(
+            new PrintWriter(System.err, true),
+            new PrintWriter(System.err, true),
+            ("score --model demo --input " + input + " --output " + output + " " + options)
+                .split(" "));
+    if (code != 0) {
+      throw new AssertionError("The command ended with " + code + " for " + input);
+    }
+    String name = output.substring(output.lastIndexOf('/') + 1);
+    spark.read().parquet(output).selectExpr("id", "nll", "token_count", "error").collectAsList()
+        .stream()
+        .map(row -> name + " " + row)
+        .sorted()
+        .forEach(System.out::println);
   }
 
   private static void pipeline(Dataset<Row> corpus, Path folder) throws Exception {

@@ -156,6 +156,8 @@ record Input(
             .read()
             .format(options.inputFormat())
             .option("__globPaths__", "false")
+            // Without it Spark reads each file as often as there are files with a sign of a glob.
+            .option("recursiveFileLookup", true)
             // Columns of any file, by name; by itself Spark takes those of one.
             .option("mergeSchema", options.inputFormat().equals("orc"))
             .load(files.files().stream().map(f -> f.path().toString()).toArray(String[]::new));

@@ -260,6 +260,54 @@ class FaultsTest {
     }
   }
 
+  /** The driver is killed twice, in the middle and later; names that Spark and Hadoop may parse. */
+  @Test
+  void names_that_could_be_globs_or_uris() throws IOException {
+    Path odd = own.resolve("in [12]{a,b} %41 #é");
+    Path source;
+    try (Stream<Path> files = Files.list(corpus.resolve("part=0"))) {
+      source = files.filter(file -> file.toString().endsWith(".parquet")).findFirst().get();
+    }
+    List<String> folders = List.of("lang=de%2FAT", "lang=[x]", "lang=*?", "lang=#;%zz");
+    for (int i = 0; i < folders.size(); i++) {
+      Path folder = Files.createDirectories(odd.resolve(folders.get(i)).resolve("sub {1}"));
+      Files.copy(source, folder.resolve("a b[%d].parquet".formatted(i)));
+    }
+    Path whole = own.resolve("whole");
+    assertThat(cluster.submit(List.of(), arguments(odd, whole)).join()).isZero();
+    output = own.resolve("scores [v1]*");
+    for (int done = 1; done <= 5; done += 4) {
+      int enough = done;
+      Job job = cluster.submit(List.of(), arguments(odd, output, "--resume"));
+      job.until("enough units are done", () -> unitsDone() >= enough);
+      job.kill();
+    }
+    Job last = cluster.submit(List.of(), arguments(odd, output, "--resume"));
+    assertThat(last.join()).as(last::output).isZero();
+    assertThat(summary(output).get("resumed_units").asInt()).isPositive();
+    assertThat(lasting(summary(output))).isEqualTo(lasting(summary(whole)));
+    assertThat(written(output)).hasSize(4 * 4 * GROUP).isEqualTo(written(whole));
+    assertThat(
+            written(output).stream()
+                .map(line -> line.substring(line.lastIndexOf(',')))
+                .distinct()
+                .sorted())
+        .containsExactly(",#;%zz]", ",*?]", ",[x]]", ",de/AT]");
+  }
+
+  private static List<String> written(Path output) {
+    return TestSpark.session()
+        .read()
+        .option("__globPaths__", false)
+        .parquet(output.toString())
+        .select("id", "nll", "lang")
+        .collectAsList()
+        .stream()
+        .map(Row::toString)
+        .sorted()
+        .toList();
+  }
+
   @Test
   void a_file_that_is_damaged_in_the_middle() throws IOException {
     Path damaged = own.resolve("corpus");

@@ -183,6 +183,35 @@ class InputFilesTest {
   }
 
   @Test
+  void a_name_that_this_process_cannot_write_is_unread() throws Exception {
+    file("in/a");
+    // No name in UTF-8, as one in UTF-8 is none in the locale POSIX.
+    String touch = "touch \"$0\"/$'b\\xff.parquet' \"$0\"/_$'c\\xff'";
+    new ProcessBuilder("bash", "-c", touch, own.resolve("in").toString()).start().waitFor();
+    InputFiles listed = list("in");
+    assertThat(names(listed)).containsExactly("in/a");
+    assertThat(relative(listed.unread()))
+        .containsOnlyKeys("in/b\uFFFD.parquet")
+        .containsValue(
+            "its name cannot be written in the locale of this process (sun.jnu.encoding UTF-8); set"
+                + " LC_ALL=C.UTF-8, or rename it");
+  }
+
+  @Test
+  void a_colon_in_the_name_of_a_local_file_is_unread() throws IOException {
+    file("in/a");
+    file("in/10:30.parquet");
+    file("in/at=10:30/b");
+    InputFiles listed = list("in");
+    assertThat(relative(listed.unread()))
+        .isEqualTo(
+            Map.of(
+                "in/10:30.parquet",
+                "Hadoop reads no local file with a colon in its name; rename it"));
+    assertThat(names(listed)).containsExactly("in/a", "in/at=10:30/b");
+  }
+
+  @Test
   void what_is_not_there_or_empty_is_refused() throws IOException {
     assertThat(catchThrowable(() -> list("none")))
         .hasMessage("Cannot read input %s: no such file or folder", own.resolve("none"));

@@ -20,12 +20,13 @@ bare() { [[ $1 == local\[* ]] || export SPARK_CONF_DIR=$out/conf; }
 # Drivers do without C2: nothing here runs for long enough to be worth what it takes.
 driver="spark.driver.extraJavaOptions=$flag -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
-# command_line NAME MASTER: the command, through spark-submit.
+# command_line NAME MASTER: the command, through spark-submit. It has to find its output again, whose name
+# is a glob that matches something else.
 command_line() (
   bare "$2"
   MASTER=$2 exec "$root/scripts/submit.sh" --conf spark.ui.enabled=false --conf "$driver" -- \
     score --model demo --input "$corpus" --input-format json --limit 20 --max-tokens 40 --text-column text \
-    --keep-columns id --output-format json --output "$out/$1"
+    --keep-columns id --output-format json --output "$out/$1 [v1]"
 )
 
 # smoke NAME MASTER: compiles the smoke for this Spark and runs it.
@@ -60,7 +61,7 @@ check() {
     tail -n 40 "$out/$name"-{command,smoke}.log >&2
     die "$name failed: $failed"
   fi
-  LC_ALL=C sort "$out/$name"/part-* >"$out/$name.jsonl"
+  LC_ALL=C sort "$out/$name [v1]"/part-* >"$out/$name.jsonl"
   first=${first:-$name}
   cmp "$out/$first.jsonl" "$out/$name.jsonl"
   cmp "$out/$first.txt" "$out/$name.txt"

@@ -44,6 +44,15 @@ class SessionSettingsTest {
     spark.conf().unset(ORC);
   }
 
+  @Test
+  void no_plan_is_so_long_that_spark_would_warn_of_it() {
+    String key = "spark.sql.debug.maxToStringFields";
+    String before = spark.conf().get(key);
+    assertThat(SessionSettings.forCommand(spark, () -> spark.conf().get(key)))
+        .isEqualTo(Integer.toString(Integer.MAX_VALUE));
+    assertThat(spark.conf().get(key)).isEqualTo(before);
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {

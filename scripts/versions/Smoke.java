@@ -39,6 +39,10 @@ public final class Smoke {
     Dataset<Row> corpus = spark.read().parquet(folder + "/corpus");
     try (MambaScorer scorer = MambaScorer.load("demo").textColumn("text")) {
       print("api", scorer.score(corpus));
+      // Lambdas, sequences and maps of Scala's are other classes in 2.12.
+      String kept = "map(id, named_struct('dates', array(date'1582-10-10', null))) AS kept";
+      scorer.score(corpus.selectExpr("*", kept)).sort("id").selectExpr("string(kept)")
+          .collectAsList().forEach(row -> System.out.println("kept " + row));
       stream(scorer, corpus, folder);
     }
     pipeline(corpus, folder);

@@ -146,7 +146,7 @@ class NullDocumentsTest {
   }
 
   @Test
-  void a_row_without_a_null_is_not_told_of_them() throws IOException {
+  void an_input_without_nulls_prints_no_line_of_them() throws IOException {
     Path input = write(own.resolve("input"), "tokens", TestScores.TOKENS, new int[] {1, 2});
     assertThat(scored(model, input, output).out()).doesNotContain("null");
     assertThat(TestOutput.summary(output).get("null_documents").asInt()).isZero();

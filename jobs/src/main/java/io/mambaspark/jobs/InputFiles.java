@@ -131,6 +131,11 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
     if (this != NONE) {
       Summary.line(out, "files read", "%s", described());
     }
+    printUnread(out);
+  }
+
+  /** Names the files that are not read. */
+  void printUnread(PrintWriter out) {
     unread.forEach((file, why) -> Summary.line(out, "not read", "%s", file + ": " + why));
   }
 

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.TimeoutException;
 import org.apache.hadoop.conf.Configuration;
@@ -85,7 +86,8 @@ final class StreamJob {
   /**
    * Scores what is there, and goes on with what comes if an interval is given.
    *
-   * @return the number of rows of this start that could not be scored
+   * @return the number of rows of this start that could not be scored, and of files that were there
+   *     at its beginning and cannot be read
    * @throws Refusal if the job cannot be carried out as given, or goes on with another one's output
    */
   long run() {
@@ -272,7 +274,9 @@ final class StreamJob {
         Map.of("spark.sql.adaptive.enabled", "false"),
         () ->
             write(
-                thresholds.isEmpty() ? scored : Buckets.add(scored, thresholds), schema.scores()));
+                thresholds.isEmpty() ? scored : Buckets.add(scored, thresholds),
+                schema.scores(),
+                withoutEmpty(listed)));
   }
 
   /**
@@ -321,7 +325,18 @@ final class StreamJob {
     return new Columns(files, folders);
   }
 
-  private long write(Dataset<Row> scored, List<ScoreColumn> scores) {
+  /** Spark passes over files without a byte, which are damaged unless they are lines. */
+  private InputFiles withoutEmpty(InputFiles listed) {
+    Map<String, String> empty = new TreeMap<>();
+    if (!options.inputFormat().equals("json")) {
+      listed.files().stream()
+          .filter(file -> file.size() == 0)
+          .forEach(file -> empty.put(file.name(), "it has no bytes"));
+    }
+    return listed.without(empty);
+  }
+
+  private long write(Dataset<Row> scored, List<ScoreColumn> scores, InputFiles unread) {
     boolean nll = options.scoring().emit().nll();
     Batches batches = new Batches(nll);
     Column isNull = ScoringSchema.isNullDocument(scores);
@@ -365,9 +380,10 @@ final class StreamJob {
       spark.streams().removeListener(batches);
     }
     batches.print(out);
+    unread.printUnread(out);
     out.println("  written to " + HadoopFiles.redacted(output.toString()));
     out.flush();
-    return batches.errors;
+    return batches.errors + unread.unread().size();
   }
 
   /** By reflection: what it returns is an Object in Spark 4 and a writer in 3.5. */

@@ -2,6 +2,7 @@ package io.mambaspark.jobs;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.mambaspark.jobs.text.Utf8;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
@@ -16,6 +17,7 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -26,6 +28,8 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
@@ -61,6 +65,8 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
 
   private static final String HUDI = ".hoodie";
   private static final String ICEBERG = "metadata";
+
+  private static final Pattern ESCAPES = Pattern.compile("(%[0-9a-fA-F]{2})+");
 
   /** Where Spark's file sink of a stream records which files are whole. */
   private static final String SINK_LOG = "_spark_metadata";
@@ -232,10 +238,25 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
     }
     String value = folder.substring(equals + 1);
     return new AbstractMap.SimpleEntry<>(
-        ExternalCatalogUtils.unescapePathName(folder.substring(0, equals)),
-        value.equals(ExternalCatalogUtils.DEFAULT_PARTITION_NAME())
-            ? null
-            : ExternalCatalogUtils.unescapePathName(value));
+        unescaped(folder.substring(0, equals)),
+        value.equals(ExternalCatalogUtils.DEFAULT_PARTITION_NAME()) ? null : unescaped(value));
+  }
+
+  /**
+   * A name without percent signs that stand for bytes of UTF-8, as pyarrow writes them; where they
+   * do not, for characters, as Spark and Hive write those of ASCII.
+   */
+  private static String unescaped(String name) {
+    Matcher escapes = ESCAPES.matcher(name);
+    return escapes.replaceAll(
+        escape -> {
+          byte[] bytes = HexFormat.of().parseHex(escape.group().replace("%", ""));
+          try {
+            return Matcher.quoteReplacement(Utf8.decode(bytes));
+          } catch (Utf8.Malformed e) {
+            return Matcher.quoteReplacement(ExternalCatalogUtils.unescapePathName(escape.group()));
+          }
+        });
   }
 
   /** The work of {@link #list}. */

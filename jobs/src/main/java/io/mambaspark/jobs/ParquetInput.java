@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -46,6 +47,8 @@ final class ParquetInput {
   private final PartitionColumns partitions;
   private final StructType schema;
   private final List<String> notes;
+  private final Set<String> used;
+  private final boolean caseSensitive;
 
   /** The number of the form in which each file is read, by its name. */
   private final Map<String, Integer> forms;
@@ -63,6 +66,8 @@ final class ParquetInput {
       PartitionColumns partitions,
       StructType schema,
       List<String> notes,
+      Set<String> used,
+      boolean caseSensitive,
       Map<String, Integer> forms,
       List<List<StructField>> columnsOfForms) {
     this.spark = spark;
@@ -72,6 +77,8 @@ final class ParquetInput {
     this.partitions = partitions;
     this.schema = schema;
     this.notes = notes;
+    this.used = used;
+    this.caseSensitive = caseSensitive;
     this.forms = forms;
     this.columnsOfForms = columnsOfForms;
     files.forEach(file -> byName.put(file.file().name(), file));
@@ -220,6 +227,8 @@ final class ParquetInput {
           partitions,
           schema,
           notes,
+          used.stream().map(column -> column.name).collect(Collectors.toSet()),
+          caseSensitive,
           forms,
           List.copyOf(numbers.keySet()));
     }
@@ -417,10 +426,13 @@ final class ParquetInput {
       List<StructField> own = columnsOfForms.get(forms.get(file.file().name()));
       for (ParquetColumn column : file.columns()) {
         for (int i = 0; i < own.size(); i++) {
+          String name = fields[i].name();
+          boolean here =
+              caseSensitive ? name.equals(column.name()) : name.equalsIgnoreCase(column.name());
           StructField read = own.get(i);
-          boolean is = read != null && read.name().equals(column.name());
-          boolean hidden = read == null && fields[i].name().equalsIgnoreCase(column.name());
-          if ((is && !read.dataType().equals(fields[i].dataType())) || hidden) {
+          if (here
+              && used.contains(name)
+              && (read == null || !read.dataType().equals(fields[i].dataType()))) {
             throw Refusal.because(
                 "Column %s is %s in %s and %s in other files; --stream reads all files under one"
                     + " schema: write them with one type, or score them without --stream",

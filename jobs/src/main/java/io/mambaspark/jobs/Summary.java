@@ -436,10 +436,10 @@ record Summary(
       shown.add("%,d documents were too short to be scored.".formatted(totals().tooShort()));
     }
     if (totals().nulls() > 0) {
-      notes.add("%,d documents were null and have no scores.".formatted(totals().nulls()));
+      shown.add("%,d documents were null and have no scores.".formatted(totals().nulls()));
     }
     if (totals().count(Count.INFINITE_ROWS) > 0) {
-      notes.add(
+      shown.add(
           "%,d documents have an infinite perplexity: exp(nll / tokens) is too large for a double."
               .formatted(totals().count(Count.INFINITE_ROWS)));
     }

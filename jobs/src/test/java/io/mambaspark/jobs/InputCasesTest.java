@@ -4,11 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.TreeMap;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -221,16 +225,15 @@ class InputCasesTest {
       errors.merge(
           String.valueOf(row.getString(0)),
           error == null ? "ok" : error.startsWith("Input line is malformed: ") ? "line" : "text",
-          (a, b) -> a + " " + b);
+          (a, b) -> a.compareTo(b) <= 0 ? a + " " + b : b + " " + a);
     }
     assertThat(errors)
         .containsAllEntriesOf(
             Map.ofEntries(
                 Map.entry("ok", "ok"),
                 Map.entry("cut", "line"),
-                // In the order of the lines: null, words, an id of that name, single quotes, a
-                // list.
-                Map.entry("null", "line line ok line line"),
+                // Null, words, single quotes, a list; and an id of that name.
+                Map.entry("null", "line line line line ok"),
                 Map.entry("missing", "ok"),
                 Map.entry("empty", "ok"),
                 Map.entry("number", "text"),
@@ -254,5 +257,97 @@ class InputCasesTest {
     assertThat(summary().get("null_documents").asInt()).isEqualTo(2);
     assertThat(summary().get("errors").get("not_text").asInt()).isEqualTo(4);
     assertThat(summary().get("errors").get("malformed_input").asInt()).isEqualTo(11);
+  }
+
+  /** Random trees of Parquet files and JSON lines, against counts of their own. */
+  @Test
+  void every_document_of_a_tree_is_scored_or_named() throws IOException {
+    long seed = 20_261_126;
+    System.out.println("seed " + seed);
+    Random random = new Random(seed);
+    Path parquet = CASES.resolve("overlapping-inputs/in/a.parquet");
+    List<String> ways = List.of("", "--partitions 2", "--limit 9999", "--output-format json");
+    for (int tree = 0; tree < 4; tree++) {
+      boolean json = tree % 2 == 1;
+      Path root = own.resolve("tree %d [x]{y,z} é#".formatted(tree));
+      Map<String, Integer> expected = new TreeMap<>();
+      int unread = 0;
+      for (int folder = 0; folder < 3; folder++) {
+        String value = "%c ".formatted('a' + folder) + InputFilesTest.name(random);
+        String encoded = URLEncoder.encode(value, StandardCharsets.UTF_8).replace("+", " ");
+        Path below = root.resolve("k=" + encoded).resolve("sub " + InputFilesTest.name(random));
+        Files.createDirectories(below);
+        for (int file = random.nextInt(3); file >= 0; file--) {
+          String name = file + InputFilesTest.name(random);
+          Path to = below.resolve(name);
+          if (json) {
+            int rows = 1 + random.nextInt(5);
+            Files.writeString(to, "{\"id\":\"x\",\"text\":\"the sea\"}\n".repeat(rows));
+            expected.merge(value, rows, Integer::sum);
+          } else if (random.nextInt(4) == 0) {
+            Files.write(to, Arrays.copyOf(Files.readAllBytes(parquet), 500));
+            unread++;
+          } else {
+            Files.copy(parquet, to);
+            expected.merge(value, 6, Integer::sum);
+          }
+        }
+        Files.createSymbolicLink(below.resolve("gone"), Path.of("nowhere"));
+        unread++;
+        Files.writeString(below.resolve("_SUCCESS"), "");
+      }
+      Path out = own.resolve("out" + tree);
+      List<Object> args = new ArrayList<>(List.of("score", "--model", "demo", "--strict"));
+      args.addAll(List.of("--input", root, "--output", out, "--text-column", "text"));
+      args.addAll(List.of("--input-format", json ? "json" : "parquet"));
+      args.addAll(List.of(words(ways.get(tree))));
+      Cli run = Cli.run(args.toArray());
+      assertThat(run.code()).as("tree %d: %s", tree, run.err()).isEqualTo(3);
+      Map<String, Integer> found = new TreeMap<>();
+      TestSpark.session()
+          .read()
+          .format(tree == 3 ? "json" : "parquet")
+          .load(out.toString())
+          .select("k")
+          .collectAsList()
+          .forEach(row -> found.merge(row.getString(0), 1, Integer::sum));
+      assertThat(found).as("tree %d of seed %d", tree, seed).isEqualTo(expected);
+      JsonNode summary = TestOutput.summary(out);
+      assertThat(summary.get("unreadable_files")).hasSize(unread);
+      assertThat(summary.get("documents").asInt())
+          .isEqualTo(expected.values().stream().mapToInt(Integer::intValue).sum());
+      assertThat(summary.get("files").get("left_out").asInt()).isEqualTo(3);
+    }
+  }
+
+  @Test
+  void small_files_share_a_unit_and_a_damaged_one_takes_no_other_with_it() throws IOException {
+    Path in = Files.createDirectories(own.resolve("in"));
+    Path source = CASES.resolve("overlapping-inputs/in/a.parquet");
+    byte[] bytes = Files.readAllBytes(source);
+    byte[] damaged = bytes.clone();
+    // Pages of data, not the footer.
+    Arrays.fill(damaged, 4, 200, (byte) 0x55);
+    for (int i = 0; i < 9; i++) {
+      Files.write(in.resolve(i + ".parquet"), i == 4 ? damaged : bytes);
+    }
+    Object[] options = {"--text-column", "text", "--target-unit-tokens", 1_000_000, "--strict"};
+    Cli run = score(List.of(in), options);
+    assertThat(run.code()).as(run.err()).isEqualTo(3);
+    assertThat(rows().count()).isEqualTo(8 * 6);
+    assertThat(summary().get("units").asInt()).isEqualTo(1);
+    assertThat(summary().get("documents").asInt()).isEqualTo(8 * 6);
+    assertThat(summary().get("unreadable_files")).hasSize(1);
+    assertThat(summary().get("unreadable_files").get("file:" + in.resolve("4.parquet")).asText())
+        .startsWith("cannot read row group 0: ");
+    // The unit is tried again, and new files come into units of their own.
+    Files.write(in.resolve("a.parquet"), bytes);
+    List<Object> again = new ArrayList<>(List.of(options));
+    again.addAll(List.of("--resume", "--allow-new-input"));
+    assertThat(score(List.of(in), again.toArray()).code()).isEqualTo(3);
+    assertThat(summary().get("units").asInt()).isEqualTo(2);
+    assertThat(rows().count()).isEqualTo(9 * 6);
+    assertThat(score(List.of(in), again.toArray()).code()).isEqualTo(3);
+    assertThat(summary().get("resumed_units").asInt()).isEqualTo(1);
   }
 }

@@ -108,7 +108,7 @@ class InputFilesTest {
   @Test
   void partition_folders_give_columns_under_a_glob_too() throws IOException {
     file("in/lang=en/year=2024/a");
-    file("in/lang=fr%2Fca/year=2025/b");
+    file("in/lang=fr%2Fc%C3%A0/year=2025/b");
     file("in/lang=__HIVE_DEFAULT_PARTITION__/year=2025/c");
     for (String path : List.of("in", "in/*", "in/lang=*/*", "in/*/*/*", "i*")) {
       assertThat(
@@ -116,8 +116,11 @@ class InputFilesTest {
                   .map(InputFiles.InputFile::partition)
                   .map(p -> p.get("lang") + " " + p.get("year")))
           .as(path)
-          .containsExactly("null 2025", "en 2024", "fr/ca 2025");
+          .containsExactly("null 2025", "en 2024", "fr/cà 2025");
     }
+    // What is no UTF-8 are characters, as Spark has it; what is no escape stays.
+    file("odd/k=%E9%zz%/a");
+    assertThat(list("odd").files().get(0).partition()).isEqualTo(Map.of("k", "é%zz%"));
     // A folder that is named by itself is a table of its own.
     assertThat(list("in/lang=en").files().get(0).partition()).isEqualTo(Map.of("year", "2024"));
     assertThat(list("in/lang=en/year=2024/a").files().get(0).partition()).isEmpty();
@@ -340,7 +343,8 @@ class InputFilesTest {
     }
   }
 
-  private static String name(Random random) {
+  /** A name of what may be taken for a glob, a URI or an escape. */
+  static String name(Random random) {
     String odd = "[]{}*?% #;é\\^$&+,~'\"!@()ß😀ab";
     StringBuilder name = new StringBuilder("n");
     for (int i = random.nextInt(6); i > 0; i--) {

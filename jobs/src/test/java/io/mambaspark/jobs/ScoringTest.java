@@ -530,7 +530,7 @@ class ScoringTest {
   }
 
   private static Row row(int[] tokens) {
-    return org.apache.spark.sql.RowFactory.create(TestSpark.ints(tokens), new byte[0]);
+    return org.apache.spark.sql.RowFactory.create(TestSpark.ints(tokens), null, new byte[0]);
   }
 
   @Test
@@ -586,7 +586,9 @@ class ScoringTest {
           public Row next() {
             taken[0]++;
             return org.apache.spark.sql.RowFactory.create(
-                TestSpark.ints(new Random(taken[0]).ints(50, 0, V).toArray()), "row-" + taken[0]);
+                TestSpark.ints(new Random(taken[0]).ints(50, 0, V).toArray()),
+                null,
+                "row-" + taken[0]);
           }
         };
     PartitionScoring scoring =

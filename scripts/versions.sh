@@ -39,7 +39,7 @@ smoke() (
   "${java%java}jar" cf "$classes.jar" -C "$classes" .
   SPARK_LOCAL_IP=127.0.0.1 exec_spark_class org.apache.spark.deploy.SparkSubmit \
     --master "$2" --class Smoke --jars "$jar" \
-    --conf "$driver" \
+    --conf "$driver" --conf spark.serializer=org.apache.spark.serializer.KryoSerializer \
     --conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=2 \
     --conf spark.sql.extensions=io.mambaspark.jobs.sql.MambaExtensions \
     --conf spark.mambaspark.model=demo "$classes.jar" "$root/jobs/src/test/resources/cases"

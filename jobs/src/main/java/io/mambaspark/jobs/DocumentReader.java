@@ -6,6 +6,7 @@ import io.mambaspark.jobs.text.Tokenizer;
 import io.mambaspark.jobs.text.TokenizerFile;
 import io.mambaspark.jobs.text.Utf8;
 import java.io.Serializable;
+import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.Iterator;
@@ -34,6 +35,7 @@ record DocumentReader(
     Broadcast<TokenizerFile> tokenizer)
     implements Serializable {
   private static final long serialVersionUID = 1;
+  private static final BigDecimal LARGEST = BigDecimal.valueOf(Long.MAX_VALUE);
 
   /**
    * A document, or why there is none.
@@ -234,7 +236,8 @@ record DocumentReader(
         if (id == null) {
           return new Ids(null, truncated, RowError.nullElement(i));
         }
-        long wide = id.longValue();
+        // An unsigned id of 64 bits is outside every vocabulary.
+        long wide = id instanceof BigDecimal big ? big.min(LARGEST).longValue() : id.longValue();
         if (wide < 0 || wide >= vocabSize) {
           return new Ids(null, truncated, RowError.outside(wide, i, vocabSize));
         }

@@ -39,7 +39,16 @@ final class DryRun {
     Emit emit = options.scoring().emit();
     line(out, "model", HadoopFiles.redacted(options.model()));
     line(out, "packed in memory", bytes(checkpoint.packedBytes(options.weights())) + " per JVM");
-    line(out, "input", options.demo() ? "demo" : input.files().described());
+    line(
+        out,
+        "input",
+        options.demo()
+            ? "demo"
+            : options.inputTable() != null
+                ? options.inputTable()
+                : input.files().described() + " files");
+    input.files().printUnread(out);
+    input.notes().forEach(note -> line(out, "note", note));
     line(out, options.byUnits() ? "units of work" : "partitions", number(partitions));
     line(out, "kept columns", String.join(", ", schema.rows().keptNames()));
     line(

@@ -64,10 +64,10 @@ final class Failures {
         "it is no Parquet file, or not a whole one: its last four bytes are $1, expected PAR1");
     say(
         "footer is too large: (\\d+) ?to be read",
-        "it is damaged or not whole: its last bytes tell of a footer of $1 bytes");
+        "it is damaged or not whole: its last bytes give a footer length of $1 bytes");
     say(
         "corrupted file: the footer index is not within the file: (-?\\d+)",
-        "it is damaged or not whole: its last bytes tell of a footer at byte $1");
+        "it is damaged or not whole: its last bytes give a footer at byte $1");
     say(
         "Trying to read file with encrypted footer\\. No keys available",
         "it is encrypted, and Spark has no keys: set parquet.crypto.factory.class");

@@ -3,17 +3,23 @@ package io.mambaspark.jobs;
 import io.mambaspark.jobs.InputFiles.InputFile;
 import java.io.Serializable;
 import java.lang.reflect.InvocationTargetException;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.Partition;
+import org.apache.spark.SparkContext;
+import org.apache.spark.SparkEnv;
 import org.apache.spark.TaskContext;
+import org.apache.spark.TaskKilledException;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.paths.SparkPath;
 import org.apache.spark.rdd.RDD;
 import org.apache.spark.sql.Dataset;
@@ -25,6 +31,7 @@ import org.apache.spark.sql.execution.datasources.FilePartition;
 import org.apache.spark.sql.execution.datasources.PartitionedFile;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
+import scala.reflect.ClassTag$;
 
 /**
  * Rows of parts of files, read by Spark's own file sources: everything that they know (old
@@ -167,68 +174,158 @@ final class FileScan implements Serializable {
   }
 
   /**
-   * All rows of tasks, each of which reads the parts of one list, in their order.
+   * What a part gives: a row, or why it has no more.
    *
-   * @param read counts bytes of files, by those of the lines in the first column; may be null
+   * @param row null where there is an error
+   * @param error a message of {@link RowError}; null where there is a row
    */
-  JavaRDD<Row> rows(JavaSparkContext context, List<List<Part>> tasks, LongAccumulator read) {
-    return context
-        .parallelize(tasks, Math.max(1, tasks.size()))
+  record Read(Row row, Part part, String error) {}
+
+  /** What a task makes of what it reads. */
+  interface Reading extends Serializable {
+    Iterator<Row> rows(Iterator<Read> read);
+  }
+
+  /**
+   * The rows of tasks, each of which reads the parts of one list, in their order. A part whose
+   * content is bad ends with an error.
+   *
+   * @param bytes counts bytes of files, by those of the lines in the first column; may be null
+   */
+  JavaRDD<Row> rows(
+      JavaSparkContext context, List<List<Part>> tasks, LongAccumulator bytes, Reading reading) {
+    int last = lastAttempt(context.sc());
+    return distribute(context, tasks)
         .mapPartitions(
-            task -> task.hasNext() ? new Rows(task.next(), read) : Collections.emptyIterator());
+            task ->
+                reading.rows(
+                    task.hasNext()
+                        ? new TaskRows(received(task.next()), bytes, last)
+                        : Collections.emptyIterator()));
+  }
+
+  /** The number of the attempt after which Spark gives up a task. */
+  static int lastAttempt(SparkContext context) {
+    return context.isLocal() ? 0 : context.conf().getInt("spark.task.maxFailures", 4) - 1;
+  }
+
+  /**
+   * A task for each piece of work, serialized as closures are: Kryo, if it is the serializer of the
+   * session's data, cannot read records.
+   */
+  static <T> JavaRDD<byte[]> distribute(JavaSparkContext context, List<T> work) {
+    List<byte[]> sent = work.stream().map(FileScan::sent).toList();
+    return context.parallelize(sent, Math.max(1, sent.size()));
+  }
+
+  /** An object on its way between the driver and a task. */
+  static byte[] sent(Object object) {
+    ByteBuffer bytes =
+        SparkEnv.get()
+            .closureSerializer()
+            .newInstance()
+            .serialize(object, ClassTag$.MODULE$.apply(Object.class));
+    byte[] copy = new byte[bytes.remaining()];
+    bytes.get(copy);
+    return copy;
+  }
+
+  /** What {@link #sent} was given. */
+  static <T> T received(byte[] sent) {
+    return SparkEnv.get()
+        .closureSerializer()
+        .newInstance()
+        .deserialize(ByteBuffer.wrap(sent), ClassTag$.MODULE$.apply(Object.class));
   }
 
   /** The rows of a task. */
-  private final class Rows implements Iterator<Row> {
+  private final class TaskRows implements Iterator<Read> {
     /** Text becomes so much shorter by compression; for a display only. */
     private static final int COMPRESSION = 4;
 
     private final Iterator<Part> left;
-    private final LongAccumulator read;
+    private final LongAccumulator bytes;
+    private final int lastAttempt;
     private Part part;
     private Iterator<Row> rows = Collections.emptyIterator();
+    private long number;
     private long counted;
+    private Read next;
 
-    Rows(List<Part> parts, LongAccumulator read) {
+    TaskRows(List<Part> parts, LongAccumulator bytes, int lastAttempt) {
       this.left = parts.iterator();
-      this.read = read;
+      this.bytes = bytes;
+      this.lastAttempt = lastAttempt;
     }
 
     @Override
     public boolean hasNext() {
-      while (!rows.hasNext()) {
-        if (part != null) {
-          count(part.bytes());
+      while (next == null) {
+        try {
+          if (rows.hasNext()) {
+            next = new Read(rows.next(), part, null);
+            number++;
+            count(next.row);
+          } else {
+            countTo(part == null ? 0 : part.bytes());
+            if (!left.hasNext()) {
+              return false;
+            }
+            part = left.next();
+            number = 0;
+            counted = 0;
+            rows = read(part);
+          }
+        } catch (Exception e) {
+          next = new Read(null, part, unreadable(e));
+          rows = Collections.emptyIterator();
         }
-        if (!left.hasNext()) {
-          part = null;
-          return false;
-        }
-        part = left.next();
-        counted = 0;
-        rows = FileScan.this.read(part);
       }
       return true;
     }
 
     @Override
-    public Row next() {
+    public Read next() {
       if (!hasNext()) {
         throw new NoSuchElementException();
       }
-      Row row = rows.next();
-      if (read != null) {
-        long line = row.<byte[]>getAs(0).length + 1L;
-        count(counted + (part.compressed ? line / COMPRESSION : line));
+      Read read = next;
+      next = null;
+      return read;
+    }
+
+    /** The error of a part whose content is bad; what may be mended by itself fails the task. */
+    private String unreadable(Exception e) {
+      TaskContext task = TaskContext.get();
+      if (task.isInterrupted()) {
+        throw new TaskKilledException("the task was killed");
       }
-      return row;
+      String file = HadoopFiles.redacted(part.path().toString());
+      String cause = Failures.cause(e, part.path().toString());
+      Configuration hadoop = SparkHadoopUtil.get().newConfiguration(SparkEnv.get().conf());
+      PartitionedFile range = part.range.files()[0];
+      boolean bad =
+          task.attemptNumber() >= lastAttempt
+              && RawBytes.tellThatContentIsBad(
+                  e, part.path(), range.start(), range.start() + range.length(), hadoop);
+      if (!bad) {
+        throw new TaskFailure("Cannot read %s: %s".formatted(file, cause), e);
+      }
+      return RowError.unreadableInput(file, number, cause);
+    }
+
+    private void count(Row row) {
+      if (bytes != null) {
+        long line = row.<byte[]>getAs(0).length + 1L;
+        countTo(counted + (part.compressed ? line / COMPRESSION : line));
+      }
     }
 
     /** Of a part no more than it has. */
-    private void count(long bytes) {
-      long now = Math.min(part.bytes(), bytes);
-      if (read != null && now > counted) {
-        read.add(now - counted);
+    private void countTo(long reached) {
+      long now = part == null ? 0 : Math.min(part.bytes(), reached);
+      if (bytes != null && now > counted) {
+        bytes.add(now - counted);
         counted = now;
       }
     }

@@ -16,6 +16,7 @@ import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.io.compress.CompressionCodec;
 import org.apache.hadoop.io.compress.CompressionCodecFactory;
+import org.apache.hadoop.io.compress.SplittableCompressionCodec;
 import org.apache.spark.sql.execution.datasources.CodecStreams;
 
 /**
@@ -96,6 +97,11 @@ final class FirstBytes {
 
   /** What every file with the ending begins with. */
   private static final Set<String> SIGNED_SUFFIXES = Set.of(".gz", ".bz2", ".zst");
+
+  private static final String BZIP2 = ".bz2";
+
+  /** The bytes of a bzip2 file of nothing. */
+  private static final int LEAST_BZIP2 = 14;
 
   /** Endings of Hadoop's own format of blocks, which the programs of these names do not write. */
   private static final Set<String> BLOCK_SUFFIXES = Set.of(".snappy", ".lz4");
@@ -227,6 +233,10 @@ final class FirstBytes {
     } catch (RuntimeException e) {
       throw undecompressed(e);
     }
+    if (read.length == 0 && stored.length < LEAST_BZIP2 && BZIP2.equals(suffix)) {
+      // Hadoop takes it for an empty file.
+      throw new IOException("It cannot be decompressed: it ends early");
+    }
     if (content != null && Arrays.equals(read, stored)) {
       // Spark 3.5 and 4.0 take no notice of some endings.
       throw refusal(
@@ -263,6 +273,11 @@ final class FirstBytes {
 
   private static String ending(Path path) {
     return path.getName().substring(path.getName().lastIndexOf('.'));
+  }
+
+  /** Whether lines can be read from the middle of a file on. */
+  boolean isSplittable(Path path) {
+    return suffix(path) == null || codecs.getCodec(path) instanceof SplittableCompressionCodec;
   }
 
   /** The ending that decides how Spark decompresses the file; null if it does not. */

@@ -10,20 +10,15 @@ import java.util.List;
  * @param keptBytes compressed size of the kept columns
  */
 record Footers(long rows, long tokens, long keptBytes) {
-  /**
-   * Adds up files.
-   *
-   * @param document the columns of documents
-   */
-  static Footers of(
-      List<ParquetFile> files, List<String> document, Collection<String> keptColumns) {
+  /** Adds up files. */
+  static Footers of(List<ParquetFile> files, Collection<String> keptColumns) {
     long rows = 0;
     long tokens = 0;
     long keptBytes = 0;
     for (ParquetFile file : files) {
       for (ParquetFile.RowGroup group : file.rowGroups()) {
         rows += group.rows();
-        tokens += group.tokens(document);
+        tokens += group.tokens();
       }
       for (String column : keptColumns) {
         keptBytes += file.columnBytes().getOrDefault(column, 0L);

@@ -23,7 +23,7 @@ import scala.Tuple2;
 final class HadoopFiles {
   private static final String SPARK_PREFIX = "spark.hadoop.";
 
-  /** Of which Hadoop says "Relative path in absolute URI". */
+  /** A path that Hadoop refuses with "Relative path in absolute URI". */
   private static final Pattern RELATIVE_WITH_SCHEME = Pattern.compile("[^/]*:(?!/).*");
 
   /** What Spark and Hadoop take for a sign of a glob. */
@@ -65,8 +65,8 @@ final class HadoopFiles {
   static Path qualified(String path, Configuration configuration) {
     if (RELATIVE_WITH_SCHEME.matcher(path).matches()) {
       throw Refusal.because(
-          "Cannot use path %s: what stands before its colon is read as the scheme of a URI; write"
-              + " ./%s for a file or folder of that name",
+          "Cannot use path %s: the text before the colon is parsed as the scheme of a URI; write ./%s"
+              + " for a file or folder of that name",
           path, path);
     }
     try {

@@ -3,6 +3,7 @@ package io.mambaspark.jobs;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
@@ -11,6 +12,7 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.StructField;
@@ -105,6 +107,20 @@ record Input(
    * @param files as {@link #list} gave them
    */
   static Input open(SparkSession spark, JobOptions options, InputFiles files) {
+    Input input = opened(spark, options, files.withoutEmpty(options.inputFormat()));
+    Map<String, String> unread = input.files.unread();
+    if (options.scoring().failOnError() && !unread.isEmpty()) {
+      Map.Entry<String, String> first = unread.entrySet().iterator().next();
+      throw Refusal.because(
+          "Cannot read %s%s: %s; leave it out, or score the rest with --on-error quarantine",
+          first.getKey(),
+          unread.size() == 1 ? "" : " (and %d more)".formatted(unread.size() - 1),
+          first.getValue());
+    }
+    return input;
+  }
+
+  private static Input opened(SparkSession spark, JobOptions options, InputFiles files) {
     if (options.demo()) {
       // The rows travel with the tasks: executors need not see a file.
       JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
@@ -120,8 +136,7 @@ record Input(
     ScoreOptions scoring = options.scoring();
     if (options.inputTable() == null && options.inputFormat().equals("parquet")) {
       ParquetInput parquet =
-          ParquetInput.plan(
-              spark, files, scoring.columns(), scoring.keepColumns(), scoring.failOnError());
+          ParquetInput.plan(spark, files, scoring.columns(), scoring.keepColumns());
       return new Input(spark, parquet.listed(), parquet, null, null);
     }
     if (options.inputTable() == null && options.inputFormat().equals("json")) {
@@ -163,13 +178,14 @@ record Input(
             .load(files.files().stream().map(f -> f.path().toString()).toArray(String[]::new));
     PartitionColumns partitions = PartitionColumns.of(files.files(), spark.conf());
     boolean caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
+    partitions.checkDocument(options.scoring().columns(), caseSensitive);
     for (String column : rows.columns()) {
       String hiding = partitions.hiding(column, caseSensitive);
       if (hiding != null) {
         throw Refusal.because(
-            "Column %s stands in the files, and their partition folders %s=, such as that of %s,"
-                + " give another value; rename one of them",
-            column, hiding, files.files().get(0).name());
+            "Column %s is both in the files and a partition folder, such as that of %s; rename one"
+                + " of them",
+            column, files.files().get(0).name());
       }
     }
     return partitions.addTo(rows);
@@ -208,7 +224,7 @@ record Input(
         Arrays.stream(parquet.schema().fields())
             .filter(field -> used.inputNames().contains(field.name()))
             .toList();
-    // Past Java's objects, as rows come out of the scan as such.
+    // Packed, because a scan gives Java's objects.
     List<Column> packed = new ArrayList<>();
     StructType schema = new StructType();
     List<Column> unpacked = new ArrayList<>();
@@ -220,17 +236,35 @@ record Input(
           Opaque.unpack(functions.col(name), field.dataType(), true)
               .as(field.name(), field.metadata()));
     }
+    schema = schema.add(RowSchema.inputErrorField());
+    unpacked.add(RowSchema.markedInputError());
     FileScan scan =
         parquet.scan(
             packed.toArray(Column[]::new), fields.stream().map(StructField::name).toList());
+    int width = fields.size() + 1;
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     List<List<FileScan.Part>> tasks =
-        UnitPlan.pieces(parquet, used.document().content(), context).stream()
+        UnitPlan.pieces(parquet, SessionSettings.mostBytes(spark), context).stream()
             .map(piece -> piece.parts().stream().map(parquet::part).toList())
             .toList();
     return spark
-        .createDataFrame(scan.rows(context, tasks, null), schema)
+        .createDataFrame(
+            scan.rows(
+                context,
+                tasks,
+                null,
+                read -> PartitionScoring.map(read, row -> withError(row, width))),
+            schema)
         .select(unpacked.toArray(Column[]::new));
+  }
+
+  private static Row withError(FileScan.Read read, int width) {
+    Object[] values = new Object[width];
+    for (int i = 0; read.row() != null && i < width - 1; i++) {
+      values[i] = read.row().get(i);
+    }
+    values[width - 1] = read.error();
+    return RowFactory.create(values);
   }
 
   /**

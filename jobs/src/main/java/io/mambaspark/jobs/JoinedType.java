@@ -6,7 +6,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.catalyst.expressions.Cast;
+import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.BinaryType;
 import org.apache.spark.sql.types.DataType;
@@ -36,21 +38,48 @@ record JoinedType(DataType type, BitSet allNull) {
   /** The type of a column in one file. */
   static JoinedType of(ParquetColumn column, ParquetFile file) {
     int leaves = leaves(column.type());
+    int first = column.firstLeaf();
     BitSet allNull = new BitSet();
-    if (leaves == column.leaves()) {
-      allNull.or(file.allNull().get(column.firstLeaf(), column.firstLeaf() + leaves));
-    } else if (file.allNull()
-            .get(column.firstLeaf(), column.firstLeaf() + column.leaves())
-            .cardinality()
-        == column.leaves()) {
-      allNull.set(0, leaves);
+    if (leaves != column.leaves()) {
+      // Of a type, such as variant, whose leaves Spark does not show.
+      return new JoinedType(column.type(), allNull);
     }
-    return new JoinedType(column.type(), allNull);
+    allNull.or(file.allNull().get(first, first + leaves));
+    DataType type = withNullTypes(column.type(), file.nullTypes().get(first, first + leaves), 0);
+    return new JoinedType(type, allNull);
   }
 
-  /** Whether there is no value of it. */
-  boolean isAllNull() {
-    return allNull.cardinality() == leaves(type);
+  /** Spark takes the null type for the type of the bytes that stand for it. */
+  private static DataType withNullTypes(DataType type, BitSet nullTypes, int leaf) {
+    if (nullTypes.isEmpty()) {
+      return type;
+    }
+    if (type instanceof StructType struct) {
+      StructType with = new StructType();
+      int at = leaf;
+      for (StructField field : struct.fields()) {
+        DataType part = withNullTypes(field.dataType(), nullTypes, at);
+        with = with.add(field.name(), part, true, field.metadata());
+        at += leaves(field.dataType());
+      }
+      return with;
+    }
+    if (type instanceof ArrayType array) {
+      return DataTypes.createArrayType(withNullTypes(array.elementType(), nullTypes, leaf));
+    }
+    if (type instanceof MapType map) {
+      return DataTypes.createMapType(
+          withNullTypes(map.keyType(), nullTypes, leaf),
+          withNullTypes(map.valueType(), nullTypes, leaf + leaves(map.keyType())));
+    }
+    return nullTypes.get(leaf) ? DataTypes.NullType : type;
+  }
+
+  /** Whether it is of single values, all of which are null. */
+  boolean isNull() {
+    boolean group =
+        type instanceof StructType || type instanceof ArrayType || type instanceof MapType;
+    return !group && allNull.get(0);
   }
 
   /** The type that has the values of both; empty if none has. */
@@ -60,10 +89,11 @@ record JoinedType(DataType type, BitSet allNull) {
       both.and(other.allNull);
       return Optional.of(new JoinedType(type, both));
     }
-    if (isAllNull()) {
+    // An empty list is a value without a leaf, so only single values yield.
+    if (isNull()) {
       return Optional.of(other);
     }
-    if (other.isAllNull()) {
+    if (other.isNull()) {
       return Optional.of(this);
     }
     if (type instanceof StructType a && other.type instanceof StructType b) {
@@ -204,18 +234,10 @@ record JoinedType(DataType type, BitSet allNull) {
 
   /**
    * The type under which a file is read whose column has type {@code own}: in the form of the
-   * joined one, with the leaves that the file has, so that a cast gives the joined type. Spark's
-   * reader puts null where a field is missing.
-   *
-   * @return empty if the cast is not possible; then the column has no value in the file, or in a
-   *     part of it
+   * joined one, with the leaves that the file has. Spark's reader puts null where a field is
+   * missing. {@link #convert} makes the joined type of it.
    */
-  static Optional<DataType> readAs(DataType own, DataType joined, boolean caseSensitive) {
-    DataType read = form(own, joined, caseSensitive);
-    return Cast.canCast(read, joined) ? Optional.of(read) : Optional.empty();
-  }
-
-  private static DataType form(DataType own, DataType joined, boolean caseSensitive) {
+  static DataType form(DataType own, DataType joined, boolean caseSensitive) {
     if (own instanceof StructType a && joined instanceof StructType b) {
       Map<String, StructField> fields = byName(a, caseSensitive);
       StructType struct = new StructType();
@@ -236,7 +258,43 @@ record JoinedType(DataType type, BitSet allNull) {
           form(a.keyType(), b.keyType(), caseSensitive),
           form(a.valueType(), b.valueType(), caseSensitive));
     }
-    return own;
+    // Of the null type, which pyarrow writes as int.
+    return own instanceof NullType ? DataTypes.IntegerType : own;
+  }
+
+  /** A column of the {@link #form} of a type as one of the type. */
+  static Column convert(Column column, DataType form, DataType joined) {
+    if (form.equals(joined)) {
+      return column;
+    }
+    if (form instanceof StructType a && joined instanceof StructType b) {
+      Column[] fields = new Column[b.length()];
+      for (int i = 0; i < fields.length; i++) {
+        StructField from = a.fields()[i];
+        StructField to = b.fields()[i];
+        fields[i] =
+            convert(column.getField(from.name()), from.dataType(), to.dataType()).as(to.name());
+      }
+      return functions.when(column.isNotNull(), functions.struct(fields));
+    }
+    if (form instanceof ArrayType a && joined instanceof ArrayType b) {
+      return functions.transform(
+          column, element -> convert(element, a.elementType(), b.elementType()));
+    }
+    if (form instanceof MapType a && joined instanceof MapType b) {
+      Column keys =
+          functions.transform(
+              functions.map_keys(column), key -> convert(key, a.keyType(), b.keyType()));
+      Column values =
+          functions.transform(
+              functions.map_values(column), value -> convert(value, a.valueType(), b.valueType()));
+      return a.keyType().equals(b.keyType())
+          ? functions.transform_values(
+              column, (key, value) -> convert(value, a.valueType(), b.valueType()))
+          : functions.map_from_arrays(keys, values);
+    }
+    // What cannot be cast has no value in the file.
+    return Cast.canAnsiCast(form, joined) ? column.cast(joined) : functions.lit(null).cast(joined);
   }
 
   private static int leaves(DataType type) {

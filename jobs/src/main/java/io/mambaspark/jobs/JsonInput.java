@@ -6,6 +6,7 @@ import static org.apache.spark.sql.functions.lit;
 import io.mambaspark.jobs.InputFiles.InputFile;
 import java.io.IOException;
 import java.io.Serializable;
+import java.net.URI;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
@@ -20,7 +21,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.io.compress.CompressionCodecFactory;
+import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
@@ -36,6 +37,8 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Files of JSON lines as one table. Spark reads the lines, {@link JsonLines} makes rows of them,
@@ -46,6 +49,8 @@ import org.apache.spark.util.LongAccumulator;
  * read once only.
  */
 final class JsonInput {
+  private static final Logger LOG = LoggerFactory.getLogger(JsonInput.class);
+
   private static final int THREADS = 8;
 
   /** What is read of each file for the types of its columns. */
@@ -56,9 +61,6 @@ final class JsonInput {
 
   /** A task reads at least so many bytes, if there are. */
   private static final long LEAST_BYTES = 64 << 10;
-
-  /** A task reads at most so many, as with Spark's own sources. */
-  private static final long MOST_BYTES = 128 << 20;
 
   private static final int TASKS_PER_CORE = 4;
   static final StructType LINE = new StructType().add("value", DataTypes.StringType);
@@ -109,16 +111,24 @@ final class JsonInput {
     readable.notEmpty(listed.files().stream().map(InputFile::name).limit(1).toList());
     PartitionColumns partitions = PartitionColumns.of(readable.files(), spark.conf());
     StructType types = beginnings.types.schema(caseSensitive);
-    if (types.isEmpty()) {
+    if (!hasAll(types, document, keepColumns, caseSensitive)) {
+      // They may come further on.
       types = types(spark, readable).schema(caseSensitive);
     }
+    if (types.isEmpty()) {
+      // No line is good: each is a row with an error, for which the columns make no difference.
+      for (String column : document.all()) {
+        types = types.add(column, DataTypes.StringType);
+      }
+    }
+    partitions.checkDocument(document, caseSensitive);
     List<String> notes = new ArrayList<>();
     StructType columns = new StructType();
     for (StructField field : types.fields()) {
       String name = document.spelling(field.name(), keepColumns, caseSensitive);
       String hiding = partitions.hiding(name, caseSensitive);
       if (hiding != null) {
-        notes.add(partitions.note(hiding, document, readable.files().get(0)));
+        notes.add(partitions.note(hiding, readable.files().get(0)));
       } else {
         columns = columns.add(name, planned(name, field.dataType(), document), true);
       }
@@ -138,6 +148,15 @@ final class JsonInput {
         columns,
         new Plan(used, texts(used, document), caseSensitive),
         notes);
+  }
+
+  /** Whether the types are known of all columns that are named, and some are. */
+  private static boolean hasAll(
+      StructType types, DocumentColumns document, List<String> kept, boolean caseSensitive) {
+    Map<String, StructField> known = JoinedType.byName(types, caseSensitive);
+    return kept != null
+        && document.all().stream().allMatch(known::containsKey)
+        && kept.stream().allMatch(known::containsKey);
   }
 
   /** What is read as a document has the type of one, whatever other lines hold. */
@@ -191,7 +210,13 @@ final class JsonInput {
             if (!(e.getCause() instanceof IOException)) {
               throw Refusal.because(e, "%s", Failures.oneLine(e));
             }
-            unread.put(listed.files().get(i).name(), Failures.oneLine(e));
+            InputFile file = listed.files().get(i);
+            String cause = Failures.cause(e.getCause(), file.path().toString());
+            if (!RawBytes.tellThatContentIsBad(
+                e.getCause(), file.path(), 0, FirstBytes.LENGTH, configuration)) {
+              throw Refusal.because(e, "Cannot read %s: %s", file.name(), cause);
+            }
+            unread.put(file.name(), cause);
           }
         }
         return new Beginnings(types, unread);
@@ -206,7 +231,13 @@ final class JsonInput {
     private static JsonTypes look(InputFile file, FirstBytes first, int bytes) throws IOException {
       first.check(file.path());
       JsonTypes types = new JsonTypes();
-      byte[] lines = bytes == 0 ? new byte[0] : first.lines(file.path(), bytes);
+      byte[] lines = new byte[0];
+      try {
+        lines = bytes == 0 ? lines : first.lines(file.path(), bytes);
+      } catch (IOException e) {
+        // It is damaged further on: its rows end with an error there.
+        LOG.debug("Cannot find types in {}", file.name(), e);
+      }
       int start = 0;
       for (int i = 0; i <= lines.length; i++) {
         if (i == lines.length || lines[i] == '\n' || lines[i] == '\r') {
@@ -223,22 +254,34 @@ final class JsonInput {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     context.setJobDescription("Finding the columns of %,d files".formatted(listed.files().size()));
     JsonTypes types = new JsonTypes();
-    scan(spark, listed, PartitionColumns.NONE, null)
-        .mapPartitions(
+    scan(
+            spark,
+            listed,
+            PartitionColumns.NONE,
+            null,
             lines -> {
               JsonTypes part = new JsonTypes();
-              lines.forEachRemaining(line -> part.add(line.<byte[]>getAs(0)));
-              return List.of(part).iterator();
+              lines.forEachRemaining(
+                  line -> {
+                    if (line.row() != null) {
+                      part.add(line.row().<byte[]>getAs(0));
+                    }
+                  });
+              return List.of(RowFactory.create(FileScan.sent(part))).iterator();
             })
         .collect()
-        .forEach(types::add);
+        .forEach(part -> types.add(FileScan.<JsonTypes>received(part.getAs(0))));
     context.setJobDescription(null);
     return types;
   }
 
-  /** Rows of the bytes of a line and of the packed values of its partition folders. */
+  /** What is made of rows of the bytes of a line and the packed values of its partition folders. */
   private static JavaRDD<Row> scan(
-      SparkSession spark, InputFiles listed, PartitionColumns partitions, LongAccumulator read) {
+      SparkSession spark,
+      InputFiles listed,
+      PartitionColumns partitions,
+      LongAccumulator read,
+      FileScan.Reading reading) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     List<Column> columns = new ArrayList<>(List.of(col("value").cast("binary").as("value")));
     List<String> sources = new ArrayList<>(List.of(""));
@@ -250,21 +293,21 @@ final class JsonInput {
         FileScan.reader(spark, "text", LINE, listed.files().get(0).path())
             .select(columns.toArray(Column[]::new));
     return new FileScan(List.of(lines), sources, partitions)
-        .rows(context, tasks(listed, partitions, context), read);
+        .rows(context, tasks(spark, listed, partitions), read, reading);
   }
 
   /** Parts of files for each task, in the order of the files. */
   private static List<List<FileScan.Part>> tasks(
-      InputFiles listed, PartitionColumns partitions, JavaSparkContext context) {
-    long share = listed.bytes() / ((long) TASKS_PER_CORE * context.defaultParallelism());
-    long target = Math.min(MOST_BYTES, Math.max(LEAST_BYTES, share));
-    CompressionCodecFactory codecs =
-        new CompressionCodecFactory(context.sc().hadoopConfiguration());
+      SparkSession spark, InputFiles listed, PartitionColumns partitions) {
+    int cores = spark.sparkContext().defaultParallelism();
+    long share = listed.bytes() / ((long) TASKS_PER_CORE * cores);
+    long target = Math.min(SessionSettings.mostBytes(spark), Math.max(LEAST_BYTES, share));
+    FirstBytes first = new FirstBytes("json", spark.sparkContext().hadoopConfiguration());
     List<List<FileScan.Part>> tasks = new ArrayList<>();
     List<FileScan.Part> task = new ArrayList<>();
     long bytes = 0;
     for (InputFile file : listed.files()) {
-      boolean whole = codecs.getCodec(file.path()) != null;
+      boolean whole = !first.isSplittable(file.path());
       for (long start = 0; start < file.size(); ) {
         long length =
             whole ? file.size() : Math.min(file.size() - start, Math.max(1, target - bytes));
@@ -295,7 +338,7 @@ final class JsonInput {
     for (StructField field : partitions.schema().fields()) {
       schema = schema.add(field);
     }
-    return schema.add(RowSchema.INPUT_ERROR, DataTypes.StringType);
+    return schema.add(RowSchema.inputErrorField());
   }
 
   InputFiles listed() {
@@ -314,10 +357,10 @@ final class JsonInput {
    */
   Dataset<Row> rows(LongAccumulator read) {
     Plan planned = plan;
+    int width = partitions.schema().length();
     return natural(
         spark.createDataFrame(
-            scan(spark, listed, partitions, read)
-                .mapPartitions(lines -> new Rows(planned.open(), lines)),
+            scan(spark, listed, partitions, read, lines -> new Rows(planned.open(), width, lines)),
             packed(plan.columns, partitions)),
         plan.columns,
         partitions);
@@ -336,7 +379,9 @@ final class JsonInput {
       PartitionColumns partitions,
       boolean caseSensitive) {
     Plan plan = new Plan(columns, texts(columns, document), caseSensitive);
-    List<Column> read = new ArrayList<>(List.of(col("value").cast("binary")));
+    int width = partitions.schema().length();
+    List<Column> read =
+        new ArrayList<>(List.of(col("value").cast("binary"), col("_metadata.file_path")));
     for (StructField field : partitions.schema().fields()) {
       read.add(partitions.packed().getField(field.name()));
     }
@@ -344,7 +389,12 @@ final class JsonInput {
         lines
             .select(read.toArray(Column[]::new))
             .mapPartitions(
-                (MapPartitionsFunction<Row, Row>) rows -> new Rows(plan.open(), rows),
+                (MapPartitionsFunction<Row, Row>)
+                    rows ->
+                        new Rows(
+                            plan.open(),
+                            width,
+                            PartitionScoring.map(rows, row -> new FileScan.Read(row, null, null))),
                 Encoders.row(packed(columns, partitions))),
         columns,
         partitions);
@@ -355,7 +405,7 @@ final class JsonInput {
     for (StructField field : partitions.schema().fields()) {
       schema = schema.add(field.name(), Opaque.packed(field.dataType()));
     }
-    return schema.add(RowSchema.INPUT_ERROR, DataTypes.StringType);
+    return schema.add(RowSchema.inputErrorField());
   }
 
   private static Dataset<Row> natural(
@@ -368,18 +418,23 @@ final class JsonInput {
       natural.add(
           Opaque.unpack(RowSchema.quoted(field.name()), field.dataType(), true).as(field.name()));
     }
-    natural.add(col(RowSchema.INPUT_ERROR));
+    natural.add(RowSchema.markedInputError());
     return packed.select(natural.toArray(Column[]::new));
   }
 
-  /** Rows of lines: the planned columns, those of partition folders, the error. */
+  /**
+   * Rows of lines: the planned columns, those of partition folders, the error. A line is a row of
+   * its bytes, in a stream the URI of its file, and the packed values of its partition folders.
+   */
   private static final class Rows implements Iterator<Row> {
     private final JsonLines json;
-    private final Iterator<Row> lines;
+    private final int partitions;
+    private final Iterator<FileScan.Read> lines;
     private Row next;
 
-    Rows(JsonLines json, Iterator<Row> lines) {
+    Rows(JsonLines json, int partitions, Iterator<FileScan.Read> lines) {
       this.json = json;
+      this.partitions = partitions;
       this.lines = lines;
     }
 
@@ -401,19 +456,34 @@ final class JsonInput {
       return row;
     }
 
-    private Row row(Row line) {
-      byte[] bytes = line.getAs(0);
-      JsonLines.Line found = json.read(bytes);
+    /** Null for a blank line. */
+    private Row row(FileScan.Read line) {
+      JsonLines.Line found =
+          line.error() == null
+              ? json.read(line.row().<byte[]>getAs(0))
+              : new JsonLines.Line(json.nothing(), line.error());
       if (found == null) {
         return null;
       }
-      int partitions = line.length() - 1;
-      Object[] values = Arrays.copyOf(found.values(), found.values().length + partitions + 1);
+      int columns = found.values().length;
+      Object[] values = Arrays.copyOf(found.values(), columns + partitions + 1);
       for (int i = 0; i < partitions; i++) {
-        values[found.values().length + i] = line.get(1 + i);
+        values[columns + i] =
+            line.error() == null
+                ? line.row().get(line.row().length() - partitions + i)
+                : line.part().partition()[i];
       }
-      values[values.length - 1] = found.error();
+      values[values.length - 1] =
+          found.error() == null || line.error() != null
+              ? found.error()
+              : found.error() + ", in " + file(line);
       return RowFactory.create(values);
+    }
+
+    private static String file(FileScan.Read line) {
+      Path path =
+          line.part() == null ? new Path(URI.create(line.row().getString(1))) : line.part().path();
+      return HadoopFiles.redacted(path.toString());
     }
   }
 }

@@ -69,6 +69,11 @@ final class JsonLines {
     this.columns = fields(plan, null);
   }
 
+  /** The values of a row of which nothing can be read. */
+  Object[] nothing() {
+    return new Object[columns.values.size()];
+  }
+
   /** The row of a line, given without its line end; null if the line is blank. */
   Line read(byte[] line) {
     String text;

@@ -56,9 +56,9 @@ final class JsonNumbers {
    */
   static Double asDouble(String number) {
     double value = Double.parseDouble(number);
-    boolean rounds = !isInteger(number) || survivesDouble(number);
+    boolean fits = !isInteger(number) || survivesDouble(number);
     boolean overflows = Double.isInfinite(value) && !number.endsWith("Infinity");
-    return rounds && !overflows ? value : null;
+    return fits && !overflows ? value : null;
   }
 
   /** Whether the nearest double, written with as many digits, is the same number. */

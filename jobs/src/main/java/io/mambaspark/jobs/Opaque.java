@@ -20,7 +20,6 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.Collectors;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -151,10 +150,7 @@ final class Opaque {
       return packed;
     }
     if (type instanceof ArrayType array) {
-      return list(packed).stream()
-          .map(element -> unpacked(element, array.elementType()))
-          // Not toList(), which takes no null.
-          .collect(Collectors.toList());
+      return list(packed).stream().map(element -> unpacked(element, array.elementType())).toList();
     }
     if (type instanceof MapType map) {
       return new Entries(

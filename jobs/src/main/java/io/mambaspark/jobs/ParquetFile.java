@@ -10,9 +10,9 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.BitSet;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -37,7 +37,8 @@ import org.apache.parquet.hadoop.util.HadoopInputFile;
  * @param columns its top-level columns, in their order
  * @param allNull the leaves of the columns that have no value in this file, numbered through all
  *     columns from 0 in the order of the schema
- * @param columnBytes compressed size of each top-level column
+ * @param nullTypes those of them that have the null type, as pandas writes a column without values
+ * @param columnBytes compressed size of each top-level column, by its name in whatever capitals
  * @param error why the file cannot be read; null if it can. Without row groups then
  */
 record ParquetFile(
@@ -45,6 +46,7 @@ record ParquetFile(
     List<RowGroup> rowGroups,
     List<ParquetColumn> columns,
     BitSet allNull,
+    BitSet nullTypes,
     Map<String, Long> columnBytes,
     String error) {
   private static final int THREADS = 8;
@@ -60,24 +62,11 @@ record ParquetFile(
    * A row group.
    *
    * @param start its first byte in the file
-   * @param elements the values of each top-level column that is a list or another group, by name;
-   *     an empty or null list counts as one, so this is at most one per row too many
-   * @param bytes the uncompressed size of each column that is a single value, by name
+   * @param tokens of the document's columns. Of lists their elements; an empty or null one counts
+   *     as one, so this is at most one per row too many. Of texts a guess: a token for every
+   *     {@value #BYTES_PER_TOKEN} bytes
    */
-  record RowGroup(long start, long rows, Map<String, Long> elements, Map<String, Long> bytes) {
-    /**
-     * The tokens of the columns of documents: of lists their elements, of texts a guess, a token
-     * for every {@value #BYTES_PER_TOKEN} bytes.
-     */
-    long tokens(List<String> document) {
-      long tokens = 0;
-      for (String column : document) {
-        tokens += elements.getOrDefault(column, 0L);
-        tokens += bytes.getOrDefault(column, 0L) / BYTES_PER_TOKEN;
-      }
-      return tokens;
-    }
-  }
+  record RowGroup(long start, long rows, long tokens) {}
 
   /** The rows of all row groups. */
   long rows() {
@@ -87,16 +76,20 @@ record ParquetFile(
   /**
    * Reads the footers of files, a few at a time, and gives them in the order of the files.
    *
+   * @param document the columns of documents, in whatever capitals
    * @param columns finds the columns of a schema
    * @throws Refusal if a file cannot be read though its content may be good
    */
   static List<ParquetFile> read(
-      List<InputFile> files, ParquetColumn.Reader columns, Configuration configuration) {
+      List<InputFile> files,
+      List<String> document,
+      ParquetColumn.Reader columns,
+      Configuration configuration) {
     ExecutorService threads = Executors.newFixedThreadPool(THREADS, ParquetFile::daemon);
     try {
       List<Future<ParquetFile>> reading =
           files.stream()
-              .map(file -> threads.submit(() -> read(file, columns, configuration)))
+              .map(file -> threads.submit(() -> read(file, document, columns, configuration)))
               .toList();
       List<ParquetFile> read = new ArrayList<>();
       for (Future<ParquetFile> file : reading) {
@@ -120,7 +113,10 @@ record ParquetFile(
   }
 
   private static ParquetFile read(
-      InputFile file, ParquetColumn.Reader columns, Configuration configuration) {
+      InputFile file,
+      List<String> document,
+      ParquetColumn.Reader columns,
+      Configuration configuration) {
     Path path = file.path();
     FileStatus status = new FileStatus(file.size(), false, 1, file.size(), file.modified(), path);
     try (ParquetFileReader reader =
@@ -129,21 +125,18 @@ record ParquetFile(
             // With the keys that the configuration names, if files are encrypted.
             HadoopReadOptions.builder(configuration, path).build())) {
       List<RowGroup> groups = new ArrayList<>();
-      Map<String, Long> columnBytes = new HashMap<>();
+      Map<String, Long> columnBytes = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
       BitSet values = new BitSet();
       int leaves = 0;
-      boolean unknown = false;
+      boolean unknown = reader.getFooter().getBlocks().isEmpty();
       for (BlockMetaData block : reader.getFooter().getBlocks()) {
-        Map<String, Long> elements = new HashMap<>();
-        Map<String, Long> bytes = new HashMap<>();
+        long tokens = 0;
         int leaf = 0;
         for (ColumnChunkMetaData column : block.getColumns()) {
           String name = column.getPath().toArray()[0];
           columnBytes.merge(name, column.getTotalSize(), Long::sum);
-          if (column.getPath().size() == 1) {
-            bytes.merge(name, column.getTotalUncompressedSize(), Long::sum);
-          } else {
-            elements.merge(name, column.getValueCount(), Long::sum);
+          if (document.stream().anyMatch(name::equalsIgnoreCase)) {
+            tokens += tokens(column);
           }
           boolean known = column.getStatistics() != null && column.getStatistics().isNumNullsSet();
           unknown |= !known;
@@ -151,14 +144,14 @@ record ParquetFile(
           leaf++;
         }
         leaves = Math.max(leaves, leaf);
-        groups.add(new RowGroup(block.getStartingPos(), block.getRowCount(), elements, bytes));
+        groups.add(new RowGroup(block.getStartingPos(), block.getRowCount(), tokens));
       }
       FileMetaData schema = reader.getFooter().getFileMetaData();
-      if (unknown) {
-        values.andNot(nullTypes(file, configuration));
-      }
+      BitSet nullTypes = unknown ? nullTypes(file, configuration) : new BitSet();
+      values.andNot(nullTypes);
       values.flip(0, Math.max(leaves, schema.getSchema().getColumns().size()));
-      return new ParquetFile(file, groups, columns.of(schema), values, columnBytes, null);
+      return new ParquetFile(
+          file, groups, columns.of(schema), values, nullTypes, columnBytes, null);
     } catch (FileNotFoundException e) {
       throw new UncheckedIOException(e);
     } catch (IOException | RuntimeException e) {
@@ -167,7 +160,8 @@ record ParquetFile(
       if (!RawBytes.tellThatContentIsBad(e, path, tail, status.getLen(), configuration)) {
         throw Refusal.because(e, "Cannot read %s: %s", file.name(), error);
       }
-      return new ParquetFile(file, List.of(), List.of(), new BitSet(), Map.of(), error);
+      return new ParquetFile(
+          file, List.of(), List.of(), new BitSet(), new BitSet(), Map.of(), error);
     }
   }
 
@@ -198,6 +192,11 @@ record ParquetFile(
       }
       return leaves;
     }
+  }
+
+  private static long tokens(ColumnChunkMetaData column) {
+    boolean text = column.getPath().size() == 1;
+    return text ? column.getTotalUncompressedSize() / BYTES_PER_TOKEN : column.getValueCount();
   }
 
   private static boolean hasValues(ColumnChunkMetaData column) {

@@ -23,8 +23,10 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.execution.datasources.parquet.ParquetToSparkSchemaConverter;
 import org.apache.spark.sql.internal.SQLConf;
+import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.MapType;
 import org.apache.spark.sql.types.NullType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
@@ -41,7 +43,6 @@ final class ParquetInput {
   private static final Logger LOG = LoggerFactory.getLogger(ParquetInput.class);
 
   private final SparkSession spark;
-  private final List<InputFile> found;
   private final InputFiles listed;
   private final List<ParquetFile> files;
   private final PartitionColumns partitions;
@@ -60,7 +61,6 @@ final class ParquetInput {
 
   private ParquetInput(
       SparkSession spark,
-      List<InputFile> found,
       InputFiles listed,
       List<ParquetFile> files,
       PartitionColumns partitions,
@@ -71,7 +71,6 @@ final class ParquetInput {
       Map<String, Integer> forms,
       List<List<StructField>> columnsOfForms) {
     this.spark = spark;
-    this.found = found;
     this.listed = listed;
     this.files = files;
     this.partitions = partitions;
@@ -89,36 +88,30 @@ final class ParquetInput {
    *
    * @param document the columns of documents
    * @param keepColumns those to carry over; null for all
-   * @param failOnError whether a damaged file is refused; otherwise it is left out and named
    * @throws Refusal if no file can be read, or a column that is used cannot be read in one of them
    */
   static ParquetInput plan(
-      SparkSession spark,
-      InputFiles listed,
-      DocumentColumns document,
-      List<String> keepColumns,
-      boolean failOnError) {
+      SparkSession spark, InputFiles listed, DocumentColumns document, List<String> keepColumns) {
     ParquetColumn.Reader columns =
         new ParquetColumn.Reader(new ParquetToSparkSchemaConverter(SQLConf.get()));
     List<ParquetFile> read =
-        ParquetFile.read(listed.files(), columns, spark.sparkContext().hadoopConfiguration());
+        ParquetFile.read(
+            listed.files(),
+            document.content(),
+            columns,
+            spark.sparkContext().hadoopConfiguration());
     Map<String, String> damaged = new TreeMap<>();
     read.stream()
         .filter(file -> file.error() != null)
         .forEach(file -> damaged.put(file.file().name(), file.error()));
     if (damaged.size() == read.size()) {
       checkContent(listed, spark.sparkContext().hadoopConfiguration());
-    }
-    if (!damaged.isEmpty() && (damaged.size() == read.size() || failOnError)) {
       Map.Entry<String, String> first = damaged.entrySet().iterator().next();
       throw Refusal.because(
-          "Cannot read %s%s: %s%s",
+          "Cannot read %s%s: %s",
           first.getKey(),
           damaged.size() == 1 ? "" : " (and %d more)".formatted(damaged.size() - 1),
-          first.getValue(),
-          damaged.size() == read.size()
-              ? ""
-              : "; leave it out, or score the rest with --on-error quarantine");
+          first.getValue());
     }
     List<ParquetFile> good = read.stream().filter(file -> file.error() == null).toList();
     boolean caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
@@ -129,10 +122,10 @@ final class ParquetInput {
             document,
             keepColumns,
             caseSensitive);
-    return planning.plan(spark, listed.files(), listed.without(damaged));
+    return planning.plan(spark, listed.without(damaged));
   }
 
-  /** Where no file is Parquet, what they are tells more than why Parquet's reader fails. */
+  /** Refuses files by what they are, which says more than why Parquet's reader fails. */
   private static void checkContent(InputFiles listed, Configuration configuration) {
     FirstBytes first = new FirstBytes("parquet", configuration);
     for (InputFile file : listed.files()) {
@@ -179,8 +172,9 @@ final class ParquetInput {
       }
     }
 
-    ParquetInput plan(SparkSession spark, List<InputFile> found, InputFiles listed) {
+    ParquetInput plan(SparkSession spark, InputFiles listed) {
       Map<String, Planned> columns = columns();
+      partitions.checkDocument(document, caseSensitive);
       hide(columns);
       checkDocument(columns);
       List<Planned> used = columns.values().stream().filter(column -> isUsed(column.name)).toList();
@@ -189,12 +183,17 @@ final class ParquetInput {
       for (Planned column : columns.values()) {
         if (column.problem != null) {
           if (used.contains(column)) {
+            boolean isDocument =
+                document.all().stream().anyMatch(c -> key(c).equals(key(column.name)));
             throw Refusal.because(
-                keepColumns == null
-                    ? "%s; name the columns to carry over with --keep-columns, without %s"
-                    : "%s; write it as another type, or leave it out",
+                "%s; %s",
                 column.problem,
-                column.name);
+                isDocument
+                    ? "write its files with one type that is read, or score them in separate runs"
+                    : keepColumns == null
+                        ? "name the columns to carry over with --keep-columns, without "
+                            + column.name
+                        : "write it with one type, or leave it out of --keep-columns");
           }
         } else {
           readable.add(column);
@@ -221,7 +220,6 @@ final class ParquetInput {
       }
       return new ParquetInput(
           spark,
-          found,
           listed,
           files,
           partitions,
@@ -245,9 +243,11 @@ final class ParquetInput {
                   k -> new Planned(document.spelling(column.name(), keepColumns, caseSensitive)));
           if (!seen.add(key(column.name()))) {
             planned.problem =
-                "Columns %s of %s have names that differ in capitals only, and"
-                        .formatted(column.name(), file.file().name())
-                    + " spark.sql.caseSensitive is false";
+                "Columns of %s have the same name: %s%s"
+                    .formatted(
+                        file.file().name(),
+                        column.name(),
+                        caseSensitive ? "" : " (spark.sql.caseSensitive is false)");
           } else {
             planned.columns.put(file, column);
             add(planned, file, column);
@@ -298,6 +298,20 @@ final class ParquetInput {
 
     /** What has no value in any file is a string, as Spark has it. */
     private static DataType withoutNull(DataType type) {
+      if (type instanceof StructType struct) {
+        StructType without = new StructType();
+        for (StructField field : struct.fields()) {
+          without =
+              without.add(field.name(), withoutNull(field.dataType()), true, field.metadata());
+        }
+        return without;
+      }
+      if (type instanceof ArrayType array) {
+        return DataTypes.createArrayType(withoutNull(array.elementType()));
+      }
+      if (type instanceof MapType map) {
+        return DataTypes.createMapType(withoutNull(map.keyType()), withoutNull(map.valueType()));
+      }
       return type instanceof NullType ? DataTypes.StringType : type;
     }
 
@@ -316,7 +330,7 @@ final class ParquetInput {
         String hiding = partitions.hiding(name, caseSensitive);
         if (hiding != null) {
           ParquetFile any = columns.remove(name).columns.keySet().iterator().next();
-          notes.add(partitions.note(hiding, document, any.file()));
+          notes.add(partitions.note(hiding, any.file()));
         }
       }
     }
@@ -361,21 +375,10 @@ final class ParquetInput {
         return null;
       }
       JoinedType type = JoinedType.of(own, file);
-      boolean same = type.type().equals(column.type.type());
-      if (type.isAllNull() && !same) {
+      if (type.isNull() && !type.type().equals(column.type.type())) {
         return null;
       }
-      DataType read =
-          JoinedType.readAs(type.type(), column.type.type(), caseSensitive)
-              .orElseThrow(
-                  () ->
-                      Refusal.because(
-                          "Column %s has types that cannot be joined: %s in %s, %s in %s",
-                          column.name,
-                          type.type().catalogString(),
-                          file.file().name(),
-                          column.type.type().catalogString(),
-                          column.typedBy.file().name()));
+      DataType read = JoinedType.form(type.type(), column.type.type(), caseSensitive);
       return DataTypes.createStructField(own.name(), read, true);
     }
   }
@@ -388,11 +391,6 @@ final class ParquetInput {
   /** The files that can be read, by their footers. */
   List<ParquetFile> files() {
     return files;
-  }
-
-  /** The files as they were listed, the damaged ones among them. */
-  List<InputFile> found() {
-    return found;
   }
 
   /** The files as they were listed, the damaged ones among the unread. */
@@ -475,11 +473,12 @@ final class ParquetInput {
     StructField[] fields = schema.fields();
     for (int i = 0; i < fields.length; i++) {
       StructField from = i < own.size() ? own.get(i) : null;
-      Column column = from == null ? lit(null) : RowSchema.quoted(from.name());
-      boolean cast = from == null || !from.dataType().equals(fields[i].dataType());
-      columns.add(
-          (cast ? column.cast(fields[i].dataType()) : column)
-              .as(fields[i].name(), fields[i].metadata()));
+      DataType type = fields[i].dataType();
+      Column column =
+          from == null
+              ? lit(null).cast(type)
+              : JoinedType.convert(RowSchema.quoted(from.name()), from.dataType(), type);
+      columns.add(column.as(fields[i].name(), fields[i].metadata()));
     }
     return rows.select(columns.toArray(Column[]::new));
   }

@@ -38,11 +38,11 @@ final class PartitionColumns implements Serializable {
   private static final String INFERENCE = "spark.sql.sources.partitionColumnTypeInference.enabled";
   private static final DataType DECIMAL = DataTypes.createDecimalType(38, 0);
 
-  /** From narrow to wide. */
-  private static final List<DataType> NUMBERS =
-      List.of(DataTypes.IntegerType, DataTypes.LongType, DECIMAL, DataTypes.DoubleType);
-
-  private static final List<DataType> TIMES = List.of(DataTypes.DateType, DataTypes.TimestampType);
+  /** Of each kind from narrow to wide. */
+  private static final List<List<DataType>> KINDS =
+      List.of(
+          List.of(DataTypes.IntegerType, DataTypes.LongType, DECIMAL, DataTypes.DoubleType),
+          List.of(DataTypes.DateType, DataTypes.TimestampType));
 
   /** No partition folders. */
   static final PartitionColumns NONE = new PartitionColumns(new StructType(), ZoneId.of("UTC"));
@@ -57,7 +57,7 @@ final class PartitionColumns implements Serializable {
 
   /** The columns of files, all of which have the same. */
   static PartitionColumns of(List<InputFiles.InputFile> files, RuntimeConfig conf) {
-    ZoneId zone = ZoneId.of(conf.get("spark.sql.session.timeZone"), ZoneId.SHORT_IDS);
+    ZoneId zone = zone(conf);
     boolean infer = Boolean.parseBoolean(conf.get(INFERENCE, "true"));
     StructType schema = new StructType();
     for (String column : files.isEmpty() ? Set.<String>of() : files.get(0).partition().keySet()) {
@@ -71,8 +71,11 @@ final class PartitionColumns implements Serializable {
 
   /** The columns of a schema that are known to be those of partition folders. */
   static PartitionColumns of(StructType schema, RuntimeConfig conf) {
-    return new PartitionColumns(
-        schema, ZoneId.of(conf.get("spark.sql.session.timeZone"), ZoneId.SHORT_IDS));
+    return new PartitionColumns(schema, zone(conf));
+  }
+
+  private static ZoneId zone(RuntimeConfig conf) {
+    return DateTimeUtils.getZoneId(conf.get("spark.sql.session.timeZone"));
   }
 
   StructType schema() {
@@ -90,25 +93,31 @@ final class PartitionColumns implements Serializable {
   }
 
   /**
-   * Says that partition folders go before a column of the files, as Spark has it.
+   * Refuses a document that partition folders give, or hide.
    *
-   * @param file one that has the column
-   * @throws Refusal if it is a column of the document
+   * @throws Refusal if it has a column of their names
    */
-  String note(String column, DocumentColumns document, InputFiles.InputFile file) {
-    if (document.all().stream().anyMatch(column::equalsIgnoreCase)) {
-      throw Refusal.because(
-          "Column %s (%s) stands in %s, and its partition folder %s= gives another value; rename"
-              + " one of them",
-          column, document.option(column), file.name(), column);
+  void checkDocument(DocumentColumns document, boolean caseSensitive) {
+    for (String column : document.all()) {
+      String hiding = hiding(column, caseSensitive);
+      if (hiding != null) {
+        throw Refusal.because(
+            "Column %s (%s) is a partition folder, %s=; a document is read from the files: rename"
+                + " one of them, or choose another column",
+            column, document.option(column), hiding);
+      }
     }
+  }
+
+  /** Says that partition folders go before a column of the files, as Spark has it. */
+  String note(String column, InputFiles.InputFile file) {
     return "column %s of the files is hidden by the partition folders %s=, such as that of %s"
         .formatted(column, column, file.name());
   }
 
   /** The narrowest type that all values have. */
   private static DataType type(Set<String> values, ZoneId zone) {
-    for (List<DataType> kind : values.isEmpty() ? List.<List<DataType>>of() : kinds()) {
+    for (List<DataType> kind : values.isEmpty() ? List.<List<DataType>>of() : KINDS) {
       for (DataType type : kind) {
         if (values.stream().allMatch(value -> parse(value, type, zone) != null)) {
           return type;
@@ -116,10 +125,6 @@ final class PartitionColumns implements Serializable {
       }
     }
     return DataTypes.StringType;
-  }
-
-  private static List<List<DataType>> kinds() {
-    return List.of(NUMBERS, TIMES);
   }
 
   /** The values of a file, in the order of {@link #schema}, as {@link Opaque} packs them. */

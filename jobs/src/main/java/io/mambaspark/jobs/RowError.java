@@ -5,6 +5,7 @@ import java.util.Locale;
 /** Why a row cannot be scored. The message is written to the column {@code error}. */
 enum RowError {
   MALFORMED_INPUT("Input line is malformed: ", "found %s; expected %s"),
+  UNREADABLE_INPUT("Input cannot be read: ", "%s ends after %d rows: %s"),
   NOT_TEXT("Text is not a string: ", "found %s at character %d in column %s"),
   NULL_ELEMENT("Token at position ", "%d is null"),
   NEGATIVE_ID("Token id -", "%s at position %d is negative; expected an id in [0, %d)"),
@@ -53,6 +54,11 @@ enum RowError {
   /** The message for another JSON value where the document's text is expected. */
   static String notText(String found, int character, String column) {
     return NOT_TEXT.message(found, character, column);
+  }
+
+  /** The message for a file that ends before its end, after so many rows of a part of it. */
+  static String unreadableInput(String file, long rows, String cause) {
+    return UNREADABLE_INPUT.message(file, rows, cause);
   }
 
   static String nullElement(int position) {

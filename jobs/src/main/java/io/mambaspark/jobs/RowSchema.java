@@ -14,6 +14,8 @@ import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.AtomicType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.Metadata;
+import org.apache.spark.sql.types.MetadataBuilder;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
@@ -28,13 +30,31 @@ import org.apache.spark.sql.types.StructType;
 record RowSchema(
     DocumentColumns document, boolean text, List<StructField> kept, boolean hasInputErrors) {
 
-  /**
-   * A column of inputs that find rows which cannot be read: why; null when all is well. It is no
-   * column of the user's.
-   */
-  static final String INPUT_ERROR = "_mamba_input_error";
+  /** Why the input could not read a row; null when all is well. It is no column of the user's. */
+  private static final String INPUT_ERROR = "_mamba_input_error";
 
-  private static final String TOKEN_TYPES = "array<int>, array<bigint> or array<smallint>";
+  /** As Spark reads the unsigned integers of 64 bits of Parquet. */
+  private static final DataType UNSIGNED_LONG = DataTypes.createDecimalType(20, 0);
+
+  private static final Metadata INPUT_ERROR_MARK =
+      new MetadataBuilder().putBoolean(INPUT_ERROR, true).build();
+
+  /** The column of input errors, for a schema. */
+  static StructField inputErrorField() {
+    return new StructField(INPUT_ERROR, DataTypes.StringType, true, INPUT_ERROR_MARK);
+  }
+
+  /** The same, for rows that have lost the mark by which it is known. */
+  static Column markedInputError() {
+    return col(INPUT_ERROR).as(INPUT_ERROR, INPUT_ERROR_MARK);
+  }
+
+  private static boolean isInputError(StructField field) {
+    return field.name().equals(INPUT_ERROR) && field.metadata().contains(INPUT_ERROR);
+  }
+
+  private static final String TOKEN_TYPES =
+      "array<int>, array<bigint>, array<smallint> or array<tinyint>";
 
   /**
    * Throws {@link Refusal} where the input lacks a column, or has another in its place.
@@ -44,7 +64,7 @@ record RowSchema(
   static RowSchema of(StructType found, DocumentColumns document, List<String> keepColumns) {
     StructType input = new StructType();
     for (StructField field : found.fields()) {
-      input = field.name().equals(INPUT_ERROR) ? input : input.add(field);
+      input = isInputError(field) ? input : input.add(field);
     }
     boolean text = isText(input, document);
     List<StructField> kept = new ArrayList<>();
@@ -66,6 +86,11 @@ record RowSchema(
     }
     Set<String> names = new HashSet<>();
     for (StructField field : kept) {
+      if (field.name().equals(INPUT_ERROR)) {
+        throw Refusal.wrongUsage(
+            "Column %s has a name that is reserved; leave it out with --keep-columns or rename it",
+            INPUT_ERROR);
+      }
       if (!names.add(field.name().toLowerCase(Locale.ROOT))) {
         throw Refusal.wrongUsage("Column %s is kept twice; see --keep-columns", field.name());
       }
@@ -128,7 +153,8 @@ record RowSchema(
   }
 
   private static boolean isTokens(DataType type) {
-    return type instanceof ArrayType array && isCount(array.elementType());
+    return type instanceof ArrayType array
+        && (isCount(array.elementType()) || array.elementType().equals(UNSIGNED_LONG));
   }
 
   private static boolean isCount(DataType type) {

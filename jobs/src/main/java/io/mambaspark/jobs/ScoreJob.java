@@ -104,10 +104,7 @@ public final class ScoreJob {
       this.source = scorer.source();
       this.input = Input.open(spark, options, listed);
       this.schema = scorer.schema(input.schema());
-      this.plan =
-          options.byUnits()
-              ? Optional.of(new UnitPlan(input.parquet(), schema.rows().document().content()))
-              : Optional.empty();
+      this.plan = options.byUnits() ? Optional.of(new UnitPlan(input.parquet())) : Optional.empty();
       schema.rows().checkKept(options.groupBy(), "--group-by");
       if (options.hasBuckets()) {
         schema.rows().checkFree(Buckets.COLUMN);
@@ -399,12 +396,7 @@ public final class ScoreJob {
         return Optional.of(Demo.footers());
       }
       return Optional.ofNullable(input.parquet())
-          .map(
-              parquet ->
-                  Footers.of(
-                      parquet.files(),
-                      schema.rows().document().content(),
-                      schema.rows().keptNames()));
+          .map(parquet -> Footers.of(parquet.files(), schema.rows().keptNames()));
     }
 
     /**

@@ -72,10 +72,6 @@ public final class Scoring {
       LongAccumulator progress) {
     ScoringSchema schema = ScoringSchema.of(input.schema(), options);
     PartitionScoring scoring = partitions(schema, options, config, model, tokenizer, progress);
-    int maxFailures =
-        spark.sparkContext().isLocal()
-            ? 1
-            : spark.sparkContext().conf().getInt("spark.task.maxFailures", 4);
     JavaRDD<Tuple2<Row, ScoredRow>> rows =
         UnitScoring.plan(
             run,
@@ -83,8 +79,7 @@ public final class Scoring {
             input.scan(schema.rows().input(), schema.rows().inputNames()),
             units,
             scoring,
-            JavaSparkContext.fromSparkContext(spark.sparkContext()),
-            maxFailures);
+            JavaSparkContext.fromSparkContext(spark.sparkContext()));
     return spark
         .createDataset(rows.rdd(), encoder(schema))
         .where(written(options))

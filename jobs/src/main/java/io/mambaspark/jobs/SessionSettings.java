@@ -10,6 +10,7 @@ import java.util.function.Supplier;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.PathFilter;
+import org.apache.spark.network.util.JavaUtils;
 import org.apache.spark.sql.SparkSession;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -158,5 +159,10 @@ final class SessionSettings {
       settings.keySet().forEach(spark.conf()::unset);
       before.forEach(spark.conf()::set);
     }
+  }
+
+  /** The bytes of files that a task reads at most, as the user has set it for Spark's sources. */
+  static long mostBytes(SparkSession spark) {
+    return JavaUtils.byteStringAsBytes(spark.conf().get("spark.sql.files.maxPartitionBytes"));
   }
 }

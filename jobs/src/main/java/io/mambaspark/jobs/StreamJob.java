@@ -14,7 +14,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.TimeoutException;
 import org.apache.hadoop.conf.Configuration;
@@ -49,9 +48,6 @@ final class StreamJob {
 
   /** By default Spark does not look at files a week older than the latest one: for us a gap. */
   private static final String MAX_FILE_AGE = "36500d";
-
-  /** Where Spark's file sink says which files are those of whole batches. */
-  private static final String SINK_LOG = "_spark_metadata";
 
   private static final String CHECKPOINT = "--checkpoint-location";
   private static final String INPUT_SCHEMA = "the input's columns";
@@ -97,7 +93,7 @@ final class StreamJob {
     InputFiles listed = InputFiles.list(options.input(), files);
     Input.checkApart(options, files);
     Input.checkApart("Checkpoint", checkpoint, options, files);
-    checkFolder(files);
+    checkFolder(listed, files);
     Optional<Ledger.Run> earlier = earlier(ledger, files);
     Map<String, Double> thresholds =
         options.bucketThresholds() == null
@@ -116,8 +112,16 @@ final class StreamJob {
   }
 
   /** What Spark's file source cannot watch. */
-  private void checkFolder(Configuration configuration) {
+  private void checkFolder(InputFiles listed, Configuration configuration) {
     String named = options.input().get(0);
+    for (Map.Entry<String, String> entry : listed.leftOut().entrySet()) {
+      if (entry.getValue().startsWith(InputFiles.LOOP)) {
+        throw Refusal.because(
+            "Input %s has a link to a folder above it, %s, along which Spark's streams read files"
+                + " again and again; remove the link",
+            named, entry.getKey());
+      }
+    }
     FileStatus literal = HadoopFiles.literal(named, configuration);
     if (literal != null && literal.isFile()) {
       throw Refusal.because("Input %s is a file; --stream watches a folder, or a glob", named);
@@ -135,7 +139,7 @@ final class StreamJob {
               + " path with any of { } [ ] * ? \\ for a glob; rename the folder",
           options.input().get(0));
     }
-    if (HadoopFiles.exists(new Path(input, SINK_LOG), configuration)) {
+    if (HadoopFiles.exists(new Path(input, SinkLog.FOLDER), configuration)) {
       throw Refusal.because(
           "Input %s is the output of a stream, of which Spark finds the whole files only under a"
               + " path without any of { } [ ] * ? \\; rename the folder",
@@ -154,7 +158,7 @@ final class StreamJob {
       }
       Optional<Ledger.Run> earlier = ledger.run();
       boolean taken = holdsFiles(new Path(checkpoint, "offsets"), configuration);
-      boolean written = holdsFiles(new Path(output, SINK_LOG), configuration);
+      boolean written = holdsFiles(new Path(output, SinkLog.FOLDER), configuration);
       if (!taken && !written && (!files.exists(output) || Output.isEmpty(output, files))) {
         // An earlier start, if there was one, has not come to its first batch.
         return Optional.empty();
@@ -252,7 +256,7 @@ final class StreamJob {
             // By itself Spark takes files in plain sub-folders, or those in partition folders, and
             // passes over the others.
             .option("recursiveFileLookup", true)
-            // It would take footers that lie beside the files for files.
+            // Spark's own listing includes _metadata files, which are no data.
             .option("pathGlobFilter", "{[^_]*,_*=*}")
             .load(
                 HadoopFiles.exists(input, spark.sparkContext().hadoopConfiguration())
@@ -276,7 +280,7 @@ final class StreamJob {
             write(
                 thresholds.isEmpty() ? scored : Buckets.add(scored, thresholds),
                 schema.scores(),
-                withoutEmpty(listed)));
+                listed.withoutEmpty(options.inputFormat())));
   }
 
   /**
@@ -323,17 +327,6 @@ final class StreamJob {
       files = names.contains(field.name()) ? files : files.add(field);
     }
     return new Columns(files, folders);
-  }
-
-  /** Spark passes over files without a byte, which are damaged unless they are lines. */
-  private InputFiles withoutEmpty(InputFiles listed) {
-    Map<String, String> empty = new TreeMap<>();
-    if (!options.inputFormat().equals("json")) {
-      listed.files().stream()
-          .filter(file -> file.size() == 0)
-          .forEach(file -> empty.put(file.name(), "it has no bytes"));
-    }
-    return listed.without(empty);
   }
 
   private long write(Dataset<Row> scored, List<ScoreColumn> scores, InputFiles unread) {

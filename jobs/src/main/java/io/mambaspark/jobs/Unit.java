@@ -18,8 +18,11 @@ import java.util.Locale;
  */
 record Unit(String name, List<Part> parts) implements Serializable {
 
-  /** A file up to this size may share a unit with others: a task can hold its rows. */
+  /** A file up to this size may share a unit with others. */
   private static final long SMALL_BYTES = 4 << 20;
+
+  /** A unit has at most so many files: its plan travels to its task. */
+  private static final int MOST_FILES = 5000;
 
   /**
    * An input file as it was when the run was planned.
@@ -38,7 +41,7 @@ record Unit(String name, List<Part> parts) implements Serializable {
    * @param start the first byte that belongs to the part; the parts of a file tile it
    * @param end the byte after the last one
    * @param firstRow number of the first row in the file, from 0
-   * @param tokens see {@link ParquetFile.RowGroup#tokens}
+   * @param tokens see {@link ParquetFile.RowGroup}
    */
   record Part(
       Input input,
@@ -79,22 +82,21 @@ record Unit(String name, List<Part> parts) implements Serializable {
 
   /**
    * Cuts files into units of about as many tokens. A row group is never cut, so a unit may be
-   * larger. Consecutive small files share a unit up to the target. What has no rows gives none.
-   *
-   * @param document the columns of documents
+   * larger. Consecutive small files share a unit up to the target. A file without rows is in none.
    */
-  static List<Unit> cut(List<ParquetFile> files, List<String> document, long targetTokens) {
+  static List<Unit> cut(List<ParquetFile> files, long targetTokens) {
     List<Unit> units = new ArrayList<>();
     List<Part> shared = new ArrayList<>();
     long sharedTokens = 0;
     for (ParquetFile file : files) {
-      List<Part> parts = parts(file, document, targetTokens);
+      List<Part> parts = parts(file, targetTokens);
       if (parts.size() != 1 || file.file().size() > SMALL_BYTES) {
         parts.forEach(part -> units.add(of(List.of(part))));
         continue;
       }
       Part whole = parts.get(0);
-      if (!shared.isEmpty() && sharedTokens + whole.tokens() > targetTokens) {
+      boolean full = shared.size() == MOST_FILES || sharedTokens + whole.tokens() > targetTokens;
+      if (!shared.isEmpty() && full) {
         units.add(of(shared));
         shared = new ArrayList<>();
         sharedTokens = 0;
@@ -108,7 +110,7 @@ record Unit(String name, List<Part> parts) implements Serializable {
     return units;
   }
 
-  private static List<Part> parts(ParquetFile file, List<String> document, long targetTokens) {
+  private static List<Part> parts(ParquetFile file, long targetTokens) {
     List<ParquetFile.RowGroup> groups = file.rowGroups();
     boolean ascending = true;
     for (int i = 1; i < groups.size(); i++) {
@@ -122,11 +124,9 @@ record Unit(String name, List<Part> parts) implements Serializable {
       int next = first;
       // Spark picks row groups by bytes. Out of order they cannot be told apart so.
       while (next < groups.size()
-          && (next == first
-              || !ascending
-              || tokens + groups.get(next).tokens(document) <= targetTokens)) {
+          && (next == first || !ascending || tokens + groups.get(next).tokens() <= targetTokens)) {
         rows += groups.get(next).rows();
-        tokens += groups.get(next).tokens(document);
+        tokens += groups.get(next).tokens();
         next++;
       }
       if (rows > 0) {
@@ -152,7 +152,8 @@ record Unit(String name, List<Part> parts) implements Serializable {
     return of(List.of(new Part(Input.of(file.file()), 0, 0, 0, file.file().size(), 0, 0, 0)));
   }
 
-  private static Unit of(List<Part> parts) {
+  /** The unit of these parts. */
+  static Unit of(List<Part> parts) {
     try {
       MessageDigest digest = MessageDigest.getInstance("SHA-256");
       for (Part part : parts) {

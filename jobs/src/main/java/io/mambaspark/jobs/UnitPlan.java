@@ -9,12 +9,8 @@ import java.util.Objects;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 
-/**
- * How Parquet files are cut into units.
- *
- * @param document the columns of documents
- */
-record UnitPlan(ParquetInput input, List<String> document) {
+/** How Parquet files are cut into units. */
+record UnitPlan(ParquetInput input) {
   /** A unit takes about this long, so that little is lost with a task. */
   private static final double SECONDS = 300;
 
@@ -24,9 +20,9 @@ record UnitPlan(ParquetInput input, List<String> document) {
   /** Tokens a second on a core, times parameters: two thirds of what is measured on AVX-512. */
   private static final double SPEED = 35e9;
 
-  /** The files as they are now, damaged ones too, in the order of their paths. */
+  /** The files that can be read, as they are now, in the order of their paths. */
   List<Unit.Input> inputs() {
-    return input.found().stream().map(Unit.Input::of).toList();
+    return input.files().stream().map(file -> Unit.Input.of(file.file())).toList();
   }
 
   /** Tokens of a unit where the user names none. */
@@ -50,25 +46,30 @@ record UnitPlan(ParquetInput input, List<String> document) {
   }
 
   private long targetTokens(double work, int cores) {
-    return targetTokens((long) (SECONDS * SPEED / work), cores, input, document);
+    return Math.min((long) (SECONDS * SPEED / work), share(input, cores));
   }
 
-  /** So many tokens at most, and enough pieces for all cores. */
-  private static long targetTokens(
-      long most, int cores, ParquetInput input, List<String> document) {
-    long all = 0;
-    for (ParquetFile file : input.files()) {
-      for (ParquetFile.RowGroup group : file.rowGroups()) {
-        all += group.tokens(document);
-      }
-    }
-    return Math.max(1, Math.min(most, all / ((long) UNITS_PER_CORE * cores)));
+  /** The tokens of a piece, so that there are enough for all cores. */
+  private static long share(ParquetInput input, int cores) {
+    return Math.max(1, tokens(input) / ((long) UNITS_PER_CORE * cores));
   }
 
-  /** The pieces of a job without units, in the order of the files. */
-  static List<Unit> pieces(ParquetInput input, List<String> document, JavaSparkContext context) {
-    long target = targetTokens(Long.MAX_VALUE, cores(context), input, document);
-    return Unit.cut(input.files(), document, target);
+  private static long tokens(ParquetInput input) {
+    return input.files().stream()
+        .flatMap(file -> file.rowGroups().stream())
+        .mapToLong(ParquetFile.RowGroup::tokens)
+        .sum();
+  }
+
+  /**
+   * The pieces of a job without units, in the order of the files, for each task one.
+   *
+   * @param mostBytes of the files in a piece, about
+   */
+  static List<Unit> pieces(ParquetInput input, long mostBytes, JavaSparkContext context) {
+    double share = (double) mostBytes / Math.max(1, input.listed().bytes());
+    long most = (long) Math.max(1, Math.min(1, share) * tokens(input));
+    return Unit.cut(input.files(), Math.min(most, share(input, cores(context))));
   }
 
   /**
@@ -84,7 +85,7 @@ record UnitPlan(ParquetInput input, List<String> document) {
     for (List<Unit.Input> arrival : arrivals) {
       List<ParquetFile> arrived =
           arrival.stream().map(file -> files.get(file.path())).filter(Objects::nonNull).toList();
-      units.addAll(Unit.cut(arrived, document, targetTokens));
+      units.addAll(Unit.cut(arrived, targetTokens));
     }
     if (units.isEmpty()) {
       // One file without rows, that the output has its columns.

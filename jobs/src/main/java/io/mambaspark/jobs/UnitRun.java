@@ -5,11 +5,11 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
@@ -83,13 +83,15 @@ final class UnitRun {
           output, plan, new Ledger.Run(output.run(), settings, all), units, units, false);
     }
     RunSettings.check(earlier.settings(), settings, output.target());
-    List<Unit.Input> added = added(earlier, plan.inputs(), output, options.allowNewInput());
+    List<Unit.Input> added = added(earlier, plan, output, options.allowNewInput());
     List<List<Unit.Input>> arrivals = new ArrayList<>(earlier.arrivals());
     if (!added.isEmpty()) {
       arrivals.add(added);
     }
     Ledger.Run now = new Ledger.Run(output.run(), settings, arrivals);
-    List<Unit> units = plan.units(target, arrivals);
+    List<Unit> units = new ArrayList<>(plan.units(target, arrivals));
+    Map<String, UnitEntry> entries = output.ledger().entries(output.run(), true);
+    units.addAll(damaged(units, entries));
     if (isParted(output, options)) {
       if (!added.isEmpty()) {
         throw Refusal.because(
@@ -99,7 +101,24 @@ final class UnitRun {
       }
       return new UnitRun(output, plan, now, units, List.of(), true);
     }
-    return new UnitRun(output, plan, now, units, missing(units, output, context), false);
+    return new UnitRun(output, plan, now, units, missing(units, entries, output, context), false);
+  }
+
+  /**
+   * Units of what could not be read in units that several files share: what could stays where it
+   * is, and only the rest is tried again.
+   */
+  private static List<Unit> damaged(List<Unit> units, Map<String, UnitEntry> entries) {
+    List<Unit> alone = new ArrayList<>();
+    for (Unit unit : units) {
+      UnitEntry entry = entries.get(unit.name());
+      if (unit.isShared() && entry != null) {
+        unit.parts().stream()
+            .filter(part -> entry.errors().containsKey(part.input().path()))
+            .forEach(part -> alone.add(Unit.of(List.of(part))));
+      }
+    }
+    return alone;
   }
 
   /** Whether all is done and the scores of the first pass are gone. */
@@ -122,18 +141,22 @@ final class UnitRun {
     if (!output.earlier().get().equals(run)) {
       ledger.record(run);
     }
-    // Tasks take what they find for what another attempt has written.
-    ledger.forget(missing.stream().map(Unit::name).toList());
+    // Tasks take what they find for what another attempt has written. No unit any more is the one
+    // that stands for files without rows, once others have come.
+    Set<String> undone = new HashSet<>(ledger.entries(output.run(), false).keySet());
+    units.forEach(unit -> undone.remove(unit.name()));
+    missing.forEach(unit -> undone.add(unit.name()));
+    ledger.forget(undone);
     ledger.sweep();
   }
 
   /** The files that an earlier start has not seen; refuses others than it has seen. */
   private static List<Unit.Input> added(
-      Ledger.Run earlier, List<Unit.Input> now, Output output, boolean allowNew) {
+      Ledger.Run earlier, UnitPlan plan, Output output, boolean allowNew) {
     Map<String, Unit.Input> known = new HashMap<>();
     earlier.files().forEach(file -> known.put(file.path(), file));
     List<Unit.Input> added = new ArrayList<>();
-    for (Unit.Input file : now) {
+    for (Unit.Input file : plan.inputs()) {
       Unit.Input was = known.remove(file.path());
       if (was == null) {
         added.add(file);
@@ -147,6 +170,14 @@ final class UnitRun {
             utc(was.modified()),
             file.size(),
             utc(file.modified()));
+      }
+    }
+    for (String path : known.keySet()) {
+      String why = plan.input().listed().unread().get(path);
+      if (why != null) {
+        throw Refusal.because(
+            "Cannot resume output %s: input %s could be read and cannot be any more: %s",
+            output.path(), path, why);
       }
     }
     if (!known.isEmpty()) {
@@ -174,13 +205,15 @@ final class UnitRun {
   /**
    * Units without an entry, those that were given up, and those whose file is not what their entry
    * says.
+   *
+   * @param entries those of the run whose files are there
    */
-  private static List<Unit> missing(List<Unit> units, Output output, JavaSparkContext context) {
-    Map<String, UnitEntry> entries = output.ledger().entries(output.run(), true);
+  private static List<Unit> missing(
+      List<Unit> units, Map<String, UnitEntry> entries, Output output, JavaSparkContext context) {
     List<UnitEntry> done = new ArrayList<>();
     for (Unit unit : units) {
       UnitEntry entry = entries.get(unit.name());
-      if (entry != null && !entry.isGivenUp()) {
+      if (entry != null && (!entry.isGivenUp() || unit.isShared())) {
         done.add(entry);
       }
     }
@@ -191,20 +224,29 @@ final class UnitRun {
       SerializableConfiguration hadoop =
           new SerializableConfiguration(context.hadoopConfiguration());
       int tasks = Math.min(done.size(), 4 * context.defaultParallelism());
+      List<List<UnitEntry>> shares = new ArrayList<>();
+      for (int i = 0; i < tasks; i++) {
+        shares.add(
+            new ArrayList<>(done.subList(i * done.size() / tasks, (i + 1) * done.size() / tasks)));
+      }
       intact.addAll(
-          context
-              .parallelize(done, tasks)
-              .filter(entry -> holds(target, hadoop, entry))
-              .map(UnitEntry::unit)
+          FileScan.distribute(context, shares)
+              .flatMap(sent -> intact(FileScan.<List<UnitEntry>>received(sent), target, hadoop))
               .collect());
     }
     return units.stream().filter(unit -> !intact.contains(unit.name())).toList();
   }
 
-  private static boolean holds(String target, SerializableConfiguration hadoop, UnitEntry entry)
-      throws IOException {
-    Configuration configuration = hadoop.value();
-    return new Ledger(new Path(target), configuration).holds(entry);
+  private static Iterator<String> intact(
+      List<UnitEntry> entries, String target, SerializableConfiguration hadoop) throws IOException {
+    Ledger ledger = new Ledger(new Path(target), hadoop.value());
+    List<String> intact = new ArrayList<>();
+    for (UnitEntry entry : entries) {
+      if (ledger.holds(entry)) {
+        intact.add(entry.unit());
+      }
+    }
+    return intact.iterator();
   }
 
   /** The units that are still to be scored. */
@@ -288,13 +330,25 @@ final class UnitRun {
           "Output %s holds %s%s, which is none of this run's; remove it and go on with --resume",
           output.scores(), strays.get(0), andMore(strays.size()));
     }
+    Set<String> alone = new HashSet<>();
+    units.stream()
+        .filter(unit -> !unit.isShared())
+        .forEach(unit -> alone.add(unit.parts().get(0).input().path()));
     Totals totals = new Totals();
     long documents = 0;
     Map<String, String> unreadable = new TreeMap<>();
     for (UnitEntry entry : entries) {
       totals.add(entry.totals());
       documents += entry.documents();
-      entry.errors().forEach((file, why) -> unreadable.merge(file, why, (a, b) -> a + "; " + b));
+      boolean shared = entry.parts().size() > 1;
+      entry
+          .errors()
+          .forEach(
+              (file, why) -> {
+                if (!shared || !alone.contains(file)) {
+                  unreadable.merge(file, why, (a, b) -> a + "; " + b);
+                }
+              });
     }
     return new Result(totals, documents, unreadable);
   }

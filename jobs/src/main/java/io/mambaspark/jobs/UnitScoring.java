@@ -11,8 +11,7 @@ import org.apache.spark.sql.Row;
 import scala.Tuple2;
 
 /** Scores one unit in each task. */
-final class UnitScoring
-    implements FlatMapFunction<Iterator<UnitScoring.Work>, Tuple2<Row, ScoredRow>> {
+final class UnitScoring implements FlatMapFunction<Iterator<byte[]>, Tuple2<Row, ScoredRow>> {
   private static final long serialVersionUID = 1;
 
   /** A unit, and its parts as they are read. */
@@ -35,7 +34,6 @@ final class UnitScoring
    *
    * @param run names the run that the units belong to
    * @param scan gives the columns that {@code scoring} reads
-   * @param maxFailures how often Spark lets a task fail
    */
   static JavaRDD<Tuple2<Row, ScoredRow>> plan(
       String run,
@@ -43,20 +41,18 @@ final class UnitScoring
       FileScan scan,
       List<Unit> units,
       PartitionScoring scoring,
-      JavaSparkContext context,
-      int maxFailures) {
+      JavaSparkContext context) {
     List<Work> work =
         units.stream()
             .map(unit -> new Work(unit, unit.parts().stream().map(input::part).toList()))
             .toList();
-    return context
-        .parallelize(work, work.size())
-        .mapPartitions(new UnitScoring(run, scan, scoring, maxFailures - 1));
+    return FileScan.distribute(context, work)
+        .mapPartitions(new UnitScoring(run, scan, scoring, FileScan.lastAttempt(context.sc())));
   }
 
   @Override
-  public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<Work> one) {
-    Work work = one.next();
+  public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<byte[]> one) {
+    Work work = FileScan.received(one.next());
     // A file that cannot be read now may be readable in a minute: only the last attempt gives up.
     boolean giveUp = !scoring.failOnError() && TaskContext.get().attemptNumber() >= lastAttempt;
     UnitTask task = UnitTask.start(run, work.unit(), giveUp);

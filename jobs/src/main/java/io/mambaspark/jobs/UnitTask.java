@@ -26,6 +26,9 @@ import scala.Tuple2;
  * {@link UnitCommit} finds it by the task that both run in and enters it into the ledger.
  */
 final class UnitTask {
+  /** A part with more rows is read twice instead of being held. */
+  private static final int HELD_ROWS = 100;
+
   private static final Map<Long, UnitTask> RUNNING = new ConcurrentHashMap<>();
 
   private final String run;
@@ -101,7 +104,7 @@ final class UnitTask {
   /**
    * The rows of the unit, counted. Where a part cannot be read and is to be given up, its rows end
    * and the error is noted. Of a unit that several files share, only those that cannot be read are
-   * left out: their rows are read to the end before the first is given on.
+   * left out: they are read to the end before their first row is given on.
    *
    * @param parts of the input, those of the unit
    * @param open reads one
@@ -138,11 +141,14 @@ final class UnitTask {
     if (!giveUp || !unit.isShared()) {
       return checked;
     }
+    String file = unit.parts().get(part).input().path();
+    if (unit.parts().get(part).rows() > HELD_ROWS) {
+      checked.forEachRemaining(row -> {});
+      return errors.containsKey(file) ? Collections.emptyIterator() : new Checked(source, open);
+    }
     List<Row> all = new ArrayList<>();
     checked.forEachRemaining(all::add);
-    return errors.containsKey(unit.parts().get(part).input().path())
-        ? Collections.emptyIterator()
-        : all.iterator();
+    return errors.containsKey(file) ? Collections.emptyIterator() : all.iterator();
   }
 
   /** The rows of a part, as many as its footer says. */

@@ -47,8 +47,8 @@ class FailuresTest {
           """
           PATH is not a Parquet file (length is too low: 3) | it is no Parquet file: its length is 3 bytes
           PATH is not a Parquet file. Expected magic number at tail, but found [116, 101, 120, 116] | it is no Parquet file, or not a whole one: its last four bytes are [116, 101, 120, 116], expected PAR1
-          footer is too large: 3809352988to be read | it is damaged or not whole: its last bytes tell of a footer of 3809352988 bytes
-          corrupted file: the footer index is not within the file: -2146607131 | it is damaged or not whole: its last bytes tell of a footer at byte -2146607131
+          footer is too large: 3809352988to be read | it is damaged or not whole: its last bytes give a footer length of 3809352988 bytes
+          corrupted file: the footer index is not within the file: -2146607131 | it is damaged or not whole: its last bytes give a footer at byte -2146607131
           can not read class org.apache.parquet.format.FileMetaData: Message size exceeds limit: 104857600 | its footer is damaged: Message size exceeds limit: 104857600
           can not read FileMetaData: don't know what type: 13 | its footer is damaged: don't know what type: 13
           can not read class org.apache.parquet.format.FileMetaData: Required field 'version' was not found in serialized data! Struct: org.apache.parquet.format.FileMetaData$FileMetaDataStandardScheme@207512c3 | its footer is damaged: Required field 'version' was not found in serialized data

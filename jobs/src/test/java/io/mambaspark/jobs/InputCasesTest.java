@@ -8,12 +8,14 @@ import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.zip.GZIPOutputStream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.types.DataTypes;
@@ -190,8 +192,11 @@ class InputCasesTest {
     assertThat(rows().count()).isEqualTo(12);
     assertThat(summary().get("input_notes").get(0).asText())
         .startsWith("column lang of the files is hidden by the partition folders lang=, such as");
-    assertThat(texts("partition-over-column/in", "--text-column", "lang", "--overwrite").error())
-        .startsWith("error: ");
+    List<Object> document = List.of(CASES.resolve("partition-over-column/in"));
+    assertThat(score(document, "--text-column", "lang", "--overwrite").error())
+        .isEqualTo(
+            "error: Column lang (--text-column) is a partition folder, lang=; a document is read"
+                + " from the files: rename one of them, or choose another column");
   }
 
   @ParameterizedTest
@@ -340,14 +345,175 @@ class InputCasesTest {
     assertThat(summary().get("unreadable_files")).hasSize(1);
     assertThat(summary().get("unreadable_files").get("file:" + in.resolve("4.parquet")).asText())
         .startsWith("cannot read row group 0: ");
-    // The unit is tried again, and new files come into units of their own.
+    // What is damaged is tried again, alone; new files come into units of their own.
     Files.write(in.resolve("a.parquet"), bytes);
     List<Object> again = new ArrayList<>(List.of(options));
     again.addAll(List.of("--resume", "--allow-new-input"));
     assertThat(score(List.of(in), again.toArray()).code()).isEqualTo(3);
-    assertThat(summary().get("units").asInt()).isEqualTo(2);
-    assertThat(rows().count()).isEqualTo(9 * 6);
-    assertThat(score(List.of(in), again.toArray()).code()).isEqualTo(3);
+    assertThat(summary().get("units").asInt()).isEqualTo(3);
     assertThat(summary().get("resumed_units").asInt()).isEqualTo(1);
+    assertThat(rows().count()).isEqualTo(9 * 6);
+    // Mended without a trace.
+    FileTime time = Files.getLastModifiedTime(in.resolve("4.parquet"));
+    Files.write(in.resolve("4.parquet"), bytes);
+    Files.setLastModifiedTime(in.resolve("4.parquet"), time);
+    Cli mended = score(List.of(in), again.toArray());
+    assertThat(mended.code()).as(mended.err()).isZero();
+    assertThat(rows().count()).isEqualTo(10 * 6);
+    assertThat(summary().get("documents").asInt()).isEqualTo(10 * 6);
+    assertThat(summary().get("unreadable_files")).isEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource({"--partitions 2", "--limit 99", "--output-format json"})
+  void a_file_that_is_damaged_further_on_ends_with_an_error_of_its_own(String way)
+      throws IOException {
+    Path in = Files.createDirectories(own.resolve("in"));
+    byte[] bytes = Files.readAllBytes(CASES.resolve("overlapping-inputs/in/a.parquet"));
+    Files.write(in.resolve("good.parquet"), bytes);
+    Arrays.fill(bytes, 4, 200, (byte) 0x55);
+    Files.write(in.resolve("bad.parquet"), bytes);
+    List<Object> args = new ArrayList<>(List.of("--text-column", "text", "--strict"));
+    args.addAll(Arrays.asList(words(way)));
+    Cli run = score(List.of(in), args.toArray());
+    assertThat(run.code()).as(run.err()).isEqualTo(3);
+    assertThat(summary().get("documents").asInt()).isEqualTo(7);
+    assertThat(summary().get("errors").get("unreadable_input").asInt()).isEqualTo(1);
+    Dataset<Row> rows =
+        TestSpark.session()
+            .read()
+            .format(way.endsWith("json") ? "json" : "parquet")
+            .load(own.resolve("out").toString());
+    assertThat(rows.where("error is not null").first().<String>getAs("error"))
+        .startsWith(
+            "Input cannot be read: file:%s ends after 0 rows: "
+                .formatted(in.resolve("bad.parquet")));
+    args.addAll(List.of("--on-error", "fail", "--overwrite"));
+    assertThat(score(List.of(in), args.toArray()).error()).contains("Input cannot be read: file:");
+  }
+
+  private Path gzip(String name, byte[] content) throws IOException {
+    Path file = own.resolve("in").resolve(name);
+    Files.createDirectories(file.getParent());
+    try (GZIPOutputStream out = new GZIPOutputStream(Files.newOutputStream(file))) {
+      out.write(content);
+    }
+    return file;
+  }
+
+  private Cli lines(Object... more) {
+    List<Object> args = new ArrayList<>(List.of("--input-format", "json", "--text-column", "text"));
+    args.addAll(Arrays.asList(more));
+    return score(List.of(own.resolve("in")), args.toArray());
+  }
+
+  @ParameterizedTest
+  @CsvSource({"''", "--keep-columns id"})
+  void compressed_lines_are_read_whole_and_to_where_they_are_cut(String more) throws IOException {
+    Random random = new Random(1);
+    StringBuilder text = new StringBuilder();
+    for (int i = 0; i < 1500; i++) {
+      String noise = Long.toHexString(random.nextLong()).repeat(6);
+      text.append("{\"id\":%d,\"text\":\"a\",\"noise\":\"%s%d\"}\n".formatted(i, noise, i));
+    }
+    byte[] content = text.toString().getBytes(StandardCharsets.UTF_8);
+    // Too long for one task, and of an ending that Hadoop does not know.
+    Path whole = gzip("whole.gz", content);
+    Cli good = lines(words(more));
+    assertThat(good.code()).as(good.err()).isZero();
+    assertThat(rows().count()).isEqualTo(1500);
+    byte[] compressed = Files.readAllBytes(whole);
+    Files.write(own.resolve("in/cut.gz"), Arrays.copyOf(compressed, compressed.length * 9 / 10));
+    List<Object> args = new ArrayList<>(List.of("--overwrite", "--strict"));
+    args.addAll(Arrays.asList(words(more)));
+    Cli run = lines(args.toArray());
+    assertThat(run.code()).as(run.err()).isEqualTo(3);
+    long documents = summary().get("documents").asLong();
+    assertThat(documents).isBetween(2500L, 2999L).isEqualTo(rows().count());
+    assertThat(summary().get("errors").get("unreadable_input").asInt()).isEqualTo(1);
+    assertThat(rows().where("error like 'Input cannot be read: %cut.gz ends after %'").count())
+        .isEqualTo(1);
+  }
+
+  @Test
+  void lines_that_are_all_bad_are_rows_with_errors() throws IOException {
+    Files.createDirectories(own.resolve("in"));
+    Files.writeString(own.resolve("in/a.json"), "[{\"text\":\"a\"},{\"text\":\"b\"}]\n'no'\n");
+    Files.createFile(own.resolve("in/empty.json"));
+    Cli run = lines("--strict");
+    assertThat(run.code()).as(run.err()).isEqualTo(3);
+    assertThat(summary().get("errors").get("malformed_input").asInt()).isEqualTo(2);
+    assertThat(rows().first().<String>getAs("error"))
+        .contains("jq -c '.[]'")
+        .endsWith(", in file:" + own.resolve("in/a.json"));
+  }
+
+  @Test
+  void a_column_that_comes_after_the_sample_is_found() throws IOException {
+    Files.createDirectories(own.resolve("in"));
+    Files.writeString(
+        own.resolve("in/a.json"),
+        "{\"id\":1,\"pad\":\"%s\"}\n".formatted("x".repeat(1 << 20)).repeat(2)
+            + "{\"id\":2,\"text\":\"the sea\",\"source\":\"web\"}\n");
+    Cli run = lines("--keep-columns", "id,source");
+    assertThat(run.code()).as(run.err()).isZero();
+    assertThat(rows().where("source = 'web' and nll > 0").count()).isEqualTo(1);
+    assertThat(summary().get("null_documents").asInt()).isEqualTo(2);
+  }
+
+  @Test
+  void lists_and_structs_without_values_keep_their_form() throws IOException {
+    String first = "array(struct(cast(null as int) as x), null) as s, array() as l, map() as m";
+    String second =
+        "array(struct(named_struct('y', date'2020-01-01') as x)) as s, array('a') as l,"
+            + " map('k', 1L) as m";
+    Path in = own.resolve("in");
+    for (String columns : List.of(first, second)) {
+      TestSpark.session()
+          .sql("select 'the sea' as text, " + columns)
+          .selectExpr("text", "s", "l", "cast(m as map<string,int>) as m")
+          .selectExpr(
+              columns.equals(first)
+                  ? new String[] {"text", "s", "cast(l as array<int>) as l", "m"}
+                  : new String[] {"text", "s", "l", "cast(m as map<string,bigint>) as m"})
+          .coalesce(1)
+          .write()
+          .mode("append")
+          .parquet(in.toString());
+    }
+    for (String way : List.of("", "--partitions 2")) {
+      List<Object> args = new ArrayList<>(List.of("--text-column", "text", "--overwrite"));
+      args.addAll(Arrays.asList(words(way)));
+      Cli run = score(List.of(in), args.toArray());
+      assertThat(run.code()).as(run.err()).isZero();
+      assertThat(
+              rows().selectExpr("to_json(struct(s, l, m))").collectAsList().stream()
+                  .map(row -> row.getString(0))
+                  .sorted())
+          .containsExactly(
+              "{\"s\":[{\"x\":{\"y\":\"2020-01-01\"}}],\"l\":[\"a\"],\"m\":{\"k\":1}}",
+              "{\"s\":[{},null],\"l\":[],\"m\":{}}");
+    }
+  }
+
+  @Test
+  void a_session_may_have_any_time_zone_and_columns_any_capitals() throws IOException {
+    TestSpark.session().conf().set("spark.sql.session.timeZone", "GMT+8:00");
+    try {
+      Cli run =
+          score(
+              List.of(CASES.resolve("column-case/in")),
+              "--text-column",
+              "TEXT",
+              "--keep-columns",
+              "Id",
+              "--target-unit-tokens",
+              40);
+      assertScored(run, 12, 2);
+      assertThat(rows().columns()).startsWith("Id");
+      assertThat(summary().get("units").asInt()).isEqualTo(2);
+    } finally {
+      TestSpark.session().conf().unset("spark.sql.session.timeZone");
+    }
   }
 }

@@ -103,6 +103,14 @@ class InputFilesTest {
     assertThat(names(list("q?"))).containsExactly("q?/x");
     assertThat(names(list("a[12]"))).containsExactly("a1/x");
     assertThat(names(list("a\\[1\\]/*"))).containsExactly("a[1]/x");
+    // Also in the beginning of a glob.
+    assertThat(names(list("a[1]/*"))).containsExactly("a[1]/x");
+    assertThat(names(list("q?/?"))).containsExactly("q?/x");
+    assertThat(names(list("{a1/x,b*,q[q]/x}"))).containsExactly("a1/x", "bc", "b{c,d}", "qq/x");
+    assertThat(
+            names(
+                InputFiles.list(List.of(own.resolve("b{c,d}").toUri().toString()), CONFIGURATION)))
+        .containsExactly("b{c,d}");
   }
 
   @Test
@@ -159,6 +167,11 @@ class InputFilesTest {
     Files.createSymbolicLink(own.resolve("alias"), own.resolve("in"));
     assertThat(names(list("in", "in/a", "in/../in", "in/*", "in/lang", "in/l*/b"))).hasSize(2);
     assertThat(names(list("in", "alias"))).hasSize(2);
+    Files.createSymbolicLink(own.resolve("alias-of-a"), own.resolve("in/a"));
+    assertThat(names(list("in", "alias-of-a"))).hasSize(2);
+    // In a folder a link is an entry of its own.
+    Files.createSymbolicLink(own.resolve("in/same"), Path.of("a"));
+    assertThat(names(list("in"))).hasSize(3);
     // A file that is named by itself, too, keeps the columns that its folders give.
     file("parts/k=1/a");
     assertThat(list("parts/k=1/a", "parts").files().get(0).partition()).isEqualTo(Map.of("k", "1"));
@@ -183,6 +196,35 @@ class InputFilesTest {
     assertThat(names(list("in"))).hasSize(3);
     assertThat(relative(list("in/gone.parquet").unread())).containsOnlyKeys("in/gone.parquet");
     assertThat(relative(list("in/g*", "in/a").unread())).containsOnlyKeys("in/gone.parquet");
+  }
+
+  @Test
+  void a_glob_sees_what_a_folder_sees() throws Exception {
+    file("g/en/a.parquet");
+    file("g/.ipynb_checkpoints/a.parquet");
+    file("g/_temporary/a.parquet");
+    Files.createDirectories(own.resolve("g/fr"));
+    Files.createSymbolicLink(own.resolve("g/fr/a.parquet"), Path.of("nowhere"));
+    Files.createSymbolicLink(own.resolve("g/zz"), Path.of("nowhere"));
+    for (String glob : List.of("g/*/a.parquet", "g/*/*", "g/{en/a,fr/a,zz/a}.parquet")) {
+      assertThat(names(list(glob))).as(glob).containsExactly("g/en/a.parquet");
+      assertThat(relative(list(glob).unread())).as(glob).containsKey("g/fr/a.parquet");
+    }
+    assertThat(relative(list("g/*/*").unread())).containsKey("g/zz");
+    assertThat(relative(list("g/*/*").leftOut()))
+        .containsOnlyKeys("g/.ipynb_checkpoints", "g/_temporary");
+    // What another path finds does not stand for this one.
+    assertThat(catchThrowable(() -> list("g/fr", "typo*")))
+        .hasMessage("Cannot read input %s: no such file or folder", own.resolve("typo*"));
+    assertThat(names(list("g/en", "g/e*"))).hasSize(1);
+  }
+
+  @Test
+  void what_is_neither_file_nor_folder_is_unread() throws Exception {
+    file("in/a");
+    new ProcessBuilder("mkfifo", own.resolve("in/pipe").toString()).start().waitFor();
+    assertThat(relative(list("in").unread()))
+        .isEqualTo(Map.of("in/pipe", "neither a file nor a folder"));
   }
 
   @Test
@@ -233,7 +275,7 @@ class InputFilesTest {
     file("lake/delta/part=1/a.parquet");
     file("lake/hudi/.hoodie/hoodie.properties");
     file("lake/hudi/a.parquet");
-    file("lake/iceberg/metadata/v1.metadata.json");
+    file("lake/iceberg/metadata/v1.metadata.json.gz");
     file("lake/iceberg/data/a.parquet");
     for (String path : List.of("lake/delta", "lake/delta/part=1", "lake/delta/*/a*", "lake/d*")) {
       assertThat(catchThrowable(() -> list(path)))
@@ -247,7 +289,7 @@ class InputFilesTest {
           .hasMessageContaining("lake/iceberg is a table of Iceberg");
     }
     assertThat(names(list("lake/delta/part=1/a.parquet"))).hasSize(1);
-    file("in/metadata/notes.json");
+    file("in/metadata/corpus.metadata.json");
     file("in/a");
     assertThat(names(list("in"))).hasSize(2);
   }
@@ -269,6 +311,13 @@ class InputFilesTest {
     assertThat(names(listed)).containsExactly("out/k=1/part-1");
     assertThat(relative(listed.leftOut()))
         .containsEntry("out/k=1/part-2", "not committed by the stream that writes to this folder");
+    // From inside, under a glob, through a link, and where it has been moved.
+    assertThat(names(list("out/k=1"))).containsExactly("out/k=1/part-1");
+    assertThat(names(list("out/k=1/part*"))).containsExactly("out/k=1/part-1");
+    Files.createSymbolicLink(own.resolve("alias"), own.resolve("out"));
+    assertThat(names(list("alias"))).containsExactly("alias/k=1/part-1");
+    Files.move(own.resolve("out"), own.resolve("moved"));
+    assertThat(names(list("moved"))).containsExactly("moved/k=1/part-1");
   }
 
   /** Random trees against a count of their own. */

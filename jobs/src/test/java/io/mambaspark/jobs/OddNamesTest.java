@@ -259,8 +259,8 @@ class OddNamesTest {
   void a_name_that_reads_as_a_uri_is_refused_with_the_way_to_write_it() {
     assertThat(Cli.run(score(Path.of("run:1"))).error())
         .isEqualTo(
-            "error: Cannot use path run:1: what stands before its colon is read as the scheme of a"
-                + " URI; write ./run:1 for a file or folder of that name");
+            "error: Cannot use path run:1: the text before the colon is parsed as the scheme of a URI;"
+                + " write ./run:1 for a file or folder of that name");
     assertThat(HadoopFiles.qualified("./run:1", HadoopFiles.configuration()).toUri().getPath())
         .isEqualTo(Path.of("run:1").toAbsolutePath().toString());
   }

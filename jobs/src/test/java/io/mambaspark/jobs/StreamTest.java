@@ -315,6 +315,20 @@ class StreamTest {
   }
 
   @Test
+  void a_link_back_is_refused_as_sparks_streams_follow_it() throws IOException {
+    arrives(0);
+    Files.createDirectories(input.resolve("sub"));
+    Path loop = Files.createSymbolicLink(input.resolve("sub/loop"), Path.of(".."));
+    assertThat(stream().error())
+        .isEqualTo(
+            "error: Input %s has a link to a folder above it, file:%s, along which Spark's streams"
+                    .formatted(input, loop)
+                + " read files again and again; remove the link");
+    Files.delete(loop);
+    assertDone(stream(), 1, 5);
+  }
+
+  @Test
   void values_of_partition_folders_are_kept() throws IOException {
     for (int day = 1; day <= 2; day++) {
       Path folder = Files.createDirectory(input.resolve("day=" + day));

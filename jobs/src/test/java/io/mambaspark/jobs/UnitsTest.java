@@ -766,11 +766,9 @@ class UnitsTest {
             spark(),
             InputFiles.list(List.of(file.toString()), hadoop),
             DocumentColumns.tokens("tokens"),
-            null,
-            true);
-    List<String> document = List.of("tokens");
-    Unit whole = Unit.cut(input.files(), document, Long.MAX_VALUE).get(0);
-    Unit cut = Unit.cut(input.files(), document, 1).get(0);
+            null);
+    Unit whole = Unit.cut(input.files(), Long.MAX_VALUE).get(0);
+    Unit cut = Unit.cut(input.files(), 1).get(0);
     assertThat(whole.rows()).isEqualTo(ROWS);
     Unit.Part part = cut.parts().get(0);
     Unit lying =

@@ -278,7 +278,12 @@ final class InputListing {
       walk(new Folder(path, key, Map.of(), null, real(path), SinkLog.of(path, configuration)));
     } else {
       // A file that is named by itself is read, whatever its name, even one of a table.
-      put(key, status, Map.of());
+      String why = isLocal(path) ? unreadable(status) : null;
+      if (why == null) {
+        put(key, status, Map.of());
+      } else {
+        unread(shown(path), why);
+      }
     }
   }
 

@@ -2,6 +2,8 @@ package io.mambaspark.jobs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -312,6 +314,25 @@ class StreamTest {
     assertDone(stream(), 1, 5);
     assertThat(TestOutput.rows(output)).hasSize(10);
     assertThat(expected).containsAllEntriesOf(TestOutput.rows(output));
+  }
+
+  @Test
+  void a_stream_of_an_earlier_version_is_refused() throws IOException {
+    arrives(0);
+    assertDone(stream(), 1, 5);
+    Path record = output.resolve("_mamba/run-00000.json");
+    ObjectNode run = (ObjectNode) new ObjectMapper().readTree(record.toFile());
+    // As 0.1.0 wrote it.
+    run.set("input", run.remove("arrivals"));
+    ObjectNode settings = (ObjectNode) run.get("settings");
+    settings.put("the version of mamba-spark", "0.1.0").remove("the columns of partition folders");
+    Files.writeString(record, run.toString());
+    Files.deleteIfExists(record.resolveSibling("." + record.getFileName() + ".crc"));
+    assertThat(stream().error())
+        .isEqualTo(
+            "error: Cannot resume output file:%s: the version of mamba-spark was 0.1.0 and is %s;"
+                    .formatted(output, Versions.mambaSpark())
+                + " start it as it was, or choose another output");
   }
 
   @Test

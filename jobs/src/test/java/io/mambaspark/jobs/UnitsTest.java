@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mambaspark.engine.kernel.WeightFormat;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -754,6 +755,24 @@ class UnitsTest {
     }
     assertThat(score("--allow-new-input").error())
         .isEqualTo("error: --allow-new-input needs --resume");
+  }
+
+  @Test
+  void a_run_of_an_earlier_version_is_refused() throws IOException {
+    assertThat(score("--target-unit-tokens", 1).code()).isZero();
+    Path record = output.resolve("_mamba/run-00000.json");
+    ObjectNode run = (ObjectNode) json(record);
+    // As 0.1.0 wrote it.
+    run.set("input", run.remove("arrivals").get(0));
+    ((ObjectNode) run.get("settings")).put("the version of mamba-spark", "0.1.0");
+    Files.writeString(record, run.toString());
+    Files.delete(record.resolveSibling("." + record.getFileName() + ".crc"));
+    Files.delete(output.resolve("_mamba_summary.json"));
+    assertThat(score("--resume").error())
+        .isEqualTo(
+            "error: Cannot resume output file:%s: the version of mamba-spark was 0.1.0 and is %s;"
+                    .formatted(output, Versions.mambaSpark())
+                + " start it as it was, or choose another output");
   }
 
   @Test

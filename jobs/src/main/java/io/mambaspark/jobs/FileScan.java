@@ -90,11 +90,11 @@ final class FileScan implements Serializable {
   }
 
   /**
-   * A scan of one file, as a pattern for others: the settings of the session, and no look at the
-   * file.
+   * A scan of one file, used as a template for others. Takes the settings of the session; reads
+   * nothing.
    */
   static Dataset<Row> reader(SparkSession spark, String format, StructType schema, Path any) {
-    // The first version of Spark's file sources, whose partitions can be cut anew.
+    // Version 1 of Spark's file sources: its partitions can be replaced.
     return SessionSettings.during(
         spark,
         Map.of("spark.sql.sources.useV1SourceList", format),
@@ -210,15 +210,15 @@ final class FileScan implements Serializable {
   }
 
   /**
-   * A task for each piece of work, serialized as closures are: Kryo, if it is the serializer of the
-   * session's data, cannot read records.
+   * Creates a task for each piece of work. The work is serialized as closures are, because Kryo
+   * cannot serialize records.
    */
   static <T> JavaRDD<byte[]> distribute(JavaSparkContext context, List<T> work) {
     List<byte[]> sent = work.stream().map(FileScan::sent).toList();
     return context.parallelize(sent, Math.max(1, sent.size()));
   }
 
-  /** An object on its way between the driver and a task. */
+  /** Serializes an object for the way between driver and tasks. */
   static byte[] sent(Object object) {
     ByteBuffer bytes =
         SparkEnv.get()
@@ -230,7 +230,7 @@ final class FileScan implements Serializable {
     return copy;
   }
 
-  /** What {@link #sent} was given. */
+  /** Reverses {@link #sent}. */
   static <T> T received(byte[] sent) {
     return SparkEnv.get()
         .closureSerializer()
@@ -240,7 +240,7 @@ final class FileScan implements Serializable {
 
   /** The rows of a task. */
   private final class TaskRows implements Iterator<Read> {
-    /** Text becomes so much shorter by compression; for a display only. */
+    /** The assumed compression ratio of text; for a display only. */
     private static final int COMPRESSION = 4;
 
     private final Iterator<Part> left;
@@ -294,7 +294,7 @@ final class FileScan implements Serializable {
       return read;
     }
 
-    /** The error of a part whose content is bad; what may be mended by itself fails the task. */
+    /** The error for a part with bad content; fails the task if a retry may help. */
     private String unreadable(Exception e) {
       TaskContext task = TaskContext.get();
       if (task.isInterrupted()) {
@@ -321,7 +321,7 @@ final class FileScan implements Serializable {
       }
     }
 
-    /** Of a part no more than it has. */
+    /** Counts up to the size of the part. */
     private void countTo(long reached) {
       long now = part == null ? 0 : Math.min(part.bytes(), reached);
       if (bytes != null && now > counted) {

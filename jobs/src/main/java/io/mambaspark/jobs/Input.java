@@ -101,8 +101,8 @@ record Input(
   }
 
   /**
-   * Finds out what the columns are. Of Parquet all footers are read, of other files what Spark
-   * reads to infer a schema.
+   * Decides the columns. Reads all footers of Parquet files, and of other files what Spark reads to
+   * infer a schema.
    *
    * @param files as {@link #list} gave them
    */
@@ -171,9 +171,9 @@ record Input(
             .read()
             .format(options.inputFormat())
             .option("__globPaths__", "false")
-            // Without it Spark reads each file as often as there are files with a sign of a glob.
+            // Without it, Spark reads a file whose path has a glob character once for each path.
             .option("recursiveFileLookup", true)
-            // Columns of any file, by name; by itself Spark takes those of one.
+            // The columns of all files, by name. Spark's default is the columns of one file.
             .option("mergeSchema", options.inputFormat().equals("orc"))
             .load(files.files().stream().map(f -> f.path().toString()).toArray(String[]::new));
     PartitionColumns partitions = PartitionColumns.of(files.files(), spark.conf());
@@ -224,7 +224,7 @@ record Input(
         Arrays.stream(parquet.schema().fields())
             .filter(field -> used.inputNames().contains(field.name()))
             .toList();
-    // Packed, because a scan gives Java's objects.
+    // Packed, because rows of a scan are Java objects.
     List<Column> packed = new ArrayList<>();
     StructType schema = new StructType();
     List<Column> unpacked = new ArrayList<>();

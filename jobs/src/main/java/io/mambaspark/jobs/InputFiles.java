@@ -30,15 +30,15 @@ import org.apache.spark.sql.catalyst.catalog.ExternalCatalogUtils;
  * @param unread entries that may be data and cannot be read, by path, and why
  */
 record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String, String> unread) {
-  /** Entries in a summary; their number is always there. */
+  /** A summary names at most so many entries that were left out, and always gives their number. */
   private static final int MOST_LEFT_OUT = 1000;
 
   private static final Pattern ESCAPES = Pattern.compile("(%[0-9a-fA-F]{2})+");
 
-  /** Formats of which a file has some bytes, even without rows. */
+  /** Formats whose files are never empty, even without rows. */
   private static final Set<String> SIGNED_FORMATS = Set.of("parquet", "orc", "avro");
 
-  /** How the reason begins why a link to a folder above it is left out. */
+  /** The start of the reason for leaving out a link to a folder above it. */
   static final String LOOP = "link back to ";
 
   /** No files: the rows are those of a table, of the demo, or of another source. */
@@ -115,7 +115,7 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
     unread.forEach((file, why) -> Summary.line(out, "not read", "%s", file + ": " + why));
   }
 
-  /** The same files, but those without a byte, where Spark would pass over them as if read. */
+  /** Moves files of no bytes, which Spark skips without an error, to the unread ones. */
   InputFiles withoutEmpty(String format) {
     Map<String, String> empty = new TreeMap<>();
     if (SIGNED_FORMATS.contains(format)) {
@@ -126,7 +126,7 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
     return without(empty);
   }
 
-  /** The same files, but some that turned out not to be readable. */
+  /** Moves files that turned out to be damaged to the unread ones. */
   InputFiles without(Map<String, String> damaged) {
     if (damaged.isEmpty()) {
       return this;
@@ -192,7 +192,7 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
         : file.partition.keySet().stream().map(key -> key + "=").collect(Collectors.joining(", "));
   }
 
-  /** Whether Spark, too, takes an entry of a folder for no data. */
+  /** Whether an entry of a folder is no data, by the rule of Spark. */
   static boolean isHidden(String name) {
     return name.startsWith(".")
         || (name.startsWith("_") && !name.contains("="))
@@ -219,8 +219,8 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
   }
 
   /**
-   * A name without percent signs that stand for bytes of UTF-8, as pyarrow writes them; where they
-   * do not, for characters, as Spark and Hive write those of ASCII.
+   * Decodes percent escapes as bytes of UTF-8, as pyarrow writes them; escapes that are not UTF-8
+   * as one character each, as Spark and Hive do.
    */
   private static String unescaped(String name) {
     Matcher escapes = ESCAPES.matcher(name);

@@ -26,26 +26,26 @@ import org.apache.hadoop.fs.Path;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** How {@link InputFiles} are found. */
+/** Lists files: the work of {@link InputFiles#list}. */
 final class InputListing {
   private static final Logger LOG = LoggerFactory.getLogger(InputListing.class);
 
   private static final int THREADS = 8;
 
-  /** What a JVM reads where a name has bytes that are no characters of its locale. */
+  /** The character that a JVM reads for bytes of a name that its locale cannot decode. */
   private static final char UNKNOWN_CHARACTER = '\uFFFD';
 
-  /** Folders that a table has beside its data. */
+  /** Folders by which a table is recognised. */
   private static final String DELTA = "_delta_log";
 
   private static final String HUDI = ".hoodie";
   private static final String ICEBERG = "metadata";
 
-  /** As Iceberg names the states of a table. */
+  /** The names of Iceberg's metadata files. */
   private static final Pattern ICEBERG_METADATA =
       Pattern.compile("(v\\d+|\\d{5,}-[0-9a-f-]{36})(\\.gz|\\.zstd)?\\.metadata\\.json(\\.gz)?");
 
-  /** The best first: named by itself, too, a file keeps the columns that its folders give. */
+  /** Prefers the path whose folders give the most columns, then the shortest one. */
   private static final Comparator<InputFile> SPELLINGS =
       Comparator.comparing((InputFile file) -> -file.partition().size())
           .thenComparing(file -> file.path().toString().length())
@@ -61,7 +61,7 @@ final class InputListing {
             return thread;
           });
 
-  /** By the one spelling that a file has below the canonical form of the folder named. */
+  /** By key: the canonical path of the folder that was named, and the path below it. */
   private final Map<String, InputFile> files = new HashMap<>();
 
   private final Map<String, String> leftOut = new TreeMap<>();
@@ -70,7 +70,7 @@ final class InputListing {
   private final Map<Path, SinkLog> logs = new HashMap<>();
   private final Set<Path> checked = new HashSet<>();
 
-  /** Counts what was found, also what was known before. */
+  /** The number of entries found, including those found before. */
   private long found;
 
   private InputListing(Configuration configuration) {
@@ -138,7 +138,7 @@ final class InputListing {
     try {
       FileStatus literal = HadoopFiles.status(path, configuration);
       if (literal == null && named.startsWith("file:")) {
-        // As Spark prints it, encoded.
+        // Spark prints such URIs encoded.
         path = HadoopFiles.located(named, configuration);
         literal = HadoopFiles.status(path, configuration);
       }
@@ -160,7 +160,7 @@ final class InputListing {
     }
   }
 
-  /** The patterns that a pattern with braces over several folders is short for. */
+  /** Expands braces that contain a slash. */
   private static List<String> withoutBraces(String pattern) {
     int open = -1;
     int depth = 0;
@@ -195,8 +195,8 @@ final class InputListing {
   }
 
   /**
-   * Adds what a pattern matches, name by name: Hadoop's own glob passes over what it cannot open,
-   * and takes a name that exists for a pattern.
+   * Adds what a pattern matches, name by name. Hadoop's own glob skips entries that it cannot open,
+   * and treats a name that exists as a pattern.
    */
   private void glob(Path pattern) throws IOException {
     List<Path> names = new ArrayList<>();
@@ -410,7 +410,7 @@ final class InputListing {
     if (!isLocal(folder)) {
       return new Entries(statuses, Map.of());
     }
-    // Hadoop passes over the entries of a local folder that it cannot open.
+    // Hadoop omits the entries of a local folder that it cannot open.
     Map<String, String> unread = new TreeMap<>();
     Set<String> seen = new HashSet<>();
     List<FileStatus> readable = new ArrayList<>();
@@ -463,7 +463,7 @@ final class InputListing {
     try {
       return entry.toPath();
     } catch (java.nio.file.InvalidPathException e) {
-      // A name that this process cannot write; it is no link for us.
+      // The locale cannot express the name, so nothing is known of the entry.
       return java.nio.file.Path.of("");
     }
   }

@@ -49,7 +49,7 @@ record JoinedType(DataType type, BitSet allNull) {
     return new JoinedType(type, allNull);
   }
 
-  /** Spark takes the null type for the type of the bytes that stand for it. */
+  /** Restores the null type, for which Spark gives the physical type. */
   private static DataType withNullTypes(DataType type, BitSet nullTypes, int leaf) {
     if (nullTypes.isEmpty()) {
       return type;
@@ -121,7 +121,7 @@ record JoinedType(DataType type, BitSet allNull) {
       return Optional.of(DataTypes.DoubleType);
     }
     if (isBytes(a) && isBytes(b)) {
-      // Writers that know no strings leave the mark out; the bytes are the same.
+      // Some writers do not mark strings as such; the bytes are the same.
       return Optional.of(DataTypes.StringType);
     }
     DecimalType x = decimal(a);
@@ -258,11 +258,11 @@ record JoinedType(DataType type, BitSet allNull) {
           form(a.keyType(), b.keyType(), caseSensitive),
           form(a.valueType(), b.valueType(), caseSensitive));
     }
-    // Of the null type, which pyarrow writes as int.
+    // The physical type of a null column is INT32.
     return own instanceof NullType ? DataTypes.IntegerType : own;
   }
 
-  /** A column of the {@link #form} of a type as one of the type. */
+  /** Converts a column from the {@link #form} of a type to the type. */
   static Column convert(Column column, DataType form, DataType joined) {
     if (form.equals(joined)) {
       return column;
@@ -293,7 +293,7 @@ record JoinedType(DataType type, BitSet allNull) {
               column, (key, value) -> convert(value, a.valueType(), b.valueType()))
           : functions.map_from_arrays(keys, values);
     }
-    // What cannot be cast has no value in the file.
+    // A leaf whose type cannot be cast has no value in the file.
     return Cast.canAnsiCast(form, joined) ? column.cast(joined) : functions.lit(null).cast(joined);
   }
 

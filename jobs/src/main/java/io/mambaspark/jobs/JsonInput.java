@@ -53,13 +53,13 @@ final class JsonInput {
 
   private static final int THREADS = 8;
 
-  /** What is read of each file for the types of its columns. */
+  /** At most so many bytes of a file are sampled for the types of columns. */
   private static final int SAMPLE = 1 << 20;
 
-  /** What is read of all files. */
+  /** At most so many bytes are sampled of all files together. */
   private static final long SAMPLES = 256L << 20;
 
-  /** A task reads at least so many bytes, if there are. */
+  /** The least size of a task's share of the input, in bytes. */
   private static final long LEAST_BYTES = 64 << 10;
 
   private static final int TASKS_PER_CORE = 4;
@@ -112,11 +112,11 @@ final class JsonInput {
     PartitionColumns partitions = PartitionColumns.of(readable.files(), spark.conf());
     StructType types = beginnings.types.schema(caseSensitive);
     if (!hasAll(types, document, keepColumns, caseSensitive)) {
-      // They may come further on.
+      // The missing columns may appear after the sample.
       types = types(spark, readable).schema(caseSensitive);
     }
     if (types.isEmpty()) {
-      // No line is good: each is a row with an error, for which the columns make no difference.
+      // Every line has an error, so any type of the document's columns will do.
       for (String column : document.all()) {
         types = types.add(column, DataTypes.StringType);
       }
@@ -150,7 +150,7 @@ final class JsonInput {
         notes);
   }
 
-  /** Whether the types are known of all columns that are named, and some are. */
+  /** Whether columns are named, and the types of all of them are known. */
   private static boolean hasAll(
       StructType types, DocumentColumns document, List<String> kept, boolean caseSensitive) {
     Map<String, StructField> known = JoinedType.byName(types, caseSensitive);
@@ -159,7 +159,7 @@ final class JsonInput {
         && kept.stream().allMatch(known::containsKey);
   }
 
-  /** What is read as a document has the type of one, whatever other lines hold. */
+  /** The type of a column: a document's is fixed, whatever types the lines have. */
   private static DataType planned(String column, DataType found, DocumentColumns document) {
     if (document.content().contains(column)) {
       boolean tokens =
@@ -177,7 +177,7 @@ final class JsonInput {
         .collect(Collectors.toUnmodifiableSet());
   }
 
-  /** What the beginnings of the files show. */
+  /** The result of reading the beginning of each file. */
   private record Beginnings(JsonTypes types, Map<String, String> unread) {
     /**
      * Looks at a few files at a time.
@@ -235,7 +235,7 @@ final class JsonInput {
       try {
         lines = bytes == 0 ? lines : first.lines(file.path(), bytes);
       } catch (IOException e) {
-        // It is damaged further on: its rows end with an error there.
+        // The file is damaged after its beginning: reading its rows reports the error.
         LOG.debug("Cannot find types in {}", file.name(), e);
       }
       int start = 0;
@@ -275,7 +275,7 @@ final class JsonInput {
     return types;
   }
 
-  /** What is made of rows of the bytes of a line and the packed values of its partition folders. */
+  /** Reads rows of (bytes of a line, packed partition values…) and maps them. */
   private static JavaRDD<Row> scan(
       SparkSession spark,
       InputFiles listed,
@@ -345,7 +345,7 @@ final class JsonInput {
     return listed;
   }
 
-  /** What a user may not expect of the columns. */
+  /** Facts about the columns that a user may not expect. */
   List<String> notes() {
     return notes;
   }

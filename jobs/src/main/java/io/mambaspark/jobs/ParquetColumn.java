@@ -62,7 +62,7 @@ record ParquetColumn(
         DataType type = field == null ? null : field.dataType();
         String foreign = null;
         try {
-          // As Spark: what it has written itself has the type that it had then.
+          // As in Spark, the schema that Spark has written wins over the Parquet types.
           type = type == null ? converter.convert(alone).fields()[0].dataType() : type;
         } catch (Exception e) {
           // An AnalysisException, which Scala does not declare.
@@ -85,7 +85,7 @@ record ParquetColumn(
       try {
         return json.isEmpty() ? new StructType() : (StructType) DataType.fromJson(json);
       } catch (RuntimeException e) {
-        // Of a version of Spark whose types this one does not know.
+        // Another version of Spark wrote types that this one does not know.
         return new StructType();
       }
     }

@@ -56,7 +56,7 @@ final class ParquetInput {
 
   private final Map<String, ParquetFile> byName = new HashMap<>();
 
-  /** Forms: for each column of {@link #schema} that files hold its own name and type, or null. */
+  /** For each form, the name and type of each file column of {@link #schema}; null if not read. */
   private final List<List<StructField>> columnsOfForms;
 
   private ParquetInput(
@@ -125,7 +125,7 @@ final class ParquetInput {
     return planning.plan(spark, listed.without(damaged));
   }
 
-  /** Refuses files by what they are, which says more than why Parquet's reader fails. */
+  /** Refuses files whose content is recognised, such as JSON, with a better message. */
   private static void checkContent(InputFiles listed, Configuration configuration) {
     FirstBytes first = new FirstBytes("parquet", configuration);
     for (InputFile file : listed.files()) {
@@ -231,7 +231,7 @@ final class ParquetInput {
           List.copyOf(numbers.keySet()));
     }
 
-    /** The columns of all files with their joined types, in the order in which they come. */
+    /** The columns of all files with their joined types, in order of first appearance. */
     private Map<String, Planned> columns() {
       Map<String, Planned> byKey = new LinkedHashMap<>();
       for (ParquetFile file : files) {
@@ -335,7 +335,7 @@ final class ParquetInput {
       }
     }
 
-    /** A document must stand in each file that has rows; that no file has it is told later. */
+    /** Refuses a file with rows that lacks a column of the document. */
     private void checkDocument(Map<String, Planned> columns) {
       for (String name : document.content()) {
         Planned column = columns.get(key(name));
@@ -398,7 +398,7 @@ final class ParquetInput {
     return listed;
   }
 
-  /** What a user may not expect of the schema. */
+  /** Facts about the schema that a user may not expect. */
   List<String> notes() {
     return notes;
   }
@@ -456,7 +456,7 @@ final class ParquetInput {
         partitions);
   }
 
-  /** The columns of the schema as files of a form have them; those of partition folders null. */
+  /** The columns of the schema, read from files of a form; partition columns are null. */
   private Dataset<Row> form(int number) {
     List<StructField> own = columnsOfForms.get(number);
     StructType read = new StructType();

@@ -38,7 +38,7 @@ final class PartitionColumns implements Serializable {
   private static final String INFERENCE = "spark.sql.sources.partitionColumnTypeInference.enabled";
   private static final DataType DECIMAL = DataTypes.createDecimalType(38, 0);
 
-  /** Of each kind from narrow to wide. */
+  /** Numbers and times, each from narrow to wide. */
   private static final List<List<DataType>> KINDS =
       List.of(
           List.of(DataTypes.IntegerType, DataTypes.LongType, DECIMAL, DataTypes.DoubleType),
@@ -55,7 +55,7 @@ final class PartitionColumns implements Serializable {
     this.zone = zone;
   }
 
-  /** The columns of files, all of which have the same. */
+  /** Infers the columns of files, which all have the same. */
   static PartitionColumns of(List<InputFiles.InputFile> files, RuntimeConfig conf) {
     ZoneId zone = zone(conf);
     boolean infer = Boolean.parseBoolean(conf.get(INFERENCE, "true"));
@@ -109,7 +109,7 @@ final class PartitionColumns implements Serializable {
     }
   }
 
-  /** Says that partition folders go before a column of the files, as Spark has it. */
+  /** A note that partition folders hide a column of the files, by the rule of Spark. */
   String note(String column, InputFiles.InputFile file) {
     return "column %s of the files is hidden by the partition folders %s=, such as that of %s"
         .formatted(column, column, file.name());
@@ -146,7 +146,7 @@ final class PartitionColumns implements Serializable {
     return values;
   }
 
-  /** The same from the path of a file: of two folders with one name the inner one counts. */
+  /** The values from the path of a file. The innermost folder of a name counts. */
   Object[] values(Path file) {
     Map<String, String> partition = new HashMap<>();
     for (Path folder = file.getParent(); folder != null; folder = folder.getParent()) {

@@ -34,7 +34,7 @@ record SinkLog(Path folder, Map<String, List<String>> logged) {
         Path log = new Path(folder, FOLDER);
         return read(folder, log.getFileSystem(configuration).listStatus(log), configuration);
       } catch (FileNotFoundException | AccessControlException e) {
-        // One above may have a log; one that may not be looked into is none of the user's.
+        // A folder above may have a log. A folder without access is not the user's.
         continue;
       } catch (IOException e) {
         throw Refusal.because(
@@ -59,7 +59,7 @@ record SinkLog(Path folder, Map<String, List<String>> logged) {
       }
     }
     Map<String, List<String>> logged = new HashMap<>();
-    // A compacted batch has all that were before.
+    // A compacted batch includes all earlier ones.
     for (Path batch : files.tailMap(compacted).values()) {
       for (String line : lines(batch, configuration)) {
         JsonNode entry = new ObjectMapper().readTree(line);
@@ -86,8 +86,8 @@ record SinkLog(Path folder, Map<String, List<String>> logged) {
   }
 
   /**
-   * Whether a file below the folder is one of a whole batch. By its path in the folder, which may
-   * have been moved or may be reached through a link since.
+   * Whether a file below the folder belongs to a whole batch. Compares paths relative to the
+   * folder, because the folder may have been moved, or may be reached through a link.
    */
   boolean holds(Path file) {
     String path = file.toUri().getPath();

@@ -53,8 +53,7 @@ record RowSchema(
     return field.name().equals(INPUT_ERROR) && field.metadata().contains(INPUT_ERROR);
   }
 
-  private static final String TOKEN_TYPES =
-      "array<int>, array<bigint>, array<smallint> or array<tinyint>";
+  private static final String TOKEN_TYPES = "array<int>, array<bigint> or array<smallint>";
 
   /**
    * Throws {@link Refusal} where the input lacks a column, or has another in its place.

@@ -64,7 +64,7 @@ class InputCasesTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"''", "--partitions 2", "--limit 100"})
+  @CsvSource({"''", "--partitions 2"})
   void a_column_without_values_in_the_first_file_has_the_type_of_the_second(String more)
       throws IOException {
     assertScored(texts("kept-column-null-first/in", words(more)), 12, 2);
@@ -110,7 +110,7 @@ class InputCasesTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"''", "--partitions 3", "--limit 100", "--output-format json"})
+  @CsvSource({"''", "--limit 100"})
   void files_in_sub_folders_are_read(String more) throws IOException {
     assertThat(texts("nested-folders/in", words(more)).code()).isZero();
     assertThat(summary().get("documents").asInt()).isEqualTo(18);
@@ -136,7 +136,6 @@ class InputCasesTest {
   @CsvSource({
     "bad dir, bad.parquet, ''",
     "badpart, lang=fr/bad.parquet, ''",
-    "bad dir, bad.parquet, --partitions 2",
     "badpart, lang=fr/bad.parquet, --limit 100"
   })
   void a_damaged_file_is_named_and_the_rest_is_scored(String folder, String bad, String more)
@@ -214,7 +213,7 @@ class InputCasesTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"parquet, ''", "json, --keep-columns id", "parquet, --partitions 3"})
+  @CsvSource({"json, --keep-columns id", "parquet, --partitions 3"})
   void each_line_of_json_is_a_row(String format, String more) throws IOException {
     List<Object> args = new ArrayList<>(List.of("--input-format", "json", "--text-column", "text"));
     args.addAll(List.of("--output-format", format, "--strict"));
@@ -365,7 +364,7 @@ class InputCasesTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"--partitions 2", "--limit 99", "--output-format json"})
+  @CsvSource({"--partitions 2", "--output-format json"})
   void a_file_that_is_damaged_further_on_ends_with_an_error_of_its_own(String way)
       throws IOException {
     Path in = Files.createDirectories(own.resolve("in"));

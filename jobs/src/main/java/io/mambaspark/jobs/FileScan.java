@@ -204,7 +204,22 @@ final class FileScan implements Serializable {
                         : Collections.emptyIterator()));
   }
 
-  /** The number of the attempt after which Spark gives up a task. */
+  /**
+   * Whether a part cannot be read because its content is bad, not because of a disk or a network.
+   *
+   * @throws TaskKilledException if the task was killed, which looks like a failure to read
+   */
+  static boolean contentIsBad(Exception failure, Part part) {
+    if (TaskContext.get().isInterrupted()) {
+      throw new TaskKilledException("the task was killed");
+    }
+    Configuration hadoop = SparkHadoopUtil.get().newConfiguration(SparkEnv.get().conf());
+    PartitionedFile range = part.range.files()[0];
+    return RawBytes.tellThatContentIsBad(
+        failure, part.path(), range.start(), range.start() + range.length(), hadoop);
+  }
+
+  /** The number of the last attempt that Spark makes at a task, from 0. */
   static int lastAttempt(SparkContext context) {
     return context.isLocal() ? 0 : context.conf().getInt("spark.task.maxFailures", 4) - 1;
   }
@@ -296,19 +311,10 @@ final class FileScan implements Serializable {
 
     /** The error for a part with bad content; fails the task if a retry may help. */
     private String unreadable(Exception e) {
-      TaskContext task = TaskContext.get();
-      if (task.isInterrupted()) {
-        throw new TaskKilledException("the task was killed");
-      }
       String file = HadoopFiles.redacted(part.path().toString());
       String cause = Failures.cause(e, part.path().toString());
-      Configuration hadoop = SparkHadoopUtil.get().newConfiguration(SparkEnv.get().conf());
-      PartitionedFile range = part.range.files()[0];
-      boolean bad =
-          task.attemptNumber() >= lastAttempt
-              && RawBytes.tellThatContentIsBad(
-                  e, part.path(), range.start(), range.start() + range.length(), hadoop);
-      if (!bad) {
+      boolean bad = contentIsBad(e, part);
+      if (!bad || TaskContext.get().attemptNumber() < lastAttempt) {
         throw new TaskFailure("Cannot read %s: %s".formatted(file, cause), e);
       }
       return RowError.unreadableInput(file, number, cause);

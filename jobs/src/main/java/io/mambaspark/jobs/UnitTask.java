@@ -10,12 +10,9 @@ import java.util.NoSuchElementException;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
-import org.apache.spark.SparkEnv;
 import org.apache.spark.TaskContext;
 import org.apache.spark.TaskKilledException;
-import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.rdd.InputFileBlockHolder;
 import org.apache.spark.sql.Row;
 import org.apache.spark.util.TaskCompletionListener;
@@ -199,22 +196,14 @@ final class UnitTask {
     }
 
     private void unreadable(Exception e) {
-      if (TaskContext.get().isInterrupted()) {
-        throw new TaskKilledException("the task was killed");
-      }
+      boolean bad = FileScan.contentIsBad(e, source);
       String file = expected.input().path();
       String cause = Failures.cause(e, source.path().toString());
-      if (!giveUp || !contentIsBad(e)) {
+      if (!giveUp || !bad) {
         throw new TaskFailure(
             "Cannot read %s of %s: %s".formatted(expected.described(), file, cause), e);
       }
       errors.put(file, "cannot read %s: %s".formatted(expected.described(), cause));
-    }
-
-    private boolean contentIsBad(Exception e) {
-      Configuration hadoop = SparkHadoopUtil.get().newConfiguration(SparkEnv.get().conf());
-      return RawBytes.tellThatContentIsBad(
-          e, source.path(), expected.start(), expected.end(), hadoop);
     }
   }
 

@@ -8,6 +8,8 @@ import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
@@ -22,6 +24,7 @@ import scala.Tuple2;
 /** The file systems that the job's paths may lie on. */
 final class HadoopFiles {
   private static final String SPARK_PREFIX = "spark.hadoop.";
+  private static final int THREADS = 8;
 
   /** A path that Hadoop refuses with "Relative path in absolute URI". */
   private static final Pattern RELATIVE_WITH_SCHEME = Pattern.compile("[^/]*:(?!/).*");
@@ -78,9 +81,9 @@ final class HadoopFiles {
   }
 
   /**
-   * Where a model or a tokenizer lies. What exists under the name as it is written wins, on the
-   * local disk before Hadoop's default file system; only a {@code file:} URI that names nothing so
-   * is decoded. The path is not to be parsed again.
+   * Finds a model or a tokenizer. What exists under the name as it is written wins, on the local
+   * disk before Hadoop's default file system; only a {@code file:} URI that names nothing so is
+   * decoded. The path is not to be parsed again.
    */
   static Path located(String name, Configuration configuration) {
     Matcher uri = LOCAL_URI.matcher(name);
@@ -125,6 +128,17 @@ final class HadoopFiles {
     return new Path(uri.getScheme(), uri.getAuthority(), uri.getPath() + "/" + name);
   }
 
+  /** A few daemon threads, to wait for a file system at several places at once. */
+  static ExecutorService threads(String name) {
+    return Executors.newFixedThreadPool(
+        THREADS,
+        work -> {
+          Thread thread = new Thread(work, name);
+          thread.setDaemon(true);
+          return thread;
+        });
+  }
+
   static FileSystem fileSystem(Path path, Configuration configuration) {
     try {
       return path.getFileSystem(configuration);
@@ -133,7 +147,7 @@ final class HadoopFiles {
     }
   }
 
-  /** What lies at a path, taken literally; null if nothing does. */
+  /** The file or folder at a path, taken literally; null if there is none. */
   static FileStatus status(Path path, Configuration configuration) throws IOException {
     try {
       return path.getFileSystem(configuration).getFileStatus(path);
@@ -142,7 +156,7 @@ final class HadoopFiles {
     }
   }
 
-  /** What lies at a path that a user has named, taken literally; null if nothing does. */
+  /** The file or folder at a path that a user has named, taken literally; null if there is none. */
   static FileStatus literal(String path, Configuration configuration) {
     try {
       return status(qualified(path, configuration), configuration);
@@ -156,7 +170,7 @@ final class HadoopFiles {
     return GLOB.matcher(path).find();
   }
 
-  /** What lies at a path or, if nothing does, what it matches as a glob; empty if nothing. */
+  /** The file or folder at a path or, without one, all that it matches as a glob. */
   static List<FileStatus> matches(String path, Configuration configuration) {
     Path qualified = qualified(path, configuration);
     try {

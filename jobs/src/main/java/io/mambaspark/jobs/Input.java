@@ -204,7 +204,7 @@ record Input(
   /**
    * The rows with the columns that are used.
    *
-   * @param read counts the bytes of what is read, where nothing else tells how far a job is; for a
+   * @param read counts the bytes read, for the progress of inputs whose tokens are not known; for a
    *     display only. May be null
    */
   Dataset<Row> rows(RowSchema used, LongAccumulator read) {

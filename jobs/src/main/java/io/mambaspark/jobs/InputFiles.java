@@ -50,8 +50,8 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
    * @param path with its scheme
    * @param size bytes
    * @param modified milliseconds since 1970
-   * @param partition the values of the partition folders ({@code k=v}) that it lies in, by column;
-   *     null for Hive's default partition
+   * @param partition the values of its partition folders ({@code k=v}), by column; null for Hive's
+   *     default partition
    */
   record InputFile(Path path, long size, long modified, Map<String, String> partition) {
     /** The path for people and records: without a password, and not encoded. */

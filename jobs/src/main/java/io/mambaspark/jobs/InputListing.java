@@ -15,7 +15,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -29,8 +28,6 @@ import org.slf4j.LoggerFactory;
 /** Lists files: the work of {@link InputFiles#list}. */
 final class InputListing {
   private static final Logger LOG = LoggerFactory.getLogger(InputListing.class);
-
-  private static final int THREADS = 8;
 
   /** The character that a JVM reads for bytes of a name that its locale cannot decode. */
   private static final char UNKNOWN_CHARACTER = '\uFFFD';
@@ -52,14 +49,7 @@ final class InputListing {
           .thenComparing(file -> file.path().toString());
 
   private final Configuration configuration;
-  private final ExecutorService threads =
-      Executors.newFixedThreadPool(
-          THREADS,
-          work -> {
-            Thread thread = new Thread(work, "mamba-spark-listing");
-            thread.setDaemon(true);
-            return thread;
-          });
+  private final ExecutorService threads = HadoopFiles.threads("mamba-spark-listing");
 
   /** By key: the canonical path of the folder that was named, and the path below it. */
   private final Map<String, InputFile> files = new HashMap<>();

@@ -17,7 +17,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
@@ -50,8 +49,6 @@ import org.slf4j.LoggerFactory;
  */
 final class JsonInput {
   private static final Logger LOG = LoggerFactory.getLogger(JsonInput.class);
-
-  private static final int THREADS = 8;
 
   /** At most so many bytes of a file are sampled for the types of columns. */
   private static final int SAMPLE = 1 << 20;
@@ -190,14 +187,7 @@ final class JsonInput {
       int bytes = sample ? (int) Math.min(SAMPLE, Math.max(FirstBytes.LENGTH, share)) : 0;
       JsonTypes types = new JsonTypes();
       Map<String, String> unread = new TreeMap<>();
-      ExecutorService threads =
-          Executors.newFixedThreadPool(
-              THREADS,
-              work -> {
-                Thread thread = new Thread(work, "mamba-spark-beginnings");
-                thread.setDaemon(true);
-                return thread;
-              });
+      ExecutorService threads = HadoopFiles.threads("mamba-spark-beginnings");
       try {
         List<Future<JsonTypes>> looking = new ArrayList<>();
         for (InputFile file : listed.files()) {

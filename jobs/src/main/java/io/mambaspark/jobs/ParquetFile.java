@@ -15,7 +15,6 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
@@ -49,7 +48,6 @@ record ParquetFile(
     BitSet nullTypes,
     Map<String, Long> columnBytes,
     String error) {
-  private static final int THREADS = 8;
   private static final int BYTES_PER_TOKEN = 4;
 
   /** The length of the footer and the magic number. */
@@ -85,7 +83,7 @@ record ParquetFile(
       List<String> document,
       ParquetColumn.Reader columns,
       Configuration configuration) {
-    ExecutorService threads = Executors.newFixedThreadPool(THREADS, ParquetFile::daemon);
+    ExecutorService threads = HadoopFiles.threads("mamba-spark-footers");
     try {
       List<Future<ParquetFile>> reading =
           files.stream()
@@ -104,12 +102,6 @@ record ParquetFile(
     } finally {
       threads.shutdownNow();
     }
-  }
-
-  private static Thread daemon(Runnable work) {
-    Thread thread = new Thread(work, "mamba-spark-footers");
-    thread.setDaemon(true);
-    return thread;
   }
 
   private static ParquetFile read(

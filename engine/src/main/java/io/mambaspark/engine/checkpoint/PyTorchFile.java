@@ -92,7 +92,7 @@ final class PyTorchFile {
     }
   }
 
-  /** Where in the file a tensor lies: each of its elements must lie in its storage. */
+  /** Finds the bytes of a tensor in the file; each of its elements must be within its storage. */
   private static StoredTensor place(
       String name,
       Pickle.Tensor tensor,

@@ -35,7 +35,7 @@ public final class StoredTensor {
     this(name, dtype, shape, file, begin, null);
   }
 
-  /** The caller has checked that every element lies within the file. */
+  /** The caller has checked that every element is within the file. */
   StoredTensor(String name, DType dtype, int[] shape, MappedFile file, long begin, long[] strides) {
     this.name = name;
     this.dtype = dtype;

@@ -9,8 +9,8 @@ import java.util.Map;
 
 /**
  * What a config.json says about tensors that a model may have or lack: its biases and a head of its
- * own. Where the tensors say otherwise nobody can tell which of the two is right, and other
- * software scores one or the other, so the checkpoint is refused.
+ * own. A checkpoint whose tensors contradict it is refused: either may be right, and other software
+ * differs in which one it follows.
  */
 final class ConfigFlags {
   private final JsonNode json;

@@ -91,7 +91,7 @@ final class CompareCommand implements Callable<Integer> {
             .withColumns(documents.columns(input, null, null))
             .withKeepColumns(documents.kept())
             .withPrefixToken(prefixToken)
-            .withMaxTokens(InputArguments.positive("--max-tokens", maxTokens));
+            .withMaxTokens(ScoreOptions.positive("--max-tokens", maxTokens));
     JobOptions options =
         new JobOptions(
             model.get(0),

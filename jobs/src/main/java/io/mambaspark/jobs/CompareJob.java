@@ -50,9 +50,10 @@ final class CompareJob {
     }
     Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
-    Output output = Output.at(options, files);
-    InputFiles listed = Input.list(options, files);
-    Input.checkApart(options, files);
+    Output output =
+        Output.at(options.outputOptions(), options.buckets() != null, !options.dryRun(), files);
+    InputFiles listed = Input.list(options.inputOptions(), files);
+    options.checkApart(files);
     try (ModelSource a = ModelSource.open(options.model(), files);
         ModelSource b = ModelSource.open(other, files)) {
       List<Optional<TokenizerFile>> tokenizers = new ArrayList<>();
@@ -68,6 +69,7 @@ final class CompareJob {
       return Session.during(
           "compare",
           options.inputTable() != null,
+          ScoringMetrics.class,
           spark -> run(spark, listed, List.of(a, b), tokenizers, output));
     }
   }
@@ -81,7 +83,7 @@ final class CompareJob {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     ModelDelivery.Mode mode =
         ModelMemory.choose(options.modelDelivery(), models, options.weights(), context);
-    Input input = Input.open(spark, options, listed);
+    Input input = options.open(spark, listed);
     RowSchema schema =
         RowSchema.of(input.schema(), options.scoring().columns(), options.scoring().keepColumns());
     schema.checkKept(options.groupBy(), "--group-by");
@@ -99,7 +101,7 @@ final class CompareJob {
     columns.forEach(column -> schema.checkFree(column.column()));
     List<Broadcast<TokenizerFile>> sent = new ArrayList<>();
     for (Optional<TokenizerFile> tokenizer : tokenizers) {
-      tokenizer.ifPresent(file -> file.tokenizer(DocumentReader.localFolder()));
+      tokenizer.ifPresent(file -> file.tokenizer(Tasks.localFolder()));
       sent.add(tokenizer.map(context::broadcast).orElse(null));
     }
     LongAccumulator progress = spark.sparkContext().longAccumulator("tokens");
@@ -118,7 +120,7 @@ final class CompareJob {
       context.setJobDescription(
           "Comparing %s with %s".formatted(models.get(0).name(), models.get(1).name()));
       Dataset<Row> compared =
-          Input.cut(input.rows(schema, bytesRead), options)
+          Input.cut(input.rows(schema.inputNames(), bytesRead), options.inputOptions())
               .select(schema.input())
               .mapPartitions(
                   comparing,
@@ -245,9 +247,9 @@ final class CompareJob {
       }
       out.println();
     }
-    input.files().print(out);
+    Summary.print(input.files(), out);
     input.notes().forEach(note -> Summary.line(out, "note", "%s", note));
-    out.println("  written to " + HadoopFiles.redacted(output.path().toString()));
+    out.println("  written to " + Refusal.redacted(output.path().toString()));
     out.flush();
   }
 

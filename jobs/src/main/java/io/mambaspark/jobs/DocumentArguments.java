@@ -54,7 +54,7 @@ final class DocumentArguments {
     boolean demo = none && input.input.contains(Demo.NAME);
     return new DocumentColumns(
         none && !demo ? DocumentColumns.TOKENS : tokensColumn,
-        demo ? Demo.COLUMNS.text() : textColumn,
+        demo ? DemoCorpus.COLUMNS.text() : textColumn,
         context,
         continuation,
         byteCountColumn,

@@ -7,11 +7,9 @@ import io.mambaspark.jobs.text.TokenizerFile;
 import io.mambaspark.jobs.text.Utf8;
 import java.io.Serializable;
 import java.math.BigDecimal;
-import java.nio.file.Path;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
-import org.apache.spark.SparkEnv;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Row;
 
@@ -75,7 +73,7 @@ record DocumentReader(
   final class ForTask {
     private final int content = columns.content().size();
     private final Tokenizer texts =
-        tokenizer == null ? null : tokenizer.value().tokenizer(localFolder());
+        tokenizer == null ? null : tokenizer.value().tokenizer(Tasks.localFolder());
     private final PairEncoding pairs = texts == null ? null : new PairEncoding(texts::encode);
 
     /** Reads the document of a row, unless the input has found that it cannot be read. */
@@ -267,10 +265,5 @@ record DocumentReader(
     private static Document refused(boolean truncated, String error) {
       return new Document(new int[0], 1, truncated, null, null, error);
     }
-  }
-
-  /** Where Spark lets tasks keep files; natives are unpacked there. */
-  static Path localFolder() {
-    return SparkEnv.get().blockManager().diskBlockManager().localDirs()[0].toPath();
   }
 }

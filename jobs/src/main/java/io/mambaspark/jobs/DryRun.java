@@ -8,7 +8,6 @@ import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Sequence;
 import java.io.PrintWriter;
 import java.util.Iterator;
-import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Random;
@@ -37,8 +36,11 @@ final class DryRun {
       int cores,
       PrintWriter out) {
     Emit emit = options.scoring().emit();
-    line(out, "model", HadoopFiles.redacted(options.model()));
-    line(out, "packed in memory", bytes(checkpoint.packedBytes(options.weights())) + " per JVM");
+    line(out, "model", Refusal.redacted(options.model()));
+    line(
+        out,
+        "packed in memory",
+        ByteSize.shown(checkpoint.packedBytes(options.weights())) + " per JVM");
     line(
         out,
         "input",
@@ -47,7 +49,7 @@ final class DryRun {
             : options.inputTable() != null
                 ? options.inputTable()
                 : input.files().described() + " files");
-    input.files().printUnread(out);
+    Summary.printUnread(input.files(), out);
     input.notes().forEach(note -> line(out, "note", note));
     line(out, options.byUnits() ? "units of work" : "partitions", number(partitions));
     line(out, "kept columns", String.join(", ", schema.rows().keptNames()));
@@ -81,7 +83,7 @@ final class DryRun {
           out,
           "output",
           bound
-              + bytes(
+              + ByteSize.shown(
                   keptBytes(known, emit) + scoreBytes(known, emit, checkpoint.config().vocabSize()))
               + " before compression of the scores");
     } else {
@@ -167,17 +169,5 @@ final class DryRun {
 
   private static String number(long value) {
     return String.format(Locale.ROOT, "%,d", value);
-  }
-
-  /** Bytes for people: {@code 2.3 MB}. */
-  static String bytes(long value) {
-    List<String> units = List.of("bytes", "kB", "MB", "GB", "TB", "PB");
-    double scaled = value;
-    int unit = 0;
-    while (scaled >= 1000 && unit < units.size() - 1) {
-      scaled /= 1000;
-      unit++;
-    }
-    return String.format(Locale.ROOT, unit == 0 ? "%.0f %s" : "%.1f %s", scaled, units.get(unit));
   }
 }

@@ -18,7 +18,6 @@ import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.SparkThrowable;
 import org.apache.spark.sql.AnalysisException;
-import picocli.CommandLine.ParameterException;
 
 /** What a person is told of an exception. */
 final class Failures {
@@ -101,7 +100,7 @@ final class Failures {
    * file that Spark was reading.
    */
   static String oneLine(Throwable failure) {
-    return HadoopFiles.redacted(line(failure));
+    return Refusal.redacted(line(failure));
   }
 
   /**
@@ -132,10 +131,10 @@ final class Failures {
     for (Map.Entry<Pattern, String> sentence : SENTENCES.entrySet()) {
       Matcher known = sentence.getKey().matcher(cause);
       if (known.matches()) {
-        return HadoopFiles.redacted(known.replaceFirst(sentence.getValue()));
+        return Refusal.redacted(known.replaceFirst(sentence.getValue()));
       }
     }
-    return HadoopFiles.redacted(cause);
+    return Refusal.redacted(cause);
   }
 
   private static void say(String found, String sentence) {
@@ -189,7 +188,6 @@ final class Failures {
       if (t instanceof Refusal
           || t instanceof TaskFailure
           || t instanceof CheckpointException
-          || t instanceof ParameterException
           || t instanceof AnalysisException) {
         return firstLine(t.getMessage());
       }
@@ -218,8 +216,8 @@ final class Failures {
     return speaks && !bare ? message : innermost.getClass().getSimpleName() + ": " + message;
   }
 
-  /** Without Spark's "SQLSTATE: …" and without the query plan that follows its messages. */
-  private static String firstLine(String message) {
+  /** The first line, without Spark's "SQLSTATE: …" and the query plan that follows its messages. */
+  static String firstLine(String message) {
     String line = message.strip().lines().findFirst().orElse("");
     return line.replaceFirst("\\s*SQLSTATE: \\w+;?\\s*$", "").replaceFirst(";\\s*$", "");
   }

@@ -3,7 +3,6 @@ package io.mambaspark.jobs;
 import io.mambaspark.jobs.InputFiles.InputFile;
 import java.io.Serializable;
 import java.lang.reflect.InvocationTargetException;
-import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Iterator;
@@ -13,7 +12,6 @@ import java.util.NoSuchElementException;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.Partition;
-import org.apache.spark.SparkContext;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.TaskContext;
 import org.apache.spark.TaskKilledException;
@@ -31,7 +29,6 @@ import org.apache.spark.sql.execution.datasources.FilePartition;
 import org.apache.spark.sql.execution.datasources.PartitionedFile;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
-import scala.reflect.ClassTag$;
 
 /**
  * Rows of parts of files, read by Spark's own file sources: everything that they know (old
@@ -194,13 +191,13 @@ final class FileScan implements Serializable {
    */
   JavaRDD<Row> rows(
       JavaSparkContext context, List<List<Part>> tasks, LongAccumulator bytes, Reading reading) {
-    int last = lastAttempt(context.sc());
-    return distribute(context, tasks)
+    int last = Tasks.lastAttempt(context.sc());
+    return Tasks.distribute(context, tasks)
         .mapPartitions(
             task ->
                 reading.rows(
                     task.hasNext()
-                        ? new TaskRows(received(task.next()), bytes, last)
+                        ? new TaskRows(Tasks.received(task.next()), bytes, last)
                         : Collections.emptyIterator()));
   }
 
@@ -217,40 +214,6 @@ final class FileScan implements Serializable {
     PartitionedFile range = part.range.files()[0];
     return RawBytes.tellThatContentIsBad(
         failure, part.path(), range.start(), range.start() + range.length(), hadoop);
-  }
-
-  /** The number of the last attempt that Spark makes at a task, from 0. */
-  static int lastAttempt(SparkContext context) {
-    return context.isLocal() ? 0 : context.conf().getInt("spark.task.maxFailures", 4) - 1;
-  }
-
-  /**
-   * Creates a task for each piece of work. The work is serialized as closures are, because Kryo
-   * cannot serialize records.
-   */
-  static <T> JavaRDD<byte[]> distribute(JavaSparkContext context, List<T> work) {
-    List<byte[]> sent = work.stream().map(FileScan::sent).toList();
-    return context.parallelize(sent, Math.max(1, sent.size()));
-  }
-
-  /** Serializes an object for the way between driver and tasks. */
-  static byte[] sent(Object object) {
-    ByteBuffer bytes =
-        SparkEnv.get()
-            .closureSerializer()
-            .newInstance()
-            .serialize(object, ClassTag$.MODULE$.apply(Object.class));
-    byte[] copy = new byte[bytes.remaining()];
-    bytes.get(copy);
-    return copy;
-  }
-
-  /** Reverses {@link #sent}. */
-  static <T> T received(byte[] sent) {
-    return SparkEnv.get()
-        .closureSerializer()
-        .newInstance()
-        .deserialize(ByteBuffer.wrap(sent), ClassTag$.MODULE$.apply(Object.class));
   }
 
   /** The rows of a task. */
@@ -311,7 +274,7 @@ final class FileScan implements Serializable {
 
     /** The error for a part with bad content; fails the task if a retry may help. */
     private String unreadable(Exception e) {
-      String file = HadoopFiles.redacted(part.path().toString());
+      String file = Refusal.redacted(part.path().toString());
       String cause = Failures.cause(e, part.path().toString());
       boolean bad = contentIsBad(e, part);
       if (!bad || TaskContext.get().attemptNumber() < lastAttempt) {

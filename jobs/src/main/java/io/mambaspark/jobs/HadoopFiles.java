@@ -32,8 +32,6 @@ final class HadoopFiles {
   /** What Spark and Hadoop take for a sign of a glob. */
   private static final Pattern GLOB = Pattern.compile("[{}\\[\\]*?\\\\]");
 
-  private static final Pattern LOGIN = Pattern.compile("(\\w://)[^/@\\s]+:[^/@\\s]*@");
-
   /** The path of a URI of the local file system. */
   private static final Pattern LOCAL_URI =
       Pattern.compile("(?s)file:(?://(?:localhost)?(?=/))?(/(?!/).*)");
@@ -57,11 +55,6 @@ final class HadoopFiles {
       }
     }
     return configuration;
-  }
-
-  /** A text for people and files, in which URIs have no user and password. */
-  static String redacted(String text) {
-    return text == null ? null : LOGIN.matcher(text).replaceAll("$1***@");
   }
 
   /** A path with its scheme and without dots. */
@@ -161,7 +154,7 @@ final class HadoopFiles {
     try {
       return status(qualified(path, configuration), configuration);
     } catch (IOException e) {
-      throw Refusal.because(e, "Cannot read %s: %s", redacted(path), e.getMessage());
+      throw Refusal.because(e, "Cannot read %s: %s", Refusal.redacted(path), e.getMessage());
     }
   }
 

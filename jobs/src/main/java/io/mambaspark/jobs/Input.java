@@ -37,39 +37,24 @@ record Input(
   /** Tasks for every core, so that a slow last one costs little. */
   private static final int TASKS_PER_CORE = 2;
 
-  /** Whether a job reads files of one of Spark's own sources. */
-  static boolean hasFiles(JobOptions options) {
-    return !options.demo()
-        && options.inputTable() == null
-        && FILE_FORMATS.contains(options.inputFormat());
-  }
-
   /** Lists the files that a job reads. Needs no Spark session. */
-  static InputFiles list(JobOptions options, Configuration configuration) {
-    return hasFiles(options)
-        ? InputFiles.list(options.input(), configuration).notEmpty(options.input()).oneTable()
+  static InputFiles list(InputOptions options, Configuration configuration) {
+    return options.hasFiles()
+        ? InputFiles.list(options.paths(), configuration).notEmpty(options.paths()).oneTable()
         : InputFiles.NONE;
   }
 
   /**
-   * Refuses an output that lies on, in or above an input path, and so would be read or replaced.
-   */
-  static void checkApart(JobOptions options, Configuration configuration) {
-    if (options.output() == null || !hasFiles(options)) {
-      return;
-    }
-    checkApart(
-        "Output", HadoopFiles.qualified(options.output(), configuration), options, configuration);
-  }
-
-  /**
-   * Refuses a folder that lies on, in or above an input path.
+   * Refuses a folder that lies on, in or above an input path, and so would be read or replaced.
    *
    * @param what is written there
    */
   static void checkApart(
-      String what, Path folder, JobOptions options, Configuration configuration) {
-    for (String path : options.input()) {
+      String what, Path folder, InputOptions options, Configuration configuration) {
+    if (!options.hasFiles()) {
+      return;
+    }
+    for (String path : options.paths()) {
       checkApart(what, folder, HadoopFiles.qualified(path, configuration), configuration);
       for (FileStatus found : HadoopFiles.matches(path, configuration)) {
         checkApart(what, folder, found.getPath(), configuration);
@@ -77,17 +62,16 @@ record Input(
     }
   }
 
-  /**
-   * As {@link #checkApart(JobOptions, Configuration)}, for tables, once Spark knows their files.
-   */
-  private static void checkApart(
-      Dataset<Row> input, JobOptions options, Configuration configuration) {
-    if (options.output() == null) {
-      return;
-    }
-    Path output = HadoopFiles.qualified(options.output(), configuration);
-    for (String file : input.inputFiles()) {
-      checkApart("Output", output, new Path(java.net.URI.create(file)), configuration);
+  /** The same for an output and what only Spark knows the files of: tables, and other sources. */
+  void checkApart(Path output) {
+    if (all != null) {
+      for (String file : all.inputFiles()) {
+        checkApart(
+            "Output",
+            output,
+            new Path(java.net.URI.create(file)),
+            spark.sparkContext().hadoopConfiguration());
+      }
     }
   }
 
@@ -106,79 +90,78 @@ record Input(
    *
    * @param files as {@link #list} gave them
    */
-  static Input open(SparkSession spark, JobOptions options, InputFiles files) {
-    Input input = opened(spark, options, files.withoutEmpty(options.inputFormat()));
-    Map<String, String> unread = input.files.unread();
-    if (options.scoring().failOnError() && !unread.isEmpty()) {
-      Map.Entry<String, String> first = unread.entrySet().iterator().next();
+  static Input open(
+      SparkSession spark, InputOptions options, DocumentOptions documents, InputFiles files) {
+    return opened(spark, options, documents, files.withoutEmpty(options.format()));
+  }
+
+  /** Refuses files that cannot be read, where no row may be left out. */
+  void refuseUnread() {
+    if (!files.unread().isEmpty()) {
+      Map.Entry<String, String> first = files.unread().entrySet().iterator().next();
       throw Refusal.because(
           "Cannot read %s%s: %s; leave it out, or score the rest with --on-error quarantine",
           first.getKey(),
-          unread.size() == 1 ? "" : " (and %d more)".formatted(unread.size() - 1),
+          files.unread().size() == 1 ? "" : " (and %d more)".formatted(files.unread().size() - 1),
           first.getValue());
     }
-    return input;
   }
 
-  private static Input opened(SparkSession spark, JobOptions options, InputFiles files) {
-    if (options.demo()) {
+  private static Input opened(
+      SparkSession spark, InputOptions options, DocumentOptions documents, InputFiles files) {
+    if (options.isDemo()) {
       // The rows travel with the tasks: executors need not see a file.
       JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-      List<Row> rows = Demo.rows();
+      List<Row> rows = DemoCorpus.rows();
       int tasks = Math.min(rows.size(), TASKS_PER_CORE * context.defaultParallelism());
       return new Input(
           spark,
           files,
           null,
           null,
-          spark.createDataFrame(context.parallelize(rows, tasks), Demo.SCHEMA));
+          spark.createDataFrame(context.parallelize(rows, tasks), DemoCorpus.SCHEMA));
     }
-    ScoreOptions scoring = options.scoring();
-    if (options.inputTable() == null && options.inputFormat().equals("parquet")) {
-      ParquetInput parquet =
-          ParquetInput.plan(spark, files, scoring.columns(), scoring.keepColumns());
+    if (options.table() == null && options.format().equals("parquet")) {
+      ParquetInput parquet = ParquetInput.plan(spark, files, documents);
       return new Input(spark, parquet.listed(), parquet, null, null);
     }
-    if (options.inputTable() == null && options.inputFormat().equals("json")) {
-      JsonInput json = JsonInput.plan(spark, files, scoring.columns(), scoring.keepColumns());
+    if (options.table() == null && options.format().equals("json")) {
+      JsonInput json = JsonInput.plan(spark, files, documents);
       return new Input(spark, json.listed(), null, json, null);
     }
     Dataset<Row> rows =
-        options.inputTable() != null
-            ? spark.table(options.inputTable())
+        options.table() != null
+            ? spark.table(options.table())
             : files == InputFiles.NONE
-                ? spark
-                    .read()
-                    .format(options.inputFormat())
-                    .load(options.input().toArray(String[]::new))
-                : otherFiles(spark, options, files);
-    checkApart(rows, options, spark.sparkContext().hadoopConfiguration());
+                ? spark.read().format(options.format()).load(options.paths().toArray(String[]::new))
+                : otherFiles(spark, options, documents, files);
     return new Input(spark, files, null, null, rows);
   }
 
   /** Files of a source that infers its columns itself. */
-  private static Dataset<Row> otherFiles(SparkSession spark, JobOptions options, InputFiles files) {
+  private static Dataset<Row> otherFiles(
+      SparkSession spark, InputOptions options, DocumentOptions documents, InputFiles files) {
     for (InputFiles.InputFile file : files.files()) {
       if (InputFiles.isHidden(file.path().getName())) {
         throw Refusal.because(
             "Cannot read input %s: Spark's source %s reads no file whose name begins with _ or .;"
                 + " rename it",
-            file.name(), options.inputFormat());
+            file.name(), options.format());
       }
     }
     Dataset<Row> rows =
         spark
             .read()
-            .format(options.inputFormat())
+            .format(options.format())
             .option("__globPaths__", "false")
             // Without it, Spark reads a file whose path has a glob character once for each path.
             .option("recursiveFileLookup", true)
             // The columns of all files, by name. Spark's default is the columns of one file.
-            .option("mergeSchema", options.inputFormat().equals("orc"))
+            .option("mergeSchema", options.format().equals("orc"))
             .load(files.files().stream().map(f -> f.path().toString()).toArray(String[]::new));
     PartitionColumns partitions = PartitionColumns.of(files.files(), spark.conf());
     boolean caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
-    partitions.checkDocument(options.scoring().columns(), caseSensitive);
+    partitions.checkDocument(documents.columns(), caseSensitive);
     for (String column : rows.columns()) {
       String hiding = partitions.hiding(column, caseSensitive);
       if (hiding != null) {
@@ -204,10 +187,11 @@ record Input(
   /**
    * The rows with the columns that are used.
    *
+   * @param used the names of the columns, in whatever order
    * @param read counts the bytes read, for the progress of inputs whose tokens are not known; for a
    *     display only. May be null
    */
-  Dataset<Row> rows(RowSchema used, LongAccumulator read) {
+  Dataset<Row> rows(List<String> used, LongAccumulator read) {
     if (json != null) {
       return json.rows(read);
     }
@@ -219,10 +203,10 @@ record Input(
     return json == null ? 0 : files.bytes();
   }
 
-  private Dataset<Row> parquetRows(RowSchema used) {
+  private Dataset<Row> parquetRows(List<String> used) {
     List<StructField> fields =
         Arrays.stream(parquet.schema().fields())
-            .filter(field -> used.inputNames().contains(field.name()))
+            .filter(field -> used.contains(field.name()))
             .toList();
     // Packed, because rows of a scan are Java objects.
     List<Column> packed = new ArrayList<>();
@@ -230,30 +214,26 @@ record Input(
     List<Column> unpacked = new ArrayList<>();
     for (StructField field : fields) {
       String name = "c" + packed.size();
-      packed.add(Opaque.pack(RowSchema.quoted(field.name()), field.dataType()).as(name));
+      packed.add(Opaque.pack(ColumnNames.quoted(field.name()), field.dataType()).as(name));
       schema = schema.add(name, Opaque.packed(field.dataType()));
       unpacked.add(
           Opaque.unpack(functions.col(name), field.dataType(), true)
               .as(field.name(), field.metadata()));
     }
-    schema = schema.add(RowSchema.inputErrorField());
-    unpacked.add(RowSchema.markedInputError());
+    schema = schema.add(InputErrors.field());
+    unpacked.add(InputErrors.marked());
     FileScan scan =
         parquet.scan(
             packed.toArray(Column[]::new), fields.stream().map(StructField::name).toList());
     int width = fields.size() + 1;
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    List<List<FileScan.Part>> tasks =
-        UnitPlan.pieces(parquet, SessionSettings.mostBytes(spark), context).stream()
-            .map(piece -> piece.parts().stream().map(parquet::part).toList())
-            .toList();
     return spark
         .createDataFrame(
             scan.rows(
                 context,
-                tasks,
+                parquet.tasks(SessionSettings.mostBytes(spark), context),
                 null,
-                read -> PartitionScoring.map(read, row -> withError(row, width))),
+                read -> Iterators.map(read, row -> withError(row, width))),
             schema)
         .select(unpacked.toArray(Column[]::new));
   }
@@ -271,7 +251,7 @@ record Input(
    * Applies {@code --limit} and {@code --partitions}. A limit gathers its rows in one partition, so
    * they are dealt out again even when no number is given.
    */
-  static Dataset<Row> cut(Dataset<Row> rows, JobOptions options) {
+  static Dataset<Row> cut(Dataset<Row> rows, InputOptions options) {
     Dataset<Row> cut = options.limit() > 0 ? rows.limit(options.limit()) : rows;
     return options.partitions() > 0 || options.limit() > 0
         ? cut.repartition(partitions(rows, options))
@@ -279,7 +259,7 @@ record Input(
   }
 
   /** How many tasks will score. */
-  static int partitions(Dataset<Row> rows, JobOptions options) {
+  static int partitions(Dataset<Row> rows, InputOptions options) {
     if (options.partitions() > 0) {
       return options.partitions();
     }

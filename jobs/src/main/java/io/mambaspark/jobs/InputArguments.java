@@ -38,18 +38,10 @@ final class InputArguments {
   Integer limit;
 
   int partitions() {
-    return positive("--partitions", partitions);
+    return ScoreOptions.positive("--partitions", partitions);
   }
 
   int limit() {
-    return positive("--limit", limit);
-  }
-
-  /** A number that was given, or 0. */
-  static int positive(String option, Integer number) {
-    if (number != null && number < 1) {
-      throw Refusal.wrongUsage("%s %d: expected at least 1", option, number);
-    }
-    return number == null ? 0 : number;
+    return ScoreOptions.positive("--limit", limit);
   }
 }

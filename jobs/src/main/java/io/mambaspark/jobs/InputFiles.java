@@ -1,7 +1,6 @@
 package io.mambaspark.jobs;
 
 import io.mambaspark.jobs.text.Utf8;
-import java.io.PrintWriter;
 import java.util.AbstractMap;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -56,7 +55,7 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
   record InputFile(Path path, long size, long modified, Map<String, String> partition) {
     /** The path for people and records: without a password, and not encoded. */
     String name() {
-      return HadoopFiles.redacted(path.toString());
+      return Refusal.redacted(path.toString());
     }
   }
 
@@ -102,19 +101,6 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
     return json;
   }
 
-  /** Prints what a summary says of the files. */
-  void print(PrintWriter out) {
-    if (this != NONE) {
-      Summary.line(out, "files read", "%s", described());
-    }
-    printUnread(out);
-  }
-
-  /** Names the files that are not read. */
-  void printUnread(PrintWriter out) {
-    unread.forEach((file, why) -> Summary.line(out, "not read", "%s", file + ": " + why));
-  }
-
   /** Moves files of no bytes, which Spark skips without an error, to the unread ones. */
   InputFiles withoutEmpty(String format) {
     Map<String, String> empty = new TreeMap<>();
@@ -155,7 +141,7 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
     if (files.isEmpty()) {
       throw Refusal.because(
           "Cannot read input %s: it holds no file to read%s",
-          HadoopFiles.redacted(String.join(", ", paths)),
+          Refusal.redacted(String.join(", ", paths)),
           unread.isEmpty() ? example(leftOut) : example(unread));
     }
     return this;

@@ -142,11 +142,11 @@ final class InputListing {
       }
     } catch (IOException e) {
       throw Refusal.because(
-          e, "Cannot read input %s: %s", HadoopFiles.redacted(named), Failures.oneLine(e));
+          e, "Cannot read input %s: %s", Refusal.redacted(named), Failures.oneLine(e));
     }
     if (found == before) {
       throw Refusal.because(
-          "Cannot read input %s: no such file or folder", HadoopFiles.redacted(named));
+          "Cannot read input %s: no such file or folder", Refusal.redacted(named));
     }
   }
 
@@ -539,6 +539,6 @@ final class InputListing {
   }
 
   private static String shown(String path) {
-    return HadoopFiles.redacted(path);
+    return Refusal.redacted(path);
   }
 }

@@ -57,7 +57,7 @@ final class InspectCommand implements Callable<Integer> {
     line(out, "model", source.name());
     line(out, "fingerprint", fingerprint);
     line(out, "parameters", String.format(Locale.ROOT, "%,d", checkpoint.parameterCount()));
-    line(out, "packed in memory", DryRun.bytes(checkpoint.packedBytes()));
+    line(out, "packed in memory", ByteSize.shown(checkpoint.packedBytes()));
     checkpoint.notes().forEach(note -> line(out, "note", note));
     out.println();
     line(out, "dModel", config.dModel());

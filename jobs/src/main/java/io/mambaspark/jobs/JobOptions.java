@@ -6,6 +6,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.SparkSession;
 
 /**
  * A whole scoring job: which model, which rows, scored how, written where.
@@ -158,6 +160,46 @@ public record JobOptions(
         && partitions == 0;
   }
 
+  InputOptions inputOptions() {
+    return new InputOptions(input, inputFormat, inputTable, partitions, limit);
+  }
+
+  DocumentOptions documents() {
+    return new DocumentOptions(scoring.columns(), scoring.keepColumns());
+  }
+
+  OutputOptions outputOptions() {
+    return new OutputOptions(output, outputFormat, overwrite, resume);
+  }
+
+  UnitOptions unitOptions() {
+    return new UnitOptions(targetUnitTokens, allowNewInput);
+  }
+
+  /** Refuses an output among the input's files. */
+  void checkApart(Configuration configuration) {
+    if (output != null) {
+      Input.checkApart(
+          "Output", HadoopFiles.qualified(output, configuration), inputOptions(), configuration);
+    }
+  }
+
+  /** Opens the input. */
+  Input open(SparkSession spark, InputFiles files) {
+    Input opened = Input.open(spark, inputOptions(), documents(), files);
+    if (output != null) {
+      opened.checkApart(HadoopFiles.qualified(output, spark.sparkContext().hadoopConfiguration()));
+    }
+    if (scoring.failOnError()) {
+      opened.refuseUnread();
+    }
+    return opened;
+  }
+
+  ModelOptions modelOptions() {
+    return new ModelOptions(model, weights, modelDelivery, tokenizer);
+  }
+
   /** Whether the job reads and writes what can be cut into {@link Unit}s. */
   boolean byUnits() {
     return byUnits(input, inputTable, inputFormat, outputFormat, limit, partitions);
@@ -176,10 +218,10 @@ public record JobOptions(
   /** Every option by its name on the command line, for the summary. */
   Map<String, Object> byName() {
     Map<String, Object> options = new LinkedHashMap<>();
-    options.put("model", HadoopFiles.redacted(model));
+    options.put("model", Refusal.redacted(model));
     options.put("weights", weights.name().toLowerCase(Locale.ROOT));
     options.put("model-delivery", modelDelivery.option());
-    options.put("input", input.stream().map(HadoopFiles::redacted).toList());
+    options.put("input", input.stream().map(Refusal::redacted).toList());
     options.put("input-format", inputFormat);
     options.put("input-table", inputTable);
     DocumentColumns columns = scoring.columns();
@@ -189,7 +231,7 @@ public record JobOptions(
     options.put("continuation-column", columns.continuation());
     options.put("byte-count-column", columns.byteCount());
     options.put("word-count-column", columns.wordCount());
-    options.put("tokenizer", HadoopFiles.redacted(tokenizer));
+    options.put("tokenizer", Refusal.redacted(tokenizer));
     options.put("keep-columns", scoring.keepColumns());
     options.put("emit", scoring.emit().toString());
     options.put("prefix-token", scoring.prefixToken());
@@ -201,17 +243,17 @@ public record JobOptions(
     options.put("max-perplexity", scoring.maxPerplexity());
     options.put("group-by", groupBy.isEmpty() ? null : groupBy);
     options.put("bucket", buckets == null ? null : buckets.toString());
-    options.put("bucket-thresholds", HadoopFiles.redacted(bucketThresholds));
+    options.put("bucket-thresholds", Refusal.redacted(bucketThresholds));
     options.put("partitions", orNull(partitions));
     options.put("limit", orNull(limit));
     options.put("on-error", scoring.failOnError() ? "fail" : "quarantine");
-    options.put("output", HadoopFiles.redacted(output));
+    options.put("output", Refusal.redacted(output));
     options.put("output-format", outputFormat);
     options.put("overwrite", overwrite);
     options.put("resume", resume);
     options.put("allow-new-input", allowNewInput);
     options.put("target-unit-tokens", targetUnitTokens == 0 ? null : targetUnitTokens);
-    options.put("report", HadoopFiles.redacted(report));
+    options.put("report", Refusal.redacted(report));
     options.put("strict", strict);
     return options;
   }

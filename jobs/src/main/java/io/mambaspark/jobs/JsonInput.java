@@ -95,12 +95,12 @@ final class JsonInput {
   /**
    * Looks at the beginning of each file, and decides the columns.
    *
-   * @param document the columns of documents
-   * @param keepColumns those to carry over; null for all
+   * @param documents the columns that are used
    * @throws Refusal if a file is not one of JSON lines that this Spark can read
    */
-  static JsonInput plan(
-      SparkSession spark, InputFiles listed, DocumentColumns document, List<String> keepColumns) {
+  static JsonInput plan(SparkSession spark, InputFiles listed, DocumentOptions documents) {
+    DocumentColumns document = documents.columns();
+    List<String> keepColumns = documents.kept();
     Configuration configuration = spark.sparkContext().hadoopConfiguration();
     boolean caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
     Beginnings beginnings = Beginnings.of(listed, keepColumns != null, configuration);
@@ -257,10 +257,10 @@ final class JsonInput {
                       part.add(line.row().<byte[]>getAs(0));
                     }
                   });
-              return List.of(RowFactory.create(FileScan.sent(part))).iterator();
+              return List.of(RowFactory.create(Tasks.sent(part))).iterator();
             })
         .collect()
-        .forEach(part -> types.add(FileScan.<JsonTypes>received(part.getAs(0))));
+        .forEach(part -> types.add(Tasks.<JsonTypes>received(part.getAs(0))));
     context.setJobDescription(null);
     return types;
   }
@@ -328,7 +328,7 @@ final class JsonInput {
     for (StructField field : partitions.schema().fields()) {
       schema = schema.add(field);
     }
-    return schema.add(RowSchema.inputErrorField());
+    return schema.add(InputErrors.field());
   }
 
   InputFiles listed() {
@@ -384,7 +384,7 @@ final class JsonInput {
                         new Rows(
                             plan.open(),
                             width,
-                            PartitionScoring.map(rows, row -> new FileScan.Read(row, null, null))),
+                            Iterators.map(rows, row -> new FileScan.Read(row, null, null))),
                 Encoders.row(packed(columns, partitions))),
         columns,
         partitions);
@@ -395,20 +395,20 @@ final class JsonInput {
     for (StructField field : partitions.schema().fields()) {
       schema = schema.add(field.name(), Opaque.packed(field.dataType()));
     }
-    return schema.add(RowSchema.inputErrorField());
+    return schema.add(InputErrors.field());
   }
 
   private static Dataset<Row> natural(
       Dataset<Row> packed, StructType columns, PartitionColumns partitions) {
     List<Column> natural = new ArrayList<>();
     for (StructField field : columns.fields()) {
-      natural.add(RowSchema.quoted(field.name()));
+      natural.add(ColumnNames.quoted(field.name()));
     }
     for (StructField field : partitions.schema().fields()) {
       natural.add(
-          Opaque.unpack(RowSchema.quoted(field.name()), field.dataType(), true).as(field.name()));
+          Opaque.unpack(ColumnNames.quoted(field.name()), field.dataType(), true).as(field.name()));
     }
-    natural.add(RowSchema.markedInputError());
+    natural.add(InputErrors.marked());
     return packed.select(natural.toArray(Column[]::new));
   }
 
@@ -473,7 +473,7 @@ final class JsonInput {
     private static String file(FileScan.Read line) {
       Path path =
           line.part() == null ? new Path(URI.create(line.row().getString(1))) : line.part().path();
-      return HadoopFiles.redacted(path.toString());
+      return Refusal.redacted(path.toString());
     }
   }
 }

@@ -112,7 +112,7 @@ public final class Main {
 
   private static int wrongUsage(ParameterException e) {
     CommandLine command = e.getCommandLine();
-    command.getErr().println("error: " + Failures.oneLine(e));
+    command.getErr().println("error: " + Refusal.redacted(Failures.firstLine(e.getMessage())));
     hint(command);
     return WRONG_USAGE;
   }
@@ -127,7 +127,7 @@ public final class Main {
     if (leaf.hasMatchedOption(VERBOSE)) {
       StringWriter trace = new StringWriter();
       e.printStackTrace(new PrintWriter(trace, true));
-      command.getErr().print(HadoopFiles.redacted(trace.toString()));
+      command.getErr().print(Refusal.redacted(trace.toString()));
     }
     command.getErr().flush();
     return wrongUsage ? WRONG_USAGE : FAILED;

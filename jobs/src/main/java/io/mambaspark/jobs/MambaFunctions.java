@@ -80,7 +80,7 @@ public final class MambaFunctions {
     private static final long serialVersionUID = 1;
     private static final Wanted PERPLEXITY = new Wanted(true, false, false, 0, false);
 
-    private final MambaScorer.Sent sent;
+    private final DatasetScorer.Sent sent;
     private final LongAccumulator tokensRun;
     private transient Scorer scorer;
     private transient DocumentReader.ForTask tokens;
@@ -88,7 +88,7 @@ public final class MambaFunctions {
     private transient Object last;
     private transient Row lastScore;
 
-    Score(MambaScorer.Sent sent, LongAccumulator tokensRun) {
+    Score(DatasetScorer.Sent sent, LongAccumulator tokensRun) {
       this.sent = sent;
       this.tokensRun = tokensRun;
     }

@@ -25,29 +25,10 @@ final class ModelArguments {
   String modelDelivery;
 
   WeightFormat weightFormat() {
-    return weightFormat(weights);
+    return ModelOptions.weightFormat(weights);
   }
 
   ModelDelivery.Mode deliveryMode() {
-    return deliveryMode(modelDelivery);
-  }
-
-  /** The format of that name. */
-  static WeightFormat weightFormat(String name) {
-    return switch (name) {
-      case "f32" -> WeightFormat.F32;
-      case "bf16" -> WeightFormat.BF16;
-      default -> throw Refusal.wrongUsage("--weights %s: expected f32 or bf16", name);
-    };
-  }
-
-  /** The mode of that name. */
-  static ModelDelivery.Mode deliveryMode(String name) {
-    for (ModelDelivery.Mode mode : ModelDelivery.Mode.values()) {
-      if (mode.option().equals(name)) {
-        return mode;
-      }
-    }
-    throw Refusal.wrongUsage("--model-delivery %s: expected auto, broadcast or file", name);
+    return ModelOptions.deliveryMode(modelDelivery);
   }
 }

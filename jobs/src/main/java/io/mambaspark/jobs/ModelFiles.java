@@ -116,8 +116,7 @@ final class ModelFiles implements ModelDelivery {
     long start = System.nanoTime();
     Path copy = null;
     try {
-      Path local = SparkEnv.get().blockManager().diskBlockManager().localDirs()[0].toPath();
-      copy = Files.createTempDirectory(local, "mamba-spark-model");
+      copy = Files.createTempDirectory(Tasks.localFolder(), "mamba-spark-model");
       fetch(copy);
       long fetched = System.nanoTime();
       MambaModel model = verified(copy);

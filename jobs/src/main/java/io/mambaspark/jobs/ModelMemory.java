@@ -128,6 +128,6 @@ record ModelMemory(
   }
 
   private static String size(long bytes) {
-    return DryRun.bytes(bytes);
+    return ByteSize.shown(bytes);
   }
 }

@@ -60,7 +60,7 @@ public final class ModelSource implements AutoCloseable {
       Path folder,
       Path copy) {
     this.configuration = configuration;
-    this.name = HadoopFiles.redacted(name);
+    this.name = Refusal.redacted(name);
     this.origin = origin;
     this.folder = folder;
     this.copy = copy;
@@ -90,7 +90,7 @@ public final class ModelSource implements AutoCloseable {
   public static ModelSource open(String model, Configuration configuration) {
     if (model.equals(Demo.NAME)) {
       Path copy = newFolder();
-      copying(copy, () -> Demo.unpackModel(copy));
+      copying(copy, () -> DemoModel.unpack(copy));
       return new ModelSource(model, null, configuration, copy, copy);
     }
     org.apache.hadoop.fs.Path path = HadoopFiles.located(model, configuration);
@@ -122,7 +122,7 @@ public final class ModelSource implements AutoCloseable {
           .sorted()
           .collect(Collectors.joining("\n"));
     } catch (IOException e) {
-      LOG.debug("Cannot list {}", HadoopFiles.redacted(model), e);
+      LOG.debug("Cannot list {}", Refusal.redacted(model), e);
       return null;
     }
   }
@@ -262,7 +262,7 @@ public final class ModelSource implements AutoCloseable {
       if (!files.getFileStatus(folder).isDirectory()) {
         try (InputStream in = files.open(folder)) {
           throw CheckpointFiles.notAFolder(
-              HadoopFiles.redacted(model), in.readNBytes(CheckpointFiles.FIRST_BYTES));
+              Refusal.redacted(model), in.readNBytes(CheckpointFiles.FIRST_BYTES));
         }
       }
       for (FileStatus file : files.listStatus(folder)) {
@@ -272,7 +272,7 @@ public final class ModelSource implements AutoCloseable {
       throw Refusal.because(e, "Cannot open model %s: no such folder", model);
     }
     for (String name :
-        wanted(HadoopFiles.redacted(model), present, file -> open(files, folder, file))) {
+        wanted(Refusal.redacted(model), present, file -> open(files, folder, file))) {
       try (InputStream in = open(files, folder, name)) {
         Files.copy(in, copy.resolve(name));
       }

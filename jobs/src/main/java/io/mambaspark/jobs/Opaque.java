@@ -187,8 +187,7 @@ final class Opaque {
       return new AbstractSet<>() {
         @Override
         public Iterator<Map.Entry<Object, Object>> iterator() {
-          return PartitionScoring.map(
-              rows.iterator(), row -> new SimpleEntry<>(row.get(0), row.get(1)));
+          return Iterators.map(rows.iterator(), row -> new SimpleEntry<>(row.get(0), row.get(1)));
         }
 
         @Override

@@ -66,8 +66,8 @@ final class Output {
   private final Path scores;
   private final String run;
   private final String format;
-  private final Ledger ledger;
-  private final Optional<Ledger.Run> earlier;
+  private final RunRecords records;
+  private final Optional<RunRecord> earlier;
   private final FileSystem files;
 
   private Output(
@@ -76,7 +76,7 @@ final class Output {
       Path scores,
       String run,
       String format,
-      Optional<Ledger.Run> earlier,
+      Optional<RunRecord> earlier,
       Configuration configuration) {
     this.path = path;
     this.target = target;
@@ -84,38 +84,42 @@ final class Output {
     this.run = run;
     this.format = format;
     this.earlier = earlier;
-    this.ledger = new Ledger(scores, configuration);
+    this.records = new RunRecords(scores, configuration);
     this.files = HadoopFiles.fileSystem(path, configuration);
   }
 
   /**
    * Finishes what an earlier run has left half done, and refuses an existing output unless it may
    * be replaced or resumed. Needs no Spark session.
+   *
+   * @param secondPass whether a second pass makes the output of the scores
+   * @param repairs whether what is half done may be finished
    */
-  static Output at(JobOptions options, Configuration configuration) {
-    Path path = HadoopFiles.qualified(options.output(), configuration);
+  static Output at(
+      OutputOptions options, boolean secondPass, boolean repairs, Configuration configuration) {
+    Path path = HadoopFiles.qualified(options.path(), configuration);
     if (path.getParent() == null) {
-      throw Refusal.because("Output %s is the root of its file system", options.output());
+      throw Refusal.because("Output %s is the root of its file system", options.path());
     }
     FileSystem files = HadoopFiles.fileSystem(path, configuration);
     try {
-      if (!options.dryRun()) {
+      if (repairs) {
         repair(path, files, configuration);
       }
       if ((!options.overwrite() || options.resume()) && isOfStream(path, configuration)) {
         throw Refusal.because(
             "Output %s is that of a stream; go on with --stream, choose another, or replace it with"
                 + " --overwrite alone",
-            options.output());
+            options.path());
       }
-      if (options.buckets() != null) {
+      if (secondPass) {
         return inTwoPasses(path, options, files, configuration);
       }
       String run = newRun();
       Path target = path;
-      Optional<Ledger.Run> earlier = Optional.empty();
+      Optional<RunRecord> earlier = Optional.empty();
       if (files.exists(path) && (options.resume() || !isLeftover(path, files))) {
-        earlier = new Ledger(path, configuration).run();
+        earlier = new RunRecords(path, configuration).latest();
         boolean whole = files.exists(new Path(path, SUMMARY));
         boolean replaceable = !OBJECT_STORES.contains(path.toUri().getScheme());
         boolean resumes =
@@ -128,94 +132,94 @@ final class Output {
             throw Refusal.because(
                 "Output %s exists, and an object store cannot replace a folder at once; choose a"
                     + " new output path",
-                options.output());
+                options.path());
           }
           Optional<Path> begun =
               options.resume() ? begun("new", path, files, configuration) : Optional.empty();
           target = begun.orElse(beside(path, "_new-" + run));
-          earlier = new Ledger(target, configuration).run();
+          earlier = new RunRecords(target, configuration).latest();
         }
         if (earlier.isPresent()) {
           run = earlier.get().run();
         }
       }
-      return new Output(path, target, target, run, options.outputFormat(), earlier, configuration);
+      return new Output(path, target, target, run, options.format(), earlier, configuration);
     } catch (IOException e) {
-      throw Refusal.because(e, "Cannot use output %s: %s", options.output(), e.getMessage());
+      throw Refusal.because(e, "Cannot use output %s: %s", options.path(), e.getMessage());
     }
   }
 
   /** The first pass has a folder of its own, and the second writes what then takes its place. */
   private static Output inTwoPasses(
-      Path path, JobOptions options, FileSystem files, Configuration configuration)
+      Path path, OutputOptions options, FileSystem files, Configuration configuration)
       throws IOException {
     if (OBJECT_STORES.contains(path.toUri().getScheme())) {
       throw Refusal.because(
           "Output %s: an object store cannot move a folder at once, which --bucket needs; score"
               + " elsewhere, or take thresholds from an earlier run with --bucket-thresholds",
-          options.output());
+          options.path());
     }
     String run = newRun();
     boolean there = files.exists(path) && !isLeftover(path, files);
     if (there && !options.overwrite()) {
-      Optional<Ledger.Run> finished = new Ledger(path, configuration).run();
+      Optional<RunRecord> finished = new RunRecords(path, configuration).latest();
       boolean whole = files.exists(new Path(path, SUMMARY));
       if (options.resume() && finished.isPresent() && !whole) {
         throw Refusal.because(
             "Cannot resume output %s: it was begun without --bucket; go on without it, or choose"
                 + " another output",
-            options.output());
+            options.path());
       }
       if (!options.resume() || finished.isEmpty()) {
         throw existing(options, false, true);
       }
       return new Output(
-          path, path, path, finished.get().run(), options.outputFormat(), finished, configuration);
+          path, path, path, finished.get().run(), options.format(), finished, configuration);
     }
-    Optional<Ledger.Run> earlier =
+    Optional<RunRecord> earlier =
         options.resume()
             ? begun("scores", path, files, configuration)
-                .flatMap(folder -> new Ledger(folder, configuration).run())
+                .flatMap(folder -> new RunRecords(folder, configuration).latest())
             : Optional.empty();
-    run = earlier.map(Ledger.Run::run).orElse(run);
+    run = earlier.map(RunRecord::run).orElse(run);
     return new Output(
         path,
         beside(path, "_new-" + run),
         beside(path, "_scores-" + run),
         run,
-        options.outputFormat(),
+        options.format(),
         earlier,
         configuration);
   }
 
-  private static Refusal existing(JobOptions options, boolean unfinished, boolean replaceable) {
+  private static Refusal existing(OutputOptions options, boolean unfinished, boolean replaceable) {
     if (options.resume()) {
       return Refusal.because(
           "Cannot resume output %s: it has no ledger (%s), so it was not written unit by unit;"
               + " choose another output",
-          options.output(), Ledger.FOLDER);
+          options.path(), LedgerFolder.NAME);
     }
     return Refusal.because(
         "Output %s exists%s; %schoose another%s",
-        options.output(),
+        options.path(),
         unfinished ? " and is not finished" : "",
         unfinished ? "go on with --resume, or " : "",
         replaceable ? ", or replace it with --overwrite" : "");
   }
 
   private static boolean isOfStream(Path path, Configuration configuration) {
-    return new Ledger(path, configuration).run().filter(Ledger.Run::isStream).isPresent();
+    return new RunRecords(path, configuration).latest().filter(RunRecord::isStream).isPresent();
   }
 
   /** What a run leaves that was killed before it could write its first file. */
   private static boolean isLeftover(Path folder, FileSystem files) throws IOException {
-    return isEmpty(folder, files) && files.exists(new Path(folder, Ledger.FOLDER));
+    return isEmpty(folder, files) && files.exists(new Path(folder, LedgerFolder.NAME));
   }
 
   /** Nothing in it, or no more than a leftover. */
   static boolean isEmpty(Path folder, FileSystem files) throws IOException {
     for (FileStatus file : files.listStatus(folder)) {
-      if (!file.getPath().getName().equals(Ledger.FOLDER)) {
+      if (!file.getPath().getName().equals(LedgerFolder.NAME)) {
         return false;
       }
     }
@@ -234,8 +238,8 @@ final class Output {
   /** Whether a folder beside an output holds a run that has the folder's name. */
   private static boolean isResumable(
       String kind, String run, Path path, Configuration configuration) {
-    return new Ledger(beside(path, "_" + kind + "-" + run), configuration)
-        .run()
+    return new RunRecords(beside(path, "_" + kind + "-" + run), configuration)
+        .latest()
         .filter(found -> found.run().equals(run))
         .isPresent();
   }
@@ -337,7 +341,7 @@ final class Output {
   }
 
   private static String shown(Path path) {
-    return HadoopFiles.redacted(path.toString());
+    return Refusal.redacted(path.toString());
   }
 
   /** Whether a folder holds the whole output of that run. */
@@ -402,12 +406,12 @@ final class Output {
     return run;
   }
 
-  Ledger ledger() {
-    return ledger;
+  RunRecords records() {
+    return records;
   }
 
   /** What the ledger says of the run that is resumed; empty if this one is new. */
-  Optional<Ledger.Run> earlier() {
+  Optional<RunRecord> earlier() {
     return earlier;
   }
 
@@ -425,13 +429,13 @@ final class Output {
         files.delete(target, true);
       }
       write(rows, target);
-      if (hasSecondPass() && ledger.run().isPresent()) {
+      if (hasSecondPass() && records.latest().isPresent()) {
         // The run stays known when the scores are gone.
         FileUtil.copy(
             files,
-            new Path(scores, Ledger.FOLDER),
+            new Path(scores, LedgerFolder.NAME),
             files,
-            new Path(target, Ledger.FOLDER),
+            new Path(target, LedgerFolder.NAME),
             false,
             files.getConf());
       }
@@ -439,7 +443,7 @@ final class Output {
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot write the output %s: %s", path, Failures.oneLine(e));
     } catch (RuntimeException e) {
-      if (!hasSecondPass() || ledger.run().isEmpty()) {
+      if (!hasSecondPass() || records.latest().isEmpty()) {
         throw e;
       }
       throw Refusal.because(
@@ -631,7 +635,7 @@ final class Output {
 
   /** Removes the scores of a first pass that nobody can go on with. */
   void discardWithoutLedger() {
-    if (hasSecondPass() && ledger.run().isEmpty()) {
+    if (hasSecondPass() && records.latest().isEmpty()) {
       remove(scores, files);
     }
   }

@@ -17,6 +17,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -41,6 +42,9 @@ import org.slf4j.LoggerFactory;
  */
 final class ParquetInput {
   private static final Logger LOG = LoggerFactory.getLogger(ParquetInput.class);
+
+  /** There are at least so many pieces for each core, so that all end at about the same time. */
+  private static final int PIECES_PER_CORE = 4;
 
   private final SparkSession spark;
   private final InputFiles listed;
@@ -86,12 +90,12 @@ final class ParquetInput {
   /**
    * Reads the footers and decides the schema.
    *
-   * @param document the columns of documents
-   * @param keepColumns those to carry over; null for all
+   * @param documents the columns that are used
    * @throws Refusal if no file can be read, or a column that is used cannot be read in one of them
    */
-  static ParquetInput plan(
-      SparkSession spark, InputFiles listed, DocumentColumns document, List<String> keepColumns) {
+  static ParquetInput plan(SparkSession spark, InputFiles listed, DocumentOptions documents) {
+    DocumentColumns document = documents.columns();
+    List<String> keepColumns = documents.kept();
     ParquetColumn.Reader columns =
         new ParquetColumn.Reader(new ParquetToSparkSchemaConverter(SQLConf.get()));
     List<ParquetFile> read =
@@ -444,8 +448,33 @@ final class ParquetInput {
     }
   }
 
+  private long tokens() {
+    return files.stream()
+        .flatMap(file -> file.rowGroups().stream())
+        .mapToLong(ParquetFile.RowGroup::tokens)
+        .sum();
+  }
+
+  /** The tokens of a piece, so that there are enough pieces for all cores. */
+  long share(int cores) {
+    return Math.max(1, tokens() / ((long) PIECES_PER_CORE * cores));
+  }
+
+  /**
+   * The parts of files that each task of a job without units reads, in the order of the files.
+   *
+   * @param mostBytes of the files of a task, about
+   */
+  List<List<FileScan.Part>> tasks(long mostBytes, JavaSparkContext context) {
+    double share = (double) mostBytes / Math.max(1, listed.bytes());
+    long most = (long) Math.max(1, Math.min(1, share) * tokens());
+    return RowGroups.cut(files, Math.min(most, share(Tasks.cores(context)))).stream()
+        .map(piece -> piece.stream().map(this::part).toList())
+        .toList();
+  }
+
   /** A part of one of the files. */
-  FileScan.Part part(Unit.Part part) {
+  FileScan.Part part(RowGroups part) {
     ParquetFile file = byName.get(part.input().path());
     return FileScan.part(
         forms.get(part.input().path()),
@@ -477,7 +506,7 @@ final class ParquetInput {
       Column column =
           from == null
               ? lit(null).cast(type)
-              : JoinedType.convert(RowSchema.quoted(from.name()), from.dataType(), type);
+              : JoinedType.convert(ColumnNames.quoted(from.name()), from.dataType(), type);
       columns.add(column.as(fields[i].name(), fields[i].metadata()));
     }
     return rows.select(columns.toArray(Column[]::new));

@@ -155,7 +155,7 @@ final class PartitionColumns implements Serializable {
         partition.putIfAbsent(column.getKey(), column.getValue());
       }
     }
-    return values(partition, HadoopFiles.redacted(file.toString()));
+    return values(partition, Refusal.redacted(file.toString()));
   }
 
   /** Adds the columns to rows that Spark's own source reads from files. */

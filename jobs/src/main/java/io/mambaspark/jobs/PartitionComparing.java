@@ -42,19 +42,18 @@ record PartitionComparing(
             tokens -> PartitionScoring.chunkDone(tokens, progress, task));
     DocumentReader.ForTask documentsA = readerA.open();
     DocumentReader.ForTask documentsB = readerB.open();
-    Iterator<Pair<Pending>> pairs =
-        PartitionScoring.map(rows, row -> pair(row, documentsA, documentsB));
-    return PartitionScoring.map(comparer.compare(pairs), PartitionComparing::compared);
+    Iterator<Pair<Pending>> pairs = Iterators.map(rows, row -> pair(row, documentsA, documentsB));
+    return Iterators.map(comparer.compare(pairs), PartitionComparing::compared);
   }
 
   private Pair<Pending> pair(Row row, DocumentReader.ForTask forA, DocumentReader.ForTask forB) {
-    ScoringMetrics.readDocument();
+    ScoringCounters.readDocument();
     Row kept = PartitionScoring.kept(row, readerA.columns());
     DocumentReader.Document a = forA.read(row);
     DocumentReader.Document b = forB.read(row);
     String error = a.error() != null ? a.error() : b.error();
     if (error != null) {
-      ScoringMetrics.foundError();
+      ScoringCounters.foundError();
       return new Pair<>(new Pending(kept, a, error), new int[0], new int[0]);
     }
     if (a.isNull()) {

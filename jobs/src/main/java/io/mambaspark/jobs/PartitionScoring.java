@@ -9,8 +9,10 @@ import io.mambaspark.engine.score.Windows;
 import java.util.ArrayDeque;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
+import java.util.function.Supplier;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.rdd.InputFileBlockHolder;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.StructField;
@@ -57,20 +59,31 @@ record PartitionScoring(
 
   @Override
   public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<Row> rows) {
+    return score(rows, PartitionScoring::filePlace);
+  }
+
+  /**
+   * Scores rows.
+   *
+   * @param place tells where the row is that was read last, for a message; empty if nobody knows
+   */
+  Iterator<Tuple2<Row, ScoredRow>> score(Iterator<Row> rows, Supplier<String> place) {
     MambaModel packed = model.model();
     TaskContext task = TaskContext.get();
     Scorer scorer = new Scorer(packed, Scorer.CHUNK, tokens -> chunkDone(tokens, progress, task));
     DocumentReader.ForTask documents = reader.open();
     if (emit.logits()) {
-      return new LogitsRows(rows, documents, scorer);
+      return new LogitsRows(rows, documents, place, scorer);
     }
     Iterator<Scores<Pending>> scores =
-        scorer.score(map(rows, row -> sequence(row, documents)), emit.wanted(), windows);
-    return map(scores, this::scored);
+        scorer.score(
+            Iterators.map(rows, row -> sequence(row, documents, place)), emit.wanted(), windows);
+    return Iterators.map(scores, this::scored);
   }
 
-  private Sequence<Pending> sequence(Row row, DocumentReader.ForTask documents) {
-    ScoringMetrics.readDocument();
+  private Sequence<Pending> sequence(
+      Row row, DocumentReader.ForTask documents, Supplier<String> place) {
+    ScoringCounters.readDocument();
     Row kept = kept(row, reader.columns());
     DocumentReader.Document document = documents.read(row);
     if (document.isNull()) {
@@ -83,12 +96,14 @@ record PartitionScoring(
     }
     if (error == null) {
       return new Sequence<>(
-          new Pending(kept, document, null, place()), document.tokens(), document.context());
+          new Pending(kept, document, null, failOnError ? place.get() : null),
+          document.tokens(),
+          document.context());
     }
     if (failOnError) {
-      throw failure(kept, error, place());
+      throw failure(kept, error, place.get());
     }
-    ScoringMetrics.foundError();
+    ScoringCounters.foundError();
     return new Sequence<>(new Pending(kept, document, error, null), new int[0]);
   }
 
@@ -113,7 +128,7 @@ record PartitionScoring(
         if (failOnError) {
           throw failure(row.kept, error, row.place);
         }
-        ScoringMetrics.foundError();
+        ScoringCounters.foundError();
       }
     }
     out.setTruncated(row.document.truncated());
@@ -200,9 +215,10 @@ record PartitionScoring(
     return RowFactory.create(values);
   }
 
-  /** Only a failure tells the place. */
-  private String place() {
-    return failOnError ? UnitTask.place() : null;
+  /** The file that Spark's own source reads in this thread. */
+  private static String filePlace() {
+    String file = InputFileBlockHolder.getInputFilePath().toString();
+    return file.isEmpty() ? "" : "a row of " + file;
   }
 
   private TaskFailure failure(Row kept, String error, String place) {
@@ -224,7 +240,7 @@ record PartitionScoring(
 
   /** A long row is many chunks: between them it is seen to move, and can be stopped. */
   static void chunkDone(int tokens, LongAccumulator progress, TaskContext task) {
-    ScoringMetrics.ranTokens(tokens);
+    ScoringCounters.ranTokens(tokens);
     if (progress != null) {
       progress.add(tokens);
     }
@@ -243,13 +259,17 @@ record PartitionScoring(
     private PositionLogits<Pending> next;
     private Pending failed;
 
-    LogitsRows(Iterator<Row> rows, DocumentReader.ForTask documents, Scorer scorer) {
+    LogitsRows(
+        Iterator<Row> rows,
+        DocumentReader.ForTask documents,
+        Supplier<String> place,
+        Scorer scorer) {
       positions =
           scorer.logits(
-              map(
+              Iterators.map(
                   rows,
                   row -> {
-                    Sequence<Pending> sequence = sequence(row, documents);
+                    Sequence<Pending> sequence = sequence(row, documents, place);
                     taken.add(sequence.key());
                     return sequence;
                   }));
@@ -300,7 +320,7 @@ record PartitionScoring(
         if (failOnError) {
           throw failure(row.kept, error, row.place);
         }
-        ScoringMetrics.foundError();
+        ScoringCounters.foundError();
         // The positions before stand; this one says why those after are missing.
         failed = row;
         taken.remove();
@@ -312,20 +332,5 @@ record PartitionScoring(
       out.setLogits(position.logits());
       return new Tuple2<>(row.kept, out);
     }
-  }
-
-  /** An iterator over the results of a function. */
-  static <A, B> Iterator<B> map(Iterator<A> from, java.util.function.Function<A, B> function) {
-    return new Iterator<>() {
-      @Override
-      public boolean hasNext() {
-        return from.hasNext();
-      }
-
-      @Override
-      public B next() {
-        return function.apply(from.next());
-      }
-    };
   }
 }

@@ -1,16 +1,19 @@
 package io.mambaspark.jobs;
 
+import java.util.regex.Pattern;
+
 /**
  * The command cannot be carried out as given. The message is one readable line for the user; no
  * stack trace is shown for it.
  */
 public final class Refusal extends RuntimeException {
   private static final long serialVersionUID = 1;
+  private static final Pattern LOGIN = Pattern.compile("(\\w://)[^/@\\s]+:[^/@\\s]*@");
 
   private final boolean wrongUsage;
 
   private Refusal(String message, boolean wrongUsage, Throwable cause) {
-    super(HadoopFiles.redacted(message), cause);
+    super(redacted(message), cause);
     this.wrongUsage = wrongUsage;
   }
 
@@ -32,5 +35,10 @@ public final class Refusal extends RuntimeException {
   /** True if other options would do; false if the files have to change. */
   public boolean isWrongUsage() {
     return wrongUsage;
+  }
+
+  /** A text for people and files, in which URIs have no user and password; null for null. */
+  public static String redacted(String text) {
+    return text == null ? null : LOGIN.matcher(text).replaceAll("$1***@");
   }
 }

@@ -51,7 +51,7 @@ final class ReportFile {
       }
       if (above != null && !files.getFileStatus(above).isDirectory()) {
         throw Refusal.because(
-            "Cannot use report %s: %s is a file", report, HadoopFiles.redacted(above.toString()));
+            "Cannot use report %s: %s is a file", report, Refusal.redacted(above.toString()));
       }
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot use report %s: %s", report, Failures.oneLine(e));
@@ -75,7 +75,7 @@ final class ReportFile {
             options.output(), options.report());
       }
     }
-    if (!Input.hasFiles(options)) {
+    if (!options.inputOptions().hasFiles()) {
       return;
     }
     for (String input : options.input()) {
@@ -102,7 +102,7 @@ final class ReportFile {
 
   /** Draws the page and puts it in its place. */
   void write(Summary summary, Timeline timeline, PrintWriter out) {
-    String shown = HadoopFiles.redacted(path.toString());
+    String shown = Refusal.redacted(path.toString());
     Path part = HadoopFiles.child(path.getParent(), "." + path.getName() + ".part");
     try {
       byte[] page = Report.html(summary.reportData(timeline)).getBytes(StandardCharsets.UTF_8);

@@ -14,8 +14,6 @@ import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.AtomicType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.Metadata;
-import org.apache.spark.sql.types.MetadataBuilder;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
@@ -25,33 +23,13 @@ import org.apache.spark.sql.types.StructType;
  * @param document the columns that a document is read from
  * @param text whether they hold text, not tokens
  * @param kept the input columns that are carried over
- * @param hasInputErrors whether the input has a column {@link #INPUT_ERROR}
+ * @param hasInputErrors whether the input has a column {@link InputErrors#COLUMN}
  */
 record RowSchema(
     DocumentColumns document, boolean text, List<StructField> kept, boolean hasInputErrors) {
 
-  /** Why the input could not read a row; null when all is well. It is no column of the user's. */
-  private static final String INPUT_ERROR = "_mamba_input_error";
-
   /** As Spark reads the unsigned integers of 64 bits of Parquet. */
   private static final DataType UNSIGNED_LONG = DataTypes.createDecimalType(20, 0);
-
-  private static final Metadata INPUT_ERROR_MARK =
-      new MetadataBuilder().putBoolean(INPUT_ERROR, true).build();
-
-  /** The column of input errors, for a schema. */
-  static StructField inputErrorField() {
-    return new StructField(INPUT_ERROR, DataTypes.StringType, true, INPUT_ERROR_MARK);
-  }
-
-  /** The same, for rows that have lost the mark by which it is known. */
-  static Column markedInputError() {
-    return col(INPUT_ERROR).as(INPUT_ERROR, INPUT_ERROR_MARK);
-  }
-
-  private static boolean isInputError(StructField field) {
-    return field.name().equals(INPUT_ERROR) && field.metadata().contains(INPUT_ERROR);
-  }
 
   private static final String TOKEN_TYPES = "array<int>, array<bigint> or array<smallint>";
 
@@ -63,7 +41,7 @@ record RowSchema(
   static RowSchema of(StructType found, DocumentColumns document, List<String> keepColumns) {
     StructType input = new StructType();
     for (StructField field : found.fields()) {
-      input = isInputError(field) ? input : input.add(field);
+      input = InputErrors.isMarked(field) ? input : input.add(field);
     }
     boolean text = isText(input, document);
     List<StructField> kept = new ArrayList<>();
@@ -85,10 +63,10 @@ record RowSchema(
     }
     Set<String> names = new HashSet<>();
     for (StructField field : kept) {
-      if (field.name().equals(INPUT_ERROR)) {
+      if (field.name().equals(InputErrors.COLUMN)) {
         throw Refusal.wrongUsage(
             "Column %s has a name that is reserved; leave it out with --keep-columns or rename it",
-            INPUT_ERROR);
+            InputErrors.COLUMN);
       }
       if (!names.add(field.name().toLowerCase(Locale.ROOT))) {
         throw Refusal.wrongUsage("Column %s is kept twice; see --keep-columns", field.name());
@@ -174,13 +152,13 @@ record RowSchema(
       // Bytes, because a string comes with what is not UTF-8 replaced.
       Column read =
           !content
-              ? quoted(column).cast("bigint")
-              : text ? quoted(column).cast("binary") : quoted(column);
+              ? ColumnNames.quoted(column).cast("bigint")
+              : text ? ColumnNames.quoted(column).cast("binary") : ColumnNames.quoted(column);
       columns.add(read.as("d" + columns.size()));
     }
     columns.add(inputError().as("error"));
     for (int i = 0; i < kept.size(); i++) {
-      Column column = quoted(kept.get(i).name());
+      Column column = ColumnNames.quoted(kept.get(i).name());
       columns.add(Opaque.pack(column, kept.get(i).dataType()).as(keptName(i)));
     }
     return columns.toArray(Column[]::new);
@@ -188,13 +166,13 @@ record RowSchema(
 
   /** Why a row of the input cannot be read; null when all is well. */
   Column inputError() {
-    return hasInputErrors ? col(INPUT_ERROR) : lit(null).cast("string");
+    return hasInputErrors ? col(InputErrors.COLUMN) : lit(null).cast("string");
   }
 
   /** For each of {@link #input} the column of the input that it is made of. */
   List<String> inputNames() {
     List<String> names = new ArrayList<>(document.all());
-    names.add(INPUT_ERROR);
+    names.add(InputErrors.COLUMN);
     names.addAll(keptNames());
     return names;
   }
@@ -262,10 +240,5 @@ record RowSchema(
 
   private static String keptName(int i) {
     return "c" + i;
-  }
-
-  /** A column by its name, whatever is in the name. */
-  static Column quoted(String name) {
-    return col("`" + name.replace("`", "``") + "`");
   }
 }

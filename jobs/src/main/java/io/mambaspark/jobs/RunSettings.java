@@ -1,5 +1,7 @@
 package io.mambaspark.jobs;
 
+import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.jobs.text.TokenizerFile;
 import java.util.ArrayList;
@@ -37,17 +39,17 @@ final class RunSettings {
    * @param conf of the session that reads the input
    */
   static Map<String, String> of(
-      JobOptions options,
+      ScoreOptions scoring,
+      WeightFormat weights,
       ScoringSchema schema,
-      ModelSource source,
+      MambaCheckpoint checkpoint,
       TokenizerFile tokenizer,
       String buckets,
       RuntimeConfig conf) {
-    MambaConfig config = source.checkpoint().config();
-    ScoreOptions scoring = options.scoring();
+    MambaConfig config = checkpoint.config();
     Map<String, String> settings = new LinkedHashMap<>();
-    settings.put("the model's fingerprint", source.checkpoint().fingerprint());
-    settings.put("--weights", options.weights().name().toLowerCase(Locale.ROOT));
+    settings.put("the model's fingerprint", checkpoint.fingerprint());
+    settings.put("--weights", weights.name().toLowerCase(Locale.ROOT));
     settings.put("the columns of the document", String.join(", ", scoring.columns().named()));
     settings.put(
         "the kept columns",

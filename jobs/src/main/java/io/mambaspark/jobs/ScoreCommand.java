@@ -279,7 +279,7 @@ final class ScoreCommand implements Callable<Integer> {
           "%s needs --stream",
           checkpointLocation != null ? "--checkpoint-location" : "--max-files-per-batch");
     }
-    int files = InputArguments.positive("--max-files-per-batch", maxFilesPerBatch);
+    int files = ScoreOptions.positive("--max-files-per-batch", maxFilesPerBatch);
     return Optional.ofNullable(stream)
         .map(when -> new StreamOptions(when, checkpointLocation, files));
   }
@@ -291,11 +291,11 @@ final class ScoreCommand implements Callable<Integer> {
             documents.kept(),
             Emit.parse(emit),
             prefixToken,
-            InputArguments.positive("--max-tokens", maxTokens),
+            ScoreOptions.positive("--max-tokens", maxTokens),
             WindowOptions.parse(window, windowTokens, stride),
             minPerplexity,
             maxPerplexity,
-            failsOnError(onError));
+            ScoreOptions.failsOnError(onError));
     return new JobOptions(
         model,
         models.weightFormat(),
@@ -319,15 +319,6 @@ final class ScoreCommand implements Callable<Integer> {
         report,
         strict,
         dryRun);
-  }
-
-  /** What {@code --on-error} says of rows that cannot be scored. */
-  static boolean failsOnError(String what) {
-    return switch (what) {
-      case "fail" -> true;
-      case "quarantine" -> false;
-      default -> throw Refusal.wrongUsage("--on-error %s: expected quarantine or fail", what);
-    };
   }
 
   private long targetUnitTokens() {

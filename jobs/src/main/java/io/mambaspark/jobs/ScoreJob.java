@@ -44,21 +44,28 @@ public final class ScoreJob {
   public long run() {
     Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
-    Output output = options.output() == null ? null : Output.at(options, files);
-    InputFiles listed = Input.list(options, files);
-    Input.checkApart(options, files);
+    Output output =
+        options.output() == null
+            ? null
+            : Output.at(
+                options.outputOptions(), options.buckets() != null, !options.dryRun(), files);
+    InputFiles listed = Input.list(options.inputOptions(), files);
+    options.checkApart(files);
     Optional<ReportFile> report = ReportFile.at(options, files);
     Map<String, Double> thresholds =
         options.bucketThresholds() == null
             ? Map.of()
             : Buckets.thresholds(options.bucketThresholds(), files);
-    try (MambaScorer scorer = MambaScorer.of(options)) {
+    try (OpenModel model = new OpenModel(options.model())) {
+      DatasetScorer scorer = new DatasetScorer(model, options.modelOptions(), options.scoring());
+      scorer.check();
       return Session.during(
           "score",
           options.inputTable() != null,
+          ScoringMetrics.class,
           spark -> {
             // What was sent to executors goes before they do.
-            try (scorer) {
+            try (model) {
               return new Run(spark, scorer, listed, output, report, thresholds).run();
             }
           });
@@ -70,7 +77,7 @@ public final class ScoreJob {
     private final SparkSession spark;
     private final JavaSparkContext context;
     private final Configuration files;
-    private final MambaScorer scorer;
+    private final DatasetScorer scorer;
     private final ModelSource source;
     private final Output output;
     private final Optional<ReportFile> report;
@@ -85,7 +92,7 @@ public final class ScoreJob {
 
     Run(
         SparkSession spark,
-        MambaScorer scorer,
+        DatasetScorer scorer,
         InputFiles listed,
         Output output,
         Optional<ReportFile> report,
@@ -101,10 +108,16 @@ public final class ScoreJob {
       if (!options.dryRun()) {
         scorer.checkMemory(context);
       }
-      this.source = scorer.source();
-      this.input = Input.open(spark, options, listed);
+      this.source = scorer.model().source();
+      this.input = options.open(spark, listed);
       this.schema = scorer.schema(input.schema());
-      this.plan = options.byUnits() ? Optional.of(new UnitPlan(input.parquet())) : Optional.empty();
+      this.plan =
+          options.byUnits()
+              ? Optional.of(
+                  new UnitPlan(
+                      input.parquet(),
+                      source.checkpoint().parameterCount() * options.scoring().windows().runs()))
+              : Optional.empty();
       schema.rows().checkKept(options.groupBy(), "--group-by");
       if (options.hasBuckets()) {
         schema.rows().checkFree(Buckets.COLUMN);
@@ -128,17 +141,21 @@ public final class ScoreJob {
                   UnitRun.plan(
                       output,
                       cut,
-                      options,
-                      schema,
-                      source,
-                      tokenizer,
-                      buckets,
-                      spark.conf(),
+                      options.unitOptions(),
+                      RunSettings.of(
+                          options.scoring(),
+                          options.weights(),
+                          schema,
+                          source.checkpoint(),
+                          tokenizer,
+                          buckets,
+                          spark.conf()),
+                      options.buckets() != null,
                       context));
       Summary summary = units.isPresent() ? byUnits(units.get()) : atOnce();
       summary.print(out);
       if (output != null) {
-        out.println("  written to " + HadoopFiles.redacted(output.path().toString()));
+        out.println("  written to " + Refusal.redacted(output.path().toString()));
       }
       report.ifPresent(file -> file.write(summary, timeline, out));
       out.flush();
@@ -149,14 +166,17 @@ public final class ScoreJob {
       int cores = context.defaultParallelism();
       int tasks =
           plan.map(units -> units.units(target(units), List.of(units.inputs())).size())
-              .orElseGet(() -> Input.partitions(input.rows(schema.rows(), null), options));
+              .orElseGet(
+                  () ->
+                      Input.partitions(
+                          input.rows(schema.rows().inputNames(), null), options.inputOptions()));
       DryRun.print(options, source.checkpoint(), schema, input, footers(), tasks, cores, out);
     }
 
     private long target(UnitPlan units) {
       return options.targetUnitTokens() > 0
           ? options.targetUnitTokens()
-          : units.targetTokens(options, source, context);
+          : units.targetTokens(context);
     }
 
     /** Unit by unit: each is there when it is done, and what is done stays. */
@@ -175,7 +195,15 @@ public final class ScoreJob {
                         missing.size(),
                         schema.rows().text() ? "about" : "at most",
                         run.missingTokens())));
-        Dataset<Row> scored = scorer.score(input.parquet(), spark, output.run(), missing, progress);
+        Dataset<Row> scored =
+            UnitScoring.score(
+                output.run(),
+                input.parquet(),
+                missing,
+                schema,
+                options.scoring(),
+                scorer.partitions(schema, spark, progress),
+                spark);
         Progress shown = showProgress(OptionalLong.of(runs(run.missingTokens())));
         run.begin();
         try {
@@ -233,7 +261,8 @@ public final class ScoreJob {
 
     /** In one Spark job, whose output is there when all of it is done. */
     private Summary atOnce() {
-      Dataset<Row> rows = Input.cut(input.rows(schema.rows(), bytesRead), options);
+      Dataset<Row> rows =
+          Input.cut(input.rows(schema.rows().inputNames(), bytesRead), options.inputOptions());
       context.setJobDescription(description(options.demo() ? "the demo corpus" : "rows"));
       Dataset<Row> scored = withGivenBuckets(scorer.score(rows, progress));
       long start = System.nanoTime();
@@ -296,7 +325,7 @@ public final class ScoreJob {
       Map<String, Double> thresholds =
           options.buckets() == null ? givenThresholds : thresholds(result, totals(result));
       Dataset<Row> parted = options.buckets() == null ? result : Buckets.add(result, thresholds);
-      Demo.report(parted, options.groupBy().isEmpty(), out);
+      DemoReport.print(parted, options.groupBy().isEmpty(), out);
       out.println();
       return summary(run, parted, thresholds, rows, seconds);
     }
@@ -304,7 +333,8 @@ public final class ScoreJob {
     /** Of the demo its documents, too. */
     private Summary shown(Summary summary, StructType written) {
       if (options.demo()) {
-        Demo.report(output.read(spark, output.path(), written), options.groupBy().isEmpty(), out);
+        DemoReport.print(
+            output.read(spark, output.path(), written), options.groupBy().isEmpty(), out);
         out.println();
       }
       return summary;
@@ -324,7 +354,7 @@ public final class ScoreJob {
       String from =
           options.inputTable() != null
               ? options.inputTable()
-              : HadoopFiles.redacted(String.join(", ", options.input()));
+              : Refusal.redacted(String.join(", ", options.input()));
       return "Scoring %s of %s with %s (%s)"
           .formatted(what, from, source.name(), source.checkpoint().fingerprint().substring(0, 12));
     }
@@ -393,7 +423,7 @@ public final class ScoreJob {
 
     private Optional<Footers> footers() {
       if (options.demo()) {
-        return Optional.of(Demo.footers());
+        return Optional.of(DemoCorpus.footers());
       }
       return Optional.ofNullable(input.parquet())
           .map(parquet -> Footers.of(parquet.files(), schema.rows().keptNames()));

@@ -278,4 +278,21 @@ public record ScoreOptions(
           "--emit top-k=%d: the vocabulary has only %d ids", emit.topK(), config.vocabSize());
     }
   }
+
+  /** What {@code --on-error} says of rows that cannot be scored. */
+  static boolean failsOnError(String what) {
+    return switch (what) {
+      case "fail" -> true;
+      case "quarantine" -> false;
+      default -> throw Refusal.wrongUsage("--on-error %s: expected quarantine or fail", what);
+    };
+  }
+
+  /** A number that was given, or 0. */
+  static int positive(String option, Integer number) {
+    if (number != null && number < 1) {
+      throw Refusal.wrongUsage("%s %d: expected at least 1", option, number);
+    }
+    return number == null ? 0 : number;
+  }
 }

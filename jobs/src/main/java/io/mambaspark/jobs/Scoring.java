@@ -7,16 +7,11 @@ import static org.apache.spark.sql.functions.not;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.score.Windows;
 import io.mambaspark.jobs.text.TokenizerFile;
-import java.util.List;
-import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
-import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoder;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
 import scala.Tuple2;
 
@@ -47,46 +42,14 @@ public final class Scoring {
       LongAccumulator progress) {
     ScoringSchema schema = ScoringSchema.of(input.schema(), options);
     PartitionScoring scoring = partitions(schema, options, config, model, tokenizer, progress);
-    return input
-        .select(schema.rows().input())
-        .mapPartitions(scoring, encoder(schema))
-        .where(written(options))
-        .select(schema.output());
+    return written(
+        input.select(schema.rows().input()).mapPartitions(scoring, encoder(schema)),
+        schema,
+        options);
   }
 
-  /**
-   * As {@link #score}, but each unit in a task of its own, in the order of the list.
-   *
-   * @param input the Parquet files that the units are of
-   * @param run names the run that the units belong to
-   */
-  static Dataset<Row> score(
-      ParquetInput input,
-      SparkSession spark,
-      String run,
-      List<Unit> units,
-      ScoreOptions options,
-      MambaConfig config,
-      ModelDelivery model,
-      Broadcast<TokenizerFile> tokenizer,
-      LongAccumulator progress) {
-    ScoringSchema schema = ScoringSchema.of(input.schema(), options);
-    PartitionScoring scoring = partitions(schema, options, config, model, tokenizer, progress);
-    JavaRDD<Tuple2<Row, ScoredRow>> rows =
-        UnitScoring.plan(
-            run,
-            input,
-            input.scan(schema.rows().input(), schema.rows().inputNames()),
-            units,
-            scoring,
-            JavaSparkContext.fromSparkContext(spark.sparkContext()));
-    return spark
-        .createDataset(rows.rdd(), encoder(schema))
-        .where(written(options))
-        .select(schema.output());
-  }
-
-  private static PartitionScoring partitions(
+  /** How the rows of a partition are scored; see {@link #score}. */
+  static PartitionScoring partitions(
       ScoringSchema schema,
       ScoreOptions options,
       MambaConfig config,
@@ -121,11 +84,16 @@ public final class Scoring {
         progress);
   }
 
-  private static Column written(ScoreOptions options) {
-    return options.filters() ? not(col("_2.dropped")) : lit(true);
+  /** The columns of the output, of the rows that are written. */
+  static Dataset<Row> written(
+      Dataset<Tuple2<Row, ScoredRow>> scored, ScoringSchema schema, ScoreOptions options) {
+    return scored
+        .where(options.filters() ? not(col("_2.dropped")) : lit(true))
+        .select(schema.output());
   }
 
-  private static Encoder<Tuple2<Row, ScoredRow>> encoder(ScoringSchema schema) {
+  /** Of what {@link PartitionScoring} makes. */
+  static Encoder<Tuple2<Row, ScoredRow>> encoder(ScoringSchema schema) {
     return Encoders.tuple(Encoders.row(schema.rows().keptStruct()), Encoders.bean(ScoredRow.class));
   }
 }

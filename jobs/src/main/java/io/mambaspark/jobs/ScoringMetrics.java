@@ -3,7 +3,6 @@ package io.mambaspark.jobs;
 import com.codahale.metrics.Gauge;
 import com.codahale.metrics.MetricRegistry;
 import java.util.Map;
-import java.util.concurrent.atomic.LongAdder;
 import org.apache.spark.api.plugin.DriverPlugin;
 import org.apache.spark.api.plugin.ExecutorPlugin;
 import org.apache.spark.api.plugin.PluginContext;
@@ -16,24 +15,8 @@ import org.apache.spark.api.plugin.SparkPlugin;
  * run, so retried ones count twice.
  */
 public final class ScoringMetrics implements SparkPlugin {
-  private static final LongAdder TOKENS = new LongAdder();
-  private static final LongAdder DOCUMENTS = new LongAdder();
-  private static final LongAdder ERRORS = new LongAdder();
-
   /** For Spark. */
   public ScoringMetrics() {}
-
-  static void ranTokens(int tokens) {
-    TOKENS.add(tokens);
-  }
-
-  static void readDocument() {
-    DOCUMENTS.increment();
-  }
-
-  static void foundError() {
-    ERRORS.increment();
-  }
 
   @Override
   public DriverPlugin driverPlugin() {
@@ -46,9 +29,9 @@ public final class ScoringMetrics implements SparkPlugin {
       @Override
       public void init(PluginContext context, Map<String, String> settings) {
         MetricRegistry registry = context.metricRegistry();
-        register(registry, "tokensScored", TOKENS::sum);
-        register(registry, "documents", DOCUMENTS::sum);
-        register(registry, "errors", ERRORS::sum);
+        register(registry, "tokensScored", ScoringCounters::tokens);
+        register(registry, "documents", ScoringCounters::documents);
+        register(registry, "errors", ScoringCounters::errors);
         register(registry, "modelLoadSeconds", PackedModels::loadSeconds);
         register(registry, "residentModelBytes", PackedModels::residentBytes);
       }

@@ -2,6 +2,7 @@ package io.mambaspark.jobs;
 
 import java.util.function.Function;
 import org.apache.spark.SparkConf;
+import org.apache.spark.api.plugin.SparkPlugin;
 import org.apache.spark.sql.SparkSession;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,10 +21,15 @@ final class Session {
    *
    * @param command names the application
    * @param tables whether tables of the catalog are read
+   * @param plugin of Spark, which a session that is started here gets
    */
-  static <T> T during(String command, boolean tables, Function<SparkSession, T> work) {
+  static <T> T during(
+      String command,
+      boolean tables,
+      Class<? extends SparkPlugin> plugin,
+      Function<SparkSession, T> work) {
     boolean ours = SparkSession.getDefaultSession().isEmpty();
-    SparkSession spark = session(command, tables);
+    SparkSession spark = session(command, tables, plugin.getName());
     try {
       if (tables) {
         SessionSettings.checkStatic(spark);
@@ -37,7 +43,7 @@ final class Session {
     }
   }
 
-  /** What fails after the outcome is there must not stand for it. */
+  /** A failure while stopping Spark must not change the command's result. */
   private static void stop(SparkSession spark) {
     try {
       spark.stop();
@@ -58,7 +64,7 @@ final class Session {
     }
   }
 
-  private static SparkSession session(String command, boolean tables) {
+  private static SparkSession session(String command, boolean tables, String plugin) {
     SparkConf given = new SparkConf();
     SparkSession.Builder builder = SparkSession.builder().appName("mamba-spark " + command);
     if (!given.contains("spark.master")) {
@@ -67,8 +73,7 @@ final class Session {
     if (given.get("spark.master", "local").startsWith("local")
         && !given.contains("spark.executor.heartbeatInterval")) {
       // Progress comes with heartbeats. On a cluster Spark's own ten seconds spare the driver; with
-      // one
-      // second, a slow start of Spark is still going on at the first, and prints a stack trace.
+      // one second, a slow start of Spark still runs at the first, and prints a stack trace.
       builder.config("spark.executor.heartbeatInterval", "3s");
     }
     if (!given.contains(BLOCK_SIZE)) {
@@ -83,9 +88,8 @@ final class Session {
       }
     }
     String plugins = given.get(PLUGINS, "");
-    if (!plugins.contains(ScoringMetrics.class.getName())) {
-      String ours = ScoringMetrics.class.getName();
-      builder.config(PLUGINS, plugins.isEmpty() ? ours : plugins + "," + ours);
+    if (!plugins.contains(plugin)) {
+      builder.config(PLUGINS, plugins.isEmpty() ? plugin : plugins + "," + plugin);
     }
     VectorModule.executorOptions(given)
         .ifPresent(options -> builder.config(VectorModule.EXECUTOR_OPTIONS, options));

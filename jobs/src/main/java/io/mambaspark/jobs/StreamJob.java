@@ -75,7 +75,7 @@ final class StreamJob {
     this.output = HadoopFiles.qualified(options.output(), files);
     this.checkpoint =
         stream.checkpointLocation() == null
-            ? new Path(new Path(output, Ledger.FOLDER), "checkpoint")
+            ? new Path(new Path(output, LedgerFolder.NAME), "checkpoint")
             : HadoopFiles.qualified(stream.checkpointLocation(), files);
   }
 
@@ -89,23 +89,26 @@ final class StreamJob {
   long run() {
     Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
-    Ledger ledger = new Ledger(output, files);
+    RunRecords records = new RunRecords(output, files);
     InputFiles listed = InputFiles.list(options.input(), files);
-    Input.checkApart(options, files);
-    Input.checkApart("Checkpoint", checkpoint, options, files);
+    options.checkApart(files);
+    Input.checkApart("Checkpoint", checkpoint, options.inputOptions(), files);
     checkFolder(listed, files);
-    Optional<Ledger.Run> earlier = earlier(ledger, files);
+    Optional<RunRecord> earlier = earlier(records, files);
     Map<String, Double> thresholds =
         options.bucketThresholds() == null
             ? Map.of()
             : Buckets.thresholds(options.bucketThresholds(), files);
-    try (MambaScorer scorer = MambaScorer.of(options)) {
+    try (OpenModel model = new OpenModel(options.model())) {
+      DatasetScorer scorer = new DatasetScorer(model, options.modelOptions(), options.scoring());
+      scorer.check();
       return Session.during(
           "score",
           false,
+          ScoringMetrics.class,
           spark -> {
-            try (scorer) {
-              return run(spark, scorer, thresholds, listed, ledger, earlier);
+            try (model) {
+              return run(spark, scorer, thresholds, listed, records, earlier);
             }
           });
     }
@@ -148,7 +151,7 @@ final class StreamJob {
   }
 
   /** The run that an earlier start has begun; refuses what belongs to something else. */
-  private Optional<Ledger.Run> earlier(Ledger ledger, Configuration configuration) {
+  private Optional<RunRecord> earlier(RunRecords records, Configuration configuration) {
     try {
       FileSystem files = HadoopFiles.fileSystem(output, configuration);
       if (HadoopFiles.within(output, checkpoint)) {
@@ -156,7 +159,7 @@ final class StreamJob {
             "Checkpoint %s holds output %s; choose another with --checkpoint-location",
             checkpoint, options.output());
       }
-      Optional<Ledger.Run> earlier = ledger.run();
+      Optional<RunRecord> earlier = records.latest();
       boolean taken = holdsFiles(new Path(checkpoint, "offsets"), configuration);
       boolean written = holdsFiles(new Path(output, SinkLog.FOLDER), configuration);
       if (!taken && !written && (!files.exists(output) || Output.isEmpty(output, files))) {
@@ -181,7 +184,7 @@ final class StreamJob {
           earlier.get().settings(),
           Map.of(
               CHECKPOINT,
-              HadoopFiles.redacted(checkpoint.toString()),
+              Refusal.redacted(checkpoint.toString()),
               RunSettings.VERSION,
               Versions.mambaSpark()),
           output);
@@ -207,11 +210,11 @@ final class StreamJob {
 
   private long run(
       SparkSession spark,
-      MambaScorer scorer,
+      DatasetScorer scorer,
       Map<String, Double> thresholds,
       InputFiles listed,
-      Ledger ledger,
-      Optional<Ledger.Run> earlier) {
+      RunRecords records,
+      Optional<RunRecord> earlier) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     scorer.checkMemory(context);
     Columns columns =
@@ -222,23 +225,24 @@ final class StreamJob {
     }
     Map<String, String> settings =
         RunSettings.of(
-            options,
+            options.scoring(),
+            options.weights(),
             schema,
-            scorer.source(),
+            scorer.model().source().checkpoint(),
             scorer.tokenizer(schema),
             thresholds.toString(),
             spark.conf());
-    settings.put(Ledger.Run.STREAM, HadoopFiles.redacted(input.toString()));
+    settings.put(RunRecord.STREAM, Refusal.redacted(input.toString()));
     settings.put("--input-format", options.inputFormat());
     settings.put("--output-format", options.outputFormat());
-    settings.put(CHECKPOINT, HadoopFiles.redacted(checkpoint.toString()));
+    settings.put(CHECKPOINT, Refusal.redacted(checkpoint.toString()));
     settings.put(INPUT_SCHEMA, columns.ofFiles.json());
     settings.put(PARTITION_SCHEMA, columns.ofFolders.json());
     if (earlier.isPresent()) {
       RunSettings.check(earlier.get().settings(), settings, output);
     } else {
-      ledger.record(new Ledger.Run(Output.newRun(), settings, List.of()));
-      ledger.sweep();
+      records.add(new RunRecord(Output.newRun(), settings, List.of()));
+      new LedgerFolder(output, spark.sparkContext().hadoopConfiguration()).sweep();
     }
     int files =
         stream.maxFilesPerBatch() > 0
@@ -271,7 +275,7 @@ final class StreamJob {
                 folders,
                 Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive")))
             : folders.addTo(read);
-    Dataset<Row> scored = scorer.score(rows);
+    Dataset<Row> scored = scorer.score(rows, null);
     return SessionSettings.during(
         spark,
         // Streams have none, and Spark warns of it.
@@ -313,7 +317,7 @@ final class StreamJob {
               + " there; start it when the first has come",
           options.input().get(0));
     }
-    Input found = Input.open(spark, options, listed.oneTable());
+    Input found = options.open(spark, listed.oneTable());
     if (found.parquet() != null) {
       found.parquet().checkReadAtOnce();
     }
@@ -373,8 +377,8 @@ final class StreamJob {
       spark.streams().removeListener(batches);
     }
     batches.print(out);
-    unread.printUnread(out);
-    out.println("  written to " + HadoopFiles.redacted(output.toString()));
+    Summary.printUnread(unread, out);
+    out.println("  written to " + Refusal.redacted(output.toString()));
     out.flush();
     return batches.errors + unread.unread().size();
   }

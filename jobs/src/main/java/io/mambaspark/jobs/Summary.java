@@ -257,7 +257,7 @@ record Summary(
     findings
         .thresholds()
         .forEach((name, value) -> line(out, "bucket " + name + " below", "%,.4f", value));
-    files.print(out);
+    print(files, out);
     notes.forEach(note -> line(out, "note", "%s", note));
     if (resumedUnits > 0) {
       line(out, "done before", "%s", "%,d of %,d units".formatted(resumedUnits, units));
@@ -310,6 +310,19 @@ record Summary(
 
   private static String shown(Double number) {
     return number == null ? "" : String.format(Locale.ROOT, "%,.2f", number);
+  }
+
+  /** Prints what a summary says of the files. */
+  static void print(InputFiles files, PrintWriter out) {
+    if (files != InputFiles.NONE) {
+      line(out, "files read", "%s", files.described());
+    }
+    printUnread(files, out);
+  }
+
+  /** Names the files that are not read. */
+  static void printUnread(InputFiles files, PrintWriter out) {
+    files.unread().forEach((file, why) -> line(out, "not read", "%s", file + ": " + why));
   }
 
   static void line(PrintWriter out, String name, String format, Object value) {
@@ -381,7 +394,7 @@ record Summary(
         options.inputTable() != null
             ? options.inputTable()
             : options.input().size() == 1
-                ? HadoopFiles.redacted(options.input().get(0))
+                ? Refusal.redacted(options.input().get(0))
                 : "%,d inputs".formatted(options.input().size());
     return options.demo() ? "Perplexity of the demo" : "Perplexity of " + input;
   }

@@ -62,19 +62,23 @@ final class TokenizeJob {
     }
     Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
-    Output output = Output.at(options, files);
-    InputFiles listed = Input.list(options, files);
-    Input.checkApart(options, files);
+    Output output =
+        Output.at(options.outputOptions(), options.buckets() != null, !options.dryRun(), files);
+    InputFiles listed = Input.list(options.inputOptions(), files);
+    options.checkApart(files);
     TokenizerFile tokenizer = TokenizerSource.at(options.tokenizer(), files);
     return Session.during(
-        "tokenize", options.inputTable() != null, spark -> run(spark, listed, tokenizer, output));
+        "tokenize",
+        options.inputTable() != null,
+        ScoringMetrics.class,
+        spark -> run(spark, listed, tokenizer, output));
   }
 
   private long run(SparkSession spark, InputFiles listed, TokenizerFile tokenizer, Output output) {
     // The library finds what is wrong with a tokenizer.
-    tokenizer.tokenizer(DocumentReader.localFolder());
+    tokenizer.tokenizer(Tasks.localFolder());
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    Input input = Input.open(spark, options, listed);
+    Input input = options.open(spark, listed);
     RowSchema schema =
         RowSchema.of(input.schema(), options.scoring().columns(), options.scoring().keepColumns());
     List<String> kept =
@@ -97,7 +101,11 @@ final class TokenizeJob {
     try {
       context.setJobDescription("Tokenizing with " + tokenizer.name());
       Dataset<Row> tokens =
-          tokens(Input.cut(input.rows(schema, null), options), schema, kept, sent);
+          tokens(
+              Input.cut(input.rows(schema.inputNames(), null), options.inputOptions()),
+              schema,
+              kept,
+              sent);
       Map<String, Object> summary =
           output.write(
               tokens,
@@ -114,9 +122,9 @@ final class TokenizeJob {
       }
       out.println(
           String.format(Locale.ROOT, "  %-26s%.1f", "seconds", (System.nanoTime() - start) / 1e9));
-      input.files().print(out);
+      Summary.print(input.files(), out);
       input.notes().forEach(note -> Summary.line(out, "note", "%s", note));
-      out.println("  written to " + HadoopFiles.redacted(output.path().toString()));
+      out.println("  written to " + Refusal.redacted(output.path().toString()));
       out.flush();
       return (Long) summary.get("errors") + input.files().unread().size();
     } finally {
@@ -133,9 +141,9 @@ final class TokenizeJob {
     // Spark would call it once for each field that is taken of it, if it thought that it may.
     UserDefinedFunction once = udf(encode, RESULT).asNondeterministic();
     List<Column> columns = new ArrayList<>();
-    kept.forEach(column -> columns.add(RowSchema.quoted(column)));
+    kept.forEach(column -> columns.add(ColumnNames.quoted(column)));
     Column encoded =
-        once.apply(RowSchema.quoted(text).cast("binary"), schema.inputError()).as("mamba_tokens");
+        once.apply(ColumnNames.quoted(text).cast("binary"), schema.inputError()).as("mamba_tokens");
     List<Column> with = new ArrayList<>(columns);
     with.add(encoded);
     for (StructField field : RESULT.fields()) {
@@ -150,7 +158,7 @@ final class TokenizeJob {
     }
     try {
       String text = Utf8.decode(bytes);
-      int[] ids = tokenizer.tokenizer(DocumentReader.localFolder()).encode(text);
+      int[] ids = tokenizer.tokenizer(Tasks.localFolder()).encode(text);
       return RowFactory.create(
           Arrays.stream(ids).boxed().toList(), (long) bytes.length, PythonText.words(text), null);
     } catch (Utf8.Malformed e) {

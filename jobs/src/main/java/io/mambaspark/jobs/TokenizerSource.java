@@ -35,14 +35,14 @@ final class TokenizerSource {
    */
   static TokenizerFile at(String option, Configuration configuration) {
     if (option.equals(Demo.NAME)) {
-      return TokenizerFile.parse(Demo.NAME, Demo.tokenizer());
+      return TokenizerFile.parse(Demo.NAME, DemoModel.tokenizer());
     }
     Path path = HadoopFiles.located(option, configuration);
     FileSystem files = HadoopFiles.fileSystem(path, configuration);
     try {
       Path file = files.getFileStatus(path).isDirectory() ? new Path(path, FILE) : path;
       try (InputStream in = files.open(file)) {
-        return TokenizerFile.parse(HadoopFiles.redacted(option), in.readAllBytes());
+        return TokenizerFile.parse(Refusal.redacted(option), in.readAllBytes());
       }
     } catch (FileNotFoundException e) {
       throw Refusal.because(

@@ -49,7 +49,8 @@ public final class UnitCommit extends FileCommitProtocol implements Serializable
   @Override
   public String newTaskTempFile(TaskAttemptContext task, Option<String> folder, FileNameSpec name) {
     UnitTask unit = UnitTask.current();
-    Path file = ledger(task.getConfiguration()).temporary(unit.unit().name());
+    Path file =
+        new LedgerFolder(new Path(output), task.getConfiguration()).temporary(unit.unit().name());
     if (unit.file() != null) {
       throw new IllegalStateException("A unit is one file, and has one: " + unit.file());
     }

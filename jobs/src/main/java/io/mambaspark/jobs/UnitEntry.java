@@ -19,7 +19,7 @@ import java.util.Map;
 record UnitEntry(
     String run,
     String unit,
-    List<Unit.Part> parts,
+    List<RowGroups> parts,
     long documents,
     Totals.Exact totals,
     OutputFile file,

@@ -1,6 +1,5 @@
 package io.mambaspark.jobs;
 
-import io.mambaspark.jobs.text.TokenizerFile;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -14,7 +13,6 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RuntimeConfig;
 import org.apache.spark.sql.SaveMode;
 import org.apache.spark.util.SerializableConfiguration;
 
@@ -25,8 +23,9 @@ final class UnitRun {
       Map.of("spark.sql.sources.commitProtocolClass", UnitCommit.class.getName());
 
   private final Output output;
+  private final Ledger ledger;
   private final UnitPlan plan;
-  private final Ledger.Run run;
+  private final RunRecord run;
   private final List<Unit> units;
   private final List<Unit> missing;
 
@@ -35,11 +34,13 @@ final class UnitRun {
 
   private UnitRun(
       Output output,
+      Ledger ledger,
       UnitPlan plan,
-      Ledger.Run run,
+      RunRecord run,
       List<Unit> units,
       List<Unit> missing,
       boolean parted) {
+    this.ledger = ledger;
     this.parted = parted;
     this.output = output;
     this.plan = plan;
@@ -51,57 +52,55 @@ final class UnitRun {
   /**
    * Plans a run, or what is left of an earlier one. Writes nothing.
    *
-   * @param tokenizer null where the columns hold tokens
-   * @param buckets names the buckets and how they part the corpus
-   * @param conf of the session that reads the input
+   * @param settings whatever the scores depend on but the input, see {@link RunSettings}; the
+   *     tokens of a unit are added
+   * @param buckets whether the output names buckets that part the corpus of this run
    * @throws Refusal if the earlier run was another: of other weights, options or input
    */
   static UnitRun plan(
       Output output,
       UnitPlan plan,
-      JobOptions options,
-      ScoringSchema schema,
-      ModelSource source,
-      TokenizerFile tokenizer,
-      String buckets,
-      RuntimeConfig conf,
+      UnitOptions options,
+      Map<String, String> settings,
+      boolean buckets,
       JavaSparkContext context) {
-    Ledger.Run earlier = output.earlier().orElse(null);
-    long target = options.targetUnitTokens();
+    Ledger ledger = new Ledger(output.scores(), context.hadoopConfiguration());
+    RunRecord earlier = output.earlier().orElse(null);
+    long target = options.targetTokens();
     if (target == 0 && earlier != null) {
       target = Long.parseLong(earlier.settings().get(TARGET));
     } else if (target == 0) {
-      target = plan.targetTokens(options, source, context);
+      target = plan.targetTokens(context);
     }
-    Map<String, String> settings =
-        RunSettings.of(options, schema, source, tokenizer, buckets, conf);
     settings.put(TARGET, Long.toString(target));
     if (earlier == null) {
-      List<List<Unit.Input>> all = List.of(plan.inputs());
+      List<List<InputVersion>> all = List.of(plan.inputs());
       List<Unit> units = plan.units(target, all);
       return new UnitRun(
-          output, plan, new Ledger.Run(output.run(), settings, all), units, units, false);
+          output, ledger, plan, new RunRecord(output.run(), settings, all), units, units, false);
     }
     RunSettings.check(earlier.settings(), settings, output.target());
-    List<Unit.Input> added = added(earlier, plan, output, options.allowNewInput());
-    List<List<Unit.Input>> arrivals = new ArrayList<>(earlier.arrivals());
+    List<InputVersion> added = added(earlier, plan, output, options.allowNewInput());
+    List<List<InputVersion>> arrivals = new ArrayList<>(earlier.arrivals());
     if (!added.isEmpty()) {
       arrivals.add(added);
     }
-    Ledger.Run now = new Ledger.Run(output.run(), settings, arrivals);
+    RunRecord now = new RunRecord(output.run(), settings, arrivals);
     List<Unit> units = new ArrayList<>(plan.units(target, arrivals));
-    Map<String, UnitEntry> entries = output.ledger().entries(output.run(), true);
+    Map<String, UnitEntry> entries = ledger.entries(output.run(), true);
     units.addAll(damaged(units, entries));
-    if (isParted(output, options)) {
+    if (buckets && output.isWhole()) {
+      // All is done, and the scores of the first pass are gone.
       if (!added.isEmpty()) {
         throw Refusal.because(
             "Cannot take new input into output %s: its buckets part the documents that it has;"
                 + " choose another output, or take its thresholds with --bucket-thresholds",
             output.path());
       }
-      return new UnitRun(output, plan, now, units, List.of(), true);
+      return new UnitRun(output, ledger, plan, now, units, List.of(), true);
     }
-    return new UnitRun(output, plan, now, units, missing(units, entries, output, context), false);
+    return new UnitRun(
+        output, ledger, plan, now, units, missing(units, entries, output, context), false);
   }
 
   /**
@@ -121,17 +120,11 @@ final class UnitRun {
     return alone;
   }
 
-  /** Whether all is done and the scores of the first pass are gone. */
-  private static boolean isParted(Output output, JobOptions options) {
-    return options.buckets() != null && output.isWhole();
-  }
-
   /** Records the run and clears what is in the way of the missing units. */
   void begin() {
-    Ledger ledger = output.ledger();
     if (output.earlier().isEmpty()) {
       output.clear();
-      ledger.record(run);
+      output.records().add(run);
       return;
     }
     if (!missing.isEmpty()) {
@@ -139,7 +132,7 @@ final class UnitRun {
       output.reopen();
     }
     if (!output.earlier().get().equals(run)) {
-      ledger.record(run);
+      output.records().add(run);
     }
     // Tasks take what they find for what another attempt has written. No unit any more is the one
     // that stands for files without rows, once others have come.
@@ -151,13 +144,13 @@ final class UnitRun {
   }
 
   /** The files that an earlier start has not seen; refuses others than it has seen. */
-  private static List<Unit.Input> added(
-      Ledger.Run earlier, UnitPlan plan, Output output, boolean allowNew) {
-    Map<String, Unit.Input> known = new HashMap<>();
+  private static List<InputVersion> added(
+      RunRecord earlier, UnitPlan plan, Output output, boolean allowNew) {
+    Map<String, InputVersion> known = new HashMap<>();
     earlier.files().forEach(file -> known.put(file.path(), file));
-    List<Unit.Input> added = new ArrayList<>();
-    for (Unit.Input file : plan.inputs()) {
-      Unit.Input was = known.remove(file.path());
+    List<InputVersion> added = new ArrayList<>();
+    for (InputVersion file : plan.inputs()) {
+      InputVersion was = known.remove(file.path());
       if (was == null) {
         added.add(file);
       } else if (!was.equals(file)) {
@@ -230,8 +223,8 @@ final class UnitRun {
             new ArrayList<>(done.subList(i * done.size() / tasks, (i + 1) * done.size() / tasks)));
       }
       intact.addAll(
-          FileScan.distribute(context, shares)
-              .flatMap(sent -> intact(FileScan.<List<UnitEntry>>received(sent), target, hadoop))
+          Tasks.distribute(context, shares)
+              .flatMap(sent -> intact(Tasks.<List<UnitEntry>>received(sent), target, hadoop))
               .collect());
     }
     return units.stream().filter(unit -> !intact.contains(unit.name())).toList();
@@ -298,11 +291,11 @@ final class UnitRun {
 
   /** Clears up when all is done. */
   void end() {
-    output.ledger().sweep();
+    ledger.sweep();
   }
 
   private List<UnitEntry> entries() {
-    Map<String, UnitEntry> entries = output.ledger().entries(output.run(), !parted);
+    Map<String, UnitEntry> entries = ledger.entries(output.run(), !parted);
     return units.stream()
         .filter(unit -> entries.containsKey(unit.name()))
         .map(unit -> entries.get(unit.name()))
@@ -324,7 +317,7 @@ final class UnitRun {
           "Output %s has %d of %d units, though all were done; go on with --resume",
           output.scores(), entries.size(), units.size());
     }
-    List<String> strays = output.ledger().strays(units.stream().map(Unit::name).toList());
+    List<String> strays = ledger.strays(units.stream().map(Unit::name).toList());
     if (!parted && !strays.isEmpty()) {
       throw Refusal.because(
           "Output %s holds %s%s, which is none of this run's; remove it and go on with --resume",

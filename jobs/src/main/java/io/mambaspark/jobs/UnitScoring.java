@@ -7,7 +7,9 @@ import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.FlatMapFunction;
+import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
 import scala.Tuple2;
 
 /** Scores one unit in each task. */
@@ -30,32 +32,39 @@ final class UnitScoring implements FlatMapFunction<Iterator<byte[]>, Tuple2<Row,
   }
 
   /**
-   * Plans a task for each unit, in their order.
+   * Scores units, each in a task of its own, in their order. Lazy.
    *
    * @param run names the run that the units belong to
-   * @param scan gives the columns that {@code scoring} reads
+   * @param input the Parquet files that the units are of
    */
-  static JavaRDD<Tuple2<Row, ScoredRow>> plan(
+  static Dataset<Row> score(
       String run,
       ParquetInput input,
-      FileScan scan,
       List<Unit> units,
+      ScoringSchema schema,
+      ScoreOptions options,
       PartitionScoring scoring,
-      JavaSparkContext context) {
+      SparkSession spark) {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    FileScan scan = input.scan(schema.rows().input(), schema.rows().inputNames());
     List<Work> work =
         units.stream()
             .map(unit -> new Work(unit, unit.parts().stream().map(input::part).toList()))
             .toList();
-    return FileScan.distribute(context, work)
-        .mapPartitions(new UnitScoring(run, scan, scoring, FileScan.lastAttempt(context.sc())));
+    JavaRDD<Tuple2<Row, ScoredRow>> rows =
+        Tasks.distribute(context, work)
+            .mapPartitions(new UnitScoring(run, scan, scoring, Tasks.lastAttempt(context.sc())));
+    return Scoring.written(
+        spark.createDataset(rows.rdd(), Scoring.encoder(schema)), schema, options);
   }
 
   @Override
   public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<byte[]> one) {
-    Work work = FileScan.received(one.next());
+    Work work = Tasks.received(one.next());
     // A file that cannot be read now may be readable in a minute: only the last attempt gives up.
     boolean giveUp = !scoring.failOnError() && TaskContext.get().attemptNumber() >= lastAttempt;
     UnitTask task = UnitTask.start(run, work.unit(), giveUp);
-    return task.scoring(scoring.call(task.reading(work.parts(), scan::read)), scoring.emit());
+    return task.scoring(
+        scoring.score(task.reading(work.parts(), scan::read), task::rowPlace), scoring.emit());
   }
 }

@@ -8,12 +8,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.TreeMap;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.TaskContext;
 import org.apache.spark.TaskKilledException;
-import org.apache.spark.rdd.InputFileBlockHolder;
 import org.apache.spark.sql.Row;
 import org.apache.spark.util.TaskCompletionListener;
 import scala.Tuple2;
@@ -26,7 +24,11 @@ final class UnitTask {
   /** A part with more rows is read twice instead of being held. */
   private static final int HELD_ROWS = 100;
 
-  private static final Map<Long, UnitTask> RUNNING = new ConcurrentHashMap<>();
+  /**
+   * The unit of the task that runs in this thread. Spark creates the commit protocol of a write
+   * from the name of its class, so nothing else can be handed to it.
+   */
+  private static final ThreadLocal<UnitTask> CURRENT = new ThreadLocal<>();
 
   private final String run;
   private final Unit unit;
@@ -55,26 +57,15 @@ final class UnitTask {
   static UnitTask start(String run, Unit unit, boolean giveUp) {
     TaskContext context = TaskContext.get();
     UnitTask task = new UnitTask(run, unit, giveUp);
-    RUNNING.put(context.taskAttemptId(), task);
-    TaskCompletionListener end = ended -> RUNNING.remove(ended.taskAttemptId());
+    CURRENT.set(task);
+    TaskCompletionListener end = ended -> CURRENT.remove();
     context.addTaskCompletionListener(end);
     return task;
   }
 
-  /** Where the row lies that this task has just read, for a message; empty if nobody knows. */
-  static String place() {
-    TaskContext context = TaskContext.get();
-    UnitTask task = context == null ? null : RUNNING.get(context.taskAttemptId());
-    if (task != null) {
-      return task.rowPlace();
-    }
-    String file = InputFileBlockHolder.getInputFilePath().toString();
-    return file.isEmpty() ? "" : "a row of " + file;
-  }
-
   /** The unit of the task that runs in this thread. */
   static UnitTask current() {
-    UnitTask task = RUNNING.get(TaskContext.get().taskAttemptId());
+    UnitTask task = CURRENT.get();
     if (task == null) {
       throw new IllegalStateException("This task scores no unit");
     }
@@ -94,7 +85,8 @@ final class UnitTask {
     file = newFile;
   }
 
-  private String rowPlace() {
+  /** Where the row is that this task has just read, for a message. */
+  String rowPlace() {
     return unit.parts().get(part).place(Math.max(0, rowsOfPart - 1));
   }
 
@@ -150,7 +142,7 @@ final class UnitTask {
 
   /** The rows of a part, as many as its footer says. */
   private final class Checked implements Iterator<Row> {
-    private final Unit.Part expected = unit.parts().get(part);
+    private final RowGroups expected = unit.parts().get(part);
     private final FileScan.Part source;
     private final Function<FileScan.Part, Iterator<Row>> open;
     private Iterator<Row> rows;

@@ -33,7 +33,7 @@ class CompareTest {
   @BeforeAll
   static void writeModelAndTexts() throws IOException {
     other = Files.createDirectory(folder.resolve("other"));
-    Demo.unpackModel(other);
+    DemoModel.unpack(other);
     Path config = other.resolve("config.json");
     String changed =
         Files.readString(config)
@@ -41,7 +41,7 @@ class CompareTest {
     Files.writeString(config, changed);
     input = folder.resolve("texts");
     List<Row> rows = new ArrayList<>();
-    List<Row> demo = Demo.rows();
+    List<Row> demo = DemoCorpus.rows();
     for (int i = 0; i < ROWS; i++) {
       Row row = demo.get(i * demo.size() / ROWS);
       String text = row.getString(3);
@@ -224,7 +224,7 @@ class CompareTest {
   @Test
   void models_with_tokenizers_of_their_own_are_compared_by_bytes() throws IOException {
     Path third = Files.createDirectory(own.resolve("third"));
-    Demo.unpackModel(third);
+    DemoModel.unpack(third);
     Path tokenizer = third.resolve("tokenizer.json");
     // Without its merges it makes a token of every byte.
     ObjectMapper json = new ObjectMapper();

@@ -205,9 +205,9 @@ class ConditionalTest {
       {"It was  ", null},
     };
     Tokenizer tokenizer =
-        TokenizerFile.parse("demo", Demo.tokenizer()).tokenizer(own.resolve("native"));
+        TokenizerFile.parse("demo", DemoModel.tokenizer()).tokenizer(own.resolve("native"));
     Path demo = Files.createDirectory(own.resolve("demo"));
-    Demo.unpackModel(demo);
+    DemoModel.unpack(demo);
     MambaModel books = MambaModel.load(demo);
     List<Row> rows = new ArrayList<>();
     Map<String, List<Object>> expected = new java.util.LinkedHashMap<>();
@@ -275,7 +275,7 @@ class ConditionalTest {
       {"It w", ""},
     };
     Tokenizer tokenizer =
-        TokenizerFile.parse("demo", Demo.tokenizer()).tokenizer(own.resolve("native"));
+        TokenizerFile.parse("demo", DemoModel.tokenizer()).tokenizer(own.resolve("native"));
     List<Row> rows = new ArrayList<>();
     Map<String, Long> expected = new java.util.TreeMap<>();
     for (int i = 0; i < texts.length; i++) {

@@ -80,7 +80,7 @@ class DemoTest {
       tables.add(table(run));
     }
     tables.add(table(Cli.run(demo)));
-    assertThat(seen.get(0)).hasSize(Demo.rows().size());
+    assertThat(seen.get(0)).hasSize(DemoCorpus.rows().size());
     assertThat(seen.get(1)).isEqualTo(seen.get(0));
     assertThat(seen.get(2)).isEqualTo(seen.get(0));
     assertThat(tables).allMatch(tables.get(0)::equals);

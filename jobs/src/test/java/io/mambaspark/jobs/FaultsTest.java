@@ -74,7 +74,7 @@ class FaultsTest {
     corpus = shared.resolve("corpus");
     Dataset<Row> demo =
         TestSpark.session()
-            .createDataFrame(Demo.rows().subList(0, 4 * GROUP), Demo.SCHEMA)
+            .createDataFrame(DemoCorpus.rows().subList(0, 4 * GROUP), DemoCorpus.SCHEMA)
             .select("id", "tokens");
     for (int file = 0; file < FILES; file++) {
       demo.withColumn("id", concat(lit(file + "-"), col("id")))
@@ -366,7 +366,7 @@ class FaultsTest {
   @Test
   void a_model_changed_between_driver_and_executors() throws IOException {
     Path model = Files.createDirectory(own.resolve("model"));
-    Demo.unpackModel(model);
+    DemoModel.unpack(model);
     Job job =
         cluster.submit(
             List.of(),

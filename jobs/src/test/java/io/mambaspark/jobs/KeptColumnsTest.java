@@ -143,7 +143,7 @@ class KeptColumnsTest {
   private static List<String> exact(Path folder, StructType kept) {
     Column[] columns =
         Arrays.stream(kept.fields())
-            .map(field -> exact(RowSchema.quoted(field.name()), field.dataType()))
+            .map(field -> exact(ColumnNames.quoted(field.name()), field.dataType()))
             .toArray(Column[]::new);
     return TestSpark.session()
         .read()

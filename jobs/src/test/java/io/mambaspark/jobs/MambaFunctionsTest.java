@@ -30,7 +30,10 @@ class MambaFunctionsTest {
   static void register() {
     spark = TestSpark.session();
     String corpus = folder.resolve("corpus").toString();
-    spark.createDataFrame(Demo.rows().subList(90, 120), Demo.SCHEMA).write().parquet(corpus);
+    spark
+        .createDataFrame(DemoCorpus.rows().subList(90, 120), DemoCorpus.SCHEMA)
+        .write()
+        .parquet(corpus);
     spark.read().parquet(corpus).createOrReplaceTempView("demo");
     scorer = MambaScorer.load("demo");
     MambaFunctions.register(spark, "mamba_score", "demo");

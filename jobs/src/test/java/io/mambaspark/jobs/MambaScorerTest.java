@@ -34,7 +34,7 @@ class MambaScorerTest {
   static void writeCorpus() {
     input = folder.resolve("corpus");
     TestSpark.session()
-        .createDataFrame(Demo.rows().subList(95, 115), Demo.SCHEMA)
+        .createDataFrame(DemoCorpus.rows().subList(95, 115), DemoCorpus.SCHEMA)
         .selectExpr(
             "id", "kind", "substring(text, 1, 300) as text", "slice(tokens, 1, 60) as tokens")
         .write()

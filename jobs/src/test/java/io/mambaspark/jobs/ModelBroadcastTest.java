@@ -128,7 +128,7 @@ class ModelBroadcastTest {
   @Test
   void the_demo_model_keeps_its_two_bytes_a_weight_on_the_way() throws Exception {
     Path demo = Files.createDirectory(folder.resolve("demo"));
-    Demo.unpackModel(demo);
+    DemoModel.unpack(demo);
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(demo)) {
       byte[] bytes =
           write(

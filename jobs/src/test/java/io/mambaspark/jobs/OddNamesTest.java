@@ -38,7 +38,7 @@ class OddNamesTest {
   /** So many rows of the demo that any two files differ. */
   private static void write(Path folder, int first) {
     TestSpark.session()
-        .createDataFrame(Demo.rows().subList(first, first + ROWS), Demo.SCHEMA)
+        .createDataFrame(DemoCorpus.rows().subList(first, first + ROWS), DemoCorpus.SCHEMA)
         .selectExpr("id", "kind", "substring(text, 1, 100) as text", "slice(tokens, 1, 20) tokens")
         .coalesce(1)
         .write()

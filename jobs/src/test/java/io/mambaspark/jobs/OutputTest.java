@@ -4,7 +4,6 @@ import static io.mambaspark.jobs.TestSpark.rows;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
-import io.mambaspark.engine.kernel.WeightFormat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -89,33 +88,11 @@ class OutputTest {
   }
 
   private Output output(String path, boolean overwrite, boolean resume) {
-    return Output.at(options(path, resume ? "parquet" : "json", overwrite, resume), files);
-  }
-
-  private static JobOptions options(String path, String format, boolean overwrite, boolean resume) {
-    return new JobOptions(
-        "m",
-        WeightFormat.F32,
-        ModelDelivery.Mode.AUTO,
-        List.of("in"),
-        format,
-        null,
-        ScoreOptions.defaults(),
-        null,
-        0,
-        0,
-        path,
-        format,
-        overwrite,
-        resume,
+    return Output.at(
+        new OutputOptions(path, resume ? "parquet" : "json", overwrite, resume),
         false,
-        0,
-        List.of(),
-        null,
-        null,
-        null,
-        false,
-        false);
+        true,
+        files);
   }
 
   private void write(Output output) {

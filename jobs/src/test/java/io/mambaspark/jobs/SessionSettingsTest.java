@@ -144,14 +144,15 @@ class SessionSettingsTest {
     for (String key : SessionSettings.STATIC) {
       conf.set(key, "true");
       try {
-        assertThatThrownBy(() -> Session.during("score", true, session -> 1))
+        assertThatThrownBy(() -> Session.during("score", true, ScoringMetrics.class, session -> 1))
             .isInstanceOf(Refusal.class)
             .hasMessage(
                 "Cannot read a table with %s=true, which leaves out what cannot be read without an"
                         .formatted(key)
                     + " error, and which no command can change in an application that runs: start"
                     + " Spark without it");
-        assertThat(Session.<Integer>during("score", false, session -> 1)).isEqualTo(1);
+        assertThat(Session.<Integer>during("score", false, ScoringMetrics.class, session -> 1))
+            .isEqualTo(1);
       } finally {
         conf.remove(key);
       }

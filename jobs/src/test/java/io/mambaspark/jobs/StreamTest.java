@@ -47,7 +47,7 @@ class StreamTest {
     Path corpus = shared.resolve("corpus");
     for (int i = 0; i < 4; i++) {
       TestSpark.session()
-          .createDataFrame(Demo.rows().subList(95 + 5 * i, 100 + 5 * i), Demo.SCHEMA)
+          .createDataFrame(DemoCorpus.rows().subList(95 + 5 * i, 100 + 5 * i), DemoCorpus.SCHEMA)
           .selectExpr("id", "kind", "slice(tokens, 1, 60) as tokens")
           .coalesce(1)
           .write()
@@ -160,7 +160,7 @@ class StreamTest {
     String[] columns = {"--text-column", "text", "--keep-columns", "id", "--input-format", "json"};
     Path lines = input.resolve("a.jsonl");
     TestSpark.session()
-        .createDataFrame(Demo.rows().subList(100, 110), Demo.SCHEMA)
+        .createDataFrame(DemoCorpus.rows().subList(100, 110), DemoCorpus.SCHEMA)
         .selectExpr("id", "substring(text, 1, 300) as text")
         .coalesce(1)
         .write()

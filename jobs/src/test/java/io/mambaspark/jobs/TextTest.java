@@ -60,8 +60,9 @@ class TextTest {
   /** The prose of the demo in row groups of ten, with its tokens, and odd texts. */
   @BeforeAll
   static void writeInputs() {
-    List<Row> real = Demo.rows().stream().filter(row -> row.getString(2).equals("real")).toList();
-    prose = write(shared.resolve("prose"), 10, Demo.SCHEMA, real);
+    List<Row> real =
+        DemoCorpus.rows().stream().filter(row -> row.getString(2).equals("real")).toList();
+    prose = write(shared.resolve("prose"), 10, DemoCorpus.SCHEMA, real);
     small = TestModels.write(shared.resolve("small"));
     odd = write(shared.resolve("odd"), "text", DataTypes.StringType, (Object[]) TEXTS);
   }
@@ -265,7 +266,7 @@ class TextTest {
 
   @Test
   void a_text_of_ten_million_bytes_is_read_whole_whatever_is_scored_of_it() throws IOException {
-    String start = Demo.rows().get(0).getString(3);
+    String start = DemoCorpus.rows().get(0).getString(3);
     String text = start.repeat(10_000_000 / start.length() + 1);
     Path input = write(own.resolve("long"), "text", DataTypes.StringType, text, start);
     scored(
@@ -318,7 +319,7 @@ class TextTest {
   @Test
   void a_tokenizer_lies_beside_the_model_or_is_named() throws IOException {
     Path model = Files.createDirectory(own.resolve("model"));
-    Demo.unpackModel(model);
+    DemoModel.unpack(model);
     assertThat(withTokenizer(model).code()).isZero();
     Map<String, List<Object>> beside = columns(output, "nll", "token_count");
     Path moved = Files.createDirectory(own.resolve("moved")).resolve("tokenizer.json");
@@ -403,7 +404,7 @@ class TextTest {
     }
     Files.delete(unit);
     Files.delete(output.resolve("." + unit.getFileName() + ".crc"));
-    String other = new String(Demo.tokenizer(), StandardCharsets.UTF_8) + "\n";
+    String other = new String(DemoModel.tokenizer(), StandardCharsets.UTF_8) + "\n";
     Path changed = Files.writeString(own.resolve("changed.json"), other);
     assertThat(score("demo", prose, output, with(job, "--resume", "--tokenizer", changed)).error())
         .startsWith(

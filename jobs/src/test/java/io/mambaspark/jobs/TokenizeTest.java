@@ -31,7 +31,7 @@ class TokenizeTest {
     texts = folder.resolve("texts");
     output = folder.resolve("tokens");
     List<Row> rows = new ArrayList<>();
-    for (Row row : Demo.rows().subList(0, 12)) {
+    for (Row row : DemoCorpus.rows().subList(0, 12)) {
       rows.add(RowFactory.create(row.getString(0), row.getString(3), row.get(4)));
     }
     rows.add(RowFactory.create("empty", "", new int[0]));

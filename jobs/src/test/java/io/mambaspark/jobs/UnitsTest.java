@@ -418,11 +418,13 @@ class UnitsTest {
   void an_output_that_another_run_has_taken_is_not_written_to() throws IOException {
     assertThat(score("--target-unit-tokens", 1).code()).isZero();
     Configuration hadoop = spark().sparkContext().hadoopConfiguration();
-    Ledger ledger = new Ledger(new org.apache.hadoop.fs.Path(output.toUri()), hadoop);
-    String run = ledger.run().orElseThrow().run();
+    org.apache.hadoop.fs.Path folder = new org.apache.hadoop.fs.Path(output.toUri());
+    Ledger ledger = new Ledger(folder, hadoop);
+    RunRecords records = new RunRecords(folder, hadoop);
+    String run = records.latest().orElseThrow().run();
     UnitEntry late = ledger.entries(run, true).values().iterator().next();
     delete(entry(output.resolve(late.unit())));
-    ledger.record(new Ledger.Run("20300101-000000-00000000", Map.of(), List.of()));
+    records.add(new RunRecord("20300101-000000-00000000", Map.of(), List.of()));
     assertThat(catchThrowable(() -> ledger.commit(late, null)))
         .hasMessage(
             "the output belongs to another run, 20300101-000000-00000000; this one is " + run);
@@ -433,8 +435,10 @@ class UnitsTest {
   void a_whole_attempt_wins_over_one_that_gave_up_and_the_first_file_stays() throws IOException {
     assertThat(score("--target-unit-tokens", 1).code()).isZero();
     Configuration hadoop = spark().sparkContext().hadoopConfiguration();
-    Ledger ledger = new Ledger(new org.apache.hadoop.fs.Path(output.toUri()), hadoop);
-    String run = ledger.run().orElseThrow().run();
+    org.apache.hadoop.fs.Path folder = new org.apache.hadoop.fs.Path(output.toUri());
+    Ledger ledger = new Ledger(folder, hadoop);
+    RunRecords records = new RunRecords(folder, hadoop);
+    String run = records.latest().orElseThrow().run();
     UnitEntry whole = ledger.entries(run, true).values().iterator().next();
     UnitEntry givenUp =
         new UnitEntry(
@@ -447,7 +451,7 @@ class UnitsTest {
             Map.of(whole.parts().get(0).input().path(), "damaged"));
     Path file = output.resolve(whole.unit());
     byte[] bytes = Files.readAllBytes(file);
-    org.apache.hadoop.fs.Path attempt = ledger.temporary("attempt");
+    org.apache.hadoop.fs.Path attempt = new LedgerFolder(folder, hadoop).temporary("attempt");
 
     // The file is there: a late attempt changes nothing, whatever it has.
     ledger.commit(givenUp, null);
@@ -784,33 +788,32 @@ class UnitsTest {
         ParquetInput.plan(
             spark(),
             InputFiles.list(List.of(file.toString()), hadoop),
-            DocumentColumns.tokens("tokens"),
-            null);
+            new DocumentOptions(DocumentColumns.tokens("tokens"), null));
     Unit whole = Unit.cut(input.files(), Long.MAX_VALUE).get(0);
     Unit cut = Unit.cut(input.files(), 1).get(0);
     assertThat(whole.rows()).isEqualTo(ROWS);
-    Unit.Part part = cut.parts().get(0);
+    RowGroups part = cut.parts().get(0);
     Unit lying =
         new Unit(
             cut.name(),
             List.of(
-                new Unit.Part(
+                new RowGroups(
                     part.input(), 0, 0, part.start(), part.end(), 0, ROWS, part.tokens())));
     try (ModelSource source =
             ModelSource.open(model.toString(), spark().sparkContext().hadoopConfiguration());
         ModelDelivery delivery = ModelFiles.here(source, WeightFormat.F32)) {
       ScoreOptions failing = ScoreOptions.defaults().withFailOnError(true);
+      ScoringSchema schema = ScoringSchema.of(input.schema(), failing);
       Dataset<Row> scored =
-          Scoring.score(
-              input,
-              spark(),
+          UnitScoring.score(
               "r",
+              input,
               List.of(lying),
+              schema,
               failing,
-              source.checkpoint().config(),
-              delivery,
-              null,
-              null);
+              Scoring.partitions(
+                  schema, failing, source.checkpoint().config(), delivery, null, null),
+              spark());
       assertThat(Failures.oneLine(catchThrowable(scored::collectAsList)))
           .matches("Cannot read row group 0 of file:\\S+: read 10 rows, its footer says 40");
     }

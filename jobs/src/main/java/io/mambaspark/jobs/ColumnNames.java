@@ -1,0 +1,14 @@
+package io.mambaspark.jobs;
+
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.functions;
+
+/** Names of columns. */
+final class ColumnNames {
+  private ColumnNames() {}
+
+  /** A column by its name, whatever is in the name. */
+  static Column quoted(String name) {
+    return functions.col("`" + name.replace("`", "``") + "`");
+  }
+}

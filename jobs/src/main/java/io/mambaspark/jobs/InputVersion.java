@@ -1,0 +1,14 @@
+package io.mambaspark.jobs;
+
+import java.io.Serializable;
+
+/**
+ * An input file as it was when the run was planned.
+ *
+ * @param path without a password
+ */
+record InputVersion(String path, long size, long modified) implements Serializable {
+  static InputVersion of(InputFiles.InputFile file) {
+    return new InputVersion(file.name(), file.size(), file.modified());
+  }
+}

@@ -1,0 +1,39 @@
+package io.mambaspark.jobs;
+
+import java.util.concurrent.atomic.LongAdder;
+
+/**
+ * What all tasks of this JVM have scored since it started, for Spark's metrics. Retries count
+ * twice.
+ */
+final class ScoringCounters {
+  private static final LongAdder TOKENS = new LongAdder();
+  private static final LongAdder DOCUMENTS = new LongAdder();
+  private static final LongAdder ERRORS = new LongAdder();
+
+  private ScoringCounters() {}
+
+  static void ranTokens(int tokens) {
+    TOKENS.add(tokens);
+  }
+
+  static void readDocument() {
+    DOCUMENTS.increment();
+  }
+
+  static void foundError() {
+    ERRORS.increment();
+  }
+
+  static long tokens() {
+    return TOKENS.sum();
+  }
+
+  static long documents() {
+    return DOCUMENTS.sum();
+  }
+
+  static long errors() {
+    return ERRORS.sum();
+  }
+}

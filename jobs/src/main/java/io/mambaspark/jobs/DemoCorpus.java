@@ -31,7 +31,7 @@ final class DemoCorpus {
   private DemoCorpus() {}
 
   /** What Parquet footers would tell of the corpus; its text counts for the size of all columns. */
-  static Footers footers() {
+  static InputSize size() {
     long rows = 0;
     long tokens = 0;
     long bytes = 0;
@@ -40,7 +40,7 @@ final class DemoCorpus {
       tokens += ((int[]) row.get(SCHEMA.fieldIndex("tokens"))).length;
       bytes += row.getString(SCHEMA.fieldIndex("text")).length();
     }
-    return new Footers(rows, tokens, bytes);
+    return new InputSize(rows, tokens, bytes);
   }
 
   /** The rows of the corpus, as {@link #SCHEMA}. */

@@ -31,7 +31,7 @@ final class DryRun {
       MambaCheckpoint checkpoint,
       ScoringSchema schema,
       Input input,
-      Optional<Footers> footers,
+      Optional<InputSize> size,
       int partitions,
       int cores,
       PrintWriter out) {
@@ -63,8 +63,8 @@ final class DryRun {
     } else {
       line(out, "speed", "not measured: the model does not fit the driver's heap");
     }
-    if (footers.isPresent()) {
-      Footers known = footers.get();
+    if (size.isPresent()) {
+      InputSize known = size.get();
       String rowBound = options.limit() > 0 || options.scoring().maxTokens() > 0 ? "at most " : "";
       String bound = schema.rows().text() ? "about " : rowBound;
       line(out, "rows", rowBound + number(known.rows()));
@@ -135,13 +135,13 @@ final class DryRun {
   }
 
   /** Logits write the kept columns once for every position. */
-  private static long keptBytes(Footers footers, Emit emit) {
+  private static long keptBytes(InputSize size, Emit emit) {
     return emit.logits()
-        ? (long) ((double) footers.keptBytes() / Math.max(1, footers.rows()) * footers.tokens())
-        : footers.keptBytes();
+        ? (long) ((double) size.keptBytes() / Math.max(1, size.rows()) * size.tokens())
+        : size.keptBytes();
   }
 
-  private static long scoreBytes(Footers footers, Emit emit, int vocabSize) {
+  private static long scoreBytes(InputSize size, Emit emit, int vocabSize) {
     double perRow = 1;
     double perToken = 0;
     if (emit.nll()) {
@@ -160,7 +160,7 @@ final class DryRun {
     if (emit.logits()) {
       perToken += 4.0 * vocabSize + 8;
     }
-    return (long) (perRow * footers.rows() + perToken * footers.tokens());
+    return (long) (perRow * size.rows() + perToken * size.tokens());
   }
 
   private static void line(PrintWriter out, String name, String value) {

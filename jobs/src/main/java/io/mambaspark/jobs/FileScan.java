@@ -212,7 +212,7 @@ final class FileScan implements Serializable {
     }
     Configuration hadoop = SparkHadoopUtil.get().newConfiguration(SparkEnv.get().conf());
     PartitionedFile range = part.range.files()[0];
-    return RawBytes.tellThatContentIsBad(
+    return FileContent.isBad(
         failure, part.path(), range.start(), range.start() + range.length(), hadoop);
   }
 

@@ -214,10 +214,10 @@ record Input(
     List<Column> unpacked = new ArrayList<>();
     for (StructField field : fields) {
       String name = "c" + packed.size();
-      packed.add(Opaque.pack(ColumnNames.quoted(field.name()), field.dataType()).as(name));
-      schema = schema.add(name, Opaque.packed(field.dataType()));
+      packed.add(PackedColumn.pack(ColumnNames.quoted(field.name()), field.dataType()).as(name));
+      schema = schema.add(name, PackedColumn.packed(field.dataType()));
       unpacked.add(
-          Opaque.unpack(functions.col(name), field.dataType(), true)
+          PackedColumn.unpack(functions.col(name), field.dataType(), true)
               .as(field.name(), field.metadata()));
     }
     schema = schema.add(InputErrors.field());

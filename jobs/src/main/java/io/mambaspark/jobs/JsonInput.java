@@ -202,7 +202,7 @@ final class JsonInput {
             }
             InputFile file = listed.files().get(i);
             String cause = Failures.cause(e.getCause(), file.path().toString());
-            if (!RawBytes.tellThatContentIsBad(
+            if (!FileContent.isBad(
                 e.getCause(), file.path(), 0, FirstBytes.LENGTH, configuration)) {
               throw Refusal.because(e, "Cannot read %s: %s", file.name(), cause);
             }
@@ -276,7 +276,7 @@ final class JsonInput {
     List<Column> columns = new ArrayList<>(List.of(col("value").cast("binary").as("value")));
     List<String> sources = new ArrayList<>(List.of(""));
     for (StructField field : partitions.schema().fields()) {
-      columns.add(lit(null).cast(Opaque.packed(field.dataType())).as("p" + columns.size()));
+      columns.add(lit(null).cast(PackedColumn.packed(field.dataType())).as("p" + columns.size()));
       sources.add(field.name());
     }
     Dataset<Row> lines =
@@ -393,7 +393,7 @@ final class JsonInput {
   private static StructType packed(StructType columns, PartitionColumns partitions) {
     StructType schema = columns;
     for (StructField field : partitions.schema().fields()) {
-      schema = schema.add(field.name(), Opaque.packed(field.dataType()));
+      schema = schema.add(field.name(), PackedColumn.packed(field.dataType()));
     }
     return schema.add(InputErrors.field());
   }
@@ -406,7 +406,8 @@ final class JsonInput {
     }
     for (StructField field : partitions.schema().fields()) {
       natural.add(
-          Opaque.unpack(ColumnNames.quoted(field.name()), field.dataType(), true).as(field.name()));
+          PackedColumn.unpack(ColumnNames.quoted(field.name()), field.dataType(), true)
+              .as(field.name()));
     }
     natural.add(InputErrors.marked());
     return packed.select(natural.toArray(Column[]::new));

@@ -46,8 +46,8 @@ public interface ModelDelivery extends Serializable, AutoCloseable {
       return new ByBroadcast(context.broadcast(new ModelBroadcast(source.checkpoint(), weights)));
     }
     return context.isLocal()
-        ? ModelFiles.here(source, weights)
-        : ModelFiles.sent(source, weights, context);
+        ? FileDelivery.here(source, weights)
+        : FileDelivery.sent(source, weights, context);
   }
 
   /** The stored weights in a broadcast. */

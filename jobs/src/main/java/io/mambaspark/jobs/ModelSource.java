@@ -51,7 +51,7 @@ public final class ModelSource implements AutoCloseable {
   /** Folders besides the copy that go on close. */
   private final List<Path> temporaries = new ArrayList<>();
 
-  private HeldModel held;
+  private RetainedModelFiles held;
 
   private ModelSource(
       String name,
@@ -188,9 +188,9 @@ public final class ModelSource implements AutoCloseable {
   }
 
   /** The model's files, which stay at hand from the first call until this source is closed. */
-  synchronized HeldModel held() {
+  synchronized RetainedModelFiles held() {
     if (held == null) {
-      held = new HeldModel(this);
+      held = new RetainedModelFiles(this);
     }
     return held;
   }

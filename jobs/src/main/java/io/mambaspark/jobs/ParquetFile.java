@@ -149,7 +149,7 @@ record ParquetFile(
     } catch (IOException | RuntimeException e) {
       String error = Failures.cause(e, path.toString());
       long tail = Math.max(0, status.getLen() - TAIL);
-      if (!RawBytes.tellThatContentIsBad(e, path, tail, status.getLen(), configuration)) {
+      if (!FileContent.isBad(e, path, tail, status.getLen(), configuration)) {
         throw Refusal.because(e, "Cannot read %s: %s", file.name(), error);
       }
       return new ParquetFile(

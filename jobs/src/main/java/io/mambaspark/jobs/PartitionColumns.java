@@ -127,7 +127,7 @@ final class PartitionColumns implements Serializable {
     return DataTypes.StringType;
   }
 
-  /** The values of a file, in the order of {@link #schema}, as {@link Opaque} packs them. */
+  /** The values of a file, in the order of {@link #schema}, as {@link PackedColumn} packs them. */
   Object[] values(Map<String, String> partition, String file) {
     StructField[] fields = schema.fields();
     Object[] values = new Object[fields.length];
@@ -163,7 +163,7 @@ final class PartitionColumns implements Serializable {
     Dataset<Row> with = rows;
     for (StructField field : schema.fields()) {
       Column packed = packed().getField(field.name());
-      with = with.withColumn(field.name(), Opaque.unpack(packed, field.dataType(), true));
+      with = with.withColumn(field.name(), PackedColumn.unpack(packed, field.dataType(), true));
     }
     return with;
   }
@@ -172,13 +172,13 @@ final class PartitionColumns implements Serializable {
   Column packed() {
     StructType packed = new StructType();
     for (StructField field : schema.fields()) {
-      packed = packed.add(field.name(), Opaque.packed(field.dataType()));
+      packed = packed.add(field.name(), PackedColumn.packed(field.dataType()));
     }
     UDF1<String, Row> values = file -> RowFactory.create(values(new Path(URI.create(file))));
     return functions.udf(values, packed).apply(functions.col("_metadata.file_path"));
   }
 
-  /** A value as {@link Opaque} packs it; null if it has another type. */
+  /** A value as {@link PackedColumn} packs it; null if it has another type. */
   private static Object parse(String value, DataType type, ZoneId zone) {
     try {
       if (type.equals(DataTypes.StringType)) {

@@ -228,7 +228,7 @@ record PartitionScoring(
     }
     StructField[] columns = keptColumns.fields();
     for (int i = 0; i < columns.length; i++) {
-      String value = Opaque.shown(kept.get(i), columns[i].dataType()).replaceAll("\\s+", " ");
+      String value = PackedColumn.shown(kept.get(i), columns[i].dataType()).replaceAll("\\s+", " ");
       message
           .append(i == 0 ? "; the row has " : ", ")
           .append(columns[i].name())

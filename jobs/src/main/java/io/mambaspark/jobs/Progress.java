@@ -47,7 +47,7 @@ final class Progress {
   private final ScheduledExecutorService clock;
   private final ProgressBar bar;
   private double share;
-  private final Thinned<Timeline.Speed> samples = new Thinned<>();
+  private final EvenSample<Timeline.Speed> samples = new EvenSample<>();
   private long most;
   private Timeline timeline;
 

@@ -159,7 +159,7 @@ record RowSchema(
     columns.add(inputError().as("error"));
     for (int i = 0; i < kept.size(); i++) {
       Column column = ColumnNames.quoted(kept.get(i).name());
-      columns.add(Opaque.pack(column, kept.get(i).dataType()).as(keptName(i)));
+      columns.add(PackedColumn.pack(column, kept.get(i).dataType()).as(keptName(i)));
     }
     return columns.toArray(Column[]::new);
   }
@@ -182,7 +182,7 @@ record RowSchema(
     StructType struct = new StructType();
     for (int i = 0; i < kept.size(); i++) {
       StructField field = kept.get(i);
-      struct = struct.add(keptName(i), Opaque.packed(field.dataType()), field.nullable());
+      struct = struct.add(keptName(i), PackedColumn.packed(field.dataType()), field.nullable());
     }
     return struct;
   }
@@ -193,7 +193,7 @@ record RowSchema(
     for (int i = 0; i < kept.size(); i++) {
       StructField field = kept.get(i);
       Column column =
-          Opaque.unpack(col("_1").getField(keptName(i)), field.dataType(), field.nullable());
+          PackedColumn.unpack(col("_1").getField(keptName(i)), field.dataType(), field.nullable());
       columns.add(column.as(field.name(), field.metadata()));
     }
     return columns;

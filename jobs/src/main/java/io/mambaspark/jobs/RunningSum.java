@@ -19,7 +19,7 @@ final class RunningSum extends SparkListener {
   private final LongAccumulator accumulator;
   private final long start = System.currentTimeMillis();
   private final Map<Long, Long> byTask = new ConcurrentHashMap<>();
-  private final Thinned<Timeline.Task> ended = new Thinned<>();
+  private final EvenSample<Timeline.Task> ended = new EvenSample<>();
 
   RunningSum(LongAccumulator accumulator) {
     this.accumulator = accumulator;

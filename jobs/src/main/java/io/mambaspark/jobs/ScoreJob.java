@@ -142,7 +142,7 @@ public final class ScoreJob {
                       output,
                       cut,
                       options.unitOptions(),
-                      RunSettings.of(
+                      RunIdentity.of(
                           options.scoring(),
                           options.weights(),
                           schema,
@@ -159,7 +159,7 @@ public final class ScoreJob {
       }
       report.ifPresent(file -> file.write(summary, timeline, out));
       out.flush();
-      return summary.findings().totals().errorRows() + summary.files().unread().size();
+      return summary.corpus().totals().errorRows() + summary.files().unread().size();
     }
 
     private void dryRun() {
@@ -170,7 +170,7 @@ public final class ScoreJob {
                   () ->
                       Input.partitions(
                           input.rows(schema.rows().inputNames(), null), options.inputOptions()));
-      DryRun.print(options, source.checkpoint(), schema, input, footers(), tasks, cores, out);
+      DryRun.print(options, source.checkpoint(), schema, input, inputSize(), tasks, cores, out);
     }
 
     private long target(UnitPlan units) {
@@ -250,7 +250,7 @@ public final class ScoreJob {
           run.units() - run.missing().size(),
           input.files().without(result.unreadable()),
           input.notes(),
-          findings(written, result.totals(), thresholds),
+          corpus(written, result.totals(), thresholds),
           options,
           result.documents(),
           result.totals().count(Totals.Count.DROPPED),
@@ -381,7 +381,7 @@ public final class ScoreJob {
           0,
           input.files(),
           input.notes(),
-          findings(scored, totals, thresholds),
+          corpus(scored, totals, thresholds),
           options,
           documents,
           scoring.filters() ? documents - totals.rows() : 0,
@@ -390,10 +390,11 @@ public final class ScoreJob {
           tokenizer());
     }
 
-    private Findings findings(Dataset<Row> written, Totals totals, Map<String, Double> thresholds) {
+    private CorpusScores corpus(
+        Dataset<Row> written, Totals totals, Map<String, Double> thresholds) {
       List<String> groupBy = options.groupBy();
       if (groupBy.isEmpty() && report.isEmpty()) {
-        return new Findings(totals, Groups.none(), null, thresholds);
+        return new CorpusScores(totals, Groups.none(), null, thresholds);
       }
       context.setJobDescription("Summing up %,d rows".formatted(totals.rows()));
       Groups<Totals> groups =
@@ -401,7 +402,8 @@ public final class ScoreJob {
               ? Groups.none()
               : Totals.byGroup(written, options.scoring().emit(), schema.scores(), groupBy);
       List<String> shown = report.isPresent() ? schema.rows().showable() : List.of();
-      return new Findings(totals, groups, Distributions.of(written, groupBy, shown), thresholds);
+      return new CorpusScores(
+          totals, groups, Distributions.of(written, groupBy, shown), thresholds);
     }
 
     private Map<String, Object> describe() {
@@ -421,12 +423,12 @@ public final class ScoreJob {
           : Map.of("path", tokenizer.name(), "fingerprint", tokenizer.fingerprint());
     }
 
-    private Optional<Footers> footers() {
+    private Optional<InputSize> inputSize() {
       if (options.demo()) {
-        return Optional.of(DemoCorpus.footers());
+        return Optional.of(DemoCorpus.size());
       }
       return Optional.ofNullable(input.parquet())
-          .map(parquet -> Footers.of(parquet.files(), schema.rows().keptNames()));
+          .map(parquet -> InputSize.of(parquet.files(), schema.rows().keptNames()));
     }
 
     /**
@@ -438,18 +440,18 @@ public final class ScoreJob {
       return new Progress(
           context,
           progress,
-          () -> total == null ? total(footers()) : total,
+          () -> total == null ? total(inputSize()) : total,
           bytesRead,
           options.limit() > 0 ? 0 : input.countedBytes(),
           Progress.terminal());
     }
 
-    private OptionalLong total(Optional<Footers> footers) {
-      // The footers count all rows, and whole ones.
+    private OptionalLong total(Optional<InputSize> size) {
+      // The size count all rows, and whole ones.
       boolean cut = options.limit() > 0 || options.scoring().maxTokens() > 0;
-      return cut || footers.isEmpty()
+      return cut || size.isEmpty()
           ? OptionalLong.empty()
-          : OptionalLong.of(runs(footers.get().tokens()));
+          : OptionalLong.of(runs(size.get().tokens()));
     }
 
     /** Windows may run a token more than once. */

@@ -180,12 +180,12 @@ final class StreamJob {
         throw Refusal.because(
             "Output %s was begun without --stream; choose another", options.output());
       }
-      RunSettings.check(
+      RunIdentity.check(
           earlier.get().settings(),
           Map.of(
               CHECKPOINT,
               Refusal.redacted(checkpoint.toString()),
-              RunSettings.VERSION,
+              RunIdentity.VERSION,
               Versions.mambaSpark()),
           output);
       if (written && !taken) {
@@ -224,7 +224,7 @@ final class StreamJob {
       schema.rows().checkFree(Buckets.COLUMN);
     }
     Map<String, String> settings =
-        RunSettings.of(
+        RunIdentity.of(
             options.scoring(),
             options.weights(),
             schema,
@@ -239,7 +239,7 @@ final class StreamJob {
     settings.put(INPUT_SCHEMA, columns.ofFiles.json());
     settings.put(PARTITION_SCHEMA, columns.ofFolders.json());
     if (earlier.isPresent()) {
-      RunSettings.check(earlier.get().settings(), settings, output);
+      RunIdentity.check(earlier.get().settings(), settings, output);
     } else {
       records.add(new RunRecord(Output.newRun(), settings, List.of()));
       new LedgerFolder(output, spark.sparkContext().hadoopConfiguration()).sweep();

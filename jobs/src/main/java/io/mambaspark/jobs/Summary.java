@@ -40,7 +40,7 @@ record Summary(
     int resumedUnits,
     InputFiles files,
     List<String> notes,
-    Findings findings,
+    CorpusScores corpus,
     JobOptions options,
     long documents,
     long filtered,
@@ -52,7 +52,7 @@ record Summary(
   private static final int PRINTED = 20;
 
   private Totals totals() {
-    return findings.totals();
+    return corpus.totals();
   }
 
   private Emit emit() {
@@ -90,16 +90,16 @@ record Summary(
     json.putAll(files.json());
     json.put("input_notes", notes);
     json.put("truncated_documents", knowsTruncated() ? totals.count(Count.TRUNCATED) : null);
-    if (findings.distributions() != null) {
-      json.put("perplexity_percentiles", percentiles(findings.distributions().overall()));
-      json.put("percentiles_are_exact", findings.distributions().exact());
+    if (corpus.distributions() != null) {
+      json.put("perplexity_percentiles", percentiles(corpus.distributions().overall()));
+      json.put("percentiles_are_exact", corpus.distributions().exact());
     }
     if (!options.groupBy().isEmpty()) {
-      json.put("group_count", findings.groups().number());
+      json.put("group_count", corpus.groups().number());
       json.put("groups", groups());
     }
     if (options.hasBuckets()) {
-      json.put(Buckets.THRESHOLDS, findings.thresholds());
+      json.put(Buckets.THRESHOLDS, corpus.thresholds());
     }
     json.put("units", units == 0 ? null : units);
     json.put("resumed_units", units == 0 ? null : resumedUnits);
@@ -190,12 +190,12 @@ record Summary(
 
   private List<Map<String, Object>> groups() {
     Map<List<String>, Percentiles> byKey = new LinkedHashMap<>();
-    findings
+    corpus
         .distributions()
         .groups()
         .forEach(group -> byKey.put(group.values(), group.percentiles()));
     List<Map<String, Object>> groups = new ArrayList<>();
-    for (Groups.Group<Totals> group : findings.groups().largest()) {
+    for (Groups.Group<Totals> group : corpus.groups().largest()) {
       Map<String, Object> json = new LinkedHashMap<>();
       Map<String, String> key = new LinkedHashMap<>();
       for (int i = 0; i < options.groupBy().size(); i++) {
@@ -254,7 +254,7 @@ record Summary(
       numbers(totals).forEach((name, value) -> printNumber(out, name, (Double) value));
     }
     printGroups(out);
-    findings
+    corpus
         .thresholds()
         .forEach((name, value) -> line(out, "bucket " + name + " below", "%,.4f", value));
     print(files, out);
@@ -279,7 +279,7 @@ record Summary(
   }
 
   private void printGroups(PrintWriter out) {
-    if (findings.groups().largest().isEmpty()) {
+    if (corpus.groups().largest().isEmpty()) {
       return;
     }
     out.println();
@@ -291,7 +291,7 @@ record Summary(
         "tokens",
         "corpus perplexity",
         "±");
-    List<Groups.Group<Totals>> groups = findings.groups().largest();
+    List<Groups.Group<Totals>> groups = corpus.groups().largest();
     for (Groups.Group<Totals> group : groups.subList(0, Math.min(PRINTED, groups.size()))) {
       out.printf(
           Locale.ROOT,
@@ -302,8 +302,8 @@ record Summary(
           shown(group.sums().corpusPerplexity()),
           shown(error(group.sums())));
     }
-    if (findings.groups().number() > PRINTED) {
-      out.printf(Locale.ROOT, "  … and %,d more%n", findings.groups().number() - PRINTED);
+    if (corpus.groups().number() > PRINTED) {
+      out.printf(Locale.ROOT, "  … and %,d more%n", corpus.groups().number() - PRINTED);
     }
     out.println();
   }
@@ -354,7 +354,7 @@ record Summary(
       headlines.add(headline("greedy", "%,d", totals.count(Count.GREEDY_ROWS)));
     }
     List<ReportData.GroupRow> groups = new ArrayList<>();
-    for (Groups.Group<Totals> group : findings.groups().largest()) {
+    for (Groups.Group<Totals> group : corpus.groups().largest()) {
       groups.add(row(String.join(" · ", group.key()), group.sums()));
     }
     Map<String, Long> errors = new LinkedHashMap<>();
@@ -374,7 +374,7 @@ record Summary(
     return new ReportData(
         title(),
         headlines,
-        findings.distributions(),
+        corpus.distributions(),
         groups,
         totals.positions().stream()
             .map(p -> new ReportData.Position(p.first(), p.tokens(), p.nll()))
@@ -472,7 +472,7 @@ record Summary(
           "%,d of %,d units were done by earlier starts; times are of the last."
               .formatted(resumedUnits, units));
     }
-    Distributions distributions = findings.distributions();
+    Distributions distributions = corpus.distributions();
     if (distributions != null && !distributions.exact()) {
       shown.add("Percentiles are approximate, within a ten-thousandth of the documents.");
     }

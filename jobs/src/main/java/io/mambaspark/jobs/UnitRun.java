@@ -52,7 +52,7 @@ final class UnitRun {
   /**
    * Plans a run, or what is left of an earlier one. Writes nothing.
    *
-   * @param settings whatever the scores depend on but the input, see {@link RunSettings}; the
+   * @param settings whatever the scores depend on but the input, see {@link RunIdentity}; the
    *     tokens of a unit are added
    * @param buckets whether the output names buckets that part the corpus of this run
    * @throws Refusal if the earlier run was another: of other weights, options or input
@@ -79,7 +79,7 @@ final class UnitRun {
       return new UnitRun(
           output, ledger, plan, new RunRecord(output.run(), settings, all), units, units, false);
     }
-    RunSettings.check(earlier.settings(), settings, output.target());
+    RunIdentity.check(earlier.settings(), settings, output.target());
     List<InputVersion> added = added(earlier, plan, output, options.allowNewInput());
     List<List<InputVersion>> arrivals = new ArrayList<>(earlier.arrivals());
     if (!added.isEmpty()) {

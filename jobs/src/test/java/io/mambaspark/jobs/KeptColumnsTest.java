@@ -228,15 +228,15 @@ class KeptColumnsTest {
             .parquet(corpus.toString())
             .sort("id")
             .select(
-                Opaque.pack(functions.col("deep"), type("deep")),
-                Opaque.pack(functions.col("twice"), type("twice")),
-                Opaque.pack(functions.col("leaf1"), type("leaf1")))
+                PackedColumn.pack(functions.col("deep"), type("deep")),
+                PackedColumn.pack(functions.col("twice"), type("twice")),
+                PackedColumn.pack(functions.col("leaf1"), type("leaf1")))
             .first();
-    assertThat(Opaque.shown(row.get(0), type("deep")))
+    assertThat(PackedColumn.shown(row.get(0), type("deep")))
         .isEqualTo("[{k=[a��b, null], l=null}, null, {}]");
-    assertThat(Opaque.shown(row.get(1), type("twice"))).isEqualTo("{1=x, 1=y, 2=z}");
-    assertThat(Opaque.shown(row.get(2), type("leaf1"))).isEqualTo("1582-10-10");
-    assertThat(Opaque.shown(null, type("deep"))).isEqualTo("null");
+    assertThat(PackedColumn.shown(row.get(1), type("twice"))).isEqualTo("{1=x, 1=y, 2=z}");
+    assertThat(PackedColumn.shown(row.get(2), type("leaf1"))).isEqualTo("1582-10-10");
+    assertThat(PackedColumn.shown(null, type("deep"))).isEqualTo("null");
   }
 
   private static DataType type(String column) {

@@ -81,8 +81,8 @@ class ModelDeliveryTest {
     for (String name : List.of(folder.toString(), "hdfslike://" + folder)) {
       hadoop().set("fs.hdfslike.impl", Elsewhere.class.getName());
       try (ModelSource source = ModelSource.open(name, hadoop());
-          ModelDelivery files = ModelFiles.sent(source, WeightFormat.F32, context());
-          ModelDelivery here = ModelFiles.here(source, WeightFormat.F32);
+          ModelDelivery files = FileDelivery.sent(source, WeightFormat.F32, context());
+          ModelDelivery here = FileDelivery.here(source, WeightFormat.F32);
           ModelDelivery broadcast =
               ModelDelivery.send(Mode.BROADCAST, source, WeightFormat.F32, context())) {
         for (ModelDelivery delivery : List.of(files, here, broadcast)) {
@@ -123,8 +123,8 @@ class ModelDeliveryTest {
             model.toUri().toString(),
             "hdfslike://" + model)) {
       try (ModelSource source = ModelSource.open(named, hadoop());
-          ModelDelivery files = ModelFiles.sent(source, WeightFormat.F32, context());
-          ModelDelivery here = ModelFiles.here(source, WeightFormat.F32);
+          ModelDelivery files = FileDelivery.sent(source, WeightFormat.F32, context());
+          ModelDelivery here = FileDelivery.here(source, WeightFormat.F32);
           ModelDelivery broadcast =
               ModelDelivery.send(Mode.BROADCAST, source, WeightFormat.F32, context())) {
         for (ModelDelivery delivery : List.of(files, here, broadcast)) {
@@ -143,7 +143,7 @@ class ModelDeliveryTest {
     assertThat(sums).hasSize(15).containsOnly(sums.get(0));
     Path single = TestModels.write(folder.resolve("single"));
     try (ModelSource source = ModelSource.open(single.toString(), hadoop());
-        ModelDelivery here = ModelFiles.here(source, WeightFormat.F32)) {
+        ModelDelivery here = FileDelivery.here(source, WeightFormat.F32)) {
       assertThat(nll(here.model())).isEqualTo(sums.get(0));
     }
   }
@@ -191,7 +191,7 @@ class ModelDeliveryTest {
   void a_model_that_changed_on_the_way_is_refused() throws IOException {
     TestModels.write(folder);
     try (ModelSource source = ModelSource.open(folder.toString(), hadoop());
-        ModelDelivery delivery = ModelFiles.sent(source, WeightFormat.F32, context())) {
+        ModelDelivery delivery = FileDelivery.sent(source, WeightFormat.F32, context())) {
       forget(source);
       TestModels.write(folder, 2);
       Throwable failure = catchThrowable(delivery::model);
@@ -210,7 +210,7 @@ class ModelDeliveryTest {
   void a_model_that_changes_under_the_driver_is_refused() throws IOException {
     TestModels.write(folder);
     try (ModelSource source = ModelSource.open(folder.toString(), hadoop());
-        ModelDelivery here = ModelFiles.here(source, WeightFormat.F32)) {
+        ModelDelivery here = FileDelivery.here(source, WeightFormat.F32)) {
       forget(source);
       ModelBroadcast broadcast = new ModelBroadcast(source.checkpoint(), WeightFormat.F32);
       Path weights = folder.resolve("model.safetensors");
@@ -237,7 +237,7 @@ class ModelDeliveryTest {
     hadoop().set("fs.hdfslike.impl", Elsewhere.class.getName());
     String name = "hdfslike://" + folder;
     try (ModelSource source = ModelSource.open(name, hadoop());
-        ModelDelivery delivery = ModelFiles.sent(source, WeightFormat.F32, context())) {
+        ModelDelivery delivery = FileDelivery.sent(source, WeightFormat.F32, context())) {
       forget(source);
       Files.delete(folder.resolve("model.safetensors"));
       assertThatThrownBy(delivery::model)

@@ -801,7 +801,7 @@ class UnitsTest {
                     part.input(), 0, 0, part.start(), part.end(), 0, ROWS, part.tokens())));
     try (ModelSource source =
             ModelSource.open(model.toString(), spark().sparkContext().hadoopConfiguration());
-        ModelDelivery delivery = ModelFiles.here(source, WeightFormat.F32)) {
+        ModelDelivery delivery = FileDelivery.here(source, WeightFormat.F32)) {
       ScoreOptions failing = ScoreOptions.defaults().withFailOnError(true);
       ScoringSchema schema = ScoringSchema.of(input.schema(), failing);
       Dataset<Row> scored =

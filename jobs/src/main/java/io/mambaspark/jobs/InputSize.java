@@ -9,9 +9,9 @@ import java.util.List;
  * @param tokens see {@link ParquetFile.RowGroup}
  * @param keptBytes compressed size of the kept columns
  */
-record Footers(long rows, long tokens, long keptBytes) {
+record InputSize(long rows, long tokens, long keptBytes) {
   /** Adds up files. */
-  static Footers of(List<ParquetFile> files, Collection<String> keptColumns) {
+  static InputSize of(List<ParquetFile> files, Collection<String> keptColumns) {
     long rows = 0;
     long tokens = 0;
     long keptBytes = 0;
@@ -24,6 +24,6 @@ record Footers(long rows, long tokens, long keptBytes) {
         keptBytes += file.columnBytes().getOrDefault(column, 0L);
       }
     }
-    return new Footers(rows, tokens, keptBytes);
+    return new InputSize(rows, tokens, keptBytes);
   }
 }

@@ -14,7 +14,7 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.RuntimeConfig;
 
 /** Whatever the scores of a run depend on but its input, by name, as a {@link Ledger} keeps it. */
-final class RunSettings {
+final class RunIdentity {
   private static final String ON_ERROR = "--on-error";
 
   /** Scores of two versions must not lie in one output. */
@@ -29,7 +29,7 @@ final class RunSettings {
           "spark.sql.parquet.int96RebaseModeInRead",
           "spark.sql.parquet.outputTimestampType");
 
-  private RunSettings() {}
+  private RunIdentity() {}
 
   /**
    * The settings of a run.

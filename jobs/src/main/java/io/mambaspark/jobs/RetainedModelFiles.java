@@ -16,7 +16,7 @@ import org.apache.hadoop.io.IOUtils;
  * The files of a model, kept open: they can be copied even when nothing is left in their folder. A
  * saved stage is overwritten by one that was loaded from it, and Spark deletes the old one first.
  */
-final class HeldModel implements AutoCloseable {
+final class RetainedModelFiles implements AutoCloseable {
   private static final int BUFFER = 1 << 20;
 
   /** By name. No channels, which an interrupted thread would close. */
@@ -25,7 +25,7 @@ final class HeldModel implements AutoCloseable {
   private final String name;
   private byte[] tokenizer;
 
-  HeldModel(ModelSource source) {
+  RetainedModelFiles(ModelSource source) {
     this.name = source.name();
     try {
       for (String file : source.files()) {

@@ -7,7 +7,7 @@ import java.util.List;
  * A list that stays short however much is added: when it is full every second element goes, and of
  * what follows half as many are taken. For pictures, not for sums.
  */
-final class Thinned<T> {
+final class EvenSample<T> {
   private static final int MOST = 2000;
 
   private final List<T> values = new ArrayList<>();

@@ -34,9 +34,9 @@ import org.slf4j.LoggerFactory;
  * driver, leaves the copies of the executors where they are, and since Spark 4 its files are not
  * seen by the tasks of a SQL session.
  */
-final class ModelFiles implements ModelDelivery {
+final class FileDelivery implements ModelDelivery {
   private static final long serialVersionUID = 1;
-  private static final Logger LOG = LoggerFactory.getLogger(ModelFiles.class);
+  private static final Logger LOG = LoggerFactory.getLogger(FileDelivery.class);
 
   private final String name;
   private final String fingerprint;
@@ -51,7 +51,7 @@ final class ModelFiles implements ModelDelivery {
   /** How to read from Hadoop; null for paths on this machine and for URIs of the driver. */
   private final SerializableConfiguration configuration;
 
-  private ModelFiles(
+  private FileDelivery(
       ModelSource source,
       WeightFormat weights,
       Function<String, String> place,
@@ -67,15 +67,16 @@ final class ModelFiles implements ModelDelivery {
   }
 
   /** For tasks in the JVM of the driver, which has the files open. */
-  static ModelFiles here(ModelSource source, WeightFormat weights) {
-    return new ModelFiles(source, weights, file -> source.folder().resolve(file).toString(), null);
+  static FileDelivery here(ModelSource source, WeightFormat weights) {
+    return new FileDelivery(
+        source, weights, file -> source.folder().resolve(file).toString(), null);
   }
 
   /** For executors elsewhere. */
-  static ModelFiles sent(ModelSource source, WeightFormat weights, JavaSparkContext context) {
+  static FileDelivery sent(ModelSource source, WeightFormat weights, JavaSparkContext context) {
     org.apache.hadoop.fs.Path origin = source.origin();
     if (origin != null) {
-      return new ModelFiles(
+      return new FileDelivery(
           source,
           weights,
           file -> HadoopFiles.child(origin, file).toUri().toString(),
@@ -84,7 +85,7 @@ final class ModelFiles implements ModelDelivery {
     // Spark's server knows a file by its name alone, and every model has a config.json.
     Path links = source.temporary();
     RpcEnvFileServer server = SparkEnv.get().rpcEnv().fileServer();
-    return new ModelFiles(
+    return new FileDelivery(
         source,
         weights,
         file -> {

@@ -13,10 +13,10 @@ import org.apache.hadoop.fs.Path;
  * Tells a file whose content is bad from one that cannot be read just now: a disk, a network or a
  * credential that fails will come back, and must not cost rows.
  */
-final class RawBytes {
+final class FileContent {
   private static final int BUFFER = 1 << 20;
 
-  private RawBytes() {}
+  private FileContent() {}
 
   /**
    * Whether the bytes of a file can be read though their content cannot, or are those that a
@@ -24,7 +24,7 @@ final class RawBytes {
    *
    * @param failure why the content cannot be read
    */
-  static boolean tellThatContentIsBad(
+  static boolean isBad(
       Throwable failure, Path path, long start, long end, Configuration configuration) {
     for (Throwable t = failure; t != null; t = t.getCause()) {
       if (t instanceof VirtualMachineError) {

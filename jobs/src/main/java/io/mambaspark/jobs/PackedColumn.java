@@ -45,8 +45,8 @@ import org.apache.spark.unsafe.types.UTF8String;
  * inside structs, arrays and maps, too, and come out as they went in. Other types travel as Spark
  * makes them, which changes none of their values.
  */
-final class Opaque {
-  private Opaque() {}
+final class PackedColumn {
+  private PackedColumn() {}
 
   /** The type in which a column travels. Fields of structs are numbered, so that any name goes. */
   static DataType packed(DataType type) {

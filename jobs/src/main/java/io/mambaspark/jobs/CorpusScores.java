@@ -11,7 +11,7 @@ import java.util.Map;
  * @param distributions of the perplexities, overall and by group; null if nobody asks for them
  * @param thresholds perplexities at which the buckets part; empty without buckets
  */
-record Findings(
+record CorpusScores(
     Totals totals,
     Groups<Totals> groups,
     Distributions distributions,

@@ -33,15 +33,15 @@ import org.apache.spark.sql.types.MetadataBuilder;
  *
  * @param percents up to which percentile of the documents' perplexities a bucket goes, ascending
  */
-record Buckets(Map<String, Double> percents) {
-  static final String COLUMN = "bucket";
+public record Buckets(Map<String, Double> percents) {
+  public static final String COLUMN = "bucket";
   static final String REST = "tail";
 
   /** In the summary; {@link #thresholds} reads it there. */
-  static final String THRESHOLDS = "bucket_thresholds";
+  public static final String THRESHOLDS = "bucket_thresholds";
 
   /** Parses {@code head:30,middle:60}. */
-  static Buckets parse(String list) {
+  public static Buckets parse(String list) {
     Map<String, Double> percents = new LinkedHashMap<>();
     double before = 0;
     for (String part : list.split(",", -1)) {
@@ -94,7 +94,7 @@ record Buckets(Map<String, Double> percents) {
    *     thousandth of their number
    * @return empty if there are none; infinite from the first infinite perplexity on
    */
-  Map<String, Double> thresholds(Dataset<Row> scored, long documents) {
+  public Map<String, Double> thresholds(Dataset<Row> scored, long documents) {
     String shares =
         percents.values().stream()
             .map(percent -> String.format(Locale.ROOT, "%.10fD", percent / 100))
@@ -116,7 +116,7 @@ record Buckets(Map<String, Double> percents) {
   }
 
   /** As {@link #found}, for use by another run: there must be some. */
-  static Map<String, Double> thresholds(String file, Configuration configuration) {
+  public static Map<String, Double> thresholds(String file, Configuration configuration) {
     Map<String, Double> thresholds = found(file, configuration);
     if (thresholds.isEmpty()) {
       throw Refusal.because(
@@ -131,7 +131,7 @@ record Buckets(Map<String, Double> percents) {
    * Reads thresholds that an earlier run has found: its summary, or its output's folder. None where
    * none of its documents had a perplexity.
    */
-  static Map<String, Double> found(String file, Configuration configuration) {
+  public static Map<String, Double> found(String file, Configuration configuration) {
     Path path = HadoopFiles.qualified(file, configuration);
     try {
       FileSystem files = path.getFileSystem(configuration);
@@ -183,7 +183,7 @@ record Buckets(Map<String, Double> percents) {
   }
 
   /** Adds the column; null for a document without a perplexity. */
-  static Dataset<Row> add(Dataset<Row> scored, Map<String, Double> thresholds) {
+  public static Dataset<Row> add(Dataset<Row> scored, Map<String, Double> thresholds) {
     Column perplexity = Distributions.perplexity();
     Column bucket = when(perplexity.isNull(), lit(null).cast("string"));
     for (Map.Entry<String, Double> threshold : thresholds.entrySet()) {

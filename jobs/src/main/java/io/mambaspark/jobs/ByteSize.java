@@ -4,11 +4,11 @@ import java.util.List;
 import java.util.Locale;
 
 /** Numbers of bytes. */
-final class ByteSize {
+public final class ByteSize {
   private ByteSize() {}
 
   /** Bytes for people: {@code 2.3 MB}. */
-  static String shown(long value) {
+  public static String shown(long value) {
     List<String> units = List.of("bytes", "kB", "MB", "GB", "TB", "PB");
     double scaled = value;
     int unit = 0;

@@ -4,11 +4,11 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.functions;
 
 /** Names of columns. */
-final class ColumnNames {
+public final class ColumnNames {
   private ColumnNames() {}
 
   /** A column by its name, whatever is in the name. */
-  static Column quoted(String name) {
+  public static Column quoted(String name) {
     return functions.col("`" + name.replace("`", "``") + "`");
   }
 }

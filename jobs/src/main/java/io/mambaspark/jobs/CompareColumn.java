@@ -6,7 +6,7 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.types.MetadataBuilder;
 
 /** A column that {@code compare} adds: its property in {@link ComparedRow}, and its unit. */
-enum CompareColumn {
+public enum CompareColumn {
   NLL_A("nll_a", "nllA", "Sum of -ln p by the first model, in nats"),
   NLL_B("nll_b", "nllB", "Sum of -ln p by the second model, in nats"),
   DELTA_NLL("delta_nll", "deltaNll", "nll_b - nll_a: negative where the second model is better"),
@@ -46,12 +46,12 @@ enum CompareColumn {
     this.comment = comment;
   }
 
-  String column() {
+  public String column() {
     return column;
   }
 
   /** Takes it from the second half of what a partition makes. */
-  Column output() {
+  public Column output() {
     return col("_2")
         .getField(property)
         .as(column, new MetadataBuilder().putString("comment", comment).build());

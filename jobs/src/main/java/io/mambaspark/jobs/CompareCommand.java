@@ -37,7 +37,7 @@ import picocli.CommandLine.Spec;
       "2:wrong usage",
       "3:done, with rows that could not be scored, under --strict"
     })
-final class CompareCommand implements Callable<Integer> {
+public final class CompareCommand implements Callable<Integer> {
   @Spec CommandSpec spec;
 
   @Option(

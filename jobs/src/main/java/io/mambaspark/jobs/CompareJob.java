@@ -22,7 +22,7 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
 
 /** Scores documents with two models in one pass over them. */
-final class CompareJob {
+public final class CompareJob {
   private final JobOptions options;
   private final String other;
   private final PrintWriter out;
@@ -33,7 +33,7 @@ final class CompareJob {
    * @param options of the first model
    * @param other the second model
    */
-  CompareJob(JobOptions options, String other, PrintWriter out) {
+  public CompareJob(JobOptions options, String other, PrintWriter out) {
     this.options = options;
     this.other = other;
     this.out = out;
@@ -44,7 +44,7 @@ final class CompareJob {
    *
    * @return the number of rows that could not be scored, and of files that could not be read
    */
-  long run() {
+  public long run() {
     if (options.output() == null) {
       throw Refusal.wrongUsage("Give --output: where to write");
     }

@@ -15,7 +15,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
 /** The sums over compared rows, each double added exactly, as {@link Totals}. */
-final class ComparedTotals implements Serializable {
+public final class ComparedTotals implements Serializable {
   private static final long serialVersionUID = 1;
 
   private static final List<CompareColumn> READ =
@@ -56,7 +56,7 @@ final class ComparedTotals implements Serializable {
   private boolean knowsTokens = true;
   private boolean knowsDistributions = true;
 
-  ComparedTotals() {
+  public ComparedTotals() {
     Arrays.fill(sums, BigDecimal.ZERO);
   }
 
@@ -65,7 +65,7 @@ final class ComparedTotals implements Serializable {
    *
    * @param written the columns that {@code compare} adds, and the group columns
    */
-  static Groups<ComparedTotals> byGroup(Dataset<Row> written, List<String> groupBy) {
+  public static Groups<ComparedTotals> byGroup(Dataset<Row> written, List<String> groupBy) {
     List<String> present = Arrays.asList(written.columns());
     List<Column> columns = new ArrayList<>();
     for (CompareColumn column : READ) {
@@ -156,7 +156,7 @@ final class ComparedTotals implements Serializable {
   }
 
   /** Every number by its name; null where it is not known. */
-  Map<String, Object> numbers() {
+  public Map<String, Object> numbers() {
     Map<String, Object> numbers = new LinkedHashMap<>();
     boolean any = tokensA > 0 && tokensB > 0;
     numbers.put("documents", rows);

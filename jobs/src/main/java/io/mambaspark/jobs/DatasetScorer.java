@@ -11,10 +11,10 @@ import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
 /** An open model, and how rows are scored with it. The model is not closed here. */
-record DatasetScorer(OpenModel model, ModelOptions kept, ScoreOptions options) {
+public record DatasetScorer(OpenModel model, ModelOptions kept, ScoreOptions options) {
 
   /** Checks, before Spark starts, what depends on the model, its weights and its tokenizer. */
-  void check() {
+  public void check() {
     options.check(config());
     if (options.columns().text() != null) {
       model.tokenizer(kept.tokenizer());
@@ -31,17 +31,17 @@ record DatasetScorer(OpenModel model, ModelOptions kept, ScoreOptions options) {
   }
 
   /** Decides how the model is sent; refuses what would run out of memory. */
-  void checkMemory(JavaSparkContext context) {
+  public void checkMemory(JavaSparkContext context) {
     model.mode(kept, context);
   }
 
   /** What goes into a partition and what comes out of it. */
-  ScoringSchema schema(StructType input) {
+  public ScoringSchema schema(StructType input) {
     return ScoringSchema.of(input, options);
   }
 
   /** What texts are encoded with, proved to work on this machine; null where rows are tokens. */
-  TokenizerFile tokenizer(ScoringSchema schema) {
+  public TokenizerFile tokenizer(ScoringSchema schema) {
     if (schema.rows().text()) {
       TokenizerFile file = model.tokenizer(kept.tokenizer());
       // Only the library finds all that may be wrong with it, or with this machine.
@@ -61,7 +61,7 @@ record DatasetScorer(OpenModel model, ModelOptions kept, ScoreOptions options) {
    *
    * @param progress counts the tokens that are run; may be null
    */
-  Dataset<Row> score(Dataset<Row> rows, LongAccumulator progress) {
+  public Dataset<Row> score(Dataset<Row> rows, LongAccumulator progress) {
     JavaSparkContext context = context(rows.sparkSession());
     return Scoring.score(
         rows,
@@ -73,7 +73,8 @@ record DatasetScorer(OpenModel model, ModelOptions kept, ScoreOptions options) {
   }
 
   /** How the rows of a partition are scored. */
-  PartitionScoring partitions(ScoringSchema schema, SparkSession spark, LongAccumulator progress) {
+  public PartitionScoring partitions(
+      ScoringSchema schema, SparkSession spark, LongAccumulator progress) {
     JavaSparkContext context = context(spark);
     return Scoring.partitions(
         schema,
@@ -93,11 +94,11 @@ record DatasetScorer(OpenModel model, ModelOptions kept, ScoreOptions options) {
    *
    * @param texts null where the model has no tokenizer beside it
    */
-  record Sent(ModelDelivery model, DocumentReader tokens, DocumentReader texts)
+  public record Sent(ModelDelivery model, DocumentReader tokens, DocumentReader texts)
       implements java.io.Serializable {}
 
   /** Sends the model, and its tokenizer if there is one, to the executors of a session. */
-  Sent sent(SparkSession spark) {
+  public Sent sent(SparkSession spark) {
     JavaSparkContext context = context(spark);
     Broadcast<TokenizerFile> file = null;
     if (kept.tokenizer() != null || model.hasTokenizer()) {

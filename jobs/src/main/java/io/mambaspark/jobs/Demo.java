@@ -5,16 +5,16 @@ import java.io.IOException;
 import java.io.InputStream;
 
 /** What is inside the jar, for a first run: a small model, its tokenizer and a small corpus. */
-final class Demo {
+public final class Demo {
   /** The word that stands for a path. */
-  static final String NAME = "demo";
+  public static final String NAME = "demo";
 
   private static final String FOLDER = "/io/mambaspark/jobs/demo/";
 
   private Demo() {}
 
   /** Opens a file of the demo. */
-  static InputStream open(String name) throws IOException {
+  public static InputStream open(String name) throws IOException {
     InputStream in = Demo.class.getResourceAsStream(FOLDER + name);
     if (in == null) {
       throw new FileNotFoundException("The jar lacks the demo's " + name);

@@ -16,8 +16,8 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /** The corpus inside the jar. */
-final class DemoCorpus {
-  static final StructType SCHEMA =
+public final class DemoCorpus {
+  public static final StructType SCHEMA =
       new StructType()
           .add("id", DataTypes.StringType)
           .add("source", DataTypes.StringType)
@@ -26,12 +26,12 @@ final class DemoCorpus {
           .add("tokens", DataTypes.createArrayType(DataTypes.IntegerType, false));
 
   /** The column that is scored where none is named. */
-  static final DocumentColumns COLUMNS = DocumentColumns.text("text");
+  public static final DocumentColumns COLUMNS = DocumentColumns.text("text");
 
   private DemoCorpus() {}
 
   /** What Parquet footers would tell of the corpus; its text counts for the size of all columns. */
-  static InputSize size() {
+  public static InputSize size() {
     long rows = 0;
     long tokens = 0;
     long bytes = 0;
@@ -44,7 +44,7 @@ final class DemoCorpus {
   }
 
   /** The rows of the corpus, as {@link #SCHEMA}. */
-  static List<Row> rows() {
+  public static List<Row> rows() {
     ObjectMapper json = new ObjectMapper();
     List<Row> rows = new ArrayList<>();
     try (BufferedReader lines =

@@ -8,7 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 
 /** The model inside the jar. */
-final class DemoModel {
+public final class DemoModel {
   private static final String FOLDER = "tiny-books/";
   private static final String TOKENIZER = "tokenizer.json";
   private static final List<String> FILES = List.of("config.json", "model.safetensors", TOKENIZER);
@@ -16,7 +16,7 @@ final class DemoModel {
   private DemoModel() {}
 
   /** Copies its files to a folder. */
-  static void unpack(Path folder) throws IOException {
+  public static void unpack(Path folder) throws IOException {
     for (String file : FILES) {
       try (InputStream in = Demo.open(FOLDER + file)) {
         Files.copy(in, folder.resolve(file));
@@ -25,7 +25,7 @@ final class DemoModel {
   }
 
   /** The tokenizer of the model. */
-  static byte[] tokenizer() {
+  public static byte[] tokenizer() {
     try (InputStream in = Demo.open(FOLDER + TOKENIZER)) {
       return in.readAllBytes();
     } catch (IOException e) {

@@ -28,7 +28,7 @@ public record DocumentColumns(
     implements java.io.Serializable {
 
   /** The name of the tokens column where none is given. */
-  static final String TOKENS = "tokens";
+  public static final String TOKENS = "tokens";
 
   /** Checks that they name one document. */
   public DocumentColumns {
@@ -67,17 +67,17 @@ public record DocumentColumns(
   }
 
   /** Whether only a continuation is scored, given its context. */
-  boolean isPair() {
+  public boolean isPair() {
     return context != null;
   }
 
   /** The columns that hold the document, in the order in which a partition reads them. */
-  List<String> content() {
+  public List<String> content() {
     return isPair() ? List.of(context, continuation) : List.of(text != null ? text : tokens);
   }
 
   /** {@link #content}, and the counts that are given. */
-  List<String> all() {
+  public List<String> all() {
     List<String> all = new ArrayList<>(content());
     Stream.of(byteCount, wordCount).filter(Objects::nonNull).forEach(all::add);
     return all;
@@ -99,12 +99,12 @@ public record DocumentColumns(
   }
 
   /** Each column with the option that names it. */
-  List<String> named() {
+  public List<String> named() {
     return all().stream().map(column -> option(column) + " " + column).toList();
   }
 
   /** The option that names a column. */
-  String option(String column) {
+  public String option(String column) {
     if (column.equals(context)) {
       return "--context-column";
     }

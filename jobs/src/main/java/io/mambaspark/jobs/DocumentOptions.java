@@ -8,4 +8,4 @@ import java.util.List;
  * @param columns what a document is read from
  * @param kept the columns to carry over; null for all but those of tokens and counts
  */
-record DocumentOptions(DocumentColumns columns, List<String> kept) {}
+public record DocumentOptions(DocumentColumns columns, List<String> kept) {}

@@ -24,7 +24,7 @@ import org.apache.spark.sql.Row;
  *     is dropped with the rest
  * @param tokenizer of texts; null where the columns hold tokens
  */
-record DocumentReader(
+public record DocumentReader(
     DocumentColumns columns,
     int prefix,
     int emptyContext,
@@ -45,7 +45,7 @@ record DocumentReader(
    * @param words its words, alike
    * @param error null when all is well
    */
-  record Document(
+  public record Document(
       int[] tokens, int context, boolean truncated, Long bytes, Long words, String error) {
     private static final Document NULL = new Document(null, 1, false, null, null, null);
 
@@ -53,7 +53,7 @@ record DocumentReader(
      * Whether the text, the tokens or the continuation are null in a row that has no error: there
      * is nothing to score, not even an empty document, and every score is null.
      */
-    boolean isNull() {
+    public boolean isNull() {
       return tokens == null && error == null;
     }
   }
@@ -65,19 +65,19 @@ record DocumentReader(
   private record Text(String text, String error) {}
 
   /** Opens the reader for the rows of one task. */
-  ForTask open() {
+  public ForTask open() {
     return new ForTask();
   }
 
   /** Reads the rows of one task. */
-  final class ForTask {
+  public final class ForTask {
     private final int content = columns.content().size();
     private final Tokenizer texts =
         tokenizer == null ? null : tokenizer.value().tokenizer(Tasks.localFolder());
     private final PairEncoding pairs = texts == null ? null : new PairEncoding(texts::encode);
 
     /** Reads the document of a row, unless the input has found that it cannot be read. */
-    Document read(Row row) {
+    public Document read(Row row) {
       int inputError = columns.all().size();
       if (row.length() > inputError && !row.isNullAt(inputError)) {
         return refused(false, row.getString(inputError));

@@ -103,12 +103,12 @@ public record Emit(
   }
 
   /** The same, and the nll by position. */
-  Emit withPositionNll() {
+  public Emit withPositionNll() {
     return new Emit(perplexity, tokenLogprobs, tokenRanks, topK, true, lastLogits, logits);
   }
 
   /** What the engine has to compute for it, unless logits are asked for. */
-  Wanted wanted() {
+  public Wanted wanted() {
     return new Wanted(nll(), tokenLogprobs, tokenRanks, topK, lastLogits);
   }
 

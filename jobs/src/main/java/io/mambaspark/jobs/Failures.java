@@ -20,7 +20,7 @@ import org.apache.spark.SparkThrowable;
 import org.apache.spark.sql.AnalysisException;
 
 /** What a person is told of an exception. */
-final class Failures {
+public final class Failures {
   /** Of Spark's message about a file that it could not read, in whatever version. */
   private static final Pattern FILE =
       Pattern.compile("(?:error while reading file|footer for file:?) (.+?)\\.(?:\\s|$)");
@@ -99,7 +99,7 @@ final class Failures {
    * failed task hides under several of Spark's; otherwise that of the innermost cause, with the
    * file that Spark was reading.
    */
-  static String oneLine(Throwable failure) {
+  public static String oneLine(Throwable failure) {
     return Refusal.redacted(line(failure));
   }
 
@@ -108,7 +108,7 @@ final class Failures {
    *
    * @param path as Hadoop or Spark spells it, encoded or not
    */
-  static String cause(Throwable failure, String path) {
+  public static String cause(Throwable failure, String path) {
     List<Throwable> chain = chain(failure);
     String cause = "";
     for (Throwable t : chain) {
@@ -217,7 +217,7 @@ final class Failures {
   }
 
   /** The first line, without Spark's "SQLSTATE: …" and the query plan that follows its messages. */
-  static String firstLine(String message) {
+  public static String firstLine(String message) {
     String line = message.strip().lines().findFirst().orElse("");
     return line.replaceFirst("\\s*SQLSTATE: \\w+;?\\s*$", "").replaceFirst(";\\s*$", "");
   }

@@ -13,7 +13,7 @@ import org.apache.hadoop.fs.Path;
  * Tells a file whose content is bad from one that cannot be read just now: a disk, a network or a
  * credential that fails will come back, and must not cost rows.
  */
-final class FileContent {
+public final class FileContent {
   private static final int BUFFER = 1 << 20;
 
   private FileContent() {}
@@ -24,7 +24,7 @@ final class FileContent {
    *
    * @param failure why the content cannot be read
    */
-  static boolean isBad(
+  public static boolean isBad(
       Throwable failure, Path path, long start, long end, Configuration configuration) {
     for (Throwable t = failure; t != null; t = t.getCause()) {
       if (t instanceof VirtualMachineError) {

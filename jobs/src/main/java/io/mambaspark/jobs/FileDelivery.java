@@ -34,7 +34,7 @@ import org.slf4j.LoggerFactory;
  * driver, leaves the copies of the executors where they are, and since Spark 4 its files are not
  * seen by the tasks of a SQL session.
  */
-final class FileDelivery implements ModelDelivery {
+public final class FileDelivery implements ModelDelivery {
   private static final long serialVersionUID = 1;
   private static final Logger LOG = LoggerFactory.getLogger(FileDelivery.class);
 
@@ -67,7 +67,7 @@ final class FileDelivery implements ModelDelivery {
   }
 
   /** For tasks in the JVM of the driver, which has the files open. */
-  static FileDelivery here(ModelSource source, WeightFormat weights) {
+  public static FileDelivery here(ModelSource source, WeightFormat weights) {
     return new FileDelivery(
         source, weights, file -> source.folder().resolve(file).toString(), null);
   }

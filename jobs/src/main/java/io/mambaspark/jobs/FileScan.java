@@ -36,7 +36,7 @@ import org.apache.spark.util.LongAccumulator;
  * read, and which bytes of them by which task, is decided here, not by Spark: of each scan only the
  * function that reads a part of a file is used.
  */
-final class FileScan implements Serializable {
+public final class FileScan implements Serializable {
   private static final long serialVersionUID = 1;
 
   private final List<RDD<Row>> scans;
@@ -52,9 +52,9 @@ final class FileScan implements Serializable {
    * @param compressed whether its rows have more bytes than it
    * @param partition the packed values of the file's partition folders
    */
-  record Part(int scan, FilePartition range, boolean compressed, Object[] partition)
+  public record Part(int scan, FilePartition range, boolean compressed, Object[] partition)
       implements Serializable {
-    Path path() {
+    public Path path() {
       return range.files()[0].toPath();
     }
 
@@ -143,7 +143,7 @@ final class FileScan implements Serializable {
   }
 
   /** The rows of a part, in a task. */
-  Iterator<Row> read(Part part) {
+  public Iterator<Row> read(Part part) {
     scala.collection.Iterator<Row> rows =
         scans.get(part.scan).iterator(part.range, TaskContext.get());
     return new Iterator<>() {
@@ -206,7 +206,7 @@ final class FileScan implements Serializable {
    *
    * @throws TaskKilledException if the task was killed, which looks like a failure to read
    */
-  static boolean contentIsBad(Exception failure, Part part) {
+  public static boolean contentIsBad(Exception failure, Part part) {
     if (TaskContext.get().isInterrupted()) {
       throw new TaskKilledException("the task was killed");
     }

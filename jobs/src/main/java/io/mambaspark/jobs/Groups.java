@@ -23,18 +23,18 @@ import scala.Tuple2;
  * @param number of all groups
  * @param largest at most {@link Distributions#MAX_GROUPS}, the largest first
  */
-record Groups<T>(long number, List<Groups.Group<T>> largest) {
+public record Groups<T>(long number, List<Groups.Group<T>> largest) {
 
   /** Rows with these values in the group columns, as {@link Distributions.Group} has them. */
-  record Group<T>(List<String> key, T sums) {
+  public record Group<T>(List<String> key, T sums) {
     /** For a line on a terminal, which a value must not take over. */
-    String name() {
+    public String name() {
       return String.join(" · ", key).replaceAll("[\\s\\p{Cntrl}\\p{Cf}]+", " ").strip();
     }
   }
 
   /** No groups at all. */
-  static <T> Groups<T> none() {
+  public static <T> Groups<T> none() {
     return new Groups<>(0, List.of());
   }
 

@@ -22,7 +22,7 @@ import org.apache.spark.sql.SparkSession;
 import scala.Tuple2;
 
 /** The file systems that the job's paths may lie on. */
-final class HadoopFiles {
+public final class HadoopFiles {
   private static final String SPARK_PREFIX = "spark.hadoop.";
   private static final int THREADS = 8;
 
@@ -44,7 +44,7 @@ final class HadoopFiles {
    * executors are asked for. What Spark then sets by itself, such as the keys that it takes from
    * the environment for S3, is not in it.
    */
-  static Configuration configuration() {
+  public static Configuration configuration() {
     if (SparkSession.getDefaultSession().isDefined()) {
       return SparkSession.getDefaultSession().get().sparkContext().hadoopConfiguration();
     }
@@ -58,7 +58,7 @@ final class HadoopFiles {
   }
 
   /** A path with its scheme and without dots. */
-  static Path qualified(String path, Configuration configuration) {
+  public static Path qualified(String path, Configuration configuration) {
     if (RELATIVE_WITH_SCHEME.matcher(path).matches()) {
       throw Refusal.because(
           "Cannot use path %s: the text before the colon is parsed as the scheme of a URI; write ./%s"
@@ -78,7 +78,7 @@ final class HadoopFiles {
    * disk before Hadoop's default file system; only a {@code file:} URI that names nothing so is
    * decoded. The path is not to be parsed again.
    */
-  static Path located(String name, Configuration configuration) {
+  public static Path located(String name, Configuration configuration) {
     Matcher uri = LOCAL_URI.matcher(name);
     String literal = uri.matches() ? uri.group(1) : name;
     if (existsLocally(literal)) {
@@ -116,13 +116,13 @@ final class HadoopFiles {
   }
 
   /** A file of a folder by its name, which may have a colon. */
-  static Path child(Path folder, String name) {
+  public static Path child(Path folder, String name) {
     URI uri = folder.toUri();
     return new Path(uri.getScheme(), uri.getAuthority(), uri.getPath() + "/" + name);
   }
 
   /** A few daemon threads, to wait for a file system at several places at once. */
-  static ExecutorService threads(String name) {
+  public static ExecutorService threads(String name) {
     return Executors.newFixedThreadPool(
         THREADS,
         work -> {
@@ -132,7 +132,7 @@ final class HadoopFiles {
         });
   }
 
-  static FileSystem fileSystem(Path path, Configuration configuration) {
+  public static FileSystem fileSystem(Path path, Configuration configuration) {
     try {
       return path.getFileSystem(configuration);
     } catch (IOException e) {
@@ -141,7 +141,7 @@ final class HadoopFiles {
   }
 
   /** The file or folder at a path, taken literally; null if there is none. */
-  static FileStatus status(Path path, Configuration configuration) throws IOException {
+  public static FileStatus status(Path path, Configuration configuration) throws IOException {
     try {
       return path.getFileSystem(configuration).getFileStatus(path);
     } catch (FileNotFoundException e) {
@@ -150,7 +150,7 @@ final class HadoopFiles {
   }
 
   /** The file or folder at a path that a user has named, taken literally; null if there is none. */
-  static FileStatus literal(String path, Configuration configuration) {
+  public static FileStatus literal(String path, Configuration configuration) {
     try {
       return status(qualified(path, configuration), configuration);
     } catch (IOException e) {
@@ -159,12 +159,12 @@ final class HadoopFiles {
   }
 
   /** Whether Hadoop takes a path or a part of it for a glob. */
-  static boolean isGlob(String path) {
+  public static boolean isGlob(String path) {
     return GLOB.matcher(path).find();
   }
 
   /** The file or folder at a path or, without one, all that it matches as a glob. */
-  static List<FileStatus> matches(String path, Configuration configuration) {
+  public static List<FileStatus> matches(String path, Configuration configuration) {
     Path qualified = qualified(path, configuration);
     try {
       FileStatus literal = status(qualified, configuration);
@@ -179,7 +179,7 @@ final class HadoopFiles {
   }
 
   /** Whether a path names something that is there, whatever else it may be read as. */
-  static boolean exists(Path path, Configuration configuration) {
+  public static boolean exists(Path path, Configuration configuration) {
     try {
       return fileSystem(path, configuration).exists(path);
     } catch (IOException e) {
@@ -188,7 +188,7 @@ final class HadoopFiles {
   }
 
   /** The glob that matches this path alone. */
-  static String escaped(Path path) {
+  public static String escaped(Path path) {
     return GLOB.matcher(path.toString()).replaceAll("\\\\$0");
   }
 
@@ -196,7 +196,7 @@ final class HadoopFiles {
    * Refuses a file that Hadoop cannot write or read, though it can list it: one with a colon in its
    * own name on a file system that keeps checksums beside its files, such as the local one.
    */
-  static void checkName(Path file, Configuration configuration) {
+  public static void checkName(Path file, Configuration configuration) {
     if (file.getName().contains(":")
         && fileSystem(file, configuration) instanceof ChecksumFileSystem) {
       throw Refusal.because(
@@ -210,7 +210,7 @@ final class HadoopFiles {
    * One spelling for all of a path's: without symbolic links, and with the file system's service,
    * which has the default port. What does not exist is named as its nearest ancestor that does.
    */
-  static Path canonical(Path path, Configuration configuration) {
+  public static Path canonical(Path path, Configuration configuration) {
     try {
       Path existing = path;
       StringBuilder rest = new StringBuilder();
@@ -238,7 +238,7 @@ final class HadoopFiles {
   }
 
   /** Whether {@code inner} is {@code outer} or lies in it. Both canonical. */
-  static boolean within(Path inner, Path outer) {
+  public static boolean within(Path inner, Path outer) {
     for (Path path = inner; path != null; path = path.getParent()) {
       if (path.equals(outer)) {
         return true;

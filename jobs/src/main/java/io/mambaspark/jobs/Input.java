@@ -28,17 +28,17 @@ import org.apache.spark.util.LongAccumulator;
  * @param json how they are read if they are JSON lines; null otherwise
  * @param all the rows with all their columns; null if {@code parquet} or {@code json} reads them
  */
-record Input(
+public record Input(
     SparkSession spark, InputFiles files, ParquetInput parquet, JsonInput json, Dataset<Row> all) {
   /** Spark's own file sources: their files are listed here, before Spark starts. */
-  static final Set<String> FILE_FORMATS =
+  public static final Set<String> FILE_FORMATS =
       Set.of("parquet", "json", "orc", "avro", "csv", "text", "xml", "binaryfile");
 
   /** Tasks for every core, so that a slow last one costs little. */
   private static final int TASKS_PER_CORE = 2;
 
   /** Lists the files that a job reads. Needs no Spark session. */
-  static InputFiles list(InputOptions options, Configuration configuration) {
+  public static InputFiles list(InputOptions options, Configuration configuration) {
     return options.hasFiles()
         ? InputFiles.list(options.paths(), configuration).notEmpty(options.paths()).oneTable()
         : InputFiles.NONE;
@@ -49,7 +49,7 @@ record Input(
    *
    * @param what is written there
    */
-  static void checkApart(
+  public static void checkApart(
       String what, Path folder, InputOptions options, Configuration configuration) {
     if (!options.hasFiles()) {
       return;
@@ -63,7 +63,7 @@ record Input(
   }
 
   /** The same for an output and what only Spark knows the files of: tables, and other sources. */
-  void checkApart(Path output) {
+  public void checkApart(Path output) {
     if (all != null) {
       for (String file : all.inputFiles()) {
         checkApart(
@@ -90,13 +90,13 @@ record Input(
    *
    * @param files as {@link #list} gave them
    */
-  static Input open(
+  public static Input open(
       SparkSession spark, InputOptions options, DocumentOptions documents, InputFiles files) {
     return opened(spark, options, documents, files.withoutEmpty(options.format()));
   }
 
   /** Refuses files that cannot be read, where no row may be left out. */
-  void refuseUnread() {
+  public void refuseUnread() {
     if (!files.unread().isEmpty()) {
       Map.Entry<String, String> first = files.unread().entrySet().iterator().next();
       throw Refusal.because(
@@ -175,12 +175,12 @@ record Input(
   }
 
   /** The columns of the input. */
-  StructType schema() {
+  public StructType schema() {
     return parquet != null ? parquet.schema() : json != null ? json.schema() : all.schema();
   }
 
   /** What a user may not expect of the schema. */
-  List<String> notes() {
+  public List<String> notes() {
     return parquet != null ? parquet.notes() : json != null ? json.notes() : List.of();
   }
 
@@ -191,7 +191,7 @@ record Input(
    * @param read counts the bytes read, for the progress of inputs whose tokens are not known; for a
    *     display only. May be null
    */
-  Dataset<Row> rows(List<String> used, LongAccumulator read) {
+  public Dataset<Row> rows(List<String> used, LongAccumulator read) {
     if (json != null) {
       return json.rows(read);
     }
@@ -199,7 +199,7 @@ record Input(
   }
 
   /** How many bytes {@link #rows} counts; 0 if it counts none. */
-  long countedBytes() {
+  public long countedBytes() {
     return json == null ? 0 : files.bytes();
   }
 
@@ -227,13 +227,14 @@ record Input(
             packed.toArray(Column[]::new), fields.stream().map(StructField::name).toList());
     int width = fields.size() + 1;
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    List<List<FileScan.Part>> tasks =
+        parquet.pieces(SessionSettings.mostBytes(spark), context).stream()
+            .map(piece -> piece.stream().map(parquet::part).toList())
+            .toList();
     return spark
         .createDataFrame(
             scan.rows(
-                context,
-                parquet.tasks(SessionSettings.mostBytes(spark), context),
-                null,
-                read -> Iterators.map(read, row -> withError(row, width))),
+                context, tasks, null, read -> Iterators.map(read, row -> withError(row, width))),
             schema)
         .select(unpacked.toArray(Column[]::new));
   }
@@ -251,7 +252,7 @@ record Input(
    * Applies {@code --limit} and {@code --partitions}. A limit gathers its rows in one partition, so
    * they are dealt out again even when no number is given.
    */
-  static Dataset<Row> cut(Dataset<Row> rows, InputOptions options) {
+  public static Dataset<Row> cut(Dataset<Row> rows, InputOptions options) {
     Dataset<Row> cut = options.limit() > 0 ? rows.limit(options.limit()) : rows;
     return options.partitions() > 0 || options.limit() > 0
         ? cut.repartition(partitions(rows, options))
@@ -259,7 +260,7 @@ record Input(
   }
 
   /** How many tasks will score. */
-  static int partitions(Dataset<Row> rows, InputOptions options) {
+  public static int partitions(Dataset<Row> rows, InputOptions options) {
     if (options.partitions() > 0) {
       return options.partitions();
     }

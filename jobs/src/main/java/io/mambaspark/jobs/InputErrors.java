@@ -12,8 +12,8 @@ import org.apache.spark.sql.types.StructField;
  * The column in which the input says why a row cannot be read; null when all is well. A mark in its
  * metadata tells it from a column of the user's.
  */
-final class InputErrors {
-  static final String COLUMN = "_mamba_input_error";
+public final class InputErrors {
+  public static final String COLUMN = "_mamba_input_error";
 
   private static final Metadata MARK = new MetadataBuilder().putBoolean(COLUMN, true).build();
 
@@ -29,7 +29,7 @@ final class InputErrors {
     return col(COLUMN).as(COLUMN, MARK);
   }
 
-  static boolean isMarked(StructField field) {
+  public static boolean isMarked(StructField field) {
     return field.name().equals(COLUMN) && field.metadata().contains(COLUMN);
   }
 }

@@ -28,7 +28,8 @@ import org.apache.spark.sql.catalyst.catalog.ExternalCatalogUtils;
  *     footers that {@code _metadata} files repeat
  * @param unread entries that may be data and cannot be read, by path, and why
  */
-record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String, String> unread) {
+public record InputFiles(
+    List<InputFile> files, Map<String, String> leftOut, Map<String, String> unread) {
   /** A summary names at most so many entries that were left out, and always gives their number. */
   private static final int MOST_LEFT_OUT = 1000;
 
@@ -38,10 +39,10 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
   private static final Set<String> SIGNED_FORMATS = Set.of("parquet", "orc", "avro");
 
   /** The start of the reason for leaving out a link to a folder above it. */
-  static final String LOOP = "link back to ";
+  public static final String LOOP = "link back to ";
 
   /** No files: the rows are those of a table, of the demo, or of another source. */
-  static final InputFiles NONE = new InputFiles(List.of(), Map.of(), Map.of());
+  public static final InputFiles NONE = new InputFiles(List.of(), Map.of(), Map.of());
 
   /**
    * A file that holds rows.
@@ -52,9 +53,9 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
    * @param partition the values of its partition folders ({@code k=v}), by column; null for Hive's
    *     default partition
    */
-  record InputFile(Path path, long size, long modified, Map<String, String> partition) {
+  public record InputFile(Path path, long size, long modified, Map<String, String> partition) {
     /** The path for people and records: without a password, and not encoded. */
-    String name() {
+    public String name() {
       return Refusal.redacted(path.toString());
     }
   }
@@ -65,12 +66,12 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
   }
 
   /** The sizes of all files. */
-  long bytes() {
+  public long bytes() {
     return files.stream().mapToLong(InputFile::size).sum();
   }
 
   /** How many of the named files are read, for people. */
-  String described() {
+  public String described() {
     Map<String, Long> reasons =
         leftOut.values().stream()
             .collect(Collectors.groupingBy(why -> why, TreeMap::new, Collectors.counting()));
@@ -82,7 +83,7 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
   }
 
   /** The entries of a summary, none where no files were listed. */
-  Map<String, Object> json() {
+  public Map<String, Object> json() {
     Map<String, Object> json = new LinkedHashMap<>();
     if (this != NONE) {
       Map<String, Object> numbers = new LinkedHashMap<>();
@@ -102,7 +103,7 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
   }
 
   /** Moves files of no bytes, which Spark skips without an error, to the unread ones. */
-  InputFiles withoutEmpty(String format) {
+  public InputFiles withoutEmpty(String format) {
     Map<String, String> empty = new TreeMap<>();
     if (SIGNED_FORMATS.contains(format)) {
       files.stream()
@@ -113,7 +114,7 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
   }
 
   /** Moves files that turned out to be damaged to the unread ones. */
-  InputFiles without(Map<String, String> damaged) {
+  public InputFiles without(Map<String, String> damaged) {
     if (damaged.isEmpty()) {
       return this;
     }
@@ -128,7 +129,7 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
    *
    * @throws Refusal if a path does not exist, or a folder belongs to a table
    */
-  static InputFiles list(List<String> paths, Configuration configuration) {
+  public static InputFiles list(List<String> paths, Configuration configuration) {
     return InputListing.of(paths, configuration);
   }
 
@@ -159,7 +160,7 @@ record InputFiles(List<InputFile> files, Map<String, String> leftOut, Map<String
    *
    * @throws Refusal if the partition folders of two files differ
    */
-  InputFiles oneTable() {
+  public InputFiles oneTable() {
     for (InputFile file : files) {
       InputFile first = files.get(0);
       if (!file.partition.keySet().equals(first.partition.keySet())) {

@@ -12,14 +12,15 @@ import java.util.List;
  * @param partitions 0 for as many as the input has
  * @param limit first rows of the input; 0 for all
  */
-record InputOptions(List<String> paths, String format, String table, int partitions, int limit) {
+public record InputOptions(
+    List<String> paths, String format, String table, int partitions, int limit) {
   /** Whether the rows are those inside the jar. */
   boolean isDemo() {
     return paths.contains(Demo.NAME);
   }
 
   /** Whether files of one of Spark's own sources are read. */
-  boolean hasFiles() {
+  public boolean hasFiles() {
     return !isDemo() && table == null && Input.FILE_FORMATS.contains(format);
   }
 }

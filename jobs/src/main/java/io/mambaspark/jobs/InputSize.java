@@ -9,9 +9,9 @@ import java.util.List;
  * @param tokens see {@link ParquetFile.RowGroup}
  * @param keptBytes compressed size of the kept columns
  */
-record InputSize(long rows, long tokens, long keptBytes) {
+public record InputSize(long rows, long tokens, long keptBytes) {
   /** Adds up files. */
-  static InputSize of(List<ParquetFile> files, Collection<String> keptColumns) {
+  public static InputSize of(List<ParquetFile> files, Collection<String> keptColumns) {
     long rows = 0;
     long tokens = 0;
     long keptBytes = 0;

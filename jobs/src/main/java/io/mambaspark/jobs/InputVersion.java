@@ -7,8 +7,8 @@ import java.io.Serializable;
  *
  * @param path without a password
  */
-record InputVersion(String path, long size, long modified) implements Serializable {
-  static InputVersion of(InputFiles.InputFile file) {
+public record InputVersion(String path, long size, long modified) implements Serializable {
+  public static InputVersion of(InputFiles.InputFile file) {
     return new InputVersion(file.name(), file.size(), file.modified());
   }
 }

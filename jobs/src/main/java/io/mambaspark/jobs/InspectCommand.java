@@ -28,7 +28,7 @@ import picocli.CommandLine.Spec;
       "    inspect --model models/mamba-130m-hf",
       "    inspect --model hdfs:///models/mamba-130m-hf"
     })
-final class InspectCommand implements Callable<Integer> {
+public final class InspectCommand implements Callable<Integer> {
   @Spec CommandSpec spec;
 
   @Option(

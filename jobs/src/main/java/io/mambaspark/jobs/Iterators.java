@@ -4,11 +4,11 @@ import java.util.Iterator;
 import java.util.function.Function;
 
 /** Iterators of tasks, which read a row at a time. */
-final class Iterators {
+public final class Iterators {
   private Iterators() {}
 
   /** An iterator over the results of a function. */
-  static <A, B> Iterator<B> map(Iterator<A> from, Function<A, B> function) {
+  public static <A, B> Iterator<B> map(Iterator<A> from, Function<A, B> function) {
     return new Iterator<>() {
       @Override
       public boolean hasNext() {

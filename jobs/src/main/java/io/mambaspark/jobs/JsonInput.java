@@ -47,7 +47,7 @@ import org.slf4j.LoggerFactory;
  * --keep-columns} they are those of the lines at the beginning of each file, so that the data is
  * read once only.
  */
-final class JsonInput {
+public final class JsonInput {
   private static final Logger LOG = LoggerFactory.getLogger(JsonInput.class);
 
   /** At most so many bytes of a file are sampled for the types of columns. */
@@ -60,7 +60,7 @@ final class JsonInput {
   private static final long LEAST_BYTES = 64 << 10;
 
   private static final int TASKS_PER_CORE = 4;
-  static final StructType LINE = new StructType().add("value", DataTypes.StringType);
+  public static final StructType LINE = new StructType().add("value", DataTypes.StringType);
 
   private final SparkSession spark;
   private final InputFiles listed;
@@ -318,7 +318,7 @@ final class JsonInput {
   }
 
   /** The columns of the lines that are read. */
-  StructType ofLines() {
+  public StructType ofLines() {
     return plan.columns;
   }
 
@@ -345,7 +345,7 @@ final class JsonInput {
    *
    * @param read counts bytes of the files; for a display only. May be null
    */
-  Dataset<Row> rows(LongAccumulator read) {
+  public Dataset<Row> rows(LongAccumulator read) {
     Plan planned = plan;
     int width = partitions.schema().length();
     return natural(
@@ -362,7 +362,7 @@ final class JsonInput {
    * @param lines as {@code text} reads them
    * @param columns those of the lines, as {@link #ofLines} gave them once
    */
-  static Dataset<Row> rows(
+  public static Dataset<Row> rows(
       Dataset<Row> lines,
       StructType columns,
       DocumentColumns document,

@@ -28,8 +28,8 @@ import org.slf4j.LoggerFactory;
  * checkpoint/        of a stream: what Spark has taken from its folder
  * </pre>
  */
-final class LedgerFolder {
-  static final String NAME = "_mamba";
+public final class LedgerFolder {
+  public static final String NAME = "_mamba";
 
   private static final Logger LOG = LoggerFactory.getLogger(LedgerFolder.class);
   private static final ObjectMapper JSON =
@@ -42,27 +42,27 @@ final class LedgerFolder {
   private final FileSystem files;
 
   /** The folder of an output, which may not be there yet. */
-  LedgerFolder(Path output, Configuration configuration) {
+  public LedgerFolder(Path output, Configuration configuration) {
     this.path = new Path(output, NAME);
     this.files = HadoopFiles.fileSystem(output, configuration);
   }
 
-  Path path() {
+  public Path path() {
     return path;
   }
 
   /** The path for people. */
-  String shown() {
+  public String shown() {
     return Refusal.redacted(path.toString());
   }
 
   /** A new file for a task to write. Its name does not end as that of a Parquet file does. */
-  Path temporary(String name) {
+  public Path temporary(String name) {
     return new Path(new Path(path, "tmp"), name + "-" + UUID.randomUUID() + ".part");
   }
 
   /** Writes a whole file of JSON or none. One that is there already stays. */
-  void publish(Object content, Path file) throws IOException {
+  public void publish(Object content, Path file) throws IOException {
     Path temporary = temporary(file.getName());
     try (OutputStream out = files.create(temporary, false)) {
       out.write(JSON.writeValueAsBytes(content));
@@ -76,13 +76,13 @@ final class LedgerFolder {
   }
 
   /** Moves a file to its place; false where the file system refuses. */
-  boolean move(Path from, Path to) throws IOException {
+  public boolean move(Path from, Path to) throws IOException {
     files.mkdirs(to.getParent());
     return files.rename(from, to);
   }
 
   /** What a file of JSON says; empty for one that a crash of the machine has damaged. */
-  <T> Optional<T> read(Path file, Class<T> type) throws IOException {
+  public <T> Optional<T> read(Path file, Class<T> type) throws IOException {
     try (InputStream in = files.open(file)) {
       return Optional.of(JSON.readValue(in, type));
     } catch (JsonProcessingException | ChecksumException e) {
@@ -92,7 +92,7 @@ final class LedgerFolder {
   }
 
   /** Removes what tasks that died have left, if that can be done. */
-  void sweep() {
+  public void sweep() {
     try {
       files.delete(new Path(path, "tmp"), true);
     } catch (IOException e) {

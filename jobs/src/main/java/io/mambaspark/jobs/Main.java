@@ -34,7 +34,7 @@ import picocli.CommandLine.ParseResult;
       "Any argument @FILE is replaced by the arguments in that file."
     })
 public final class Main {
-  static final String VERBOSE = "--verbose";
+  public static final String VERBOSE = "--verbose";
 
   private static final int FAILED = 1;
   private static final int WRONG_USAGE = 2;

@@ -28,7 +28,7 @@ public interface ModelDelivery extends Serializable, AutoCloseable {
     /** Files that each executor packs from; no heap holds the stored bytes. */
     FILE;
 
-    String option() {
+    public String option() {
       return name().toLowerCase(Locale.ROOT);
     }
   }

@@ -18,7 +18,7 @@ import org.slf4j.LoggerFactory;
  * @param executor heap of an executor; in local mode the driver's
  * @param local whether driver and executor are one
  */
-record ModelMemory(
+public record ModelMemory(
     long stored, long broadcast, long packed, long driver, long executor, boolean local) {
   private static final Logger LOG = LoggerFactory.getLogger(ModelMemory.class);
 
@@ -26,13 +26,13 @@ record ModelMemory(
   private static final long ROOM = 300L << 20;
 
   /** Decides for {@code auto}, and refuses what would run out of memory. */
-  static ModelDelivery.Mode choose(
+  public static ModelDelivery.Mode choose(
       ModelDelivery.Mode mode, ModelSource source, WeightFormat weights, JavaSparkContext context) {
     return choose(mode, List.of(source), weights, context);
   }
 
   /** The same for models that are there at once. */
-  static ModelDelivery.Mode choose(
+  public static ModelDelivery.Mode choose(
       ModelDelivery.Mode mode,
       List<ModelSource> sources,
       WeightFormat weights,
@@ -76,7 +76,7 @@ record ModelMemory(
   }
 
   /** Decides for {@code auto}, and says why in one line. */
-  ModelDelivery.Mode choose(ModelDelivery.Mode mode) {
+  public ModelDelivery.Mode choose(ModelDelivery.Mode mode) {
     if (mode != ModelDelivery.Mode.AUTO) {
       LOG.info("Model delivery: {}, as given", mode.option());
       return mode;

@@ -10,11 +10,11 @@ import io.mambaspark.engine.kernel.WeightFormat;
  * @param delivery how they get to the executors
  * @param tokenizer of texts, a file or the folder that holds it; null for the one beside the model
  */
-record ModelOptions(
+public record ModelOptions(
     String path, WeightFormat weights, ModelDelivery.Mode delivery, String tokenizer) {
 
   /** The format of that name. */
-  static WeightFormat weightFormat(String name) {
+  public static WeightFormat weightFormat(String name) {
     return switch (name) {
       case "f32" -> WeightFormat.F32;
       case "bf16" -> WeightFormat.BF16;
@@ -23,7 +23,7 @@ record ModelOptions(
   }
 
   /** The mode of that name. */
-  static ModelDelivery.Mode deliveryMode(String name) {
+  public static ModelDelivery.Mode deliveryMode(String name) {
     for (ModelDelivery.Mode mode : ModelDelivery.Mode.values()) {
       if (mode.option().equals(name)) {
         return mode;

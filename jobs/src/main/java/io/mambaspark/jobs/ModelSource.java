@@ -142,7 +142,7 @@ public final class ModelSource implements AutoCloseable {
   }
 
   /** Where the checkpoint lies on the driver's disk. */
-  Path folder() {
+  public Path folder() {
     return folder;
   }
 
@@ -188,7 +188,7 @@ public final class ModelSource implements AutoCloseable {
   }
 
   /** The model's files, which stay at hand from the first call until this source is closed. */
-  synchronized RetainedModelFiles held() {
+  public synchronized RetainedModelFiles held() {
     if (held == null) {
       held = new RetainedModelFiles(this);
     }
@@ -196,7 +196,7 @@ public final class ModelSource implements AutoCloseable {
   }
 
   /** Lets go of them. */
-  synchronized void release() {
+  public synchronized void release() {
     if (held != null) {
       held.close();
       held = null;
@@ -211,7 +211,7 @@ public final class ModelSource implements AutoCloseable {
   }
 
   /** Warns of weights that are kept in fewer digits than the checkpoint has. */
-  void warnIfRounded(WeightFormat weights) {
+  public void warnIfRounded(WeightFormat weights) {
     if (checkpoint.rounds(weights)) {
       LOG.warn(
           "--weights {} rounds weights that {} holds in more digits",

@@ -15,7 +15,7 @@ import org.apache.spark.broadcast.Broadcast;
  * An open model on the driver, its tokenizers, and what was sent of them to executors: each once,
  * whoever asks. Closing it closes all of that.
  */
-final class OpenModel implements AutoCloseable {
+public final class OpenModel implements AutoCloseable {
   private final ModelSource source;
   private final Set<WeightFormat> warned = EnumSet.noneOf(WeightFormat.class);
   private final Map<String, TokenizerFile> tokenizers = new HashMap<>();
@@ -39,17 +39,17 @@ final class OpenModel implements AutoCloseable {
    * @throws Refusal if there is no such folder
    * @throws io.mambaspark.engine.checkpoint.CheckpointException if it holds no model that we run
    */
-  OpenModel(String model) {
+  public OpenModel(String model) {
     this.source = ModelSource.open(model, HadoopFiles.configuration());
   }
 
   /** The checkpoint. Open until this model is closed. */
-  ModelSource source() {
+  public ModelSource source() {
     return source;
   }
 
   /** Reads every weight, and finds one that is not finite; warns of weights that are rounded. */
-  void check(WeightFormat weights) {
+  public void check(WeightFormat weights) {
     source.checkpoint().fingerprint();
     warnIfRounded(weights);
   }
@@ -71,7 +71,7 @@ final class OpenModel implements AutoCloseable {
   }
 
   /** How the model is sent, decided once; refuses what would run out of memory. */
-  synchronized ModelDelivery.Mode mode(ModelOptions options, JavaSparkContext context) {
+  public synchronized ModelDelivery.Mode mode(ModelOptions options, JavaSparkContext context) {
     return of(context)
         .modes
         .computeIfAbsent(
@@ -80,7 +80,7 @@ final class OpenModel implements AutoCloseable {
   }
 
   /** The model on the executors of a session. */
-  synchronized ModelDelivery sent(ModelOptions options, JavaSparkContext context) {
+  public synchronized ModelDelivery sent(ModelOptions options, JavaSparkContext context) {
     ModelDelivery.Mode mode = mode(options, context);
     warnIfRounded(options.weights());
     return of(context)
@@ -95,7 +95,7 @@ final class OpenModel implements AutoCloseable {
    *
    * @param option a file or its folder; null for the one beside the model
    */
-  synchronized TokenizerFile tokenizer(String option) {
+  public synchronized TokenizerFile tokenizer(String option) {
     checkOpen();
     if (!tokenizers.containsKey(option)) {
       tokenizers.put(option, TokenizerSource.open(option, source, HadoopFiles.configuration()));
@@ -104,12 +104,13 @@ final class OpenModel implements AutoCloseable {
   }
 
   /** Whether there is a tokenizer beside the model. */
-  boolean hasTokenizer() {
+  public boolean hasTokenizer() {
     return source.has(TokenizerSource.FILE);
   }
 
   /** The tokenizer on the executors of a session. */
-  synchronized Broadcast<TokenizerFile> sentTokenizer(String option, JavaSparkContext context) {
+  public synchronized Broadcast<TokenizerFile> sentTokenizer(
+      String option, JavaSparkContext context) {
     TokenizerFile file = tokenizer(option);
     return of(context).tokenizers.computeIfAbsent(option, key -> context.broadcast(file));
   }

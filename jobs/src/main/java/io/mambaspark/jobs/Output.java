@@ -43,16 +43,16 @@ import org.slf4j.LoggerFactory;
  * <p>Where a second pass follows, the first one writes to {@code OUTPUT_scores-RUN}, which goes
  * when the output is in its place.
  */
-final class Output {
+public final class Output {
   private static final Logger LOG = LoggerFactory.getLogger(Output.class);
 
   /** Spark does not read files whose names begin with an underscore. */
-  static final String SUMMARY = "_mamba_summary.json";
+  public static final String SUMMARY = "_mamba_summary.json";
 
   private static final String SUCCESS = "_SUCCESS";
 
   /** Of Parquet: a job that reads the output again cuts its units between row groups. */
-  static final long ROW_GROUP_BYTES = 16 << 20;
+  public static final long ROW_GROUP_BYTES = 16 << 20;
 
   private static final Pattern BESIDE =
       Pattern.compile("_(old|new|scores)-(\\d{8}-\\d{6}-[0-9a-f]{8})");
@@ -95,7 +95,7 @@ final class Output {
    * @param secondPass whether a second pass makes the output of the scores
    * @param repairs whether what is half done may be finished
    */
-  static Output at(
+  public static Output at(
       OutputOptions options, boolean secondPass, boolean repairs, Configuration configuration) {
     Path path = HadoopFiles.qualified(options.path(), configuration);
     if (path.getParent() == null) {
@@ -217,7 +217,7 @@ final class Output {
   }
 
   /** Nothing in it, or no more than a leftover. */
-  static boolean isEmpty(Path folder, FileSystem files) throws IOException {
+  public static boolean isEmpty(Path folder, FileSystem files) throws IOException {
     for (FileStatus file : files.listStatus(folder)) {
       if (!file.getPath().getName().equals(LedgerFolder.NAME)) {
         return false;
@@ -354,7 +354,7 @@ final class Output {
   }
 
   /** Whether this run has been finished before. */
-  boolean isWhole() {
+  public boolean isWhole() {
     try {
       return !replaces() && isWhole(run, target, files);
     } catch (IOException e) {
@@ -362,7 +362,7 @@ final class Output {
     }
   }
 
-  static String newRun() {
+  public static String newRun() {
     return DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss")
             .withZone(ZoneOffset.UTC)
             .format(Instant.now())
@@ -370,29 +370,29 @@ final class Output {
         + UUID.randomUUID().toString().substring(0, 8);
   }
 
-  Path path() {
+  public Path path() {
     return path;
   }
 
   /** The folder that is written: the output's own place, or one beside it. */
-  Path target() {
+  public Path target() {
     return target;
   }
 
   /** The folder that scores are written to: {@link #target}, unless a second pass reads them. */
-  Path scores() {
+  public Path scores() {
     return scores;
   }
 
   /** Whether a second pass makes the output from the scores. */
-  boolean hasSecondPass() {
+  public boolean hasSecondPass() {
     return !scores.equals(target);
   }
 
   /**
    * Whether a start that goes on with this run needs {@code --overwrite}, as something is there.
    */
-  boolean resumesOverAnother() {
+  public boolean resumesOverAnother() {
     try {
       return replaces() && (!hasSecondPass() || files.exists(path));
     } catch (IOException e) {
@@ -402,16 +402,16 @@ final class Output {
   }
 
   /** Names this run among those that write to the same place; a resumed one keeps its name. */
-  String run() {
+  public String run() {
     return run;
   }
 
-  RunRecords records() {
+  public RunRecords records() {
     return records;
   }
 
   /** What the ledger says of the run that is resumed; empty if this one is new. */
-  Optional<RunRecord> earlier() {
+  public Optional<RunRecord> earlier() {
     return earlier;
   }
 
@@ -420,7 +420,7 @@ final class Output {
    * were written to, then puts both in place. Once the rows are whole they stay, whatever fails
    * after that.
    */
-  <T> T write(Dataset<Row> rows, Function<Path, T> summarize, Function<T, String> toJson) {
+  public <T> T write(Dataset<Row> rows, Function<Path, T> summarize, Function<T, String> toJson) {
     clear();
     boolean whole = false;
     try {
@@ -481,7 +481,7 @@ final class Output {
    * <p>The folder's name is a name: Spark takes {@code [ ] { } * ?} in a path for a pattern unless
    * this option of its own readers says otherwise.
    */
-  Dataset<Row> read(SparkSession spark, Path folder, StructType schemaOfRows) {
+  public Dataset<Row> read(SparkSession spark, Path folder, StructType schemaOfRows) {
     StructType nullable = new StructType();
     for (StructField field : schemaOfRows.fields()) {
       nullable = nullable.add(field.name(), field.dataType(), true, field.metadata());
@@ -495,7 +495,7 @@ final class Output {
   }
 
   /** Writes the rows in one go to {@link #scores}, from where the second pass reads them. */
-  void writeScores(Dataset<Row> rows) {
+  public void writeScores(Dataset<Row> rows) {
     boolean whole = false;
     try {
       write(rows, scores);
@@ -508,12 +508,12 @@ final class Output {
   }
 
   /** What makes the summary. */
-  interface Summarizing<T> {
+  public interface Summarizing<T> {
     T summarize() throws IOException;
   }
 
   /** Writes the summary beside data that is whole, and puts both in place. */
-  <T> T finish(Summarizing<T> summarize, Function<T, String> toJson) {
+  public <T> T finish(Summarizing<T> summarize, Function<T, String> toJson) {
     T summary;
     try {
       summary = summarize.summarize();
@@ -546,7 +546,7 @@ final class Output {
   }
 
   /** Removes a leftover, to begin anew. */
-  void clear() {
+  public void clear() {
     try {
       if (files.exists(scores) && isLeftover(scores, files)) {
         files.delete(scores, true);
@@ -557,7 +557,7 @@ final class Output {
   }
 
   /** Takes back the marks of a finished output, which is to be continued. */
-  void reopen() {
+  public void reopen() {
     try {
       files.delete(new Path(target, SUMMARY), false);
       files.delete(new Path(target, SUCCESS), false);
@@ -634,14 +634,14 @@ final class Output {
   }
 
   /** Removes the scores of a first pass that nobody can go on with. */
-  void discardWithoutLedger() {
+  public void discardWithoutLedger() {
     if (hasSecondPass() && records.latest().isEmpty()) {
       remove(scores, files);
     }
   }
 
   /** Removes what a failed first pass left that had not been there before. */
-  void discardScores() {
+  public void discardScores() {
     if (!hasSecondPass()) {
       discard();
     } else if (earlier.isEmpty()) {

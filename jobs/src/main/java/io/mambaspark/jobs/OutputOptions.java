@@ -8,4 +8,4 @@ package io.mambaspark.jobs;
  * @param overwrite whether an existing output is replaced
  * @param resume whether to go on where an earlier start of the same job has stopped
  */
-record OutputOptions(String path, String format, boolean overwrite, boolean resume) {}
+public record OutputOptions(String path, String format, boolean overwrite, boolean resume) {}

@@ -45,11 +45,11 @@ import org.apache.spark.unsafe.types.UTF8String;
  * inside structs, arrays and maps, too, and come out as they went in. Other types travel as Spark
  * makes them, which changes none of their values.
  */
-final class PackedColumn {
+public final class PackedColumn {
   private PackedColumn() {}
 
   /** The type in which a column travels. Fields of structs are numbered, so that any name goes. */
-  static DataType packed(DataType type) {
+  public static DataType packed(DataType type) {
     if (!isPacked(type)) {
       return type;
     }
@@ -94,7 +94,7 @@ final class PackedColumn {
     return "f" + field;
   }
 
-  static Column pack(Column column, DataType type) {
+  public static Column pack(Column column, DataType type) {
     if (!isPacked(type)) {
       return column;
     }
@@ -123,7 +123,7 @@ final class PackedColumn {
    *
    * @param nullable whether it may be null
    */
-  static Column unpack(Column packed, DataType type, boolean nullable) {
+  public static Column unpack(Column packed, DataType type, boolean nullable) {
     if (!isPacked(type)) {
       return packed;
     }
@@ -199,7 +199,7 @@ final class PackedColumn {
   }
 
   /** A packed value for people. */
-  static String shown(Object packed, DataType type) {
+  public static String shown(Object packed, DataType type) {
     return String.valueOf(unpacked(packed, type));
   }
 }

@@ -12,7 +12,7 @@ import java.util.function.Supplier;
  * The packed models of this JVM, each there once for all tasks. A model that no task uses stays for
  * the next job until its memory is needed for something else.
  */
-final class PackedModels {
+public final class PackedModels {
   private static final Map<String, SoftReference<MambaModel>> MODELS = new ConcurrentHashMap<>();
   private static final Map<String, MambaModel> PINNED = new ConcurrentHashMap<>();
 
@@ -22,12 +22,12 @@ final class PackedModels {
   private PackedModels() {}
 
   /** What a model computes depends on these two: the stored weights, and how they are kept. */
-  static String identity(String fingerprint, WeightFormat weights) {
+  public static String identity(String fingerprint, WeightFormat weights) {
     return fingerprint + " " + weights;
   }
 
   /** Packs a model unless it is here. Tasks that ask meanwhile wait, as they need it too. */
-  static synchronized MambaModel model(String identity, Supplier<MambaModel> pack) {
+  public static synchronized MambaModel model(String identity, Supplier<MambaModel> pack) {
     SoftReference<MambaModel> known = MODELS.get(identity);
     MambaModel model = known == null ? null : known.get();
     if (model == null) {
@@ -54,19 +54,19 @@ final class PackedModels {
   }
 
   /** How often this JVM packed a model. */
-  static long loads() {
+  public static long loads() {
     return LOADS.get();
   }
 
   /** The time that packing took, all loads together, with the reading or receiving of weights. */
-  static double loadSeconds() {
+  public static double loadSeconds() {
     return LOAD_NANOS.get() / 1e9;
   }
 
   /**
    * Bytes of the packed weights that are here. Asked by metrics, which must not wait for a load.
    */
-  static long residentBytes() {
+  public static long residentBytes() {
     long bytes = 0;
     for (SoftReference<MambaModel> reference : MODELS.values()) {
       MambaModel model = reference.get();

@@ -40,7 +40,7 @@ import org.apache.parquet.hadoop.util.HadoopInputFile;
  * @param columnBytes compressed size of each top-level column, by its name in whatever capitals
  * @param error why the file cannot be read; null if it can. Without row groups then
  */
-record ParquetFile(
+public record ParquetFile(
     InputFile file,
     List<RowGroup> rowGroups,
     List<ParquetColumn> columns,
@@ -64,10 +64,10 @@ record ParquetFile(
    *     as one, so this is at most one per row too many. Of texts a guess: a token for every
    *     {@value #BYTES_PER_TOKEN} bytes
    */
-  record RowGroup(long start, long rows, long tokens) {}
+  public record RowGroup(long start, long rows, long tokens) {}
 
   /** The rows of all row groups. */
-  long rows() {
+  public long rows() {
     return rowGroups.stream().mapToLong(RowGroup::rows).sum();
   }
 

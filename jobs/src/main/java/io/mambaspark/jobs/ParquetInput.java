@@ -40,7 +40,7 @@ import org.slf4j.LoggerFactory;
  * files. Each file is read under its own types and cast, because Spark before 4.1 reads no INT32 as
  * a bigint.
  */
-final class ParquetInput {
+public final class ParquetInput {
   private static final Logger LOG = LoggerFactory.getLogger(ParquetInput.class);
 
   /** There are at least so many pieces for each core, so that all end at about the same time. */
@@ -93,7 +93,8 @@ final class ParquetInput {
    * @param documents the columns that are used
    * @throws Refusal if no file can be read, or a column that is used cannot be read in one of them
    */
-  static ParquetInput plan(SparkSession spark, InputFiles listed, DocumentOptions documents) {
+  public static ParquetInput plan(
+      SparkSession spark, InputFiles listed, DocumentOptions documents) {
     DocumentColumns document = documents.columns();
     List<String> keepColumns = documents.kept();
     ParquetColumn.Reader columns =
@@ -388,17 +389,17 @@ final class ParquetInput {
   }
 
   /** The columns of the files that Spark can read, then those of partition folders. */
-  StructType schema() {
+  public StructType schema() {
     return schema;
   }
 
   /** The files that can be read, by their footers. */
-  List<ParquetFile> files() {
+  public List<ParquetFile> files() {
     return files;
   }
 
   /** The files as they were listed, the damaged ones among the unread. */
-  InputFiles listed() {
+  public InputFiles listed() {
     return listed;
   }
 
@@ -413,7 +414,7 @@ final class ParquetInput {
    * @param columns what to read
    * @param sources for each the column of the schema that it is made of
    */
-  FileScan scan(Column[] columns, List<String> sources) {
+  public FileScan scan(Column[] columns, List<String> sources) {
     List<Dataset<Row>> scans = new ArrayList<>();
     for (int form = 0; form < columnsOfForms.size(); form++) {
       scans.add(form(form).select(columns));
@@ -422,7 +423,7 @@ final class ParquetInput {
   }
 
   /** Refuses files that have a column of different types: a stream reads all under one schema. */
-  void checkReadAtOnce() {
+  public void checkReadAtOnce() {
     StructField[] fields = schema.fields();
     for (ParquetFile file : files) {
       List<StructField> own = columnsOfForms.get(forms.get(file.file().name()));
@@ -456,25 +457,23 @@ final class ParquetInput {
   }
 
   /** The tokens of a piece, so that there are enough pieces for all cores. */
-  long share(int cores) {
+  public long share(int cores) {
     return Math.max(1, tokens() / ((long) PIECES_PER_CORE * cores));
   }
 
   /**
-   * The parts of files that each task of a job without units reads, in the order of the files.
+   * The row groups that each task of a job without units reads, in the order of the files.
    *
    * @param mostBytes of the files of a task, about
    */
-  List<List<FileScan.Part>> tasks(long mostBytes, JavaSparkContext context) {
+  public List<List<RowGroups>> pieces(long mostBytes, JavaSparkContext context) {
     double share = (double) mostBytes / Math.max(1, listed.bytes());
     long most = (long) Math.max(1, Math.min(1, share) * tokens());
-    return RowGroups.cut(files, Math.min(most, share(Tasks.cores(context)))).stream()
-        .map(piece -> piece.stream().map(this::part).toList())
-        .toList();
+    return RowGroups.cut(files, Math.min(most, share(Tasks.cores(context))));
   }
 
   /** A part of one of the files. */
-  FileScan.Part part(RowGroups part) {
+  public FileScan.Part part(RowGroups part) {
     ParquetFile file = byName.get(part.input().path());
     return FileScan.part(
         forms.get(part.input().path()),

@@ -32,7 +32,7 @@ import scala.Option;
  * that all values have it; only strings where {@code
  * spark.sql.sources.partitionColumnTypeInference.enabled} is false.
  */
-final class PartitionColumns implements Serializable {
+public final class PartitionColumns implements Serializable {
   private static final long serialVersionUID = 1;
 
   private static final String INFERENCE = "spark.sql.sources.partitionColumnTypeInference.enabled";
@@ -56,7 +56,7 @@ final class PartitionColumns implements Serializable {
   }
 
   /** Infers the columns of files, which all have the same. */
-  static PartitionColumns of(List<InputFiles.InputFile> files, RuntimeConfig conf) {
+  public static PartitionColumns of(List<InputFiles.InputFile> files, RuntimeConfig conf) {
     ZoneId zone = zone(conf);
     boolean infer = Boolean.parseBoolean(conf.get(INFERENCE, "true"));
     StructType schema = new StructType();
@@ -70,7 +70,7 @@ final class PartitionColumns implements Serializable {
   }
 
   /** The columns of a schema that are known to be those of partition folders. */
-  static PartitionColumns of(StructType schema, RuntimeConfig conf) {
+  public static PartitionColumns of(StructType schema, RuntimeConfig conf) {
     return new PartitionColumns(schema, zone(conf));
   }
 
@@ -78,7 +78,7 @@ final class PartitionColumns implements Serializable {
     return DateTimeUtils.getZoneId(conf.get("spark.sql.session.timeZone"));
   }
 
-  StructType schema() {
+  public StructType schema() {
     return schema;
   }
 
@@ -159,7 +159,7 @@ final class PartitionColumns implements Serializable {
   }
 
   /** Adds the columns to rows that Spark's own source reads from files. */
-  Dataset<Row> addTo(Dataset<Row> rows) {
+  public Dataset<Row> addTo(Dataset<Row> rows) {
     Dataset<Row> with = rows;
     for (StructField field : schema.fields()) {
       Column packed = packed().getField(field.name());

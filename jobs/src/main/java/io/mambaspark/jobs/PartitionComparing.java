@@ -17,7 +17,7 @@ import scala.Tuple2;
  *
  * @param sameTokens whether both readers make the same tokens of a row
  */
-record PartitionComparing(
+public record PartitionComparing(
     ModelDelivery modelA,
     ModelDelivery modelB,
     DocumentReader readerA,

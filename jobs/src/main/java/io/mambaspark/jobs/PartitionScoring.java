@@ -33,7 +33,7 @@ import scala.Tuple2;
  * @param maxPerplexity rows above are marked as dropped; null for no bound
  * @param progress may be null
  */
-record PartitionScoring(
+public record PartitionScoring(
     ModelDelivery model,
     DocumentReader reader,
     Emit emit,
@@ -67,7 +67,7 @@ record PartitionScoring(
    *
    * @param place tells where the row is that was read last, for a message; empty if nobody knows
    */
-  Iterator<Tuple2<Row, ScoredRow>> score(Iterator<Row> rows, Supplier<String> place) {
+  public Iterator<Tuple2<Row, ScoredRow>> score(Iterator<Row> rows, Supplier<String> place) {
     MambaModel packed = model.model();
     TaskContext task = TaskContext.get();
     Scorer scorer = new Scorer(packed, Scorer.CHUNK, tokens -> chunkDone(tokens, progress, task));
@@ -174,7 +174,7 @@ record PartitionScoring(
    * The perplexity as it is written: {@code exp(nll / tokens)}; null where nothing was scored, and
    * where it is too large for a double. There it counts as infinite.
    */
-  static Double perplexity(double nll, long tokens) {
+  public static Double perplexity(double nll, long tokens) {
     double perplexity = StrictMath.exp(nll / tokens);
     return Double.isFinite(perplexity) ? perplexity : null;
   }
@@ -239,7 +239,7 @@ record PartitionScoring(
   }
 
   /** A long row is many chunks: between them it is seen to move, and can be stopped. */
-  static void chunkDone(int tokens, LongAccumulator progress, TaskContext task) {
+  public static void chunkDone(int tokens, LongAccumulator progress, TaskContext task) {
     ScoringCounters.ranTokens(tokens);
     if (progress != null) {
       progress.add(tokens);

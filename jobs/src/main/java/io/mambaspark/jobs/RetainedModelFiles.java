@@ -16,7 +16,7 @@ import org.apache.hadoop.io.IOUtils;
  * The files of a model, kept open: they can be copied even when nothing is left in their folder. A
  * saved stage is overwritten by one that was loaded from it, and Spark deletes the old one first.
  */
-final class RetainedModelFiles implements AutoCloseable {
+public final class RetainedModelFiles implements AutoCloseable {
   private static final int BUFFER = 1 << 20;
 
   /** By name. No channels, which an interrupted thread would close. */
@@ -46,7 +46,7 @@ final class RetainedModelFiles implements AutoCloseable {
    * @param other a tokenizer.json to take in the place of that one, or null
    * @throws Refusal if a file cannot be read or written
    */
-  synchronized void copyTo(String folder, byte[] other, Configuration configuration) {
+  public synchronized void copyTo(String folder, byte[] other, Configuration configuration) {
     Path target = HadoopFiles.qualified(folder, configuration);
     try {
       FileSystem system = target.getFileSystem(configuration);

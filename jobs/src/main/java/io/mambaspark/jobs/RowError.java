@@ -3,7 +3,7 @@ package io.mambaspark.jobs;
 import java.util.Locale;
 
 /** Why a row cannot be scored. The message is written to the column {@code error}. */
-enum RowError {
+public enum RowError {
   MALFORMED_INPUT("Input line is malformed: ", "found %s; expected %s"),
   UNREADABLE_INPUT("Input cannot be read: ", "%s ends after %d rows: %s"),
   NOT_TEXT("Text is not a string: ", "found %s at character %d in column %s"),
@@ -32,12 +32,12 @@ enum RowError {
   }
 
   /** The name in the summary. */
-  String kind() {
+  public String kind() {
     return name().toLowerCase(Locale.ROOT);
   }
 
   /** The kind of a written message: each kind's messages begin in a way of their own. */
-  static RowError of(String message) {
+  public static RowError of(String message) {
     for (RowError error : values()) {
       if (message.startsWith(error.start)) {
         return error;
@@ -61,12 +61,12 @@ enum RowError {
     return UNREADABLE_INPUT.message(file, rows, cause);
   }
 
-  static String nullElement(int position) {
+  public static String nullElement(int position) {
     return NULL_ELEMENT.message(position);
   }
 
   /** The message for an id that is no row of the embedding. */
-  static String outside(long id, int position, int vocabSize) {
+  public static String outside(long id, int position, int vocabSize) {
     if (id < 0) {
       // The sign is in the start of the message; Long.MIN_VALUE has no positive counterpart.
       return NEGATIVE_ID.message(Long.toString(id).substring(1), position, vocabSize);
@@ -74,15 +74,15 @@ enum RowError {
     return ID_OUTSIDE_VOCABULARY.message(id, position, vocabSize);
   }
 
-  static String invalidUtf8(byte bad, int offset, String column) {
+  public static String invalidUtf8(byte bad, int offset, String column) {
     return INVALID_UTF8.message(bad & 0xFF, offset, column);
   }
 
-  static String notTokenized(String why) {
+  public static String notTokenized(String why) {
     return NOT_TOKENIZED.message(why);
   }
 
-  static String emptyContext() {
+  public static String emptyContext() {
     return EMPTY_CONTEXT.message();
   }
 
@@ -92,19 +92,19 @@ enum RowError {
    * @param continuation its column
    * @param context the context's
    */
-  static String mergedContinuation(String continuation, String context) {
+  public static String mergedContinuation(String continuation, String context) {
     return MERGED_CONTINUATION.message(continuation, context);
   }
 
-  static String negativeCount(String column, long count) {
+  public static String negativeCount(String column, long count) {
     return NEGATIVE_COUNT.message(column, count);
   }
 
-  static String tooLarge(int tokens, long bytes) {
+  public static String tooLarge(int tokens, long bytes) {
     return TOO_LARGE.message(tokens, bytes);
   }
 
-  static String nonFinite(String what, double value) {
+  public static String nonFinite(String what, double value) {
     return NON_FINITE_SCORE.message(what, Double.toString(value));
   }
 

@@ -12,7 +12,7 @@ import java.util.List;
  * @param firstRow number of the first row in the file, from 0
  * @param tokens see {@link ParquetFile.RowGroup}
  */
-record RowGroups(
+public record RowGroups(
     InputVersion input,
     int firstRowGroup,
     int lastRowGroup,
@@ -30,14 +30,14 @@ record RowGroups(
   private static final int MOST_FILES = 5000;
 
   /** Which row groups it is, for people. */
-  String described() {
+  public String described() {
     return firstRowGroup == lastRowGroup
         ? "row group %d".formatted(firstRowGroup)
         : "row groups %d to %d".formatted(firstRowGroup, lastRowGroup);
   }
 
   /** A row of it, counted from 0, for people. */
-  String place(long row) {
+  public String place(long row) {
     return "row %d of %s".formatted(firstRow + row, input.path());
   }
 
@@ -46,7 +46,7 @@ record RowGroups(
    * whole small files. A row group is never cut, so a piece may be larger. Consecutive small files
    * share a piece up to the target. A file without rows is in none.
    */
-  static List<List<RowGroups>> cut(List<ParquetFile> files, long targetTokens) {
+  public static List<List<RowGroups>> cut(List<ParquetFile> files, long targetTokens) {
     List<List<RowGroups>> pieces = new ArrayList<>();
     List<RowGroups> shared = new ArrayList<>();
     long sharedTokens = 0;
@@ -110,7 +110,7 @@ record RowGroups(
   }
 
   /** No rows of a file. */
-  static RowGroups none(ParquetFile file) {
+  public static RowGroups none(ParquetFile file) {
     return new RowGroups(InputVersion.of(file.file()), 0, 0, 0, file.file().size(), 0, 0, 0);
   }
 }

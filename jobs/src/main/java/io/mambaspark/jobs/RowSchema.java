@@ -25,7 +25,7 @@ import org.apache.spark.sql.types.StructType;
  * @param kept the input columns that are carried over
  * @param hasInputErrors whether the input has a column {@link InputErrors#COLUMN}
  */
-record RowSchema(
+public record RowSchema(
     DocumentColumns document, boolean text, List<StructField> kept, boolean hasInputErrors) {
 
   /** As Spark reads the unsigned integers of 64 bits of Parquet. */
@@ -38,7 +38,7 @@ record RowSchema(
    *
    * @param keepColumns the columns to carry over; null for all but those of tokens and counts
    */
-  static RowSchema of(StructType found, DocumentColumns document, List<String> keepColumns) {
+  public static RowSchema of(StructType found, DocumentColumns document, List<String> keepColumns) {
     StructType input = new StructType();
     for (StructField field : found.fields()) {
       input = InputErrors.isMarked(field) ? input : input.add(field);
@@ -145,7 +145,7 @@ record RowSchema(
    * The columns that a partition reads: those of the document first, then why the row cannot be
    * read, then the kept ones.
    */
-  Column[] input() {
+  public Column[] input() {
     List<Column> columns = new ArrayList<>();
     for (String column : document.all()) {
       boolean content = document.content().contains(column);
@@ -165,12 +165,12 @@ record RowSchema(
   }
 
   /** Why a row of the input cannot be read; null when all is well. */
-  Column inputError() {
+  public Column inputError() {
     return hasInputErrors ? col(InputErrors.COLUMN) : lit(null).cast("string");
   }
 
   /** For each of {@link #input} the column of the input that it is made of. */
-  List<String> inputNames() {
+  public List<String> inputNames() {
     List<String> names = new ArrayList<>(document.all());
     names.add(InputErrors.COLUMN);
     names.addAll(keptNames());
@@ -178,7 +178,7 @@ record RowSchema(
   }
 
   /** The kept columns as they travel: numbered, so that no name needs quoting. */
-  StructType keptStruct() {
+  public StructType keptStruct() {
     StructType struct = new StructType();
     for (int i = 0; i < kept.size(); i++) {
       StructField field = kept.get(i);
@@ -188,7 +188,7 @@ record RowSchema(
   }
 
   /** The kept columns from the pair (kept columns, a row of results) that a partition makes. */
-  List<Column> keptOutput() {
+  public List<Column> keptOutput() {
     List<Column> columns = new ArrayList<>();
     for (int i = 0; i < kept.size(); i++) {
       StructField field = kept.get(i);
@@ -205,7 +205,7 @@ record RowSchema(
   }
 
   /** Refuses columns that are not kept. */
-  void checkKept(List<String> columns, String option) {
+  public void checkKept(List<String> columns, String option) {
     for (String column : columns) {
       if (!keptNames().contains(column)) {
         throw Refusal.because(
@@ -216,7 +216,7 @@ record RowSchema(
   }
 
   /** Refuses a kept column that has the name of one that is added. */
-  void checkFree(String added) {
+  public void checkFree(String added) {
     if (keptNames().stream().anyMatch(added::equalsIgnoreCase)) {
       throw Refusal.wrongUsage(
           "Kept column %s has the name of a score column; leave it out with --keep-columns or"
@@ -226,7 +226,7 @@ record RowSchema(
   }
 
   /** The kept columns that can be shown in a line: ids, names, the text. */
-  List<String> showable() {
+  public List<String> showable() {
     return kept.stream()
         .filter(field -> field.dataType() instanceof AtomicType)
         .filter(field -> !field.dataType().equals(DataTypes.BinaryType))
@@ -234,7 +234,7 @@ record RowSchema(
         .toList();
   }
 
-  List<String> keptNames() {
+  public List<String> keptNames() {
     return kept.stream().map(StructField::name).toList();
   }
 

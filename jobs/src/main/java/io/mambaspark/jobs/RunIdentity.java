@@ -14,11 +14,11 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.RuntimeConfig;
 
 /** Whatever the scores of a run depend on but its input, by name, as a {@link Ledger} keeps it. */
-final class RunIdentity {
+public final class RunIdentity {
   private static final String ON_ERROR = "--on-error";
 
   /** Scores of two versions must not lie in one output. */
-  static final String VERSION = "the version of mamba-spark";
+  public static final String VERSION = "the version of mamba-spark";
 
   /** Settings of Spark that decide which columns are read and what kept ones look like. */
   private static final List<String> KEPT_VALUES =
@@ -38,7 +38,7 @@ final class RunIdentity {
    * @param buckets names the buckets and how they part the corpus
    * @param conf of the session that reads the input
    */
-  static Map<String, String> of(
+  public static Map<String, String> of(
       ScoreOptions scoring,
       WeightFormat weights,
       ScoringSchema schema,
@@ -78,7 +78,7 @@ final class RunIdentity {
   }
 
   /** Refuses to go on with a run whose settings were others. */
-  static void check(Map<String, String> earlier, Map<String, String> now, Path output) {
+  public static void check(Map<String, String> earlier, Map<String, String> now, Path output) {
     List<String> differences = new ArrayList<>();
     now.forEach(
         (name, value) -> {

@@ -11,21 +11,22 @@ import java.util.Map;
  * @param arrivals the files that were there at the first start, then those that each later start
  *     has taken in; none for a stream
  */
-record RunRecord(String run, Map<String, String> settings, List<List<InputVersion>> arrivals) {
-  static final String STREAM = "--stream from";
+public record RunRecord(
+    String run, Map<String, String> settings, List<List<InputVersion>> arrivals) {
+  public static final String STREAM = "--stream from";
 
   /** Version 0.1.0, whose runs are not resumed, has no arrivals. */
-  RunRecord {
+  public RunRecord {
     arrivals = arrivals == null ? List.of() : arrivals;
   }
 
   /** All files. */
-  List<InputVersion> files() {
+  public List<InputVersion> files() {
     return arrivals.stream().flatMap(List::stream).toList();
   }
 
   /** Whether it is that of a stream, which keeps its input in Spark's checkpoint. */
-  boolean isStream() {
+  public boolean isStream() {
     return settings.containsKey(STREAM);
   }
 }

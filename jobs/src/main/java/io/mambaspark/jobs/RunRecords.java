@@ -13,18 +13,18 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
 /** The records of the run that an output belongs to, in its {@link LedgerFolder}. */
-final class RunRecords {
+public final class RunRecords {
   private final LedgerFolder folder;
   private final FileSystem files;
 
   /** Those of an output, which may not be there yet. */
-  RunRecords(Path output, Configuration configuration) {
+  public RunRecords(Path output, Configuration configuration) {
     this.folder = new LedgerFolder(output, configuration);
     this.files = HadoopFiles.fileSystem(output, configuration);
   }
 
   /** The run as it was last recorded; empty if there is no ledger. */
-  Optional<RunRecord> latest() {
+  public Optional<RunRecord> latest() {
     try {
       List<Path> found = new ArrayList<>();
       for (FileStatus file : files.listStatus(folder.path())) {
@@ -49,7 +49,7 @@ final class RunRecords {
   }
 
   /** Records a run, or what it has become; refuses where another has begun meanwhile. */
-  void add(RunRecord run) {
+  public void add(RunRecord run) {
     try {
       int number = 0;
       while (files.exists(file(number))) {
@@ -64,7 +64,7 @@ final class RunRecords {
   }
 
   /** Fails where the output belongs to another run. */
-  void checkOwner(String run) throws IOException {
+  public void checkOwner(String run) throws IOException {
     String owner = latest().map(RunRecord::run).orElse("none");
     if (!owner.equals(run)) {
       throw new IOException(

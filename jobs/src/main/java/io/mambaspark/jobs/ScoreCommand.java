@@ -65,8 +65,8 @@ import picocli.CommandLine.Spec;
       "2:wrong usage",
       "3:done, with rows that could not be scored or files not read, under --strict"
     })
-final class ScoreCommand implements Callable<Integer> {
-  static final int STRICT = 3;
+public final class ScoreCommand implements Callable<Integer> {
+  public static final int STRICT = 3;
 
   @Spec CommandSpec spec;
 

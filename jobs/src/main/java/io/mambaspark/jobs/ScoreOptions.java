@@ -31,7 +31,7 @@ public record ScoreOptions(
     boolean failOnError) {
 
   /** The prefix that is no prefix. */
-  static final int NO_PREFIX = -1;
+  public static final int NO_PREFIX = -1;
 
   /** Checks what can be checked without a model. */
   public ScoreOptions {
@@ -211,7 +211,7 @@ public record ScoreOptions(
   }
 
   /** Whether rows may be left out of what is written. */
-  boolean filters() {
+  public boolean filters() {
     return minPerplexity != null || maxPerplexity != null;
   }
 
@@ -219,7 +219,7 @@ public record ScoreOptions(
    * The id of {@code --prefix-token}, {@link #NO_PREFIX} for none. Throws {@link Refusal} where the
    * model has no such id.
    */
-  int prefixId(MambaConfig config) {
+  public int prefixId(MambaConfig config) {
     if (prefixToken == null) {
       return windows.policy() == Windows.Policy.ROLLING ? prefixOfRolling(config) : NO_PREFIX;
     }
@@ -232,7 +232,7 @@ public record ScoreOptions(
   }
 
   /** The id that stands for an empty context; {@link #NO_PREFIX} if the model has none for it. */
-  int emptyContextId(MambaConfig config) {
+  public int emptyContextId(MambaConfig config) {
     int prefix = prefixId(config);
     return prefix == NO_PREFIX ? bosOrEos(config) : prefix;
   }
@@ -271,7 +271,7 @@ public record ScoreOptions(
   }
 
   /** Checks what depends on the model. */
-  void check(MambaConfig config) {
+  public void check(MambaConfig config) {
     prefixId(config);
     if (emit.topK() > config.vocabSize()) {
       throw Refusal.wrongUsage(
@@ -280,7 +280,7 @@ public record ScoreOptions(
   }
 
   /** What {@code --on-error} says of rows that cannot be scored. */
-  static boolean failsOnError(String what) {
+  public static boolean failsOnError(String what) {
     return switch (what) {
       case "fail" -> true;
       case "quarantine" -> false;
@@ -289,7 +289,7 @@ public record ScoreOptions(
   }
 
   /** A number that was given, or 0. */
-  static int positive(String option, Integer number) {
+  public static int positive(String option, Integer number) {
     if (number != null && number < 1) {
       throw Refusal.wrongUsage("%s %d: expected at least 1", option, number);
     }

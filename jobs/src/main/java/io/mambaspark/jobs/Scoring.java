@@ -49,7 +49,7 @@ public final class Scoring {
   }
 
   /** How the rows of a partition are scored; see {@link #score}. */
-  static PartitionScoring partitions(
+  public static PartitionScoring partitions(
       ScoringSchema schema,
       ScoreOptions options,
       MambaConfig config,
@@ -85,7 +85,7 @@ public final class Scoring {
   }
 
   /** The columns of the output, of the rows that are written. */
-  static Dataset<Row> written(
+  public static Dataset<Row> written(
       Dataset<Tuple2<Row, ScoredRow>> scored, ScoringSchema schema, ScoreOptions options) {
     return scored
         .where(options.filters() ? not(col("_2.dropped")) : lit(true))
@@ -93,7 +93,7 @@ public final class Scoring {
   }
 
   /** Of what {@link PartitionScoring} makes. */
-  static Encoder<Tuple2<Row, ScoredRow>> encoder(ScoringSchema schema) {
+  public static Encoder<Tuple2<Row, ScoredRow>> encoder(ScoringSchema schema) {
     return Encoders.tuple(Encoders.row(schema.rows().keptStruct()), Encoders.bean(ScoredRow.class));
   }
 }

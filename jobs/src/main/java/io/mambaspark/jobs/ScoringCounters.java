@@ -6,7 +6,7 @@ import java.util.concurrent.atomic.LongAdder;
  * What all tasks of this JVM have scored since it started, for Spark's metrics. Retries count
  * twice.
  */
-final class ScoringCounters {
+public final class ScoringCounters {
   private static final LongAdder TOKENS = new LongAdder();
   private static final LongAdder DOCUMENTS = new LongAdder();
   private static final LongAdder ERRORS = new LongAdder();
@@ -25,15 +25,15 @@ final class ScoringCounters {
     ERRORS.increment();
   }
 
-  static long tokens() {
+  public static long tokens() {
     return TOKENS.sum();
   }
 
-  static long documents() {
+  public static long documents() {
     return DOCUMENTS.sum();
   }
 
-  static long errors() {
+  public static long errors() {
     return ERRORS.sum();
   }
 }

@@ -20,10 +20,10 @@ import org.apache.spark.sql.types.StructType;
  * @param rows what is read of the input
  * @param scores the columns that are added, as {@link ScoreColumn}s
  */
-record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
+public record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
 
   /** A column that scoring adds: its property in {@link ScoredRow}, its type and its unit. */
-  enum ScoreColumn {
+  public enum ScoreColumn {
     NLL("nll", "nll", "double", "Sum of -ln p over the scored tokens, in nats"),
     TOKEN_COUNT("token_count", "tokenCount", "bigint", "Number of scored tokens"),
     PERPLEXITY(
@@ -97,7 +97,7 @@ record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
       return new MetadataBuilder().putString("comment", comment).build();
     }
 
-    String column() {
+    public String column() {
       return column;
     }
   }
@@ -113,7 +113,7 @@ record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
           + " 'nll', nll))";
 
   /** Throws {@link Refusal} where the input lacks a column or a name would stand twice. */
-  static ScoringSchema of(StructType input, ScoreOptions options) {
+  public static ScoringSchema of(StructType input, ScoreOptions options) {
     RowSchema rows = RowSchema.of(input, options.columns(), options.keepColumns());
     List<ScoreColumn> scores = scoreColumns(options, rows.text());
     scores.forEach(score -> rows.checkFree(score.column));
@@ -173,7 +173,7 @@ record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
    *
    * @param scores the columns that were added
    */
-  static Column isNullDocument(List<ScoreColumn> scores) {
+  public static Column isNullDocument(List<ScoreColumn> scores) {
     return Stream.of(
             ScoreColumn.TRUNCATED, ScoreColumn.NLL, ScoreColumn.TOP_K, ScoreColumn.LAST_LOGITS)
         .filter(scores::contains)
@@ -183,7 +183,7 @@ record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
   }
 
   /** The columns of the output, as Spark will find them. */
-  StructType outputSchema() {
+  public StructType outputSchema() {
     StructType schema = rows.keptAsRead();
     for (ScoreColumn score : scores) {
       schema = schema.add(score.column, DataType.fromDDL(score.type), true, score.metadata());

@@ -8,7 +8,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Spark for the length of a command: the session that runs already, or one that is started. */
-final class Session {
+public final class Session {
   private static final Logger LOG = LoggerFactory.getLogger(Session.class);
 
   private static final String PLUGINS = "spark.plugins";
@@ -23,7 +23,7 @@ final class Session {
    * @param tables whether tables of the catalog are read
    * @param plugin of Spark, which a session that is started here gets
    */
-  static <T> T during(
+  public static <T> T during(
       String command,
       boolean tables,
       Class<? extends SparkPlugin> plugin,

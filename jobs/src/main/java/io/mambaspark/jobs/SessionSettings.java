@@ -16,7 +16,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Settings of a Spark session for the time of a piece of work; it is left as it was found. */
-final class SessionSettings {
+public final class SessionSettings {
   private static final Logger LOG = LoggerFactory.getLogger(SessionSettings.class);
 
   private static final String ROWS = "64";
@@ -145,7 +145,7 @@ final class SessionSettings {
   }
 
   /** Runs work with these settings, whatever the user has set. */
-  static <T> T during(SparkSession spark, Map<String, String> settings, Supplier<T> work) {
+  public static <T> T during(SparkSession spark, Map<String, String> settings, Supplier<T> work) {
     Map<String, String> before = new HashMap<>();
     for (String key : settings.keySet()) {
       if (spark.conf().contains(key)) {
@@ -162,7 +162,7 @@ final class SessionSettings {
   }
 
   /** The bytes of files that a task reads at most, as the user has set it for Spark's sources. */
-  static long mostBytes(SparkSession spark) {
+  public static long mostBytes(SparkSession spark) {
     return JavaUtils.byteStringAsBytes(spark.conf().get("spark.sql.files.maxPartitionBytes"));
   }
 }

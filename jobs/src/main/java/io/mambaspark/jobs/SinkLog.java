@@ -24,8 +24,8 @@ import org.apache.hadoop.security.AccessControlException;
  * @param folder that the stream writes to
  * @param logged the paths of files in the log, by the names of the files
  */
-record SinkLog(Path folder, Map<String, List<String>> logged) {
-  static final String FOLDER = "_spark_metadata";
+public record SinkLog(Path folder, Map<String, List<String>> logged) {
+  public static final String FOLDER = "_spark_metadata";
 
   /** The log of the stream that writes to a folder, or to one above it; null if none does. */
   static SinkLog of(Path path, Configuration configuration) {

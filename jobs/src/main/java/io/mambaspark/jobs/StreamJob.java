@@ -40,7 +40,7 @@ import org.slf4j.LoggerFactory;
  * checkpoint and its file sink. A batch that is cut off is done again from its beginning, and what
  * it had written counts for nothing.
  */
-final class StreamJob {
+public final class StreamJob {
   private static final Logger LOG = LoggerFactory.getLogger(StreamJob.class);
 
   /** Files of a batch for each core: what is lost with a batch, against what a batch costs. */
@@ -65,7 +65,7 @@ final class StreamJob {
    *
    * @param out gets what this start has scored, when it ends
    */
-  StreamJob(JobOptions options, StreamOptions stream, PrintWriter out) {
+  public StreamJob(JobOptions options, StreamOptions stream, PrintWriter out) {
     stream.check(options);
     this.options = options;
     this.stream = stream;
@@ -86,7 +86,7 @@ final class StreamJob {
    *     at its beginning and cannot be read
    * @throws Refusal if the job cannot be carried out as given, or goes on with another one's output
    */
-  long run() {
+  public long run() {
     Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
     RunRecords records = new RunRecords(output, files);

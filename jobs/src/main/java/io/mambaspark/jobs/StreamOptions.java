@@ -13,14 +13,14 @@ import org.apache.spark.sql.streaming.Trigger;
  * @param checkpointLocation where Spark keeps what it has taken; null for the output's ledger
  * @param maxFilesPerBatch 0 for what suits the cores
  */
-record StreamOptions(String when, String checkpointLocation, int maxFilesPerBatch) {
-  static final String AVAILABLE_NOW = "available-now";
+public record StreamOptions(String when, String checkpointLocation, int maxFilesPerBatch) {
+  public static final String AVAILABLE_NOW = "available-now";
 
   /** What Spark's file sources and its file sink both know. */
   private static final List<String> FORMATS = List.of("parquet", "json", "orc");
 
   /** Checks what can be checked without touching a file. */
-  StreamOptions {
+  public StreamOptions {
     if (!when.equals(AVAILABLE_NOW) && !when.matches("[1-9]\\d{0,8}(ms|s|m|min|h|d)")) {
       throw Refusal.wrongUsage(
           "--stream %s: expected %s, or a time such as 30s, 5m or 1h", when, AVAILABLE_NOW);

@@ -11,11 +11,11 @@ import org.apache.spark.api.java.JavaSparkContext;
 import scala.reflect.ClassTag$;
 
 /** Tasks of Spark: how they are given work of their own, and where they keep files. */
-final class Tasks {
+public final class Tasks {
   private Tasks() {}
 
   /** Cores that the application may come to have; at its start only some are there. */
-  static int cores(JavaSparkContext context) {
+  public static int cores(JavaSparkContext context) {
     SparkConf conf = context.getConf();
     int perExecutor = conf.getInt("spark.executor.cores", 1);
     int executors =
@@ -29,7 +29,7 @@ final class Tasks {
   }
 
   /** The number of the last attempt that Spark makes at a task, from 0. */
-  static int lastAttempt(SparkContext context) {
+  public static int lastAttempt(SparkContext context) {
     return context.isLocal() ? 0 : context.conf().getInt("spark.task.maxFailures", 4) - 1;
   }
 
@@ -37,13 +37,13 @@ final class Tasks {
    * Creates a task for each piece of work. The work is serialized as closures are, because Kryo
    * cannot serialize records.
    */
-  static <T> JavaRDD<byte[]> distribute(JavaSparkContext context, List<T> work) {
+  public static <T> JavaRDD<byte[]> distribute(JavaSparkContext context, List<T> work) {
     List<byte[]> sent = work.stream().map(Tasks::sent).toList();
     return context.parallelize(sent, Math.max(1, sent.size()));
   }
 
   /** Serializes an object for the way between driver and tasks. */
-  static byte[] sent(Object object) {
+  public static byte[] sent(Object object) {
     ByteBuffer bytes =
         SparkEnv.get()
             .closureSerializer()
@@ -55,7 +55,7 @@ final class Tasks {
   }
 
   /** Reverses {@link #sent}. */
-  static <T> T received(byte[] sent) {
+  public static <T> T received(byte[] sent) {
     return SparkEnv.get()
         .closureSerializer()
         .newInstance()
@@ -63,7 +63,7 @@ final class Tasks {
   }
 
   /** The folder of this process in which Spark lets tasks keep files. */
-  static Path localFolder() {
+  public static Path localFolder() {
     return SparkEnv.get().blockManager().diskBlockManager().localDirs()[0].toPath();
   }
 }

@@ -34,7 +34,7 @@ import picocli.CommandLine.Spec;
       "2:wrong usage",
       "3:done, with texts that could not be read, under --strict"
     })
-final class TokenizeCommand implements Callable<Integer> {
+public final class TokenizeCommand implements Callable<Integer> {
   @Spec CommandSpec spec;
 
   @Option(

@@ -34,7 +34,7 @@ import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /** Writes the tokens of texts as {@code score} reads them. */
-final class TokenizeJob {
+public final class TokenizeJob {
   private static final StructType RESULT =
       new StructType()
           .add("tokens", DataTypes.createArrayType(DataTypes.IntegerType, true))
@@ -46,7 +46,7 @@ final class TokenizeJob {
   private final PrintWriter out;
 
   /** Prepares a job; nothing is touched yet. */
-  TokenizeJob(JobOptions options, PrintWriter out) {
+  public TokenizeJob(JobOptions options, PrintWriter out) {
     this.options = options;
     this.out = out;
   }
@@ -56,7 +56,7 @@ final class TokenizeJob {
    *
    * @return the number of texts, and of files, that could not be read
    */
-  long run() {
+  public long run() {
     if (options.output() == null) {
       throw Refusal.wrongUsage("Give --output: where to write");
     }

@@ -10,7 +10,7 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
 /** Finds the tokenizer of a model on the driver. */
-final class TokenizerSource {
+public final class TokenizerSource {
   /** What Hugging Face calls it. */
   static final String FILE = "tokenizer.json";
 
@@ -23,7 +23,7 @@ final class TokenizerSource {
    *     model's folder
    * @throws Refusal if there is none, it is not one, or it has ids that the model has not
    */
-  static TokenizerFile open(String option, ModelSource model, Configuration configuration) {
+  public static TokenizerFile open(String option, ModelSource model, Configuration configuration) {
     TokenizerFile tokenizer = option == null ? beside(model) : at(option, configuration);
     tokenizer.checkFits(model.name(), model.checkpoint().config().vocabSize());
     return tokenizer;
@@ -33,7 +33,7 @@ final class TokenizerSource {
    * The tokenizer at a path, which is found as that of a model is, or {@code demo}; a folder stands
    * for the file in it.
    */
-  static TokenizerFile at(String option, Configuration configuration) {
+  public static TokenizerFile at(String option, Configuration configuration) {
     if (option.equals(Demo.NAME)) {
       return TokenizerFile.parse(Demo.NAME, DemoModel.tokenizer());
     }

@@ -23,11 +23,11 @@ import org.apache.spark.sql.functions;
  * The sums over scored rows. Each double is added exactly, so that neither the order of the rows
  * nor their partitions can show in the result.
  */
-final class Totals implements Serializable {
+public final class Totals implements Serializable {
   private static final long serialVersionUID = 1;
 
   /** What is counted. */
-  enum Count {
+  public enum Count {
     /** Rows of the output: documents, or positions and errors where logits were asked for. */
     ROWS,
     /** Rows with at least one scored token. */
@@ -75,7 +75,7 @@ final class Totals implements Serializable {
   private final TreeMap<RowError, Long> errors = new TreeMap<>();
 
   /** Nothing yet. */
-  Totals() {
+  public Totals() {
     Arrays.fill(sums, BigDecimal.ZERO);
   }
 
@@ -99,7 +99,7 @@ final class Totals implements Serializable {
    *
    * @param columns those of {@code scored} that are scores
    */
-  static Totals of(Dataset<Row> scored, Emit emit, List<ScoreColumn> columns) {
+  public static Totals of(Dataset<Row> scored, Emit emit, List<ScoreColumn> columns) {
     Totals totals = new Totals();
     // One small record per partition comes to the driver.
     for (Totals part :
@@ -118,7 +118,7 @@ final class Totals implements Serializable {
    *
    * @param groupBy columns of {@code scored}, of any type that has a string
    */
-  static Groups<Totals> byGroup(
+  public static Groups<Totals> byGroup(
       Dataset<Row> scored, Emit emit, List<ScoreColumn> columns, List<String> groupBy) {
     // Nobody asks for the positions of a group.
     List<ScoreColumn> withoutPositions =
@@ -183,7 +183,7 @@ final class Totals implements Serializable {
    * Adds one row. Its numbers count for nothing where it has an error. A row of which {@code
    * truncated} is null, too, is that of a null document, unless it is one of logits.
    */
-  void add(ScoredRow row, Emit emit) {
+  public void add(ScoredRow row, Emit emit) {
     if (Boolean.TRUE.equals(row.getDropped())) {
       add(Count.DROPPED, 1);
       return;
@@ -273,7 +273,7 @@ final class Totals implements Serializable {
    * @param positionTokens how many tokens they are of
    * @param errors rows by the kind of their error
    */
-  record Exact(
+  public record Exact(
       Map<String, Long> counts,
       Map<String, String> sums,
       List<String> positionNll,
@@ -282,7 +282,7 @@ final class Totals implements Serializable {
       implements Serializable {}
 
   /** For the ledger. */
-  Exact exact() {
+  public Exact exact() {
     Map<String, Long> exactCounts = new TreeMap<>();
     for (Count count : Count.values()) {
       exactCounts.put(name(count), count(count));
@@ -306,7 +306,7 @@ final class Totals implements Serializable {
   }
 
   /** Adds what the ledger says. */
-  void add(Exact exact) {
+  public void add(Exact exact) {
     for (Count count : Count.values()) {
       add(count, exact.counts().get(name(count)));
     }
@@ -336,7 +336,7 @@ final class Totals implements Serializable {
     other.errors.forEach((error, count) -> errors.merge(error, count, Long::sum));
   }
 
-  long count(Count count) {
+  public long count(Count count) {
     return counts[count.ordinal()];
   }
 
@@ -345,59 +345,59 @@ final class Totals implements Serializable {
   }
 
   /** Rows of the output: documents, or positions and errors where logits were asked for. */
-  long rows() {
+  public long rows() {
     return count(Count.ROWS);
   }
 
   /** Rows with at least one scored token. */
-  long scoredRows() {
+  public long scoredRows() {
     return count(Count.SCORED_ROWS);
   }
 
   /** Scored tokens; positions where logits were asked for. */
-  long tokens() {
+  public long tokens() {
     return count(Count.TOKENS);
   }
 
   /** Rows of null documents. */
-  long nulls() {
+  public long nulls() {
     return count(Count.NULL_ROWS);
   }
 
   /** Rows of documents without an error of which no token was scored. */
-  long tooShort() {
+  public long tooShort() {
     return rows() - scoredRows() - nulls() - errorRows();
   }
 
-  Map<RowError, Long> errors() {
+  public Map<RowError, Long> errors() {
     return errors;
   }
 
-  long errorRows() {
+  public long errorRows() {
     return errors.values().stream().mapToLong(Long::longValue).sum();
   }
 
-  double nll() {
+  public double nll() {
     return sum(Sum.NLL);
   }
 
   /** {@code exp(Σ nll / Σ tokens)}; null where nothing was scored. */
-  Double corpusPerplexity() {
+  public Double corpusPerplexity() {
     return perplexity(Sum.NLL, tokens());
   }
 
   /** {@code exp(Σ nll / Σ words)}; null where no words are known. */
-  Double wordPerplexity() {
+  public Double wordPerplexity() {
     return perplexity(Sum.WORD_NLL, count(Count.WORDS));
   }
 
   /** {@code exp(Σ nll / Σ bytes)}; null where no bytes are known. */
-  Double bytePerplexity() {
+  public Double bytePerplexity() {
     return perplexity(Sum.BYTE_NLL, count(Count.BYTES));
   }
 
   /** {@code Σ nll / Σ bytes / ln 2}; null where no bytes are known. */
-  Double bitsPerByte() {
+  public Double bitsPerByte() {
     return count(Count.BYTES) == 0
         ? null
         : sum(Sum.BYTE_NLL) / count(Count.BYTES) / StrictMath.log(2);
@@ -411,7 +411,7 @@ final class Totals implements Serializable {
    * The mean of the documents' own perplexities: infinite where one of them is; null where nothing
    * was scored.
    */
-  Double meanDocumentPerplexity() {
+  public Double meanDocumentPerplexity() {
     if (count(Count.INFINITE_ROWS) > 0) {
       return Double.POSITIVE_INFINITY;
     }
@@ -427,7 +427,7 @@ final class Totals implements Serializable {
    * of sums, {@code Σ nll / Σ n}, times the perplexity. Null for less than two scored documents, or
    * where the perplexity is infinite.
    */
-  Double errorOverDocuments() {
+  public Double errorOverDocuments() {
     long documents = scoredRows();
     if (documents < 2) {
       return null;
@@ -445,7 +445,7 @@ final class Totals implements Serializable {
    * llama.cpp's error bar, tokens being drawn at random: {@code sqrt((E[nll²] - E[nll]²) / (count -
    * 1)) × perplexity}. Null for less than two scored tokens, or where the perplexity is infinite.
    */
-  Double errorOverTokens() {
+  public Double errorOverTokens() {
     if (tokens() < 2) {
       return null;
     }
@@ -460,14 +460,14 @@ final class Totals implements Serializable {
   }
 
   /** Scored tokens at positions 2^b to 2^(b+1) - 1. */
-  record Position(int first, long tokens, double nll) {
-    double perplexity() {
+  public record Position(int first, long tokens, double nll) {
+    public double perplexity() {
       return StrictMath.exp(nll / tokens);
     }
   }
 
   /** By position in the document, in the order of the positions, those with scored tokens. */
-  List<Position> positions() {
+  public List<Position> positions() {
     List<Position> positions = new ArrayList<>();
     for (int i = 0; i < positionNll.size(); i++) {
       if (positionTokens.get(i) > 0) {

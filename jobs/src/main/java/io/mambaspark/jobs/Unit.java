@@ -14,7 +14,7 @@ import java.util.Locale;
  *
  * @param name of the output file; the same for the same row groups in every run
  */
-record Unit(String name, List<RowGroups> parts) implements Serializable {
+public record Unit(String name, List<RowGroups> parts) implements Serializable {
 
   long rows() {
     return parts.stream().mapToLong(RowGroups::rows).sum();

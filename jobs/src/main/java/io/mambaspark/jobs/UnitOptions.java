@@ -6,4 +6,4 @@ package io.mambaspark.jobs;
  * @param targetTokens tokens of a unit; 0 for what suits model and cluster
  * @param allowNewInput whether a resumed run may take in files that were not there before
  */
-record UnitOptions(long targetTokens, boolean allowNewInput) {}
+public record UnitOptions(long targetTokens, boolean allowNewInput) {}

@@ -13,7 +13,7 @@ import org.apache.spark.api.java.JavaSparkContext;
  *
  * @param work of a token: the model's parameters, times how often a token is run
  */
-record UnitPlan(ParquetInput input, double work) {
+public record UnitPlan(ParquetInput input, double work) {
   /** A unit takes about this long, so that little is lost with a task. */
   private static final double SECONDS = 300;
 
@@ -21,12 +21,12 @@ record UnitPlan(ParquetInput input, double work) {
   private static final double SPEED = 35e9;
 
   /** The files that can be read, as they are now, in the order of their paths. */
-  List<InputVersion> inputs() {
+  public List<InputVersion> inputs() {
     return input.files().stream().map(file -> InputVersion.of(file.file())).toList();
   }
 
   /** Tokens of a unit where the user names none. */
-  long targetTokens(JavaSparkContext context) {
+  public long targetTokens(JavaSparkContext context) {
     return Math.min((long) (SECONDS * SPEED / work), input.share(Tasks.cores(context)));
   }
 
@@ -36,7 +36,7 @@ record UnitPlan(ParquetInput input, double work) {
    * @param arrivals the files of each start that took new ones in. Files of two starts share no
    *     unit, so that the units of the first stay what they were
    */
-  List<Unit> units(long targetTokens, List<List<InputVersion>> arrivals) {
+  public List<Unit> units(long targetTokens, List<List<InputVersion>> arrivals) {
     Map<String, ParquetFile> files = new HashMap<>();
     input.files().forEach(file -> files.put(file.file().name(), file));
     List<Unit> units = new ArrayList<>();

@@ -17,7 +17,7 @@ import org.apache.spark.sql.SaveMode;
 import org.apache.spark.util.SerializableConfiguration;
 
 /** A job unit by unit, of which some may have been done by an earlier start of the same run. */
-final class UnitRun {
+public final class UnitRun {
   private static final String TARGET = "--target-unit-tokens";
   private static final Map<String, String> COMMIT =
       Map.of("spark.sql.sources.commitProtocolClass", UnitCommit.class.getName());
@@ -57,7 +57,7 @@ final class UnitRun {
    * @param buckets whether the output names buckets that part the corpus of this run
    * @throws Refusal if the earlier run was another: of other weights, options or input
    */
-  static UnitRun plan(
+  public static UnitRun plan(
       Output output,
       UnitPlan plan,
       UnitOptions options,
@@ -121,7 +121,7 @@ final class UnitRun {
   }
 
   /** Records the run and clears what is in the way of the missing units. */
-  void begin() {
+  public void begin() {
     if (output.earlier().isEmpty()) {
       output.clear();
       output.records().add(run);
@@ -243,21 +243,21 @@ final class UnitRun {
   }
 
   /** The units that are still to be scored. */
-  List<Unit> missing() {
+  public List<Unit> missing() {
     return missing;
   }
 
   /** The tokens in them, at most. */
-  long missingTokens() {
+  public long missingTokens() {
     return missing.stream().mapToLong(Unit::tokens).sum();
   }
 
-  int units() {
+  public int units() {
     return units.size();
   }
 
   /** Writes the units that are missing, as they become whole. */
-  void write(Dataset<Row> scored) {
+  public void write(Dataset<Row> scored) {
     try {
       SessionSettings.during(
           scored.sparkSession(),
@@ -290,7 +290,7 @@ final class UnitRun {
   }
 
   /** Clears up when all is done. */
-  void end() {
+  public void end() {
     ledger.sweep();
   }
 
@@ -307,10 +307,10 @@ final class UnitRun {
    *
    * @param unreadable files, or parts of them, that were left out, and why
    */
-  record Result(Totals totals, long documents, Map<String, String> unreadable) {}
+  public record Result(Totals totals, long documents, Map<String, String> unreadable) {}
 
   /** Adds up the ledger, when all units are done. */
-  Result result() {
+  public Result result() {
     List<UnitEntry> entries = entries();
     if (entries.size() != units.size()) {
       throw Refusal.because(

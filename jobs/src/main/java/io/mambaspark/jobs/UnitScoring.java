@@ -13,7 +13,8 @@ import org.apache.spark.sql.SparkSession;
 import scala.Tuple2;
 
 /** Scores one unit in each task. */
-final class UnitScoring implements FlatMapFunction<Iterator<byte[]>, Tuple2<Row, ScoredRow>> {
+public final class UnitScoring
+    implements FlatMapFunction<Iterator<byte[]>, Tuple2<Row, ScoredRow>> {
   private static final long serialVersionUID = 1;
 
   /** A unit, and its parts as they are read. */
@@ -37,7 +38,7 @@ final class UnitScoring implements FlatMapFunction<Iterator<byte[]>, Tuple2<Row,
    * @param run names the run that the units belong to
    * @param input the Parquet files that the units are of
    */
-  static Dataset<Row> score(
+  public static Dataset<Row> score(
       String run,
       ParquetInput input,
       List<Unit> units,

@@ -15,7 +15,7 @@ import org.slf4j.LoggerFactory;
  * The module of the Vector API, which a JVM has only if it is started with it; without it the
  * scalar kernels run. Spark 4 starts executors with it, Spark 3.5 does not.
  */
-final class VectorModule {
+public final class VectorModule {
   static final String EXECUTOR_OPTIONS = "spark.executor.extraJavaOptions";
 
   private static final Logger LOG = LoggerFactory.getLogger(VectorModule.class);
@@ -51,7 +51,7 @@ final class VectorModule {
   }
 
   /** Says so, once, when executors that run already are without the module. */
-  static void warnIfMissing(JavaSparkContext context) {
+  public static void warnIfMissing(JavaSparkContext context) {
     // In local mode the kernels themselves say it, in this JVM.
     if (context.isLocal() || isGiven(context.getConf())) {
       return;

@@ -12,7 +12,7 @@ import java.util.regex.Pattern;
 import org.apache.spark.sql.SparkSession;
 
 /** What computed the scores. */
-final class Versions {
+public final class Versions {
   private static final Pattern NUMBER = Pattern.compile("(\\d+)\\.(\\d+)\\b.*", Pattern.DOTALL);
   private static final int OLDEST_MAJOR = 3;
   private static final int OLDEST_MINOR = 5;
@@ -24,7 +24,7 @@ final class Versions {
    *
    * @throws Refusal if it is too old
    */
-  static void checkSpark() {
+  public static void checkSpark() {
     checkSpark(spark());
   }
 
@@ -47,7 +47,7 @@ final class Versions {
     return org.apache.spark.package$.MODULE$.SPARK_VERSION();
   }
 
-  static String mambaSpark() {
+  public static String mambaSpark() {
     Properties properties = new Properties();
     try (InputStream in = Versions.class.getResourceAsStream("version.properties")) {
       properties.load(in);
@@ -57,7 +57,7 @@ final class Versions {
     return properties.getProperty("version");
   }
 
-  static Map<String, Object> all() {
+  public static Map<String, Object> all() {
     Map<String, Object> versions = new LinkedHashMap<>();
     versions.put("mamba_spark", mambaSpark());
     versions.put("spark", spark());
@@ -67,7 +67,7 @@ final class Versions {
   }
 
   /** With the kernels, where it is this JVM that scores. */
-  static Map<String, Object> ofScores() {
+  public static Map<String, Object> ofScores() {
     Map<String, Object> versions = all();
     if (SparkSession.active().sparkContext().isLocal()) {
       versions.put("kernels", Kernels.best().describe());

@@ -25,7 +25,7 @@ public record WindowOptions(Policy policy, int tokens, int stride) {
    * @param tokens null for the default
    * @param stride null for the default
    */
-  static WindowOptions parse(String name, Integer tokens, Integer stride) {
+  public static WindowOptions parse(String name, Integer tokens, Integer stride) {
     Policy policy =
         Arrays.stream(Policy.values())
             .filter(p -> option(p).equals(name))
@@ -72,17 +72,17 @@ public record WindowOptions(Policy policy, int tokens, int stride) {
   }
 
   /** The name on the command line. */
-  String name() {
+  public String name() {
     return option(policy);
   }
 
   /** How often a token is run, in a long document. */
-  double runs() {
+  public double runs() {
     return policy == Policy.STRIDED ? (double) tokens / stride : 1;
   }
 
   /** For the summary and the ledger. */
-  Map<String, Object> described() {
+  public Map<String, Object> described() {
     Map<String, Object> described = new LinkedHashMap<>();
     described.put("policy", name());
     described.put("tokens", tokens == 0 ? null : tokens);

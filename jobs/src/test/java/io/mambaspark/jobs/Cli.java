@@ -5,13 +5,13 @@ import java.io.StringWriter;
 import java.util.Arrays;
 
 /** What a command answered. */
-record Cli(int code, String out, String err) {
-  static Cli run(Object... args) {
+public record Cli(int code, String out, String err) {
+  public static Cli run(Object... args) {
     TestSpark.session();
     return runWithoutSession(args);
   }
 
-  static Cli runWithoutSession(Object... args) {
+  public static Cli runWithoutSession(Object... args) {
     StringWriter out = new StringWriter();
     StringWriter err = new StringWriter();
     int code =
@@ -23,7 +23,7 @@ record Cli(int code, String out, String err) {
   }
 
   /** The first line on standard error. */
-  String error() {
+  public String error() {
     return err.lines().findFirst().orElse("");
   }
 }

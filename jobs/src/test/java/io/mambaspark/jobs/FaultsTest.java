@@ -47,7 +47,7 @@ import org.junit.jupiter.api.io.TempDir;
  * drivers, {@code mambaspark.faults.kills} how many there are.
  */
 @Tag("faults")
-class FaultsTest {
+public class FaultsTest {
   private static final int FILES = 6;
   private static final int UNITS = 4 * FILES;
 

@@ -3,7 +3,6 @@ package io.mambaspark.jobs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
-import io.mambaspark.engine.kernel.WeightFormat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -47,36 +46,17 @@ class OutputDecisionTest {
     scores = folder.resolve("scores");
   }
 
-  /** A job over Parquet that writes Parquet. */
-  private static JobOptions options(String output, Flag... flags) {
+  private Output at(String path, Flag... flags) {
     Set<Flag> set = Set.of(flags);
-    return new JobOptions(
-        "m",
-        WeightFormat.F32,
-        ModelDelivery.Mode.AUTO,
-        List.of("in"),
-        "parquet",
-        null,
-        ScoreOptions.defaults(),
-        null,
-        0,
-        0,
-        output,
-        "parquet",
-        set.contains(Flag.OVERWRITE),
-        set.contains(Flag.RESUME),
-        false,
-        0,
-        List.of(),
-        set.contains(Flag.BUCKET) ? Buckets.parse("head:30") : null,
-        null,
-        null,
-        false,
-        set.contains(Flag.DRY_RUN));
+    return Output.at(
+        new OutputOptions(path, "parquet", set.contains(Flag.OVERWRITE), set.contains(Flag.RESUME)),
+        set.contains(Flag.BUCKET),
+        !set.contains(Flag.DRY_RUN),
+        configuration);
   }
 
   private Output at(Flag... flags) {
-    return Output.at(options(scores.toString(), flags), configuration);
+    return at(scores.toString(), flags);
   }
 
   /** The message with F for the test's folder. */
@@ -85,7 +65,7 @@ class OutputDecisionTest {
   }
 
   private String refusal(String output, Flag... flags) {
-    Throwable thrown = catchThrowable(() -> Output.at(options(output, flags), configuration));
+    Throwable thrown = catchThrowable(() -> at(output, flags));
     assertThat(thrown).isInstanceOf(Refusal.class);
     assertThat(((Refusal) thrown).isWrongUsage()).isFalse();
     return thrown.getMessage().replace(folder.toString(), "F");
@@ -117,7 +97,7 @@ class OutputDecisionTest {
   /** Begins a ledger, as the first start of a run does. */
   private Path begun(Path output, String run, String... settings) {
     Map<String, String> map = settings.length == 0 ? Map.of() : Map.of(settings[0], settings[1]);
-    new Ledger(hadoop(output), configuration).record(new Ledger.Run(run, map, List.of()));
+    new RunRecords(hadoop(output), configuration).add(new RunRecord(run, map, List.of()));
     return output;
   }
 
@@ -148,7 +128,7 @@ class OutputDecisionTest {
     assertThat(output.target()).isEqualTo(hadoop(scores));
     assertThat(output.scores()).isEqualTo(hadoop(scores));
     assertThat(output.run()).isEqualTo(run);
-    assertThat(output.earlier().map(Ledger.Run::run)).contains(run);
+    assertThat(output.earlier().map(RunRecord::run)).contains(run);
     assertThat(output.hasSecondPass()).isFalse();
     assertThat(output.resumesOverAnother()).isFalse();
   }
@@ -365,7 +345,7 @@ class OutputDecisionTest {
     data(beside("new", C), C);
     Output output = at(OVERWRITE, RESUME);
     assertReplaces(output, B);
-    assertThat(output.earlier().map(Ledger.Run::run)).contains(B);
+    assertThat(output.earlier().map(RunRecord::run)).contains(B);
     // Not without --resume.
     assertReplaces(at(OVERWRITE));
     assertThat(names())
@@ -456,7 +436,7 @@ class OutputDecisionTest {
     data(beside("scores", C), C);
     Output output = at(BUCKET, RESUME);
     assertTwoPasses(output, B);
-    assertThat(output.earlier().map(Ledger.Run::run)).contains(B);
+    assertThat(output.earlier().map(RunRecord::run)).contains(B);
     assertThat(output.resumesOverAnother()).isFalse();
     Output anew = at(BUCKET);
     assertTwoPasses(anew, anew.run());
@@ -721,11 +701,11 @@ class OutputDecisionTest {
   @Test
   void in_an_object_store_an_output_begins_and_goes_on_as_elsewhere() throws IOException {
     String store = store();
-    Output fresh = Output.at(options(store), configuration);
+    Output fresh = at(store);
     assertThat(fresh.target()).isEqualTo(new org.apache.hadoop.fs.Path(store));
     begun(data(scores, A), A);
     for (Flag[] flags : List.of(new Flag[] {RESUME}, new Flag[] {OVERWRITE, RESUME})) {
-      Output output = Output.at(options(store, flags), configuration);
+      Output output = at(store, flags);
       assertThat(output.run()).isEqualTo(A);
       assertThat(output.target()).isEqualTo(new org.apache.hadoop.fs.Path(store));
     }

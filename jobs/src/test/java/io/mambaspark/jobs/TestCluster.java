@@ -18,7 +18,7 @@ import java.util.stream.Stream;
  * A standalone cluster of a master and two workers on this machine, and jobs that are submitted to
  * it, as a user starts them: by the scripts.
  */
-final class TestCluster implements AutoCloseable {
+public final class TestCluster implements AutoCloseable {
   private static final Path ROOT = Path.of("").toAbsolutePath().getParent();
   private static final long PATIENCE_SECONDS = 120;
 
@@ -31,12 +31,12 @@ final class TestCluster implements AutoCloseable {
   private String master;
   private int jobs;
 
-  TestCluster(Path logs) {
+  public TestCluster(Path logs) {
     this.logs = logs;
     start();
   }
 
-  static int freePort() {
+  public static int freePort() {
     // Two in a row, as the second worker has the next one.
     try (ServerSocket socket = new ServerSocket(0)) {
       return socket.getLocalPort() < 65_000 ? socket.getLocalPort() : 20_000;
@@ -67,7 +67,7 @@ final class TestCluster implements AutoCloseable {
     master = script("cluster.sh", "start");
   }
 
-  void restart() {
+  public void restart() {
     close();
     start();
   }
@@ -78,12 +78,12 @@ final class TestCluster implements AutoCloseable {
   }
 
   /** Starts a job on the cluster. */
-  Job submit(List<String> sparkOptions, Object... arguments) {
+  public Job submit(List<String> sparkOptions, Object... arguments) {
     return submit(master, sparkOptions, arguments);
   }
 
   /** Starts a job elsewhere. */
-  Job submit(String master, List<String> sparkOptions, Object... arguments) {
+  public Job submit(String master, List<String> sparkOptions, Object... arguments) {
     List<String> command = new ArrayList<>(List.of(ROOT + "/scripts/submit.sh"));
     command.addAll(List.of("--driver-memory", "1g", "--executor-memory", "1g"));
     command.addAll(sparkOptions);
@@ -101,9 +101,9 @@ final class TestCluster implements AutoCloseable {
   }
 
   /** A driver. The script replaces itself by it, so it has the script's process id. */
-  record Job(Process driver, Path log) {
+  public record Job(Process driver, Path log) {
     /** Waits until something is seen, and fails when the job ends before that. */
-    void until(String what, BooleanSupplier seen) {
+    public void until(String what, BooleanSupplier seen) {
       long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
       while (!seen.getAsBoolean()) {
         if (!driver.isAlive() || System.nanoTime() > end) {
@@ -120,7 +120,7 @@ final class TestCluster implements AutoCloseable {
     }
 
     /** Waits for the end and gives the exit code. */
-    int join() {
+    public int join() {
       try {
         if (!driver.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
           driver.destroyForcibly();
@@ -133,12 +133,12 @@ final class TestCluster implements AutoCloseable {
     }
 
     /** As kill -9 does. */
-    void kill() {
+    public void kill() {
       driver.destroyForcibly();
       join();
     }
 
-    String output() {
+    public String output() {
       try {
         return Files.readString(log);
       } catch (IOException e) {
@@ -147,13 +147,13 @@ final class TestCluster implements AutoCloseable {
     }
 
     /** The line that tells why it failed. */
-    String error() {
+    public String error() {
       return output().lines().filter(line -> line.startsWith("error: ")).findFirst().orElse("");
     }
   }
 
   /** What the executors of the last application have logged. */
-  List<Path> executorLogs() throws IOException {
+  public List<Path> executorLogs() throws IOException {
     try (Stream<Path> files = Files.walk(ROOT.resolve("target/cluster"), 4)) {
       List<Path> logs =
           files.filter(file -> file.endsWith("stderr")).map(Path::toAbsolutePath).toList();
@@ -167,7 +167,7 @@ final class TestCluster implements AutoCloseable {
   }
 
   /** The executors of the last application that run now. */
-  List<ProcessHandle> executors() {
+  public List<ProcessHandle> executors() {
     String application = applications().max(Comparator.naturalOrder()).orElse("none");
     return processes("org.apache.spark.executor.CoarseGrainedExecutorBackend").stream()
         .filter(process -> line(process).contains(" --app-id " + application + " "))
@@ -183,7 +183,7 @@ final class TestCluster implements AutoCloseable {
     return names.stream();
   }
 
-  List<ProcessHandle> workers() {
+  public List<ProcessHandle> workers() {
     return processes("org.apache.spark.deploy.worker.Worker").stream()
         .filter(process -> line(process).contains(master))
         .toList();
@@ -205,11 +205,11 @@ final class TestCluster implements AutoCloseable {
   }
 
   /** Sends a signal by its name. */
-  static void signal(String name, ProcessHandle process) {
+  public static void signal(String name, ProcessHandle process) {
     run("kill", "-" + name, process.pid() + "");
   }
 
-  static void run(String... command) {
+  public static void run(String... command) {
     try {
       Process process = new ProcessBuilder(command).inheritIO().start();
       if (process.waitFor() != 0) {

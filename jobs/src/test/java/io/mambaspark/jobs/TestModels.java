@@ -14,9 +14,9 @@ import java.util.Map;
 import java.util.Random;
 
 /** Small checkpoints on disk, in the Hugging Face layout. */
-final class TestModels {
-  static final int VOCABULARY = 24;
-  static final int BOS = 3;
+public final class TestModels {
+  public static final int VOCABULARY = 24;
+  public static final int BOS = 3;
 
   private static final int D_MODEL = 8;
   private static final int D_INNER = 16;
@@ -28,12 +28,12 @@ final class TestModels {
   private TestModels() {}
 
   /** A model of {@value #VOCABULARY} ids that has a bos token and no eos token. */
-  static Path write(Path folder) {
+  public static Path write(Path folder) {
     return write(folder, 1);
   }
 
   /** As {@link #write(Path)}, with all logits multiplied by {@code scale}. */
-  static Path write(Path folder, float scale) {
+  public static Path write(Path folder, float scale) {
     Random random = new Random(7);
     Map<String, float[]> tensors = new LinkedHashMap<>();
     Map<String, List<Integer>> shapes = new LinkedHashMap<>();

@@ -13,15 +13,15 @@ import java.util.stream.Collectors;
 import org.apache.spark.sql.Row;
 
 /** What lies in an output, for comparison with another. */
-final class TestOutput {
+public final class TestOutput {
   private TestOutput() {}
 
-  static JsonNode summary(Path output) throws IOException {
+  public static JsonNode summary(Path output) throws IOException {
     return new ObjectMapper().readTree(output.resolve(Output.SUMMARY).toFile());
   }
 
   /** What of a summary depends on the input, the model and the options alone. */
-  static Map<String, String> lasting(JsonNode summary) {
+  public static Map<String, String> lasting(JsonNode summary) {
     Map<String, String> fields = new TreeMap<>();
     for (String name :
         List.of(
@@ -44,7 +44,7 @@ final class TestOutput {
   }
 
   /** The rows by their ids, of which none may be there twice. */
-  static Map<String, String> rows(Path output) {
+  public static Map<String, String> rows(Path output) {
     List<Row> rows = TestSpark.session().read().parquet(output.toString()).collectAsList();
     Map<String, String> byId =
         rows.stream()

@@ -25,13 +25,13 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /** Inputs and outputs of {@code score}, and its numbers computed in another way. */
-final class TestScores {
-  static final DataType TOKENS = DataTypes.createArrayType(DataTypes.IntegerType);
+public final class TestScores {
+  public static final DataType TOKENS = DataTypes.createArrayType(DataTypes.IntegerType);
 
   private TestScores() {}
 
   /** The command with its three paths. */
-  static Cli score(Object model, Path input, Path output, Object... more) {
+  public static Cli score(Object model, Path input, Path output, Object... more) {
     List<Object> args = new ArrayList<>(List.of("score", "--model", model, "--input", input));
     args.addAll(List.of("--output", output));
     args.addAll(Arrays.asList(more));
@@ -39,7 +39,7 @@ final class TestScores {
   }
 
   /** As {@link #score}; it has to succeed without a word on standard error. */
-  static Cli scored(Object model, Path input, Path output, Object... more) {
+  public static Cli scored(Object model, Path input, Path output, Object... more) {
     Cli run = score(model, input, output, more);
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();
@@ -47,7 +47,7 @@ final class TestScores {
   }
 
   /** One Parquet file, with row groups of so many rows. */
-  static Path write(Path folder, int rowGroup, StructType schema, List<Row> rows) {
+  public static Path write(Path folder, int rowGroup, StructType schema, List<Row> rows) {
     TestSpark.session()
         .createDataFrame(rows, schema)
         .coalesce(1)
@@ -58,7 +58,7 @@ final class TestScores {
   }
 
   /** Rows (row-0, value), (row-1, value), … */
-  static Path write(Path folder, String column, DataType type, Object... values) {
+  public static Path write(Path folder, String column, DataType type, Object... values) {
     List<Row> rows = new ArrayList<>();
     for (int i = 0; i < values.length; i++) {
       rows.add(RowFactory.create("row-" + i, values[i]));
@@ -68,7 +68,7 @@ final class TestScores {
   }
 
   /** The rows by their ids, in the order of these, of which none may be there twice. */
-  static Map<String, Row> byId(Path output) {
+  public static Map<String, Row> byId(Path output) {
     Map<String, Row> rows = new LinkedHashMap<>();
     for (Row row :
         TestSpark.session().read().parquet(output.toString()).sort("id").collectAsList()) {
@@ -78,7 +78,7 @@ final class TestScores {
   }
 
   /** Some columns of the rows by their ids. */
-  static Map<String, List<Object>> columns(Path output, String... columns) {
+  public static Map<String, List<Object>> columns(Path output, String... columns) {
     Map<String, List<Object>> values = new LinkedHashMap<>();
     byId(output)
         .forEach(
@@ -89,7 +89,7 @@ final class TestScores {
   }
 
   /** The sum, rounded once. */
-  static double sum(Collection<Double> numbers) {
+  public static double sum(Collection<Double> numbers) {
     return numbers.stream()
         .map(BigDecimal::new)
         .reduce(BigDecimal.ZERO, BigDecimal::add)
@@ -97,13 +97,13 @@ final class TestScores {
   }
 
   /** What the engine says of one sequence by itself. */
-  static Scores<String> alone(MambaModel model, int... tokens) {
+  public static Scores<String> alone(MambaModel model, int... tokens) {
     Wanted all = new Wanted(true, true, false, 0, false);
     return new Scorer(model).score(List.of(new Sequence<>("", tokens)).iterator(), all).next();
   }
 
   /** The files and folders in a folder by their names, without what the local Hadoop adds. */
-  static List<String> names(Path folder) throws IOException {
+  public static List<String> names(Path folder) throws IOException {
     try (Stream<Path> files = Files.list(folder)) {
       return files
           .map(file -> file.getFileName().toString())
@@ -114,7 +114,7 @@ final class TestScores {
   }
 
   /** Every file below a folder with its content. */
-  static Map<String, String> contents(Path folder) throws IOException {
+  public static Map<String, String> contents(Path folder) throws IOException {
     Map<String, String> contents = new LinkedHashMap<>();
     try (Stream<Path> files = Files.walk(folder)) {
       for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {

@@ -11,15 +11,15 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /** One real session for all tests of this JVM. */
-final class TestSpark {
+public final class TestSpark {
   private TestSpark() {}
 
-  static synchronized SparkSession session() {
+  public static synchronized SparkSession session() {
     return SparkSession.builder().master("local[2]").appName("test").getOrCreate();
   }
 
   /** Rows (id, tokens) in order, in as many partitions as asked for. */
-  static Dataset<Row> typedRows(DataType tokenType, int partitions, Object... tokens) {
+  public static Dataset<Row> typedRows(DataType tokenType, int partitions, Object... tokens) {
     List<Row> rows = new ArrayList<>();
     for (int i = 0; i < tokens.length; i++) {
       rows.add(RowFactory.create("row-" + i, tokens[i]));
@@ -33,16 +33,16 @@ final class TestSpark {
   }
 
   /** Rows (id, tokens) of ints, in order, in one partition. */
-  static Dataset<Row> rows(Object... tokens) {
+  public static Dataset<Row> rows(Object... tokens) {
     return typedRows(DataTypes.IntegerType, 1, tokens);
   }
 
   /** An array as a row of Spark holds it: a sequence of Scala's. */
-  static Object ints(int[] values) {
+  public static Object ints(int[] values) {
     return scala.collection.immutable.ArraySeq.unsafeWrapArray(values);
   }
 
-  static float[] floats(Row row, String column) {
+  public static float[] floats(Row row, String column) {
     List<Float> boxed = row.getList(row.fieldIndex(column));
     float[] values = new float[boxed.size()];
     for (int i = 0; i < values.length; i++) {
@@ -51,7 +51,7 @@ final class TestSpark {
     return values;
   }
 
-  static Object value(Row row, String column) {
+  public static Object value(Row row, String column) {
     return row.get(row.fieldIndex(column));
   }
 }

@@ -2,8 +2,6 @@ package io.mambaspark.jobs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.mambaspark.engine.kernel.WeightFormat;
-import io.mambaspark.engine.score.Windows.Policy;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -61,39 +59,11 @@ class UnitPlanTest {
     return ParquetInput.plan(
         spark,
         InputFiles.list(List.of(folder.toString()), spark.sparkContext().hadoopConfiguration()),
-        DocumentColumns.tokens("tokens"),
-        null);
+        new DocumentOptions(DocumentColumns.tokens("tokens"), null));
   }
 
   private UnitPlan plan() {
-    return new UnitPlan(input());
-  }
-
-  /** A job in windows like these. */
-  private static JobOptions options(WindowOptions windows) {
-    return new JobOptions(
-        "m",
-        WeightFormat.F32,
-        ModelDelivery.Mode.AUTO,
-        List.of("in"),
-        "parquet",
-        null,
-        ScoreOptions.defaults().withWindows(windows),
-        null,
-        0,
-        0,
-        "out",
-        "parquet",
-        false,
-        false,
-        false,
-        0,
-        List.of(),
-        null,
-        null,
-        null,
-        false,
-        false);
+    return new UnitPlan(input(), 1);
   }
 
   private JavaSparkContext context() {
@@ -116,7 +86,7 @@ class UnitPlanTest {
         .toList();
   }
 
-  private static List<Unit.Input> named(UnitPlan plan, String... files) {
+  private static List<InputVersion> named(UnitPlan plan, String... files) {
     return plan.inputs().stream()
         .filter(input -> Arrays.stream(files).anyMatch(file -> input.path().endsWith("/" + file)))
         .toList();
@@ -128,11 +98,11 @@ class UnitPlanTest {
     write("a.parquet", 1, 1);
     assertThat(plan().inputs())
         .containsExactly(
-            new Unit.Input(
+            new InputVersion(
                 "file:" + path("a.parquet"),
                 path("a.parquet").toFile().length(),
                 path("a.parquet").toFile().lastModified()),
-            new Unit.Input(
+            new InputVersion(
                 "file:" + path("b.parquet"),
                 path("b.parquet").toFile().length(),
                 path("b.parquet").toFile().lastModified()));
@@ -168,8 +138,8 @@ class UnitPlanTest {
   void a_file_that_is_not_read_any_more_is_in_no_unit() throws IOException {
     write("a.parquet", 3);
     UnitPlan plan = plan();
-    List<Unit.Input> arrival = new ArrayList<>(plan.inputs());
-    arrival.add(new Unit.Input("file:/gone.parquet", 1, 1));
+    List<InputVersion> arrival = new ArrayList<>(plan.inputs());
+    arrival.add(new InputVersion("file:/gone.parquet", 1, 1));
     assertThat(shown(plan.units(100, List.of(arrival)))).containsExactly("a0-0");
   }
 
@@ -185,12 +155,8 @@ class UnitPlanTest {
     assertThat(shown(more.units(100, List.of(more.inputs())))).containsExactly("c0-0");
   }
 
-  private long targetTokens(WindowOptions windows) {
-    try (ModelSource model =
-        ModelSource.open(
-            TestModels.write(folder.resolve("_model")).toString(), new Configuration(false))) {
-      return plan().targetTokens(options(windows), model, context());
-    }
+  private long targetTokens(double work) {
+    return new UnitPlan(input(), work).targetTokens(context());
   }
 
   @Test
@@ -198,15 +164,15 @@ class UnitPlanTest {
     int cores = spark.sparkContext().defaultParallelism();
     write("a.parquet", IntStream.generate(() -> 5).limit(21L * cores).toArray());
     // 105 tokens for each core.
-    assertThat(targetTokens(WindowOptions.FULL)).isEqualTo(26);
-    // The model has 1,720 parameters, and each token is run a billion times: 300 s · 35e9 / work.
-    assertThat(targetTokens(new WindowOptions(Policy.STRIDED, 1_000_000_000, 1))).isEqualTo(6);
+    assertThat(targetTokens(1)).isEqualTo(26);
+    // 300 s · 35e9 / work.
+    assertThat(targetTokens(1.72e12)).isEqualTo(6);
   }
 
   @Test
   void a_target_is_at_least_a_token() throws IOException {
     write("a.parquet", 1);
-    assertThat(targetTokens(WindowOptions.FULL)).isEqualTo(1);
+    assertThat(targetTokens(1)).isEqualTo(1);
   }
 
   @Test
@@ -216,8 +182,8 @@ class UnitPlanTest {
     write("b.parquet", 1, 50);
     ParquetInput input = input();
     long share = (8L * cores + 51) / (4L * cores);
-    assertThat(UnitPlan.pieces(input, Long.MAX_VALUE, context()))
-        .isEqualTo(Unit.cut(input.files(), share));
+    assertThat(input.pieces(Long.MAX_VALUE, context()))
+        .isEqualTo(RowGroups.cut(input.files(), share));
   }
 
   @Test
@@ -225,8 +191,8 @@ class UnitPlanTest {
     write("a.parquet", IntStream.generate(() -> 10).limit(40).toArray());
     ParquetInput input = input();
     long bytes = input.listed().bytes();
-    assertThat(UnitPlan.pieces(input, bytes * 15 / 400, context())).hasSize(40);
-    assertThat(UnitPlan.pieces(input, bytes * 25 / 400, context())).hasSize(20);
-    assertThat(UnitPlan.pieces(input, 0, context())).isEqualTo(Unit.cut(input.files(), 1));
+    assertThat(input.pieces(bytes * 15 / 400, context())).hasSize(40);
+    assertThat(input.pieces(bytes * 25 / 400, context())).hasSize(20);
+    assertThat(input.pieces(0, context())).isEqualTo(RowGroups.cut(input.files(), 1));
   }
 }

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.mambaspark.jobs.InputFiles.InputFile;
 import io.mambaspark.jobs.ParquetFile.RowGroup;
-import io.mambaspark.jobs.Unit.Part;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -60,20 +59,20 @@ class UnitTest {
         .toList();
   }
 
-  private static List<Part> parts(List<Unit> units) {
+  private static List<RowGroups> parts(List<Unit> units) {
     return units.stream().flatMap(unit -> unit.parts().stream()).toList();
   }
 
   @Test
   void consecutive_row_groups_share_a_unit_up_to_the_target() {
     ParquetFile file = file("a", LARGE, 40, 40, 40, 30, 10, 1);
-    Unit.Input input = new Unit.Input("file:/in/a", LARGE, 1_000);
+    InputVersion input = new InputVersion("file:/in/a", LARGE, 1_000);
     List<Unit> units = Unit.cut(List.of(file), 80);
     assertThat(parts(units))
         .containsExactly(
-            new Part(input, 0, 1, 0, 2_004, 0, 20, 80),
-            new Part(input, 2, 4, 2_004, 5_004, 20, 30, 80),
-            new Part(input, 5, 5, 5_004, LARGE, 50, 10, 1));
+            new RowGroups(input, 0, 1, 0, 2_004, 0, 20, 80),
+            new RowGroups(input, 2, 4, 2_004, 5_004, 20, 30, 80),
+            new RowGroups(input, 5, 5, 5_004, LARGE, 50, 10, 1));
     assertThat(units).hasSize(3).noneMatch(Unit::isShared);
   }
 
@@ -81,7 +80,7 @@ class UnitTest {
   void a_row_group_above_the_target_is_a_unit_of_its_own() {
     List<Unit> units = Unit.cut(List.of(file("a", LARGE, 10, 500, 10, 20)), 30);
     assertThat(units.stream().map(Unit::tokens)).containsExactly(10L, 500L, 30L);
-    assertThat(parts(units).stream().map(Part::described))
+    assertThat(parts(units).stream().map(RowGroups::described))
         .containsExactly("row group 0", "row group 1", "row groups 2 to 3");
   }
 
@@ -97,11 +96,11 @@ class UnitTest {
   void row_groups_that_do_not_ascend_in_the_file_stay_together() {
     RowGroup low = new RowGroup(4, 10, 100);
     RowGroup high = new RowGroup(1_004, 20, 100);
-    Unit.Input input = new Unit.Input("file:/in/a", LARGE, 1_000);
+    InputVersion input = new InputVersion("file:/in/a", LARGE, 1_000);
     assertThat(parts(Unit.cut(List.of(file("a", LARGE, high, low)), 1)))
-        .containsExactly(new Part(input, 0, 1, 0, LARGE, 0, 30, 200));
+        .containsExactly(new RowGroups(input, 0, 1, 0, LARGE, 0, 30, 200));
     assertThat(parts(Unit.cut(List.of(file("a", LARGE, low, low)), 1)))
-        .containsExactly(new Part(input, 0, 1, 0, LARGE, 0, 20, 200));
+        .containsExactly(new RowGroups(input, 0, 1, 0, LARGE, 0, 20, 200));
   }
 
   @Test
@@ -119,10 +118,10 @@ class UnitTest {
     RowGroup first = new RowGroup(4, 10, 100);
     RowGroup last = new RowGroup(2_004, 10, 100);
     ParquetFile joined = file("a", LARGE, first, new RowGroup(1_004, 0, 0), last);
-    assertThat(parts(Unit.cut(List.of(joined), 100)).stream().map(Part::described))
+    assertThat(parts(Unit.cut(List.of(joined), 100)).stream().map(RowGroups::described))
         .containsExactly("row groups 0 to 1", "row group 2");
     ParquetFile leftOut = file("a", LARGE, first, new RowGroup(1_004, 0, 1), last);
-    assertThat(parts(Unit.cut(List.of(leftOut), 100)).stream().map(Part::described))
+    assertThat(parts(Unit.cut(List.of(leftOut), 100)).stream().map(RowGroups::described))
         .containsExactly("row group 0", "row group 2");
   }
 
@@ -185,15 +184,16 @@ class UnitTest {
     List<Unit> shared = Unit.cut(List.of(file("a", 100, 10), file("b", 100, 10)), 20);
     assertThat(shared.stream().map(Unit::name))
         .containsExactly("part-31db4f5067c29063-2-files.parquet");
-    Part part = cut.get(0).parts().get(0);
-    assertThat(Unit.of(List.of(new Part(part.input(), 99_999, 100_000, 0, 1, 0, 1, 1))).name())
+    RowGroups part = cut.get(0).parts().get(0);
+    assertThat(Unit.of(List.of(new RowGroups(part.input(), 99_999, 100_000, 0, 1, 0, 1, 1))).name())
         .isEqualTo("part-678858539ca3e999-99999-100000.parquet");
   }
 
   @Test
   void names_do_not_depend_on_what_a_file_holds() {
-    Part part = new Part(new Unit.Input("file:/in/a", 10, 20), 1, 2, 3, 4, 5, 6, 7);
-    Part other = new Part(new Unit.Input("file:/in/a", 11, 21), 1, 2, 30, 40, 50, 60, 70);
+    RowGroups part = new RowGroups(new InputVersion("file:/in/a", 10, 20), 1, 2, 3, 4, 5, 6, 7);
+    RowGroups other =
+        new RowGroups(new InputVersion("file:/in/a", 11, 21), 1, 2, 30, 40, 50, 60, 70);
     assertThat(Unit.of(List.of(other)).name()).isEqualTo(Unit.of(List.of(part)).name());
   }
 
@@ -208,9 +208,9 @@ class UnitTest {
             List.of("x"),
             List.of("y"),
             List.of("ö"))) {
-      List<Part> parts =
+      List<RowGroups> parts =
           paths.stream()
-              .map(path -> new Part(new Unit.Input(path, 1, 1), 0, 0, 0, 1, 0, 1, 1))
+              .map(path -> new RowGroups(new InputVersion(path, 1, 1), 0, 0, 0, 1, 0, 1, 1))
               .toList();
       assertThat(names.add(Unit.of(parts).name())).as("%s", paths).isTrue();
     }
@@ -229,14 +229,14 @@ class UnitTest {
             null);
     Unit unit = Unit.cut(List.of(file), 10).get(0);
     assertThat(unit.parts().get(0).input().path()).isEqualTo("x://***@h/a");
-    Part shown = new Part(new Unit.Input("x://***@h/a", 1, 1), 0, 0, 0, 1, 0, 1, 1);
+    RowGroups shown = new RowGroups(new InputVersion("x://***@h/a", 1, 1), 0, 0, 0, 1, 0, 1, 1);
     assertThat(unit.name()).isEqualTo(Unit.of(List.of(shown)).name());
   }
 
   @Test
   void a_unit_keeps_its_parts_when_the_list_changes() {
-    Part part = new Part(new Unit.Input("a", 1, 1), 0, 0, 0, 1, 0, 1, 1);
-    List<Part> parts = new ArrayList<>(List.of(part));
+    RowGroups part = new RowGroups(new InputVersion("a", 1, 1), 0, 0, 0, 1, 0, 1, 1);
+    List<RowGroups> parts = new ArrayList<>(List.of(part));
     Unit unit = Unit.of(parts);
     parts.clear();
     assertThat(unit.parts()).containsExactly(part);
@@ -246,7 +246,8 @@ class UnitTest {
   void an_empty_unit_is_nothing_of_a_whole_file() {
     Unit empty = Unit.empty(file("a", 77, 10, 10));
     assertThat(empty.parts())
-        .containsExactly(new Part(new Unit.Input("file:/in/a", 77, 1_000), 0, 0, 0, 77, 0, 0, 0));
+        .containsExactly(
+            new RowGroups(new InputVersion("file:/in/a", 77, 1_000), 0, 0, 0, 77, 0, 0, 0));
     assertThat(empty.name()).isEqualTo("part-678858539ca3e999-00000-00000.parquet");
     assertThat(empty.rows()).isZero();
     assertThat(empty.tokens()).isZero();
@@ -255,7 +256,7 @@ class UnitTest {
 
   @Test
   void a_row_is_named_by_its_number_in_the_file() {
-    Part part = new Part(new Unit.Input("file:/in/a", 1, 1), 3, 3, 0, 1, 40, 10, 1);
+    RowGroups part = new RowGroups(new InputVersion("file:/in/a", 1, 1), 3, 3, 0, 1, 40, 10, 1);
     assertThat(part.place(2)).isEqualTo("row 42 of file:/in/a");
   }
 
@@ -292,12 +293,12 @@ class UnitTest {
 
       assertThat(units).as(name).isEqualTo(Unit.cut(files, target));
       assertThat(units.stream().map(Unit::name)).as(name).doesNotHaveDuplicates();
-      Map<String, List<Part>> byFile = new LinkedHashMap<>();
-      for (Part part : parts(units)) {
+      Map<String, List<RowGroups>> byFile = new LinkedHashMap<>();
+      for (RowGroups part : parts(units)) {
         byFile.computeIfAbsent(part.input().path(), path -> new ArrayList<>()).add(part);
       }
       for (ParquetFile file : files) {
-        List<Part> parts = byFile.getOrDefault(file.file().name(), List.of());
+        List<RowGroups> parts = byFile.getOrDefault(file.file().name(), List.of());
         assertTiles(name, file, parts);
         if (ascends(file)) {
           assertGreedy(name, file, parts, target);
@@ -317,12 +318,12 @@ class UnitTest {
     }
   }
 
-  private static void assertTiles(String name, ParquetFile file, List<Part> parts) {
+  private static void assertTiles(String name, ParquetFile file, List<RowGroups> parts) {
     long start = 0;
     long row = 0;
     int group = 0;
-    for (Part part : parts) {
-      assertThat(part.input()).as(name).isEqualTo(Unit.Input.of(file.file()));
+    for (RowGroups part : parts) {
+      assertThat(part.input()).as(name).isEqualTo(InputVersion.of(file.file()));
       assertThat(part.start()).as(name).isEqualTo(start);
       assertThat(part.firstRow()).as(name).isEqualTo(row);
       assertThat(part.firstRowGroup()).as(name).isEqualTo(group);
@@ -340,8 +341,9 @@ class UnitTest {
     assertThat(group).as(name).isEqualTo(file.rowGroups().size());
   }
 
-  private static void assertGreedy(String name, ParquetFile file, List<Part> parts, long target) {
-    for (Part part : parts) {
+  private static void assertGreedy(
+      String name, ParquetFile file, List<RowGroups> parts, long target) {
+    for (RowGroups part : parts) {
       boolean alone = part.firstRowGroup() == part.lastRowGroup();
       assertThat(alone || part.tokens() <= target).as(name).isTrue();
       int next = part.lastRowGroup() + 1;

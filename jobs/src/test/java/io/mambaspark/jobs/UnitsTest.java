@@ -38,7 +38,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Jobs unit by unit, in one JVM; what happens when processes die is {@link FaultsTest}'s. */
-class UnitsTest {
+public class UnitsTest {
   private static final int FILES = 3;
   private static final int ROWS = 40;
 
@@ -344,7 +344,7 @@ class UnitsTest {
   public static final class Dying extends org.apache.hadoop.fs.RawLocalFileSystem {
     private static final AtomicInteger LEFT = new AtomicInteger(Integer.MAX_VALUE);
 
-    static void after(int writes) {
+    public static void after(int writes) {
       LEFT.set(writes);
     }
 

@@ -12,15 +12,15 @@ import java.util.stream.IntStream;
  * @param count of joined bins
  * @param joined fine bins in each
  */
-record LogBins(int first, int count, int joined) {
-  static final int PER_DECADE = 20;
+public record LogBins(int first, int count, int joined) {
+  public static final int PER_DECADE = 20;
   private static final int MAX = 80;
 
   /** Divisors of a decade, then whole decades, so that edges lie at powers of ten. */
   private static final int[] JOINED = {1, 2, 4, 5, 10, 20, 40, 100, 200, 400};
 
   /** Bins for all these fine ones: {@code floor(log10(x) · PER_DECADE)}. */
-  static LogBins of(int[] fine) {
+  public static LogBins of(int[] fine) {
     int low = Arrays.stream(fine).min().orElseThrow();
     int high = Arrays.stream(fine).max().orElseThrow();
     for (int joined : JOINED) {
@@ -34,11 +34,11 @@ record LogBins(int first, int count, int joined) {
   }
 
   /** The joined bin, counted from 0, that holds a fine one. */
-  int of(int fine) {
+  public int of(int fine) {
     return Math.floorDiv(fine, joined) - first;
   }
 
-  List<Double> edges() {
+  public List<Double> edges() {
     return IntStream.rangeClosed(first, first + count)
         .mapToObj(i -> StrictMath.pow(10, (double) i * joined / PER_DECADE))
         .toList();

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What identifies a run, and which differences keep it from being resumed. */
-class RunSettingsTest {
+class RunIdentityTest {
   private static final StructType INPUT =
       new StructType()
           .add("id", DataTypes.StringType)
@@ -46,33 +46,6 @@ class RunSettingsTest {
     model.close();
   }
 
-  /** A job with this scoring and these weights, and nothing else that identifies a run. */
-  private static JobOptions options(ScoreOptions scoring, WeightFormat weights) {
-    return new JobOptions(
-        "m",
-        weights,
-        ModelDelivery.Mode.AUTO,
-        List.of("in"),
-        "parquet",
-        null,
-        scoring,
-        null,
-        0,
-        0,
-        "out",
-        "parquet",
-        false,
-        false,
-        false,
-        0,
-        List.of(),
-        null,
-        null,
-        null,
-        false,
-        false);
-  }
-
   /** The settings of a session, without one. */
   private static RuntimeConfig conf() {
     RuntimeConfig conf = new org.apache.spark.sql.classic.RuntimeConfig(new SQLConf());
@@ -84,13 +57,17 @@ class RunSettingsTest {
   }
 
   private static Map<String, String> settings(
-      JobOptions options, TokenizerFile tokenizer, String buckets, RuntimeConfig conf) {
-    ScoringSchema schema = ScoringSchema.of(INPUT, options.scoring());
-    return RunSettings.of(options, schema, model, tokenizer, buckets, conf);
+      ScoreOptions scoring,
+      WeightFormat weights,
+      TokenizerFile tokenizer,
+      String buckets,
+      RuntimeConfig conf) {
+    ScoringSchema schema = ScoringSchema.of(INPUT, scoring);
+    return RunIdentity.of(scoring, weights, schema, model.checkpoint(), tokenizer, buckets, conf);
   }
 
   private static Map<String, String> settings(ScoreOptions scoring) {
-    return settings(options(scoring, WeightFormat.F32), null, "none", conf());
+    return settings(scoring, WeightFormat.F32, null, "none", conf());
   }
 
   private static Map<String, String> defaults() {
@@ -166,12 +143,12 @@ class RunSettingsTest {
   @Test
   void weights_tokenizer_buckets_and_session_are_settings_too() {
     ScoreOptions scoring = ScoreOptions.defaults();
-    assertThat(changed(settings(options(scoring, WeightFormat.BF16), null, "none", conf())))
+    assertThat(changed(settings(scoring, WeightFormat.BF16, null, "none", conf())))
         .isEqualTo(Map.of("--weights", "bf16"));
-    TokenizerFile tokenizer = TokenizerFile.parse(Demo.NAME, Demo.tokenizer());
-    assertThat(changed(settings(options(scoring, WeightFormat.F32), tokenizer, "none", conf())))
+    TokenizerFile tokenizer = TokenizerFile.parse(Demo.NAME, DemoModel.tokenizer());
+    assertThat(changed(settings(scoring, WeightFormat.F32, tokenizer, "none", conf())))
         .isEqualTo(Map.of("the tokenizer's fingerprint", tokenizer.fingerprint()));
-    assertThat(changed(settings(options(scoring, WeightFormat.F32), null, "head:30", conf())))
+    assertThat(changed(settings(scoring, WeightFormat.F32, null, "head:30", conf())))
         .isEqualTo(Map.of("the buckets", "head:30"));
     RuntimeConfig conf = conf();
     conf.set("spark.sql.caseSensitive", "true");
@@ -180,7 +157,7 @@ class RunSettingsTest {
     conf.set("spark.sql.parquet.int96RebaseModeInRead", "CORRECTED");
     conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS");
     conf.set("spark.sql.shuffle.partitions", "3");
-    assertThat(changed(settings(options(scoring, WeightFormat.F32), null, "none", conf)))
+    assertThat(changed(settings(scoring, WeightFormat.F32, null, "none", conf)))
         .isEqualTo(
             Map.of(
                 "spark.sql.caseSensitive", "true",
@@ -232,7 +209,7 @@ class RunSettingsTest {
   }
 
   private static void check(Map<String, String> earlier, Map<String, String> now) {
-    RunSettings.check(earlier, now, new org.apache.hadoop.fs.Path("file:/out"));
+    RunIdentity.check(earlier, now, new org.apache.hadoop.fs.Path("file:/out"));
   }
 
   private static Refusal refusal(Map<String, String> earlier, Map<String, String> now) {
@@ -298,7 +275,7 @@ class RunSettingsTest {
         catchThrowableOfType(
             Refusal.class,
             () ->
-                RunSettings.check(
+                RunIdentity.check(
                     Map.of("a", "1"),
                     Map.of("a", "2"),
                     new org.apache.hadoop.fs.Path("x://me:hunter2@h/out")));

@@ -19,14 +19,14 @@ import org.junit.jupiter.params.provider.ValueSource;
 import scala.collection.immutable.ArraySeq;
 
 /** How the types of kept columns travel, and how their values are shown. */
-class OpaqueTest {
+class PackedColumnTest {
 
   private static DataType type(String ddl) {
     return DataType.fromDDL(ddl);
   }
 
   private static String packed(String ddl) {
-    return Opaque.packed(type(ddl)).catalogString();
+    return PackedColumn.packed(type(ddl)).catalogString();
   }
 
   @ParameterizedTest
@@ -52,10 +52,10 @@ class OpaqueTest {
       })
   void a_type_whose_values_survive_java_s_objects_travels_as_it_is(String ddl) {
     DataType type = type(ddl);
-    assertThat(Opaque.packed(type)).isSameAs(type);
+    assertThat(PackedColumn.packed(type)).isSameAs(type);
     Column column = functions.col("c");
-    assertThat(Opaque.pack(column, type)).isSameAs(column);
-    assertThat(Opaque.unpack(column, type, true)).isSameAs(column);
+    assertThat(PackedColumn.pack(column, type)).isSameAs(column);
+    assertThat(PackedColumn.unpack(column, type, true)).isSameAs(column);
   }
 
   @ParameterizedTest
@@ -94,9 +94,9 @@ class OpaqueTest {
             new StructField[] {
               new StructField("d", type("date"), false, null),
             });
-    assertThat(((StructType) Opaque.packed(input)).fields()[0].nullable()).isTrue();
+    assertThat(((StructType) PackedColumn.packed(input)).fields()[0].nullable()).isTrue();
     DataType list = DataTypes.createArrayType(type("string"), false);
-    assertThat(Opaque.packed(list)).isEqualTo(type("array<binary>"));
+    assertThat(PackedColumn.packed(list)).isEqualTo(type("array<binary>"));
   }
 
   private static byte[] text(String text) {
@@ -113,7 +113,7 @@ class OpaqueTest {
   }
 
   private static String shown(Object packed, String ddl) {
-    return Opaque.shown(packed, type(ddl));
+    return PackedColumn.shown(packed, type(ddl));
   }
 
   @Test
@@ -191,16 +191,16 @@ class OpaqueTest {
             "map<string,date>")) {
       DataType type = type(ddl);
       for (boolean nullable : new boolean[] {true, false}) {
-        StructType kept = new StructType().add("c", Opaque.packed(type), nullable);
+        StructType kept = new StructType().add("c", PackedColumn.packed(type), nullable);
         StructField out =
             TestSpark.session()
                 .createDataFrame(List.of(), kept)
-                .select(Opaque.unpack(functions.col("c"), type, nullable).as("c"))
+                .select(PackedColumn.unpack(functions.col("c"), type, nullable).as("c"))
                 .schema()
                 .apply("c");
         assertThat(out.dataType().catalogString()).as(ddl).isEqualTo(type.catalogString());
         assertThat(out.nullable()).as(ddl).isEqualTo(nullable);
-        Column packed = Opaque.pack(functions.col("c"), type);
+        Column packed = PackedColumn.pack(functions.col("c"), type);
         assertThat(
                 TestSpark.session()
                     .createDataFrame(List.of(), new StructType().add("c", type, nullable))

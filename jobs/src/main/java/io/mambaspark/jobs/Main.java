@@ -1,5 +1,11 @@
 package io.mambaspark.jobs;
 
+import io.mambaspark.jobs.cli.CompareCommand;
+import io.mambaspark.jobs.cli.InspectCommand;
+import io.mambaspark.jobs.cli.ScoreCommand;
+import io.mambaspark.jobs.cli.TokenizeCommand;
+import io.mambaspark.jobs.spark.Failures;
+import io.mambaspark.jobs.spark.Versions;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.lang.reflect.Constructor;

@@ -3,6 +3,16 @@ package io.mambaspark.jobs;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.jobs.io.DocumentColumns;
+import io.mambaspark.jobs.model.ModelDelivery;
+import io.mambaspark.jobs.model.ModelOptions;
+import io.mambaspark.jobs.model.OpenModel;
+import io.mambaspark.jobs.score.DatasetScorer;
+import io.mambaspark.jobs.score.Emit;
+import io.mambaspark.jobs.score.ScoreOptions;
+import io.mambaspark.jobs.score.WindowOptions;
+import io.mambaspark.jobs.spark.HadoopFiles;
+import io.mambaspark.jobs.spark.Versions;
 import java.util.List;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;

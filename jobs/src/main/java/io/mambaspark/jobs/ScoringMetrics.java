@@ -2,6 +2,8 @@ package io.mambaspark.jobs;
 
 import com.codahale.metrics.Gauge;
 import com.codahale.metrics.MetricRegistry;
+import io.mambaspark.jobs.model.PackedModels;
+import io.mambaspark.jobs.score.ScoringCounters;
 import java.util.Map;
 import org.apache.spark.api.plugin.DriverPlugin;
 import org.apache.spark.api.plugin.ExecutorPlugin;

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import io.mambaspark.jobs.io.DemoCorpus;
+import io.mambaspark.jobs.spark.Failures;
 import java.nio.file.Path;
 import java.util.List;
 import org.apache.spark.sql.Dataset;

@@ -3,6 +3,7 @@ package io.mambaspark.jobs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.mambaspark.jobs.io.DemoCorpus;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -1,8 +1,8 @@
 package io.mambaspark.jobs.ml;
 
 import io.mambaspark.jobs.MambaScorer;
-import io.mambaspark.jobs.ModelSource;
 import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.model.ModelSource;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Map;

@@ -1,10 +1,10 @@
 package io.mambaspark.jobs.report;
 
-import io.mambaspark.jobs.report.Distributions.LengthClass;
-import io.mambaspark.jobs.report.Distributions.Series;
 import io.mambaspark.jobs.report.ReportData.Position;
 import io.mambaspark.jobs.report.ReportData.Speed;
 import io.mambaspark.jobs.report.ReportData.TaskTime;
+import io.mambaspark.jobs.stats.Distributions.LengthClass;
+import io.mambaspark.jobs.stats.Distributions.Series;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;

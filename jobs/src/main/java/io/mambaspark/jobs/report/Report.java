@@ -2,16 +2,17 @@ package io.mambaspark.jobs.report;
 
 import static io.mambaspark.jobs.report.Text.escaped;
 
-import io.mambaspark.jobs.report.Distributions.Document;
-import io.mambaspark.jobs.report.Distributions.Group;
-import io.mambaspark.jobs.report.Distributions.LengthClass;
-import io.mambaspark.jobs.report.Distributions.Percentiles;
-import io.mambaspark.jobs.report.Distributions.Series;
 import io.mambaspark.jobs.report.ReportData.GroupRow;
 import io.mambaspark.jobs.report.ReportData.Headline;
 import io.mambaspark.jobs.report.ReportData.Position;
 import io.mambaspark.jobs.report.ReportData.Speed;
 import io.mambaspark.jobs.report.ReportData.TaskTime;
+import io.mambaspark.jobs.stats.Distributions;
+import io.mambaspark.jobs.stats.Distributions.Document;
+import io.mambaspark.jobs.stats.Distributions.Group;
+import io.mambaspark.jobs.stats.Distributions.LengthClass;
+import io.mambaspark.jobs.stats.Distributions.Percentiles;
+import io.mambaspark.jobs.stats.Distributions.Series;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;

@@ -1,5 +1,6 @@
 package io.mambaspark.jobs.report;
 
+import io.mambaspark.jobs.stats.Distributions;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -2,6 +2,7 @@ package io.mambaspark.jobs.report;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.mambaspark.jobs.stats.LogBins;
 import org.junit.jupiter.api.Test;
 
 class NumbersTest {

@@ -1,16 +1,18 @@
 package io.mambaspark.jobs.report;
 
-import io.mambaspark.jobs.report.Distributions.Document;
-import io.mambaspark.jobs.report.Distributions.Group;
-import io.mambaspark.jobs.report.Distributions.Histogram;
-import io.mambaspark.jobs.report.Distributions.LengthClass;
-import io.mambaspark.jobs.report.Distributions.Percentiles;
-import io.mambaspark.jobs.report.Distributions.Series;
 import io.mambaspark.jobs.report.ReportData.GroupRow;
 import io.mambaspark.jobs.report.ReportData.Headline;
 import io.mambaspark.jobs.report.ReportData.Position;
 import io.mambaspark.jobs.report.ReportData.Speed;
 import io.mambaspark.jobs.report.ReportData.TaskTime;
+import io.mambaspark.jobs.stats.Distributions;
+import io.mambaspark.jobs.stats.Distributions.Document;
+import io.mambaspark.jobs.stats.Distributions.Group;
+import io.mambaspark.jobs.stats.Distributions.Histogram;
+import io.mambaspark.jobs.stats.Distributions.LengthClass;
+import io.mambaspark.jobs.stats.Distributions.Percentiles;
+import io.mambaspark.jobs.stats.Distributions.Series;
+import io.mambaspark.jobs.stats.LogBins;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;

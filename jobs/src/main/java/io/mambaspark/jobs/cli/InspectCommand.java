@@ -1,0 +1,108 @@
+package io.mambaspark.jobs.cli;
+
+import io.mambaspark.engine.checkpoint.CheckpointException;
+import io.mambaspark.engine.checkpoint.StoredTensor;
+import io.mambaspark.engine.model.MambaCheckpoint;
+import io.mambaspark.engine.model.MambaConfig;
+import io.mambaspark.jobs.Main;
+import io.mambaspark.jobs.model.ModelSource;
+import io.mambaspark.jobs.spark.ByteSize;
+import io.mambaspark.jobs.spark.HadoopFiles;
+import java.io.PrintWriter;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code inspect}: what a checkpoint is. */
+@Command(
+    name = "inspect",
+    description = "Prints a checkpoint's config, size, tensors and fingerprint. Starts no Spark.",
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    descriptionHeading = "%n",
+    optionListHeading = "%nOptions:%n",
+    footerHeading = "%nExamples:%n",
+    footer = {
+      "    inspect --model demo",
+      "    inspect --model models/mamba-130m-hf",
+      "    inspect --model hdfs:///models/mamba-130m-hf"
+    })
+public final class InspectCommand implements Callable<Integer> {
+  @Spec CommandSpec spec;
+
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "FOLDER",
+      description = "Checkpoint: a folder, any Hadoop URI, or 'demo' for the model inside the jar.")
+  String model;
+
+  @Option(names = Main.VERBOSE, description = "Show the stack trace of a failure.")
+  boolean verbose;
+
+  @Override
+  public Integer call() {
+    try (ModelSource source = ModelSource.open(model, HadoopFiles.configuration())) {
+      print(source, spec.commandLine().getOut());
+    }
+    return 0;
+  }
+
+  private static void print(ModelSource source, PrintWriter out) {
+    MambaCheckpoint checkpoint = source.checkpoint();
+    MambaConfig config = checkpoint.config();
+    // Before the first line, as it also checks the weights.
+    String fingerprint = checkpoint.fingerprint();
+    line(out, "model", source.name());
+    line(out, "fingerprint", fingerprint);
+    line(out, "parameters", String.format(Locale.ROOT, "%,d", checkpoint.parameterCount()));
+    line(out, "packed in memory", ByteSize.shown(checkpoint.packedBytes()));
+    checkpoint.notes().forEach(note -> line(out, "note", note));
+    out.println();
+    line(out, "dModel", config.dModel());
+    line(out, "nLayer", config.nLayer());
+    line(out, "vocabSize", config.vocabSize());
+    line(out, "dInner", config.dInner());
+    line(out, "dState", config.dState());
+    line(out, "dConv", config.dConv());
+    line(out, "dtRank", config.dtRank());
+    line(out, "normEps", config.normEps());
+    line(out, "mixerNormEps", config.mixerNormEps());
+    line(out, "convBias", config.convBias());
+    line(out, "bias", config.bias());
+    line(out, "tiedHead", config.tiedHead());
+    line(out, "bosTokenId", config.bosTokenId());
+    line(out, "eosTokenId", config.eosTokenId());
+    out.println();
+    int widest =
+        Stream.of(checkpoint.tensors(), checkpoint.ignoredTensors())
+            .flatMap(tensors -> tensors.values().stream())
+            .mapToInt(tensor -> CheckpointException.shown(tensor.name()).length())
+            .max()
+            .orElse(0);
+    checkpoint.tensors().values().forEach(tensor -> line(out, widest, tensor, ""));
+    checkpoint.ignoredTensors().values().forEach(tensor -> line(out, widest, tensor, " (ignored)"));
+    out.flush();
+  }
+
+  private static void line(PrintWriter out, int widest, StoredTensor tensor, String remark) {
+    out.printf(
+        Locale.ROOT,
+        "  %-" + widest + "s  %-4s  %-16s  %s%s%n",
+        CheckpointException.shown(tensor.name()),
+        tensor.dtype(),
+        Arrays.toString(tensor.shape()),
+        tensor.source(),
+        remark);
+  }
+
+  private static void line(PrintWriter out, String name, Object value) {
+    out.println(
+        String.format(Locale.ROOT, "  %-18s", name) + (value == null ? "none" : value.toString()));
+  }
+}

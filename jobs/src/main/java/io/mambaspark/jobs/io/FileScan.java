@@ -1,0 +1,308 @@
+package io.mambaspark.jobs.io;
+
+import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.io.InputFiles.InputFile;
+import io.mambaspark.jobs.spark.Failures;
+import io.mambaspark.jobs.spark.FileContent;
+import io.mambaspark.jobs.spark.SessionSettings;
+import io.mambaspark.jobs.spark.TaskFailure;
+import io.mambaspark.jobs.spark.Tasks;
+import java.io.Serializable;
+import java.lang.reflect.InvocationTargetException;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.NoSuchElementException;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.Partition;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.TaskContext;
+import org.apache.spark.TaskKilledException;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.deploy.SparkHadoopUtil;
+import org.apache.spark.paths.SparkPath;
+import org.apache.spark.rdd.RDD;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.execution.datasources.FilePartition;
+import org.apache.spark.sql.execution.datasources.PartitionedFile;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
+
+/**
+ * Rows of parts of files, read by Spark's own file sources: everything that they know (old
+ * calendars, encryption, the vectorised reader, compressed text) holds here too. Which files are
+ * read, and which bytes of them by which task, is decided here, not by Spark: of each scan only the
+ * function that reads a part of a file is used.
+ */
+public final class FileScan implements Serializable {
+  private static final long serialVersionUID = 1;
+
+  private final List<RDD<Row>> scans;
+
+  /** For each column of the rows the number of the partition column that it has; or -1. */
+  private final int[] partitionColumns;
+
+  /**
+   * A part of a file.
+   *
+   * @param scan number of the scan that reads it
+   * @param range one file and its bytes
+   * @param compressed whether its rows have more bytes than it
+   * @param partition the packed values of the file's partition folders
+   */
+  public record Part(int scan, FilePartition range, boolean compressed, Object[] partition)
+      implements Serializable {
+    public Path path() {
+      return range.files()[0].toPath();
+    }
+
+    private long bytes() {
+      return range.files()[0].length();
+    }
+  }
+
+  /**
+   * Prepares scans, all with the same columns.
+   *
+   * @param scans each of any file, see {@link #reader}
+   * @param sources for each column of the scans the input column that it is made of
+   * @throws Refusal if something else than Spark's own file source reads files
+   */
+  FileScan(List<Dataset<Row>> scans, List<String> sources, PartitionColumns partitions) {
+    this.scans = scans.stream().map(scan -> scan.toJavaRDD().rdd()).toList();
+    List<String> names = Arrays.asList(partitions.schema().fieldNames());
+    this.partitionColumns = sources.stream().mapToInt(names::indexOf).toArray();
+    for (RDD<Row> scan : this.scans) {
+      for (Partition partition : scan.partitions()) {
+        if (!(partition instanceof FilePartition)) {
+          throw Refusal.because(
+              "Cannot read the input's files by parts: %s reads them, not Spark's own file source;"
+                  + " start Spark without the plugin that replaces it",
+              partition.getClass().getSimpleName());
+        }
+      }
+    }
+  }
+
+  /**
+   * A scan of one file, used as a template for others. Takes the settings of the session; reads
+   * nothing.
+   */
+  static Dataset<Row> reader(SparkSession spark, String format, StructType schema, Path any) {
+    // Version 1 of Spark's file sources: its partitions can be replaced.
+    return SessionSettings.during(
+        spark,
+        Map.of("spark.sql.sources.useV1SourceList", format),
+        () ->
+            spark
+                .read()
+                .schema(schema)
+                .format(format)
+                .option("__globPaths__", "false")
+                .load(any.toString()));
+  }
+
+  /** A part of a file. */
+  static Part part(
+      int scan,
+      InputFile file,
+      long start,
+      long length,
+      boolean compressed,
+      PartitionColumns partitions) {
+    PartitionedFile range = range(file, start, length);
+    return new Part(
+        scan,
+        new FilePartition(0, new PartitionedFile[] {range}),
+        compressed,
+        partitions.values(file.partition(), file.name()));
+  }
+
+  /** By reflection, as one of the fields is a map of Scala's, which is another class in 2.12. */
+  private static PartitionedFile range(InputFile file, long start, long length) {
+    try {
+      Class<?> map = Class.forName("scala.collection.immutable.Map$");
+      Object none = map.getMethod("empty").invoke(map.getField("MODULE$").get(null));
+      return (PartitionedFile)
+          PartitionedFile.class.getConstructors()[0].newInstance(
+              InternalRow.empty(),
+              SparkPath.fromPath(file.path()),
+              start,
+              length,
+              new String[0],
+              file.modified(),
+              file.size(),
+              none);
+    } catch (InvocationTargetException e) {
+      throw new IllegalStateException(e.getCause());
+    } catch (ReflectiveOperationException | IllegalArgumentException e) {
+      throw new IllegalStateException("Spark's PartitionedFile is not as expected", e);
+    }
+  }
+
+  /** The rows of a part, in a task. */
+  public Iterator<Row> read(Part part) {
+    scala.collection.Iterator<Row> rows =
+        scans.get(part.scan).iterator(part.range, TaskContext.get());
+    return new Iterator<>() {
+      @Override
+      public boolean hasNext() {
+        return rows.hasNext();
+      }
+
+      @Override
+      public Row next() {
+        return withPartition(rows.next(), part.partition);
+      }
+    };
+  }
+
+  private Row withPartition(Row row, Object[] partition) {
+    if (partition.length == 0) {
+      return row;
+    }
+    Object[] values = new Object[row.length()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = partitionColumns[i] < 0 ? row.get(i) : partition[partitionColumns[i]];
+    }
+    return RowFactory.create(values);
+  }
+
+  /**
+   * What a part gives: a row, or why it has no more.
+   *
+   * @param row null where there is an error
+   * @param error a message of {@link RowError}; null where there is a row
+   */
+  record Read(Row row, Part part, String error) {}
+
+  /** What a task makes of what it reads. */
+  interface Reading extends Serializable {
+    Iterator<Row> rows(Iterator<Read> read);
+  }
+
+  /**
+   * The rows of tasks, each of which reads the parts of one list, in their order. A part whose
+   * content is bad ends with an error.
+   *
+   * @param bytes counts bytes of files, by those of the lines in the first column; may be null
+   */
+  JavaRDD<Row> rows(
+      JavaSparkContext context, List<List<Part>> tasks, LongAccumulator bytes, Reading reading) {
+    int last = Tasks.lastAttempt(context.sc());
+    return Tasks.distribute(context, tasks)
+        .mapPartitions(
+            task ->
+                reading.rows(
+                    task.hasNext()
+                        ? new TaskRows(Tasks.received(task.next()), bytes, last)
+                        : Collections.emptyIterator()));
+  }
+
+  /**
+   * Whether a part cannot be read because its content is bad, not because of a disk or a network.
+   *
+   * @throws TaskKilledException if the task was killed, which looks like a failure to read
+   */
+  public static boolean contentIsBad(Exception failure, Part part) {
+    if (TaskContext.get().isInterrupted()) {
+      throw new TaskKilledException("the task was killed");
+    }
+    Configuration hadoop = SparkHadoopUtil.get().newConfiguration(SparkEnv.get().conf());
+    PartitionedFile range = part.range.files()[0];
+    return FileContent.isBad(
+        failure, part.path(), range.start(), range.start() + range.length(), hadoop);
+  }
+
+  /** The rows of a task. */
+  private final class TaskRows implements Iterator<Read> {
+    /** The assumed compression ratio of text; for a display only. */
+    private static final int COMPRESSION = 4;
+
+    private final Iterator<Part> left;
+    private final LongAccumulator bytes;
+    private final int lastAttempt;
+    private Part part;
+    private Iterator<Row> rows = Collections.emptyIterator();
+    private long number;
+    private long counted;
+    private Read next;
+
+    TaskRows(List<Part> parts, LongAccumulator bytes, int lastAttempt) {
+      this.left = parts.iterator();
+      this.bytes = bytes;
+      this.lastAttempt = lastAttempt;
+    }
+
+    @Override
+    public boolean hasNext() {
+      while (next == null) {
+        try {
+          if (rows.hasNext()) {
+            next = new Read(rows.next(), part, null);
+            number++;
+            count(next.row);
+          } else {
+            countTo(part == null ? 0 : part.bytes());
+            if (!left.hasNext()) {
+              return false;
+            }
+            part = left.next();
+            number = 0;
+            counted = 0;
+            rows = read(part);
+          }
+        } catch (Exception e) {
+          next = new Read(null, part, unreadable(e));
+          rows = Collections.emptyIterator();
+        }
+      }
+      return true;
+    }
+
+    @Override
+    public Read next() {
+      if (!hasNext()) {
+        throw new NoSuchElementException();
+      }
+      Read read = next;
+      next = null;
+      return read;
+    }
+
+    /** The error for a part with bad content; fails the task if a retry may help. */
+    private String unreadable(Exception e) {
+      String file = Refusal.redacted(part.path().toString());
+      String cause = Failures.cause(e, part.path().toString());
+      boolean bad = contentIsBad(e, part);
+      if (!bad || TaskContext.get().attemptNumber() < lastAttempt) {
+        throw new TaskFailure("Cannot read %s: %s".formatted(file, cause), e);
+      }
+      return RowError.unreadableInput(file, number, cause);
+    }
+
+    private void count(Row row) {
+      if (bytes != null) {
+        long line = row.<byte[]>getAs(0).length + 1L;
+        countTo(counted + (part.compressed ? line / COMPRESSION : line));
+      }
+    }
+
+    /** Counts up to the size of the part. */
+    private void countTo(long reached) {
+      long now = part == null ? 0 : Math.min(part.bytes(), reached);
+      if (bytes != null && now > counted) {
+        bytes.add(now - counted);
+        counted = now;
+      }
+    }
+  }
+}

@@ -1,0 +1,267 @@
+package io.mambaspark.jobs.io;
+
+import io.mambaspark.jobs.text.Utf8;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.DecimalType;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * How a line of JSON becomes a row of planned columns. A line that is not one JSON object, or in
+ * which a value does not fit its column, is a row with an error; it keeps every column that can be
+ * read. Keys that are not planned are checked and dropped; a planned column without a key, or with
+ * a null, is null.
+ *
+ * <p>No value is changed to fit: bigint takes the integers of 64 bits (also written as 1.0 or 1e3),
+ * decimal those that it holds, double every number that it can hold but integers that it would
+ * round, string a string as it is and any other value as its text in the file.
+ */
+final class JsonLines {
+  private static final char BYTE_ORDER_MARK = '\uFEFF';
+
+  /** What a value is that does not fit; lists and objects with one in them do not fit either. */
+  private static final Object MISFIT = new Object();
+
+  /**
+   * A row.
+   *
+   * @param values in the order of the planned columns, as {@link RowFactory#create} takes them:
+   *     texts as String or byte[], lists as Object[], objects as Row
+   * @param error a message of {@link RowError}; null when all is well
+   */
+  record Line(Object[] values, String error) {}
+
+  /** Reads the next value as one of a type; {@link #MISFIT} and a flaw where it is of another. */
+  private interface Value {
+    Object read(JsonReader in) throws JsonReader.Malformed;
+  }
+
+  /**
+   * The fields of an object, or the columns of a line.
+   *
+   * @param places by name, under the rule for case
+   */
+  private record Fields(Map<String, Integer> places, List<Value> values) {}
+
+  private final boolean caseSensitive;
+  private final Set<String> texts;
+  private final Fields columns;
+
+  /**
+   * @param plan columns of the types that {@link JsonTypes} infers, or binary for strings
+   * @param texts those that hold the document's text: another JSON value than a string is an error
+   *     of its own there
+   * @param caseSensitive whether keys are columns only in the same case
+   */
+  JsonLines(StructType plan, Set<String> texts, boolean caseSensitive) {
+    this.caseSensitive = caseSensitive;
+    this.texts = texts;
+    this.columns = fields(plan, null);
+  }
+
+  /** The values of a row of which nothing can be read. */
+  Object[] nothing() {
+    return new Object[columns.values.size()];
+  }
+
+  /** The row of a line, given without its line end; null if the line is blank. */
+  Line read(byte[] line) {
+    String text;
+    String error = null;
+    try {
+      text = Utf8.decode(line);
+    } catch (Utf8.Malformed e) {
+      text = new String(line, StandardCharsets.UTF_8);
+      error =
+          RowError.malformedInput(
+              "byte 0x%02X at offset %d".formatted(line[e.offset()] & 0xFF, e.offset()), "UTF-8");
+    }
+    int start = !text.isEmpty() && text.charAt(0) == BYTE_ORDER_MARK ? 1 : 0;
+    if (isBlank(text, start)) {
+      return null;
+    }
+    Object[] values = new Object[columns.values.size()];
+    JsonReader in = new JsonReader(text, start);
+    try {
+      openLine(in);
+      read(in, columns, values);
+      in.end();
+    } catch (JsonReader.Malformed e) {
+      in.flaw(e.getMessage());
+    }
+    return new Line(values, error == null ? in.flaw() : error);
+  }
+
+  /** Enters the object that a line is. */
+  static void openLine(JsonReader in) throws JsonReader.Malformed {
+    JsonReader.Kind kind = in.peek("one JSON object");
+    if (kind == JsonReader.Kind.LIST) {
+      throw in.unexpected("one JSON object; jq -c '.[]' makes lines of a list");
+    } else if (kind != JsonReader.Kind.OBJECT) {
+      throw in.unexpected("one JSON object");
+    }
+    in.open();
+  }
+
+  private static boolean isBlank(String text, int start) {
+    for (int i = start; i < text.length(); i++) {
+      if (" \t\r\n\f\u000b".indexOf(text.charAt(i)) < 0) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Fills in the fields of the object that was entered; false if one of them does not fit. */
+  private boolean read(JsonReader in, Fields fields, Object[] values) throws JsonReader.Malformed {
+    boolean fits = true;
+    boolean[] seen = new boolean[values.length];
+    for (String key = in.key(); key != null; key = in.key()) {
+      Integer place = fields.places.get(key);
+      if (place == null) {
+        in.skip();
+      } else if (seen[place]) {
+        in.twice(key, in.token(), "each key once, whatever its case");
+        in.skip();
+      } else {
+        seen[place] = true;
+        Object value = fields.values.get(place).read(in);
+        if (value == MISFIT) {
+          fits = false;
+        } else {
+          values[place] = value;
+        }
+      }
+    }
+    return fits;
+  }
+
+  /**
+   * @param column the column that the struct is part of; null for the columns themselves
+   */
+  private Fields fields(StructType struct, String column) {
+    Map<String, Integer> places =
+        caseSensitive ? new HashMap<>() : new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+    List<Value> values = new ArrayList<>();
+    for (StructField field : struct.fields()) {
+      places.put(field.name(), values.size());
+      values.add(
+          column == null && texts.contains(field.name())
+              ? text(field)
+              : value(field.dataType(), column == null ? field.name() : column));
+    }
+    return new Fields(places, values);
+  }
+
+  private static Value text(StructField field) {
+    boolean binary = field.dataType().equals(DataTypes.BinaryType);
+    return in -> {
+      JsonReader.Kind kind = in.peek();
+      if (kind == JsonReader.Kind.STRING) {
+        String text = in.string();
+        return binary ? text.getBytes(StandardCharsets.UTF_8) : text;
+      }
+      if (kind != JsonReader.Kind.NULL) {
+        in.flaw(RowError.notText(kind.words(), in.character(in.token()), field.name()));
+      }
+      in.skip();
+      return kind == JsonReader.Kind.NULL ? null : MISFIT;
+    };
+  }
+
+  private Value value(DataType type, String column) {
+    if (type.equals(DataTypes.StringType)) {
+      return orNull(in -> in.peek() == JsonReader.Kind.STRING ? in.string() : in.raw());
+    } else if (type.equals(DataTypes.BinaryType)) {
+      return of(
+          JsonReader.Kind.STRING,
+          in -> in.string().getBytes(StandardCharsets.UTF_8),
+          "a string in column " + column);
+    } else if (type.equals(DataTypes.LongType)) {
+      return number(JsonNumbers::asLong, "an integer of 64 bits in column " + column);
+    } else if (type.equals(DataTypes.DoubleType)) {
+      return number(JsonNumbers::asDouble, "a number that a double holds in column " + column);
+    } else if (type instanceof DecimalType decimal) {
+      return number(
+          digits -> JsonNumbers.asDecimal(digits, decimal.precision(), decimal.scale()),
+          "a number that %s holds in column %s".formatted(decimal.catalogString(), column));
+    } else if (type.equals(DataTypes.BooleanType)) {
+      return of(JsonReader.Kind.BOOLEAN, JsonReader::bool, "true or false in column " + column);
+    } else if (type instanceof ArrayType list) {
+      Value element = value(list.elementType(), column);
+      return of(JsonReader.Kind.LIST, in -> list(in, element), "a list in column " + column);
+    } else if (type instanceof StructType struct) {
+      Fields fields = fields(struct, column);
+      return of(JsonReader.Kind.OBJECT, in -> object(in, fields), "an object in column " + column);
+    }
+    throw new IllegalStateException("No JSON is read as " + type.catalogString());
+  }
+
+  private static Object list(JsonReader in, Value element) throws JsonReader.Malformed {
+    List<Object> values = new ArrayList<>();
+    boolean fits = true;
+    in.open();
+    while (in.element()) {
+      Object value = element.read(in);
+      fits &= value != MISFIT;
+      values.add(value);
+    }
+    return fits ? values.toArray() : MISFIT;
+  }
+
+  private Object object(JsonReader in, Fields fields) throws JsonReader.Malformed {
+    Object[] values = new Object[fields.values.size()];
+    in.open();
+    return read(in, fields, values) ? RowFactory.create(values) : MISFIT;
+  }
+
+  private static Value orNull(Value value) {
+    return in -> {
+      if (in.peek() == JsonReader.Kind.NULL) {
+        in.skip();
+        return null;
+      }
+      return value.read(in);
+    };
+  }
+
+  private static Value of(JsonReader.Kind kind, Value value, String expected) {
+    return orNull(
+        in -> {
+          if (in.peek() == kind) {
+            return value.read(in);
+          }
+          int from = in.token();
+          in.skip();
+          return misfit(in, from, expected);
+        });
+  }
+
+  /** A number under a conversion that is null where it would change the value. */
+  private static Value number(
+      java.util.function.Function<String, Object> conversion, String expected) {
+    return of(
+        JsonReader.Kind.NUMBER,
+        in -> {
+          int from = in.token();
+          Object value = conversion.apply(in.number());
+          return value == null ? misfit(in, from, expected) : value;
+        },
+        expected);
+  }
+
+  private static Object misfit(JsonReader in, int from, String expected) {
+    in.flaw(in.excerpt(from), from, expected);
+    return MISFIT;
+  }
+}

@@ -1,0 +1,105 @@
+package io.mambaspark.jobs.io;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.apache.parquet.hadoop.metadata.FileMetaData;
+import org.apache.parquet.schema.MessageType;
+import org.apache.parquet.schema.Type;
+import org.apache.spark.sql.execution.datasources.parquet.ParquetToSparkSchemaConverter;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.Metadata;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * A top-level column of a Parquet file as Spark reads it.
+ *
+ * @param type nullable in all its parts; null if Spark cannot read it
+ * @param foreign the Parquet type, for a message; null if Spark can read it
+ * @param firstLeaf the number of its first leaf among those of the file
+ * @param leaves how many it has
+ */
+record ParquetColumn(
+    String name, DataType type, Metadata metadata, String foreign, int firstLeaf, int leaves) {
+
+  /** Finds the columns of schemas, each once: most files of a folder have the same. */
+  static final class Reader {
+    /** Where Spark writes its own schema into a footer. */
+    private static final String SPARK_SCHEMA = "org.apache.spark.sql.parquet.row.metadata";
+
+    private final ParquetToSparkSchemaConverter converter;
+    private final Map<List<Object>, List<ParquetColumn>> known = new ConcurrentHashMap<>();
+
+    /**
+     * Finds columns as a session does.
+     *
+     * @param converter with the settings of the session
+     */
+    Reader(ParquetToSparkSchemaConverter converter) {
+      this.converter = converter;
+    }
+
+    List<ParquetColumn> of(FileMetaData file) {
+      String written = file.getKeyValueMetaData().getOrDefault(SPARK_SCHEMA, "");
+      return known.computeIfAbsent(
+          List.of(file.getSchema(), written), key -> columns(file.getSchema(), written));
+    }
+
+    private List<ParquetColumn> columns(MessageType schema, String written) {
+      Map<String, StructField> fields = new HashMap<>();
+      for (StructField field : sparkSchema(written).fields()) {
+        fields.put(field.name(), field);
+      }
+      List<ParquetColumn> columns = new ArrayList<>();
+      int leaf = 0;
+      for (Type column : schema.getFields()) {
+        MessageType alone = new MessageType(schema.getName(), column);
+        int leaves = alone.getColumns().size();
+        StructField field = fields.get(column.getName());
+        DataType type = field == null ? null : field.dataType();
+        String foreign = null;
+        try {
+          // As in Spark, the schema that Spark has written wins over the Parquet types.
+          type = type == null ? converter.convert(alone).fields()[0].dataType() : type;
+        } catch (Exception e) {
+          // An AnalysisException, which Scala does not declare.
+          foreign = foreign(column);
+        }
+        columns.add(
+            new ParquetColumn(
+                column.getName(),
+                type == null ? null : type.asNullable(),
+                field == null ? Metadata.empty() : field.metadata(),
+                foreign,
+                leaf,
+                leaves));
+        leaf += leaves;
+      }
+      return List.copyOf(columns);
+    }
+
+    private static StructType sparkSchema(String json) {
+      try {
+        return json.isEmpty() ? new StructType() : (StructType) DataType.fromJson(json);
+      } catch (RuntimeException e) {
+        // Another version of Spark wrote types that this one does not know.
+        return new StructType();
+      }
+    }
+
+    private static String foreign(Type column) {
+      if (!column.isPrimitive()) {
+        return column.asGroupType().getFields().stream()
+            .map(Reader::foreign)
+            .collect(java.util.stream.Collectors.joining(", ", "group of ", ""));
+      }
+      String physical = column.asPrimitiveType().getPrimitiveTypeName().toString();
+      return column.getLogicalTypeAnnotation() == null
+          ? physical
+          : "%s (%s)".formatted(column.getLogicalTypeAnnotation(), physical);
+    }
+  }
+}

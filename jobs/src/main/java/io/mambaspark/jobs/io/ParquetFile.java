@@ -1,0 +1,206 @@
+package io.mambaspark.jobs.io;
+
+import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.io.InputFiles.InputFile;
+import io.mambaspark.jobs.spark.Failures;
+import io.mambaspark.jobs.spark.FileContent;
+import io.mambaspark.jobs.spark.HadoopFiles;
+import java.io.ByteArrayInputStream;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Future;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
+import org.apache.parquet.HadoopReadOptions;
+import org.apache.parquet.column.statistics.Statistics;
+import org.apache.parquet.format.SchemaElement;
+import org.apache.parquet.format.Util;
+import org.apache.parquet.hadoop.ParquetFileReader;
+import org.apache.parquet.hadoop.metadata.BlockMetaData;
+import org.apache.parquet.hadoop.metadata.ColumnChunkMetaData;
+import org.apache.parquet.hadoop.metadata.FileMetaData;
+import org.apache.parquet.hadoop.util.HadoopInputFile;
+
+/**
+ * What the footer of a Parquet file says without reading data.
+ *
+ * @param columns its top-level columns, in their order
+ * @param allNull the leaves of the columns that have no value in this file, numbered through all
+ *     columns from 0 in the order of the schema
+ * @param nullTypes those of them that have the null type, as pandas writes a column without values
+ * @param columnBytes compressed size of each top-level column, by its name in whatever capitals
+ * @param error why the file cannot be read; null if it can. Without row groups then
+ */
+public record ParquetFile(
+    InputFile file,
+    List<RowGroup> rowGroups,
+    List<ParquetColumn> columns,
+    BitSet allNull,
+    BitSet nullTypes,
+    Map<String, Long> columnBytes,
+    String error) {
+  private static final int BYTES_PER_TOKEN = 4;
+
+  /** The length of the footer and the magic number. */
+  private static final int FOOTER_END = 8;
+
+  /** Bytes at the end of a file that show whether it can be read at all. */
+  private static final int TAIL = 1 << 16;
+
+  /**
+   * A row group.
+   *
+   * @param start its first byte in the file
+   * @param tokens of the document's columns. Of lists their elements; an empty or null one counts
+   *     as one, so this is at most one per row too many. Of texts a guess: a token for every
+   *     {@value #BYTES_PER_TOKEN} bytes
+   */
+  public record RowGroup(long start, long rows, long tokens) {}
+
+  /** The rows of all row groups. */
+  public long rows() {
+    return rowGroups.stream().mapToLong(RowGroup::rows).sum();
+  }
+
+  /**
+   * Reads the footers of files, a few at a time, and gives them in the order of the files.
+   *
+   * @param document the columns of documents, in whatever capitals
+   * @param columns finds the columns of a schema
+   * @throws Refusal if a file cannot be read though its content may be good
+   */
+  static List<ParquetFile> read(
+      List<InputFile> files,
+      List<String> document,
+      ParquetColumn.Reader columns,
+      Configuration configuration) {
+    ExecutorService threads = HadoopFiles.threads("mamba-spark-footers");
+    try {
+      List<Future<ParquetFile>> reading =
+          files.stream()
+              .map(file -> threads.submit(() -> read(file, document, columns, configuration)))
+              .toList();
+      List<ParquetFile> read = new ArrayList<>();
+      for (Future<ParquetFile> file : reading) {
+        read.add(file.get());
+      }
+      return read;
+    } catch (ExecutionException e) {
+      throw Refusal.because(e, "Cannot read the input: %s", Failures.oneLine(e));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw Refusal.because(e, "Interrupted while reading the input's footers");
+    } finally {
+      threads.shutdownNow();
+    }
+  }
+
+  private static ParquetFile read(
+      InputFile file,
+      List<String> document,
+      ParquetColumn.Reader columns,
+      Configuration configuration) {
+    Path path = file.path();
+    FileStatus status = new FileStatus(file.size(), false, 1, file.size(), file.modified(), path);
+    try (ParquetFileReader reader =
+        ParquetFileReader.open(
+            HadoopInputFile.fromStatus(status, configuration),
+            // With the keys that the configuration names, if files are encrypted.
+            HadoopReadOptions.builder(configuration, path).build())) {
+      List<RowGroup> groups = new ArrayList<>();
+      Map<String, Long> columnBytes = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+      BitSet values = new BitSet();
+      int leaves = 0;
+      boolean unknown = reader.getFooter().getBlocks().isEmpty();
+      for (BlockMetaData block : reader.getFooter().getBlocks()) {
+        long tokens = 0;
+        int leaf = 0;
+        for (ColumnChunkMetaData column : block.getColumns()) {
+          String name = column.getPath().toArray()[0];
+          columnBytes.merge(name, column.getTotalSize(), Long::sum);
+          if (document.stream().anyMatch(name::equalsIgnoreCase)) {
+            tokens += tokens(column);
+          }
+          boolean known = column.getStatistics() != null && column.getStatistics().isNumNullsSet();
+          unknown |= !known;
+          values.set(leaf, values.get(leaf) || hasValues(column));
+          leaf++;
+        }
+        leaves = Math.max(leaves, leaf);
+        groups.add(new RowGroup(block.getStartingPos(), block.getRowCount(), tokens));
+      }
+      FileMetaData schema = reader.getFooter().getFileMetaData();
+      BitSet nullTypes = unknown ? nullTypes(file, configuration) : new BitSet();
+      values.andNot(nullTypes);
+      values.flip(0, Math.max(leaves, schema.getSchema().getColumns().size()));
+      return new ParquetFile(
+          file, groups, columns.of(schema), values, nullTypes, columnBytes, null);
+    } catch (FileNotFoundException e) {
+      throw new UncheckedIOException(e);
+    } catch (IOException | RuntimeException e) {
+      String error = Failures.cause(e, path.toString());
+      long tail = Math.max(0, status.getLen() - TAIL);
+      if (!FileContent.isBad(e, path, tail, status.getLen(), configuration)) {
+        throw Refusal.because(e, "Cannot read %s: %s", file.name(), error);
+      }
+      return new ParquetFile(
+          file, List.of(), List.of(), new BitSet(), new BitSet(), Map.of(), error);
+    }
+  }
+
+  /**
+   * The leaves of the null type, which pandas gives to a column without values. From the footer
+   * itself: Spark's Parquet library before 1.15 forgets that type, and writers leave out statistics
+   * of such a column.
+   */
+  private static BitSet nullTypes(InputFile file, Configuration configuration) throws IOException {
+    BitSet leaves = new BitSet();
+    try (FSDataInputStream in =
+        HadoopFiles.fileSystem(file.path(), configuration).open(file.path())) {
+      in.seek(file.size() - FOOTER_END);
+      byte[] end = in.readNBytes(FOOTER_END);
+      if (!new String(end, 4, 4, StandardCharsets.US_ASCII).equals("PAR1")) {
+        // Encrypted.
+        return leaves;
+      }
+      int length = ByteBuffer.wrap(end).order(ByteOrder.LITTLE_ENDIAN).getInt();
+      in.seek(file.size() - FOOTER_END - length);
+      byte[] footer = in.readNBytes(length);
+      int leaf = 0;
+      for (SchemaElement element :
+          Util.readFileMetaData(new ByteArrayInputStream(footer)).getSchema()) {
+        if (!element.isSetNum_children()) {
+          leaves.set(leaf++, element.isSetLogicalType() && element.getLogicalType().isSetUNKNOWN());
+        }
+      }
+      return leaves;
+    }
+  }
+
+  private static long tokens(ColumnChunkMetaData column) {
+    boolean text = column.getPath().size() == 1;
+    return text ? column.getTotalUncompressedSize() / BYTES_PER_TOKEN : column.getValueCount();
+  }
+
+  private static boolean hasValues(ColumnChunkMetaData column) {
+    Statistics<?> statistics = column.getStatistics();
+    boolean allNull =
+        statistics != null
+            && statistics.isNumNullsSet()
+            && statistics.getNumNulls() == column.getValueCount();
+    return column.getValueCount() > 0 && !allNull;
+  }
+}

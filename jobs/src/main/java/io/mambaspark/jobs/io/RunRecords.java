@@ -1,0 +1,81 @@
+package io.mambaspark.jobs.io;
+
+import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.spark.Failures;
+import io.mambaspark.jobs.spark.HadoopFiles;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+
+/** The records of the run that an output belongs to, in its {@link LedgerFolder}. */
+public final class RunRecords {
+  private final LedgerFolder folder;
+  private final FileSystem files;
+
+  /** Those of an output, which may not be there yet. */
+  public RunRecords(Path output, Configuration configuration) {
+    this.folder = new LedgerFolder(output, configuration);
+    this.files = HadoopFiles.fileSystem(output, configuration);
+  }
+
+  /** The run as it was last recorded; empty if there is no ledger. */
+  public Optional<RunRecord> latest() {
+    try {
+      List<Path> found = new ArrayList<>();
+      for (FileStatus file : files.listStatus(folder.path())) {
+        if (file.getPath().getName().matches("run-\\d{5}\\.json")) {
+          found.add(file.getPath());
+        }
+      }
+      found.sort(Comparator.comparing(Path::getName).reversed());
+      for (Path file : found) {
+        Optional<RunRecord> run = folder.read(file, RunRecord.class);
+        if (run.isPresent()) {
+          return run;
+        }
+      }
+      return Optional.empty();
+    } catch (FileNotFoundException e) {
+      return Optional.empty();
+    } catch (IOException e) {
+      throw Refusal.because(
+          e, "Cannot read the ledger %s: %s", folder.shown(), Failures.oneLine(e));
+    }
+  }
+
+  /** Records a run, or what it has become; refuses where another has begun meanwhile. */
+  public void add(RunRecord run) {
+    try {
+      int number = 0;
+      while (files.exists(file(number))) {
+        number++;
+      }
+      folder.publish(run, file(number));
+      checkOwner(run.run());
+    } catch (IOException e) {
+      throw Refusal.because(
+          e, "Cannot write the ledger %s: %s", folder.shown(), Failures.oneLine(e));
+    }
+  }
+
+  /** Fails where the output belongs to another run. */
+  public void checkOwner(String run) throws IOException {
+    String owner = latest().map(RunRecord::run).orElse("none");
+    if (!owner.equals(run)) {
+      throw new IOException(
+          "the output belongs to another run, %s; this one is %s".formatted(owner, run));
+    }
+  }
+
+  private Path file(int number) {
+    return new Path(folder.path(), String.format(Locale.ROOT, "run-%05d.json", number));
+  }
+}

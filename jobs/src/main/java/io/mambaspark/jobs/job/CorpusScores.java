@@ -1,0 +1,20 @@
+package io.mambaspark.jobs.job;
+
+import io.mambaspark.jobs.stats.Distributions;
+import io.mambaspark.jobs.stats.Groups;
+import io.mambaspark.jobs.stats.Totals;
+import java.util.Map;
+
+/**
+ * What the scores of a run come to.
+ *
+ * @param totals of all rows that were written
+ * @param groups by {@code --group-by}; none without it
+ * @param distributions of the perplexities, overall and by group; null if nobody asks for them
+ * @param thresholds perplexities at which the buckets part; empty without buckets
+ */
+record CorpusScores(
+    Totals totals,
+    Groups<Totals> groups,
+    Distributions distributions,
+    Map<String, Double> thresholds) {}

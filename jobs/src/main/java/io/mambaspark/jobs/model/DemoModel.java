@@ -1,0 +1,36 @@
+package io.mambaspark.jobs.model;
+
+import io.mambaspark.jobs.spark.Demo;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/** The model inside the jar. */
+public final class DemoModel {
+  private static final String FOLDER = "tiny-books/";
+  private static final String TOKENIZER = "tokenizer.json";
+  private static final List<String> FILES = List.of("config.json", "model.safetensors", TOKENIZER);
+
+  private DemoModel() {}
+
+  /** Copies its files to a folder. */
+  public static void unpack(Path folder) throws IOException {
+    for (String file : FILES) {
+      try (InputStream in = Demo.open(FOLDER + file)) {
+        Files.copy(in, folder.resolve(file));
+      }
+    }
+  }
+
+  /** The tokenizer of the model. */
+  public static byte[] tokenizer() {
+    try (InputStream in = Demo.open(FOLDER + TOKENIZER)) {
+      return in.readAllBytes();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}

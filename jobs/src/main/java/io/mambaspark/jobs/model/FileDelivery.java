@@ -1,0 +1,173 @@
+package io.mambaspark.jobs.model;
+
+import io.mambaspark.engine.checkpoint.CheckpointException;
+import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.engine.model.MambaCheckpoint;
+import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.jobs.spark.Failures;
+import io.mambaspark.jobs.spark.HadoopFiles;
+import io.mambaspark.jobs.spark.Tasks;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.nio.channels.Channels;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Function;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.rpc.RpcEnvFileServer;
+import org.apache.spark.util.SerializableConfiguration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A model that each executor packs from files, so that no heap ever holds its stored bytes.
+ *
+ * <p>In local mode the files are those that the driver has opened. Otherwise an executor copies
+ * them to its own disk: from the Hadoop file system where the model lies, or from the driver, which
+ * serves them as it serves Spark's jars. What arrives is packed only if its fingerprint is the
+ * driver's. An executor keeps its copy to itself and removes it when the model is packed, so that
+ * executors of one host cannot get into each other's way.
+ *
+ * <p>{@code SparkContext.addFile} would use the same server, but copies every file once more on the
+ * driver, leaves the copies of the executors where they are, and since Spark 4 its files are not
+ * seen by the tasks of a SQL session.
+ */
+public final class FileDelivery implements ModelDelivery {
+  private static final long serialVersionUID = 1;
+  private static final Logger LOG = LoggerFactory.getLogger(FileDelivery.class);
+
+  private final String name;
+  private final String fingerprint;
+  private final WeightFormat weights;
+
+  /**
+   * Where each file of the checkpoint is, by its name: a path on this machine, a URI of Hadoop, or
+   * one that the driver serves.
+   */
+  private final Map<String, String> files;
+
+  /** How to read from Hadoop; null for paths on this machine and for URIs of the driver. */
+  private final SerializableConfiguration configuration;
+
+  private FileDelivery(
+      ModelSource source,
+      WeightFormat weights,
+      Function<String, String> place,
+      SerializableConfiguration configuration) {
+    this.name = source.name();
+    this.fingerprint = source.checkpoint().fingerprint();
+    this.weights = weights;
+    this.files = new LinkedHashMap<>();
+    for (String file : source.files()) {
+      files.put(file, place.apply(file));
+    }
+    this.configuration = configuration;
+  }
+
+  /** For tasks in the JVM of the driver, which has the files open. */
+  public static FileDelivery here(ModelSource source, WeightFormat weights) {
+    return new FileDelivery(
+        source, weights, file -> source.folder().resolve(file).toString(), null);
+  }
+
+  /** For executors elsewhere. */
+  static FileDelivery sent(ModelSource source, WeightFormat weights, JavaSparkContext context) {
+    org.apache.hadoop.fs.Path origin = source.origin();
+    if (origin != null) {
+      return new FileDelivery(
+          source,
+          weights,
+          file -> HadoopFiles.child(origin, file).toUri().toString(),
+          new SerializableConfiguration(context.hadoopConfiguration()));
+    }
+    // Spark's server knows a file by its name alone, and every model has a config.json.
+    Path links = source.temporary();
+    RpcEnvFileServer server = SparkEnv.get().rpcEnv().fileServer();
+    return new FileDelivery(
+        source,
+        weights,
+        file -> {
+          Path link = links.resolve(links.getFileName() + "-" + file);
+          try {
+            Files.createSymbolicLink(link, source.folder().resolve(file).toAbsolutePath());
+          } catch (IOException e) {
+            throw new UncheckedIOException(e);
+          }
+          return server.addFile(link.toFile());
+        },
+        null);
+  }
+
+  @Override
+  public MambaModel model() {
+    return PackedModels.model(PackedModels.identity(fingerprint, weights), this::load);
+  }
+
+  /** Nothing to take back: the links go with the {@link ModelSource}. */
+  @Override
+  public void close() {}
+
+  private MambaModel load() {
+    String any = files.values().iterator().next();
+    if (configuration == null && !any.startsWith("spark:")) {
+      return verified(Path.of(any).getParent());
+    }
+    long start = System.nanoTime();
+    Path copy = null;
+    try {
+      copy = Files.createTempDirectory(Tasks.localFolder(), "mamba-spark-model");
+      fetch(copy);
+      long fetched = System.nanoTime();
+      MambaModel model = verified(copy);
+      LOG.info(
+          "Model {} from files: fetched in {} ms, checked and packed ({} MB) in {} ms",
+          fingerprint.substring(0, 12),
+          (fetched - start) / 1_000_000,
+          model.packedBytes() >> 20,
+          (System.nanoTime() - fetched) / 1_000_000);
+      return model;
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot fetch model " + name + ": " + Failures.oneLine(e), e);
+    } finally {
+      if (copy != null) {
+        ModelSource.deleteFiles(copy);
+      }
+    }
+  }
+
+  private void fetch(Path copy) throws IOException {
+    for (Map.Entry<String, String> file : files.entrySet()) {
+      try (InputStream in = open(file.getValue())) {
+        Files.copy(in, copy.resolve(file.getKey()));
+      }
+    }
+  }
+
+  private InputStream open(String place) throws IOException {
+    if (configuration == null) {
+      return Channels.newInputStream(SparkEnv.get().rpcEnv().openChannel(place));
+    }
+    org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(URI.create(place));
+    return path.getFileSystem(configuration.value()).open(path);
+  }
+
+  private MambaModel verified(Path copy) {
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(copy)) {
+      String found = checkpoint.fingerprint();
+      if (!found.equals(fingerprint)) {
+        throw new CheckpointException(
+            "Model %s is not the one that the driver opened: expected fingerprint %s, found %s; do"
+                    .formatted(name, fingerprint.substring(0, 12), found.substring(0, 12))
+                + " not change a model while a job runs, and start again");
+      }
+      return checkpoint.load(weights);
+    } catch (CheckpointException e) {
+      throw new CheckpointException(e.getMessage().replace(copy.toString(), name), e);
+    }
+  }
+}

@@ -1,0 +1,135 @@
+package io.mambaspark.jobs.model;
+
+import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.engine.model.MambaCheckpoint;
+import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.spark.ByteSize;
+import java.util.List;
+import org.apache.spark.SparkConf;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The heap that a model needs, and the heap that there is.
+ *
+ * @param stored bytes of the weights as the checkpoint has them
+ * @param broadcast bytes of heap that a broadcast of them takes
+ * @param packed bytes of the weights as the kernels read them
+ * @param driver heap of the driver
+ * @param executor heap of an executor; in local mode the driver's
+ * @param local whether driver and executor are one
+ */
+public record ModelMemory(
+    long stored, long broadcast, long packed, long driver, long executor, boolean local) {
+  private static final Logger LOG = LoggerFactory.getLogger(ModelMemory.class);
+
+  /** Spark itself, the tasks' scratch and the rows on their way. */
+  private static final long ROOM = 300L << 20;
+
+  /** Decides for {@code auto}, and refuses what would run out of memory. */
+  public static ModelDelivery.Mode choose(
+      ModelDelivery.Mode mode, ModelSource source, WeightFormat weights, JavaSparkContext context) {
+    return choose(mode, List.of(source), weights, context);
+  }
+
+  /** The same for models that are there at once. */
+  public static ModelDelivery.Mode choose(
+      ModelDelivery.Mode mode,
+      List<ModelSource> sources,
+      WeightFormat weights,
+      JavaSparkContext context) {
+    ModelMemory memory = of(sources, weights, context);
+    ModelDelivery.Mode chosen = memory.choose(mode);
+    memory.check(chosen);
+    return chosen;
+  }
+
+  private static ModelMemory of(
+      List<ModelSource> sources, WeightFormat weights, JavaSparkContext context) {
+    long stored = 0;
+    long packed = 0;
+    for (ModelSource source : sources) {
+      MambaCheckpoint checkpoint = source.checkpoint();
+      stored += checkpoint.tensors().values().stream().mapToLong(t -> t.byteSize()).sum();
+      packed += checkpoint.packedBytes(weights);
+    }
+    long driver = Runtime.getRuntime().maxMemory();
+    SparkConf conf = context.getConf();
+    // See Session: pieces of Spark's own size do not fit the regions of the heap.
+    boolean fitting = conf.contains("spark.broadcast.blockSize");
+    return new ModelMemory(
+        stored,
+        fitting ? stored : stored + stored / 2,
+        packed,
+        driver,
+        context.isLocal() ? driver : (long) context.sc().executorMemory() << 20,
+        context.isLocal());
+  }
+
+  /** A packed model moves to the old generation by copies, so a heap wants a quarter beyond it. */
+  private long executorNeeds(ModelDelivery.Mode mode) {
+    return packed + packed / 4 + ROOM + (mode == ModelDelivery.Mode.BROADCAST ? broadcast : 0);
+  }
+
+  /** A broadcast's pieces stay on the driver's heap, as far as Spark has room for them. */
+  private long driverNeeds(ModelDelivery.Mode mode) {
+    return mode == ModelDelivery.Mode.BROADCAST ? broadcast + broadcast / 4 + ROOM : ROOM;
+  }
+
+  /** Decides for {@code auto}, and says why in one line. */
+  public ModelDelivery.Mode choose(ModelDelivery.Mode mode) {
+    if (mode != ModelDelivery.Mode.AUTO) {
+      LOG.info("Model delivery: {}, as given", mode.option());
+      return mode;
+    }
+    ModelDelivery.Mode chosen = ModelDelivery.Mode.FILE;
+    String why;
+    if (local) {
+      why = "in local mode there is nobody to send it to";
+    } else if (driverNeeds(ModelDelivery.Mode.BROADCAST) > driver) {
+      why = "%s stored are too much beside the rest of the driver's %s heap";
+    } else if (executorNeeds(ModelDelivery.Mode.BROADCAST) > executor) {
+      why = "%s stored are too much beside the packed model in the executors' %3$s heap";
+    } else {
+      why = "%s stored fit the driver's %s and the executors' %s heap";
+      chosen = ModelDelivery.Mode.BROADCAST;
+    }
+    LOG.info(
+        "Model delivery: {}, as {}",
+        chosen.option(),
+        String.format(why, size(stored), size(driver), size(executor)));
+    return chosen;
+  }
+
+  /** Refuses what would run out of memory, with the number that would do. */
+  void check(ModelDelivery.Mode mode) {
+    long needs = executorNeeds(mode);
+    if (needs > executor) {
+      throw Refusal.because(
+          "The model needs %s of heap in %s (%s packed%s), found %s; give at least %s %dm%s",
+          size(needs),
+          local ? "local mode" : "every executor",
+          size(packed),
+          mode == ModelDelivery.Mode.BROADCAST ? ", %s as broadcast".formatted(size(stored)) : "",
+          size(executor),
+          local ? "--driver-memory" : "--executor-memory",
+          megabytes(needs),
+          mode == ModelDelivery.Mode.BROADCAST ? ", or --model-delivery file" : "");
+    }
+    if (driverNeeds(mode) > driver) {
+      throw Refusal.because(
+          "A broadcast of the model needs %s of heap in the driver (%s stored), found %s; give at"
+              + " least --driver-memory %dm, or --model-delivery file",
+          size(driverNeeds(mode)), size(stored), size(driver), megabytes(driverNeeds(mode)));
+    }
+  }
+
+  private static long megabytes(long bytes) {
+    return (bytes + (1 << 20) - 1) >> 20;
+  }
+
+  private static String size(long bytes) {
+    return ByteSize.shown(bytes);
+  }
+}

@@ -1,0 +1,35 @@
+package io.mambaspark.jobs.model;
+
+import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.jobs.Refusal;
+
+/**
+ * Which model, and how it is kept and sent.
+ *
+ * @param path a folder, any Hadoop URI, or {@code demo}
+ * @param weights how the weights are kept in memory
+ * @param delivery how they get to the executors
+ * @param tokenizer of texts, a file or the folder that holds it; null for the one beside the model
+ */
+public record ModelOptions(
+    String path, WeightFormat weights, ModelDelivery.Mode delivery, String tokenizer) {
+
+  /** The format of that name. */
+  public static WeightFormat weightFormat(String name) {
+    return switch (name) {
+      case "f32" -> WeightFormat.F32;
+      case "bf16" -> WeightFormat.BF16;
+      default -> throw Refusal.wrongUsage("--weights %s: expected f32 or bf16", name);
+    };
+  }
+
+  /** The mode of that name. */
+  public static ModelDelivery.Mode deliveryMode(String name) {
+    for (ModelDelivery.Mode mode : ModelDelivery.Mode.values()) {
+      if (mode.option().equals(name)) {
+        return mode;
+      }
+    }
+    throw Refusal.wrongUsage("--model-delivery %s: expected auto, broadcast or file", name);
+  }
+}

@@ -1,0 +1,142 @@
+package io.mambaspark.jobs.model;
+
+import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.spark.HadoopFiles;
+import io.mambaspark.jobs.text.TokenizerFile;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.apache.spark.SparkContext;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+
+/**
+ * An open model on the driver, its tokenizers, and what was sent of them to executors: each once,
+ * whoever asks. Closing it closes all of that.
+ */
+public final class OpenModel implements AutoCloseable {
+  private final ModelSource source;
+  private final Set<WeightFormat> warned = EnumSet.noneOf(WeightFormat.class);
+  private final Map<String, TokenizerFile> tokenizers = new HashMap<>();
+  private final Map<SparkContext, OnExecutors> sent = new HashMap<>();
+  private boolean closed;
+
+  /** Of one Spark; what was sent goes with it, and its broadcasts' numbers are given anew. */
+  private record OnExecutors(
+      Map<List<Object>, ModelDelivery.Mode> modes,
+      Map<List<Object>, ModelDelivery> models,
+      Map<String, Broadcast<TokenizerFile>> tokenizers) {
+    OnExecutors() {
+      this(new HashMap<>(), new HashMap<>(), new HashMap<>());
+    }
+  }
+
+  /**
+   * Opens a model.
+   *
+   * @param model a folder, any Hadoop URI, or {@code demo}
+   * @throws Refusal if there is no such folder
+   * @throws io.mambaspark.engine.checkpoint.CheckpointException if it holds no model that we run
+   */
+  public OpenModel(String model) {
+    this.source = ModelSource.open(model, HadoopFiles.configuration());
+  }
+
+  /** The checkpoint. Open until this model is closed. */
+  public ModelSource source() {
+    return source;
+  }
+
+  /** Reads every weight, and finds one that is not finite; warns of weights that are rounded. */
+  public void check(WeightFormat weights) {
+    source.checkpoint().fingerprint();
+    warnIfRounded(weights);
+  }
+
+  private synchronized void warnIfRounded(WeightFormat weights) {
+    if (warned.add(weights)) {
+      source.warnIfRounded(weights);
+    }
+  }
+
+  private OnExecutors of(JavaSparkContext context) {
+    checkOpen();
+    forgetStopped();
+    return sent.computeIfAbsent(context.sc(), key -> new OnExecutors());
+  }
+
+  private void forgetStopped() {
+    sent.keySet().removeIf(SparkContext::isStopped);
+  }
+
+  /** How the model is sent, decided once; refuses what would run out of memory. */
+  public synchronized ModelDelivery.Mode mode(ModelOptions options, JavaSparkContext context) {
+    return of(context)
+        .modes
+        .computeIfAbsent(
+            List.of(options.delivery(), options.weights()),
+            key -> ModelMemory.choose(options.delivery(), source, options.weights(), context));
+  }
+
+  /** The model on the executors of a session. */
+  public synchronized ModelDelivery sent(ModelOptions options, JavaSparkContext context) {
+    ModelDelivery.Mode mode = mode(options, context);
+    warnIfRounded(options.weights());
+    return of(context)
+        .models
+        .computeIfAbsent(
+            List.of(mode, options.weights()),
+            key -> ModelDelivery.send(mode, source, options.weights(), context));
+  }
+
+  /**
+   * A tokenizer for the model.
+   *
+   * @param option a file or its folder; null for the one beside the model
+   */
+  public synchronized TokenizerFile tokenizer(String option) {
+    checkOpen();
+    if (!tokenizers.containsKey(option)) {
+      tokenizers.put(option, TokenizerSource.open(option, source, HadoopFiles.configuration()));
+    }
+    return tokenizers.get(option);
+  }
+
+  /** Whether there is a tokenizer beside the model. */
+  public boolean hasTokenizer() {
+    return source.has(TokenizerSource.FILE);
+  }
+
+  /** The tokenizer on the executors of a session. */
+  public synchronized Broadcast<TokenizerFile> sentTokenizer(
+      String option, JavaSparkContext context) {
+    TokenizerFile file = tokenizer(option);
+    return of(context).tokenizers.computeIfAbsent(option, key -> context.broadcast(file));
+  }
+
+  private void checkOpen() {
+    if (closed) {
+      throw new IllegalStateException("The scorer is closed");
+    }
+  }
+
+  @Override
+  public synchronized void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    forgetStopped();
+    try {
+      for (OnExecutors on : sent.values()) {
+        on.models.values().forEach(ModelDelivery::close);
+        on.tokenizers.values().forEach(Broadcast::destroy);
+      }
+    } finally {
+      source.close();
+    }
+  }
+}

@@ -1,0 +1,72 @@
+package io.mambaspark.jobs.model;
+
+import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.spark.Demo;
+import io.mambaspark.jobs.spark.Failures;
+import io.mambaspark.jobs.spark.HadoopFiles;
+import io.mambaspark.jobs.text.TokenizerFile;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.NoSuchFileException;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+
+/** Finds the tokenizer of a model on the driver. */
+public final class TokenizerSource {
+  /** What Hugging Face calls it. */
+  static final String FILE = "tokenizer.json";
+
+  private TokenizerSource() {}
+
+  /**
+   * The tokenizer at a path, or the one that lies beside the model.
+   *
+   * @param option a file, or the folder that holds it, local or at any Hadoop URI; null for the
+   *     model's folder
+   * @throws Refusal if there is none, it is not one, or it has ids that the model has not
+   */
+  public static TokenizerFile open(String option, ModelSource model, Configuration configuration) {
+    TokenizerFile tokenizer = option == null ? beside(model) : at(option, configuration);
+    tokenizer.checkFits(model.name(), model.checkpoint().config().vocabSize());
+    return tokenizer;
+  }
+
+  /**
+   * The tokenizer at a path, which is found as that of a model is, or {@code demo}; a folder stands
+   * for the file in it.
+   */
+  public static TokenizerFile at(String option, Configuration configuration) {
+    if (option.equals(Demo.NAME)) {
+      return TokenizerFile.parse(Demo.NAME, DemoModel.tokenizer());
+    }
+    Path path = HadoopFiles.located(option, configuration);
+    FileSystem files = HadoopFiles.fileSystem(path, configuration);
+    try {
+      Path file = files.getFileStatus(path).isDirectory() ? new Path(path, FILE) : path;
+      try (InputStream in = files.open(file)) {
+        return TokenizerFile.parse(Refusal.redacted(option), in.readAllBytes());
+      }
+    } catch (FileNotFoundException e) {
+      throw Refusal.because(
+          "Cannot open tokenizer %s: no such file, or a folder without a %s", option, FILE);
+    } catch (IOException e) {
+      throw Refusal.because(e, "Cannot read tokenizer %s: %s", option, Failures.oneLine(e));
+    }
+  }
+
+  private static TokenizerFile beside(ModelSource model) {
+    try {
+      return TokenizerFile.parse(model.name() + "/" + FILE, model.beside(FILE));
+    } catch (FileNotFoundException | NoSuchFileException e) {
+      throw Refusal.because(
+          "Model %s has no %s beside it; give its tokenizer with --tokenizer, or score tokens with"
+              + " --tokens-column",
+          model.name(), FILE);
+    } catch (IOException e) {
+      throw Refusal.because(
+          e, "Cannot read the tokenizer of model %s: %s", model.name(), Failures.oneLine(e));
+    }
+  }
+}

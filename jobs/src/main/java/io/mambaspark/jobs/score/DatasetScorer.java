@@ -1,0 +1,129 @@
+package io.mambaspark.jobs.score;
+
+import io.mambaspark.engine.model.MambaConfig;
+import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.io.DocumentColumns;
+import io.mambaspark.jobs.model.ModelDelivery;
+import io.mambaspark.jobs.model.ModelOptions;
+import io.mambaspark.jobs.model.OpenModel;
+import io.mambaspark.jobs.spark.Tasks;
+import io.mambaspark.jobs.text.TokenizerFile;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
+
+/** An open model, and how rows are scored with it. The model is not closed here. */
+public record DatasetScorer(OpenModel model, ModelOptions kept, ScoreOptions options) {
+
+  /** Checks, before Spark starts, what depends on the model, its weights and its tokenizer. */
+  public void check() {
+    options.check(config());
+    if (options.columns().text() != null) {
+      model.tokenizer(kept.tokenizer());
+    }
+    model.check(kept.weights());
+  }
+
+  private MambaConfig config() {
+    return model.source().checkpoint().config();
+  }
+
+  private static JavaSparkContext context(SparkSession spark) {
+    return JavaSparkContext.fromSparkContext(spark.sparkContext());
+  }
+
+  /** Decides how the model is sent; refuses what would run out of memory. */
+  public void checkMemory(JavaSparkContext context) {
+    model.mode(kept, context);
+  }
+
+  /** What goes into a partition and what comes out of it. */
+  public ScoringSchema schema(StructType input) {
+    return ScoringSchema.of(input, options);
+  }
+
+  /** What texts are encoded with, proved to work on this machine; null where rows are tokens. */
+  public TokenizerFile tokenizer(ScoringSchema schema) {
+    if (schema.rows().text()) {
+      TokenizerFile file = model.tokenizer(kept.tokenizer());
+      // Only the library finds all that may be wrong with it, or with this machine.
+      file.tokenizer(Tasks.localFolder());
+      return file;
+    }
+    if (kept.tokenizer() != null) {
+      throw Refusal.wrongUsage(
+          "--tokenizer needs texts; %s hold tokens",
+          String.join(" and ", schema.rows().document().content()));
+    }
+    return null;
+  }
+
+  /**
+   * Adds scores to rows. Lazy.
+   *
+   * @param progress counts the tokens that are run; may be null
+   */
+  public Dataset<Row> score(Dataset<Row> rows, LongAccumulator progress) {
+    JavaSparkContext context = context(rows.sparkSession());
+    return Scoring.score(
+        rows,
+        options,
+        config(),
+        model.sent(kept, context),
+        sentTokenizer(schema(rows.schema()), context),
+        progress);
+  }
+
+  /** How the rows of a partition are scored. */
+  public PartitionScoring partitions(
+      ScoringSchema schema, SparkSession spark, LongAccumulator progress) {
+    JavaSparkContext context = context(spark);
+    return Scoring.partitions(
+        schema,
+        options,
+        config(),
+        model.sent(kept, context),
+        sentTokenizer(schema, context),
+        progress);
+  }
+
+  private Broadcast<TokenizerFile> sentTokenizer(ScoringSchema schema, JavaSparkContext context) {
+    return tokenizer(schema) == null ? null : model.sentTokenizer(kept.tokenizer(), context);
+  }
+
+  /**
+   * What a function of single documents needs in a task.
+   *
+   * @param texts null where the model has no tokenizer beside it
+   */
+  public record Sent(ModelDelivery model, DocumentReader tokens, DocumentReader texts)
+      implements java.io.Serializable {}
+
+  /** Sends the model, and its tokenizer if there is one, to the executors of a session. */
+  public Sent sent(SparkSession spark) {
+    JavaSparkContext context = context(spark);
+    Broadcast<TokenizerFile> file = null;
+    if (kept.tokenizer() != null || model.hasTokenizer()) {
+      model.tokenizer(kept.tokenizer()).tokenizer(Tasks.localFolder());
+      file = model.sentTokenizer(kept.tokenizer(), context);
+    }
+    return new Sent(
+        model.sent(kept, context),
+        reader(DocumentColumns.tokens("tokens"), null),
+        file == null ? null : reader(DocumentColumns.text("text"), file));
+  }
+
+  private DocumentReader reader(DocumentColumns columns, Broadcast<TokenizerFile> file) {
+    return new DocumentReader(
+        columns,
+        options.prefixId(config()),
+        ScoreOptions.NO_PREFIX,
+        options.maxTokens(),
+        config().vocabSize(),
+        file);
+  }
+}

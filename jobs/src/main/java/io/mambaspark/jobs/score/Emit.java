@@ -1,0 +1,143 @@
+package io.mambaspark.jobs.score;
+
+import io.mambaspark.engine.score.Wanted;
+import io.mambaspark.jobs.Refusal;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * What is written for each row.
+ *
+ * @param perplexity nll, token count and perplexity
+ * @param tokenLogprobs the log-probability of each scored token, and whether it was the arg max;
+ *     brings nll, token count and perplexity with it
+ * @param tokenRanks the place of each scored token among all ids; brings nll, token count and
+ *     perplexity with it
+ * @param topK this many likeliest ids at each scored position; 0 for none
+ * @param positionNll the nll by position in the document; brings nll, token count and perplexity
+ *     with it
+ * @param lastLogits the logits after the last token
+ * @param logits one row per position with its logits; excludes the others
+ */
+public record Emit(
+    boolean perplexity,
+    boolean tokenLogprobs,
+    boolean tokenRanks,
+    int topK,
+    boolean positionNll,
+    boolean lastLogits,
+    boolean logits)
+    implements Serializable {
+
+  /** nll, token count and perplexity. */
+  public static final Emit PERPLEXITY = new Emit(true, false, false, 0, false, false, false);
+
+  /** Checks that logits stand alone and that something is asked for. */
+  public Emit {
+    boolean others =
+        perplexity || tokenLogprobs || tokenRanks || topK > 0 || positionNll || lastLogits;
+    if (logits && others) {
+      throw Refusal.wrongUsage("--emit logits stands alone: it writes one row per position");
+    }
+    if (!logits && !others) {
+      throw Refusal.wrongUsage("--emit is empty; expected %s", EXPECTED);
+    }
+  }
+
+  private static final String EXPECTED =
+      "a list of perplexity, token-logprobs, token-ranks, top-k=K, position-nll, last-logits,"
+          + " or logits alone";
+
+  /** Parses a comma list such as {@code perplexity,top-k=5}; throws {@link Refusal}. */
+  public static Emit parse(String list) {
+    boolean perplexity = false;
+    boolean tokenLogprobs = false;
+    boolean tokenRanks = false;
+    int topK = 0;
+    boolean positionNll = false;
+    boolean lastLogits = false;
+    boolean logits = false;
+    Set<String> seen = new HashSet<>();
+    for (String value : list.split(",", -1)) {
+      String word = value.strip();
+      String name = word.replaceFirst("=.*", "");
+      if (!seen.add(name)) {
+        throw Refusal.wrongUsage("--emit names %s twice", name);
+      }
+      switch (word) {
+        case "perplexity" -> perplexity = true;
+        case "token-logprobs" -> tokenLogprobs = true;
+        case "token-ranks" -> tokenRanks = true;
+        case "position-nll" -> positionNll = true;
+        case "last-logits" -> lastLogits = true;
+        case "logits" -> logits = true;
+        default -> {
+          if (!name.equals("top-k")) {
+            throw Refusal.wrongUsage("--emit does not know '%s'; expected %s", word, EXPECTED);
+          }
+          topK = parseK(word);
+        }
+      }
+    }
+    return new Emit(perplexity, tokenLogprobs, tokenRanks, topK, positionNll, lastLogits, logits);
+  }
+
+  private static int parseK(String word) {
+    try {
+      int k = Integer.parseInt(word.substring(word.indexOf('=') + 1));
+      if (k >= 1) {
+        return k;
+      }
+    } catch (NumberFormatException e) {
+      // Told below, as any other wrong K.
+    }
+    throw Refusal.wrongUsage(
+        "--emit %s: expected top-k=K with a whole number K of at least 1", word);
+  }
+
+  /** True if the columns nll, token_count and perplexity are written. */
+  public boolean nll() {
+    return perplexity || tokenLogprobs || tokenRanks || positionNll;
+  }
+
+  /** The same, and the nll by position. */
+  public Emit withPositionNll() {
+    return new Emit(perplexity, tokenLogprobs, tokenRanks, topK, true, lastLogits, logits);
+  }
+
+  /** What the engine has to compute for it, unless logits are asked for. */
+  public Wanted wanted() {
+    return new Wanted(nll(), tokenLogprobs, tokenRanks, topK, lastLogits);
+  }
+
+  /** The list that {@link #parse} reads. */
+  @Override
+  public String toString() {
+    List<String> words = new ArrayList<>();
+    if (perplexity) {
+      words.add("perplexity");
+    }
+    if (tokenLogprobs) {
+      words.add("token-logprobs");
+    }
+    if (tokenRanks) {
+      words.add("token-ranks");
+    }
+    if (topK > 0) {
+      words.add("top-k=" + topK);
+    }
+    if (positionNll) {
+      words.add("position-nll");
+    }
+    if (lastLogits) {
+      words.add("last-logits");
+    }
+    if (logits) {
+      words.add("logits");
+    }
+    return String.join(",", words);
+  }
+}

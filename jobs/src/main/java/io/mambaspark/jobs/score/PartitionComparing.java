@@ -1,0 +1,111 @@
+package io.mambaspark.jobs.score;
+
+import io.mambaspark.engine.score.Comparer;
+import io.mambaspark.engine.score.Comparison;
+import io.mambaspark.engine.score.Pair;
+import io.mambaspark.engine.score.Scorer;
+import io.mambaspark.jobs.io.RowError;
+import io.mambaspark.jobs.model.ModelDelivery;
+import io.mambaspark.jobs.spark.Iterators;
+import java.util.Iterator;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.sql.Row;
+import org.apache.spark.util.LongAccumulator;
+import scala.Tuple2;
+
+/**
+ * Streams the rows of one partition, (document, kept columns…), through a {@link Comparer}. As in
+ * {@link PartitionScoring} rows that cannot be scored go along as documents without tokens.
+ *
+ * @param sameTokens whether both readers make the same tokens of a row
+ */
+public record PartitionComparing(
+    ModelDelivery modelA,
+    ModelDelivery modelB,
+    DocumentReader readerA,
+    DocumentReader readerB,
+    boolean sameTokens,
+    LongAccumulator progress)
+    implements MapPartitionsFunction<Row, Tuple2<Row, ComparedRow>> {
+  private static final long serialVersionUID = 1;
+
+  /** What of a row has to wait; {@code error} is null for a row that is scored. */
+  private record Pending(Row kept, DocumentReader.Document document, String error) {}
+
+  @Override
+  public Iterator<Tuple2<Row, ComparedRow>> call(Iterator<Row> rows) {
+    TaskContext task = TaskContext.get();
+    Comparer comparer =
+        new Comparer(
+            modelA.model(),
+            modelB.model(),
+            sameTokens,
+            Scorer.CHUNK,
+            tokens -> PartitionScoring.chunkDone(tokens, progress, task));
+    DocumentReader.ForTask documentsA = readerA.open();
+    DocumentReader.ForTask documentsB = readerB.open();
+    Iterator<Pair<Pending>> pairs = Iterators.map(rows, row -> pair(row, documentsA, documentsB));
+    return Iterators.map(comparer.compare(pairs), PartitionComparing::compared);
+  }
+
+  private Pair<Pending> pair(Row row, DocumentReader.ForTask forA, DocumentReader.ForTask forB) {
+    ScoringCounters.readDocument();
+    Row kept = PartitionScoring.kept(row, readerA.columns());
+    DocumentReader.Document a = forA.read(row);
+    DocumentReader.Document b = forB.read(row);
+    String error = a.error() != null ? a.error() : b.error();
+    if (error != null) {
+      ScoringCounters.foundError();
+      return new Pair<>(new Pending(kept, a, error), new int[0], new int[0]);
+    }
+    if (a.isNull()) {
+      return new Pair<>(new Pending(kept, a, null), new int[0], new int[0]);
+    }
+    return new Pair<>(new Pending(kept, a, null), a.tokens(), b.tokens());
+  }
+
+  private static Tuple2<Row, ComparedRow> compared(Comparison<Pending> comparison) {
+    Pending row = comparison.key();
+    ComparedRow out = new ComparedRow();
+    if (row.document.isNull()) {
+      return new Tuple2<>(row.kept, out);
+    }
+    out.setTruncated(row.document.truncated());
+    String error = row.error != null ? row.error : nonFinite(comparison);
+    out.setError(error);
+    if (error == null) {
+      long tokens = comparison.tokensA();
+      out.setNllA(comparison.nllA());
+      out.setNllB(comparison.nllB());
+      out.setDeltaNll(comparison.nllB() - comparison.nllA());
+      out.setTokenCount(tokens);
+      out.setTokenCountB(comparison.tokensB());
+      out.setPerplexityA(PartitionScoring.perplexity(comparison.nllA(), tokens));
+      out.setPerplexityB(PartitionScoring.perplexity(comparison.nllB(), comparison.tokensB()));
+      out.setByteCount(row.document.bytes());
+      if (tokens > 0) {
+        out.setBetterTokens(share(comparison.better(), tokens));
+        out.setKl(comparison.agreements() < 0 ? null : comparison.kl() / tokens);
+        out.setTop1Agreement(share(comparison.agreements(), tokens));
+      }
+    }
+    return new Tuple2<>(row.kept, out);
+  }
+
+  private static Double share(long count, long tokens) {
+    return count < 0 ? null : (double) count / tokens;
+  }
+
+  /** The message for the first number that is not finite; null if all are. */
+  private static String nonFinite(Comparison<Pending> comparison) {
+    if (!Double.isFinite(comparison.nllA())) {
+      return RowError.nonFinite("nll_a", comparison.nllA());
+    }
+    if (!Double.isFinite(comparison.nllB())) {
+      return RowError.nonFinite("nll_b", comparison.nllB());
+    }
+    boolean unbounded = comparison.agreements() >= 0 && !Double.isFinite(comparison.kl());
+    return unbounded ? RowError.nonFinite("kl", comparison.kl()) : null;
+  }
+}

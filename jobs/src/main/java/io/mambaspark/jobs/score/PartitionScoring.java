@@ -1,0 +1,342 @@
+package io.mambaspark.jobs.score;
+
+import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.PositionLogits;
+import io.mambaspark.engine.score.Scorer;
+import io.mambaspark.engine.score.Scores;
+import io.mambaspark.engine.score.Sequence;
+import io.mambaspark.engine.score.Windows;
+import io.mambaspark.jobs.io.DocumentColumns;
+import io.mambaspark.jobs.io.PackedColumn;
+import io.mambaspark.jobs.io.RowError;
+import io.mambaspark.jobs.model.ModelDelivery;
+import io.mambaspark.jobs.spark.Iterators;
+import io.mambaspark.jobs.spark.TaskFailure;
+import java.util.ArrayDeque;
+import java.util.Iterator;
+import java.util.NoSuchElementException;
+import java.util.function.Supplier;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.rdd.InputFileBlockHolder;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
+import scala.Tuple2;
+
+/**
+ * Streams the rows of one partition, (document, kept columns…), through a {@link Scorer} of its
+ * own.
+ *
+ * <p>Every row goes through the scorer, those that cannot be scored as sequences without tokens, so
+ * that rows come out in the order in which they came in and none is held longer than the scorer
+ * reads ahead.
+ *
+ * @param windows how documents are cut
+ * @param minPerplexity rows below are marked as dropped; null for no bound
+ * @param maxPerplexity rows above are marked as dropped; null for no bound
+ * @param progress may be null
+ */
+public record PartitionScoring(
+    ModelDelivery model,
+    DocumentReader reader,
+    Emit emit,
+    Windows windows,
+    Double minPerplexity,
+    Double maxPerplexity,
+    boolean failOnError,
+    StructType keptColumns,
+    LongAccumulator progress)
+    implements MapPartitionsFunction<Row, Tuple2<Row, ScoredRow>> {
+  private static final long serialVersionUID = 1;
+
+  private static final double LN_2 = StrictMath.log(2);
+
+  /** Leaves room for the kept columns and for the doubling of Spark's buffers. */
+  private static final long MAX_ROW_BYTES = 1L << 30;
+
+  /**
+   * What of a row has to wait for its scores. {@code error} is null for a row that is scored,
+   * {@code place} where no message will name it.
+   */
+  private record Pending(Row kept, DocumentReader.Document document, String error, String place) {}
+
+  @Override
+  public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<Row> rows) {
+    return score(rows, PartitionScoring::filePlace);
+  }
+
+  /**
+   * Scores rows.
+   *
+   * @param place tells where the row is that was read last, for a message; empty if nobody knows
+   */
+  public Iterator<Tuple2<Row, ScoredRow>> score(Iterator<Row> rows, Supplier<String> place) {
+    MambaModel packed = model.model();
+    TaskContext task = TaskContext.get();
+    Scorer scorer = new Scorer(packed, Scorer.CHUNK, tokens -> chunkDone(tokens, progress, task));
+    DocumentReader.ForTask documents = reader.open();
+    if (emit.logits()) {
+      return new LogitsRows(rows, documents, place, scorer);
+    }
+    Iterator<Scores<Pending>> scores =
+        scorer.score(
+            Iterators.map(rows, row -> sequence(row, documents, place)), emit.wanted(), windows);
+    return Iterators.map(scores, this::scored);
+  }
+
+  private Sequence<Pending> sequence(
+      Row row, DocumentReader.ForTask documents, Supplier<String> place) {
+    ScoringCounters.readDocument();
+    Row kept = kept(row, reader.columns());
+    DocumentReader.Document document = documents.read(row);
+    if (document.isNull()) {
+      return new Sequence<>(new Pending(kept, document, null, null), new int[0]);
+    }
+    int count = document.tokens().length - document.context() + 1;
+    String error = document.error();
+    if (error == null && rowBytes(count) > MAX_ROW_BYTES) {
+      error = RowError.tooLarge(count, rowBytes(count));
+    }
+    if (error == null) {
+      return new Sequence<>(
+          new Pending(kept, document, null, failOnError ? place.get() : null),
+          document.tokens(),
+          document.context());
+    }
+    if (failOnError) {
+      throw failure(kept, error, place.get());
+    }
+    ScoringCounters.foundError();
+    return new Sequence<>(new Pending(kept, document, error, null), new int[0]);
+  }
+
+  /** What the lists of a row take in Spark's own layout, in which a row is one byte array. */
+  private long rowBytes(int tokens) {
+    // A candidate: its offset in the list, null bits, two fields of a word each.
+    long topK = emit.topK() == 0 ? 0 : 32L * emit.topK() + 32;
+    return tokens * (topK + (emit.tokenLogprobs() ? 6 : 0) + (emit.tokenRanks() ? 4 : 0));
+  }
+
+  private Tuple2<Row, ScoredRow> scored(Scores<Pending> scores) {
+    Pending row = scores.key();
+    ScoredRow out = new ScoredRow();
+    out.setDropped(false);
+    if (row.document.isNull()) {
+      return new Tuple2<>(row.kept, out);
+    }
+    String error = row.error;
+    if (error == null) {
+      error = nonFinite(scores);
+      if (error != null) {
+        if (failOnError) {
+          throw failure(row.kept, error, row.place);
+        }
+        ScoringCounters.foundError();
+      }
+    }
+    out.setTruncated(row.document.truncated());
+    out.setError(error);
+    if (error == null) {
+      if (emit.nll()) {
+        setNll(out, scores, row.document);
+      }
+      out.setTokenLogprobs(scores.tokenLogprobs());
+      out.setGreedyMatch(scores.greedyMatch());
+      out.setTokenRanks(scores.tokenRanks());
+      out.setTopKIds(scores.topKIds());
+      out.setTopKLogprobs(scores.topKLogprobs());
+      out.setLastLogits(scores.lastLogits());
+    }
+    return new Tuple2<>(row.kept, out);
+  }
+
+  private void setNll(ScoredRow out, Scores<?> scores, DocumentReader.Document document) {
+    long count = scores.tokenCount();
+    out.setNll(scores.nll());
+    out.setTokenCount(count);
+    out.setPerplexity(perplexity(scores.nll(), count));
+    out.setNllSquares(scores.nllSquares());
+    out.setIsGreedy(count == 0 ? null : scores.greedyTokens() == count);
+    out.setPositionNll(scores.positionNll());
+    out.setPositionTokens(scores.positionTokens());
+    out.setByteCount(document.bytes());
+    out.setWordCount(document.words());
+    // Of a text that was scored in part the bytes are too many.
+    boolean whole = !document.truncated() && windows.policy() != Windows.Policy.CHUNKED;
+    if (whole && document.bytes() != null && document.bytes() > 0) {
+      out.setBitsPerByte(scores.nll() / document.bytes() / LN_2);
+    }
+    // NaN where nothing was scored, which is on neither side of a bound.
+    double perplexity = scores.perplexity();
+    out.setDropped(
+        (minPerplexity != null && perplexity < minPerplexity)
+            || (maxPerplexity != null && perplexity > maxPerplexity));
+  }
+
+  /**
+   * The perplexity as it is written: {@code exp(nll / tokens)}; null where nothing was scored, and
+   * where it is too large for a double. There it counts as infinite.
+   */
+  public static Double perplexity(double nll, long tokens) {
+    double perplexity = StrictMath.exp(nll / tokens);
+    return Double.isFinite(perplexity) ? perplexity : null;
+  }
+
+  /** The message for the first score that is not finite; null if all are. */
+  private static String nonFinite(Scores<Pending> scores) {
+    if (!Double.isFinite(scores.nll())) {
+      return RowError.nonFinite("nll", scores.nll());
+    }
+    String found = nonFinite("token_logprobs", scores.tokenLogprobs());
+    if (found == null && scores.topKLogprobs() != null) {
+      for (int i = 0; i < scores.topKLogprobs().length && found == null; i++) {
+        found = nonFinite("top_k[" + i + "]", scores.topKLogprobs()[i]);
+      }
+    }
+    return found != null ? found : nonFinite("last_logits", scores.lastLogits());
+  }
+
+  /** The message for the first value that is not finite; null if all are. */
+  private static String nonFinite(String what, float[] values) {
+    if (values != null) {
+      for (int i = 0; i < values.length; i++) {
+        if (!Float.isFinite(values[i])) {
+          return RowError.nonFinite(what + "[" + i + "]", values[i]);
+        }
+      }
+    }
+    return null;
+  }
+
+  /** The kept columns of a row, which follow those of the document and the input's error. */
+  static Row kept(Row row, DocumentColumns document) {
+    int first = document.all().size() + 1;
+    Object[] values = new Object[row.length() - first];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = row.get(first + i);
+    }
+    return RowFactory.create(values);
+  }
+
+  /** The file that Spark's own source reads in this thread. */
+  private static String filePlace() {
+    String file = InputFileBlockHolder.getInputFilePath().toString();
+    return file.isEmpty() ? "" : "a row of " + file;
+  }
+
+  private TaskFailure failure(Row kept, String error, String place) {
+    StringBuilder message = new StringBuilder(error);
+    if (!place.isEmpty()) {
+      message.append(", in ").append(place);
+    }
+    StructField[] columns = keptColumns.fields();
+    for (int i = 0; i < columns.length; i++) {
+      String value = PackedColumn.shown(kept.get(i), columns[i].dataType()).replaceAll("\\s+", " ");
+      message
+          .append(i == 0 ? "; the row has " : ", ")
+          .append(columns[i].name())
+          .append('=')
+          .append(value.length() > 80 ? value.substring(0, 80) + "…" : value);
+    }
+    return new TaskFailure(message.toString(), null);
+  }
+
+  /** A long row is many chunks: between them it is seen to move, and can be stopped. */
+  public static void chunkDone(int tokens, LongAccumulator progress, TaskContext task) {
+    ScoringCounters.ranTokens(tokens);
+    if (progress != null) {
+      progress.add(tokens);
+    }
+    if (task != null) {
+      task.killTaskIfInterrupted();
+    }
+  }
+
+  /**
+   * One row per position. Rows that cannot be scored have no position to come out with, so they are
+   * noted as the scorer takes them in, and put in their place among the positions that come out.
+   */
+  private final class LogitsRows implements Iterator<Tuple2<Row, ScoredRow>> {
+    private final ArrayDeque<Pending> taken = new ArrayDeque<>();
+    private final Iterator<PositionLogits<Pending>> positions;
+    private PositionLogits<Pending> next;
+    private Pending failed;
+
+    LogitsRows(
+        Iterator<Row> rows,
+        DocumentReader.ForTask documents,
+        Supplier<String> place,
+        Scorer scorer) {
+      positions =
+          scorer.logits(
+              Iterators.map(
+                  rows,
+                  row -> {
+                    Sequence<Pending> sequence = sequence(row, documents, place);
+                    taken.add(sequence.key());
+                    return sequence;
+                  }));
+    }
+
+    @Override
+    public boolean hasNext() {
+      advance();
+      return next != null || !taken.isEmpty();
+    }
+
+    /**
+     * Finds the next position, and drops from {@code taken} what gives no row, so that afterwards
+     * its first element is either the row of {@code next} or one with an error that comes before.
+     */
+    private void advance() {
+      while (next == null && positions.hasNext()) {
+        PositionLogits<Pending> position = positions.next();
+        if (position.key() != failed) {
+          next = position;
+        }
+      }
+      while (!taken.isEmpty()
+          && taken.peek().error == null
+          && (next == null || taken.peek() != next.key())) {
+        taken.remove();
+      }
+    }
+
+    @Override
+    public Tuple2<Row, ScoredRow> next() {
+      if (!hasNext()) {
+        throw new NoSuchElementException();
+      }
+      ScoredRow out = new ScoredRow();
+      out.setDropped(false);
+      Pending row = taken.peek();
+      if (row.error != null) {
+        taken.remove();
+        out.setError(row.error);
+        return new Tuple2<>(row.kept, out);
+      }
+      PositionLogits<Pending> position = next;
+      next = null;
+      String error =
+          nonFinite("logits of position " + position.position() + ", ", position.logits());
+      if (error != null) {
+        if (failOnError) {
+          throw failure(row.kept, error, row.place);
+        }
+        ScoringCounters.foundError();
+        // The positions before stand; this one says why those after are missing.
+        failed = row;
+        taken.remove();
+        out.setError(error);
+        return new Tuple2<>(row.kept, out);
+      }
+      out.setPosition(position.position());
+      out.setToken(position.token());
+      out.setLogits(position.logits());
+      return new Tuple2<>(row.kept, out);
+    }
+  }
+}

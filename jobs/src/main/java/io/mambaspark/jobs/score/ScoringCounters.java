@@ -1,0 +1,39 @@
+package io.mambaspark.jobs.score;
+
+import java.util.concurrent.atomic.LongAdder;
+
+/**
+ * What all tasks of this JVM have scored since it started, for Spark's metrics. Retries count
+ * twice.
+ */
+public final class ScoringCounters {
+  private static final LongAdder TOKENS = new LongAdder();
+  private static final LongAdder DOCUMENTS = new LongAdder();
+  private static final LongAdder ERRORS = new LongAdder();
+
+  private ScoringCounters() {}
+
+  static void ranTokens(int tokens) {
+    TOKENS.add(tokens);
+  }
+
+  static void readDocument() {
+    DOCUMENTS.increment();
+  }
+
+  static void foundError() {
+    ERRORS.increment();
+  }
+
+  public static long tokens() {
+    return TOKENS.sum();
+  }
+
+  public static long documents() {
+    return DOCUMENTS.sum();
+  }
+
+  public static long errors() {
+    return ERRORS.sum();
+  }
+}

@@ -1,0 +1,112 @@
+package io.mambaspark.jobs.score;
+
+import io.mambaspark.engine.score.Windows;
+import io.mambaspark.engine.score.Windows.Policy;
+import io.mambaspark.jobs.Refusal;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/**
+ * How documents are cut into windows; see {@link Windows}.
+ *
+ * @param tokens of a window; 0 for full ones
+ * @param stride of strided ones; 0 for the others
+ */
+public record WindowOptions(Policy policy, int tokens, int stride) {
+  /** The whole document with its exact context. */
+  public static final WindowOptions FULL = new WindowOptions(Policy.FULL, 0, 0);
+
+  /**
+   * What the command line says, with the lengths that the programs have whose policies these are:
+   * lm-evaluation-harness, Hugging Face's guide, llama.cpp.
+   *
+   * @param tokens null for the default
+   * @param stride null for the default
+   */
+  public static WindowOptions parse(String name, Integer tokens, Integer stride) {
+    Policy policy =
+        Arrays.stream(Policy.values())
+            .filter(p -> option(p).equals(name))
+            .findFirst()
+            .orElseThrow(
+                () ->
+                    Refusal.wrongUsage(
+                        "--window %s: expected one of %s",
+                        name,
+                        Arrays.stream(Policy.values())
+                            .map(WindowOptions::option)
+                            .collect(Collectors.joining(", "))));
+    if (tokens != null && policy == Policy.FULL) {
+      throw Refusal.wrongUsage("--window-tokens needs --window rolling, strided or chunked");
+    }
+    if (stride != null && policy != Policy.STRIDED) {
+      throw Refusal.wrongUsage("--stride needs --window strided");
+    }
+    int length =
+        tokens != null
+            ? tokens
+            : switch (policy) {
+              case FULL -> 0;
+              case ROLLING -> 2048;
+              case STRIDED -> 1024;
+              case CHUNKED -> 512;
+            };
+    int step = policy != Policy.STRIDED ? 0 : stride != null ? stride : (length + 1) / 2;
+    int least = policy == Policy.CHUNKED ? 3 : policy == Policy.STRIDED ? 2 : 1;
+    if (policy != Policy.FULL && length < least) {
+      throw Refusal.wrongUsage(
+          "--window-tokens %d: expected at least %d for --window %s, so that something is scored",
+          length, least, name);
+    }
+    if (policy == Policy.STRIDED && (step < 1 || step > length)) {
+      throw Refusal.wrongUsage(
+          "--stride %d: expected 1 to %d, the tokens of a window", step, length);
+    }
+    return new WindowOptions(policy, length, step);
+  }
+
+  private static String option(Policy policy) {
+    return policy.name().toLowerCase(Locale.ROOT);
+  }
+
+  /** The name on the command line. */
+  public String name() {
+    return option(policy);
+  }
+
+  /** How often a token is run, in a long document. */
+  public double runs() {
+    return policy == Policy.STRIDED ? (double) tokens / stride : 1;
+  }
+
+  /** For the summary and the ledger. */
+  public Map<String, Object> described() {
+    Map<String, Object> described = new LinkedHashMap<>();
+    described.put("policy", name());
+    described.put("tokens", tokens == 0 ? null : tokens);
+    described.put("stride", stride == 0 ? null : stride);
+    return described;
+  }
+
+  /** {@code rolling, 2048 tokens}. */
+  @Override
+  public String toString() {
+    return name()
+        + (tokens == 0 ? "" : ", " + tokens + " tokens")
+        + (stride == 0 ? "" : ", stride " + stride);
+  }
+
+  /**
+   * For the engine.
+   *
+   * @param prefix the id of {@code --prefix-token}; in chunked windows it takes the place of the
+   *     first token, as llama.cpp has it
+   */
+  Windows windows(int prefix) {
+    boolean replaces = policy == Policy.CHUNKED && prefix != ScoreOptions.NO_PREFIX;
+    return new Windows(policy, tokens, stride, replaces ? prefix : Windows.AS_IT_IS);
+  }
+}

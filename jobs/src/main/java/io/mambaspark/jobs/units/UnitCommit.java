@@ -1,0 +1,106 @@
+package io.mambaspark.jobs.units;
+
+import io.mambaspark.jobs.io.LedgerFolder;
+import java.io.IOException;
+import java.io.Serializable;
+import java.io.UncheckedIOException;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.mapreduce.JobContext;
+import org.apache.hadoop.mapreduce.TaskAttemptContext;
+import org.apache.spark.internal.io.FileCommitProtocol;
+import org.apache.spark.internal.io.FileNameSpec;
+import scala.Option;
+
+/**
+ * How the files of a job by units come to their places: each when its unit is whole, by one rename,
+ * beside its entry in the {@link Ledger}. The end of the job adds nothing, and its failure takes
+ * nothing away.
+ */
+public final class UnitCommit extends FileCommitProtocol implements Serializable {
+  private static final long serialVersionUID = 1;
+
+  private final String output;
+
+  /** For Spark, which makes one from the name of the class. */
+  public UnitCommit(String jobId, String output) {
+    this.output = output;
+  }
+
+  private Ledger ledger(Configuration configuration) {
+    return new Ledger(new Path(output), configuration);
+  }
+
+  @Override
+  public void setupJob(JobContext job) {}
+
+  @Override
+  public void commitJob(
+      JobContext job, scala.collection.immutable.Seq<TaskCommitMessage> messages) {}
+
+  /** The same in Scala 2.12, where {@code Seq} is another class. */
+  public void commitJob(JobContext job, scala.collection.Seq<TaskCommitMessage> messages) {}
+
+  @Override
+  public void abortJob(JobContext job) {}
+
+  @Override
+  public void setupTask(TaskAttemptContext task) {}
+
+  @Override
+  public String newTaskTempFile(TaskAttemptContext task, Option<String> folder, FileNameSpec name) {
+    UnitTask unit = UnitTask.current();
+    Path file =
+        new LedgerFolder(new Path(output), task.getConfiguration()).temporary(unit.unit().name());
+    if (unit.file() != null) {
+      throw new IllegalStateException("A unit is one file, and has one: " + unit.file());
+    }
+    unit.writes(file);
+    return file.toString();
+  }
+
+  /** The one that Spark 3.5 calls. */
+  @Override
+  @SuppressWarnings("deprecation")
+  public String newTaskTempFile(TaskAttemptContext task, Option<String> folder, String extension) {
+    return newTaskTempFile(task, folder, new FileNameSpec("", extension));
+  }
+
+  /** Abstract in Spark 3.5. */
+  @Override
+  @SuppressWarnings("deprecation")
+  public String newTaskTempFileAbsPath(TaskAttemptContext task, String folder, String extension) {
+    return newTaskTempFileAbsPath(task, folder, new FileNameSpec("", extension));
+  }
+
+  @Override
+  public String newTaskTempFileAbsPath(TaskAttemptContext task, String folder, FileNameSpec name) {
+    throw new IllegalStateException("Units have no partitions of their own");
+  }
+
+  @Override
+  public TaskCommitMessage commitTask(TaskAttemptContext task) {
+    UnitTask unit = UnitTask.current();
+    Ledger ledger = ledger(task.getConfiguration());
+    try {
+      boolean written = unit.file() != null && !unit.isGivenUp();
+      ledger.commit(unit.entry(written ? ledger.measure(unit.file()) : null), unit.file());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return new TaskCommitMessage(null);
+  }
+
+  @Override
+  public void abortTask(TaskAttemptContext task) {
+    UnitTask unit = UnitTask.current();
+    if (unit.file() != null) {
+      try {
+        unit.file().getFileSystem(task.getConfiguration()).delete(unit.file(), false);
+      } catch (IOException e) {
+        // Swept up at the end of the run, or at the start of the next.
+        throw new UncheckedIOException(e);
+      }
+    }
+  }
+}

@@ -1,0 +1,79 @@
+package io.mambaspark.jobs.units;
+
+import io.mambaspark.jobs.io.FileScan;
+import io.mambaspark.jobs.io.ParquetInput;
+import io.mambaspark.jobs.score.PartitionScoring;
+import io.mambaspark.jobs.score.ScoreOptions;
+import io.mambaspark.jobs.score.ScoredRow;
+import io.mambaspark.jobs.score.Scoring;
+import io.mambaspark.jobs.score.ScoringSchema;
+import io.mambaspark.jobs.spark.Tasks;
+import java.io.Serializable;
+import java.util.Iterator;
+import java.util.List;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.api.java.function.FlatMapFunction;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import scala.Tuple2;
+
+/** Scores one unit in each task. */
+public final class UnitScoring
+    implements FlatMapFunction<Iterator<byte[]>, Tuple2<Row, ScoredRow>> {
+  private static final long serialVersionUID = 1;
+
+  /** A unit, and its parts as they are read. */
+  record Work(Unit unit, List<FileScan.Part> parts) implements Serializable {}
+
+  private final String run;
+  private final FileScan scan;
+  private final PartitionScoring scoring;
+  private final int lastAttempt;
+
+  private UnitScoring(String run, FileScan scan, PartitionScoring scoring, int lastAttempt) {
+    this.run = run;
+    this.scan = scan;
+    this.scoring = scoring;
+    this.lastAttempt = lastAttempt;
+  }
+
+  /**
+   * Scores units, each in a task of its own, in their order. Lazy.
+   *
+   * @param run names the run that the units belong to
+   * @param input the Parquet files that the units are of
+   */
+  public static Dataset<Row> score(
+      String run,
+      ParquetInput input,
+      List<Unit> units,
+      ScoringSchema schema,
+      ScoreOptions options,
+      PartitionScoring scoring,
+      SparkSession spark) {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    FileScan scan = input.scan(schema.rows().input(), schema.rows().inputNames());
+    List<Work> work =
+        units.stream()
+            .map(unit -> new Work(unit, unit.parts().stream().map(input::part).toList()))
+            .toList();
+    JavaRDD<Tuple2<Row, ScoredRow>> rows =
+        Tasks.distribute(context, work)
+            .mapPartitions(new UnitScoring(run, scan, scoring, Tasks.lastAttempt(context.sc())));
+    return Scoring.written(
+        spark.createDataset(rows.rdd(), Scoring.encoder(schema)), schema, options);
+  }
+
+  @Override
+  public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<byte[]> one) {
+    Work work = Tasks.received(one.next());
+    // A file that cannot be read now may be readable in a minute: only the last attempt gives up.
+    boolean giveUp = !scoring.failOnError() && TaskContext.get().attemptNumber() >= lastAttempt;
+    UnitTask task = UnitTask.start(run, work.unit(), giveUp);
+    return task.scoring(
+        scoring.score(task.reading(work.parts(), scan::read), task::rowPlace), scoring.emit());
+  }
+}

@@ -1,0 +1,89 @@
+package io.mambaspark.jobs.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.mambaspark.jobs.Cli;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Options that do not go together are refused before a file is touched. */
+class ContradictionsTest {
+  @TempDir static Path folder;
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--text-column a --tokens-column b | Give one of --tokens-column, --text-column, or"
+            + " --context-column with --continuation-column",
+        "--text-column a --context-column b --continuation-column c | Give one of --tokens-column,"
+            + " --text-column, or --context-column with --continuation-column",
+        "--context-column a | --context-column and --continuation-column go together;"
+            + " --continuation-column is missing",
+        "--continuation-column a | --context-column and --continuation-column go together;"
+            + " --context-column is missing",
+        "--context-column a --continuation-column a | Column a is named for two purposes",
+        "--text-column a --word-count-column a | Column a is named for two purposes",
+        "--byte-count-column a --word-count-column a | Column a is named for two purposes",
+        "--tokenizer t | --tokenizer needs texts: --text-column, or a context of text",
+        "--window sliding | --window sliding: expected one of full, rolling, strided, chunked",
+        "--window-tokens 9 | --window-tokens needs --window rolling, strided or chunked",
+        "--window rolling --stride 9 | --stride needs --window strided",
+        "--stride 9 | --stride needs --window strided",
+        "--window strided --stride 0 | --stride 0: expected 1 to 1024, the tokens of a window",
+        "--window strided --window-tokens 9 --stride 10 | --stride 10: expected 1 to 9, the tokens of"
+            + " a window",
+        "--window strided --window-tokens 1 | --window-tokens 1: expected at least 2 for --window"
+            + " strided, so that something is scored",
+        "--window chunked --window-tokens 2 | --window-tokens 2: expected at least 3 for --window"
+            + " chunked, so that something is scored",
+        "--window rolling --window-tokens 0 | --window-tokens 0: expected at least 1 for --window"
+            + " rolling, so that something is scored",
+        "--window rolling --prefix-token none | --window rolling scores the first token too, given a"
+            + " prefix; --prefix-token none contradicts it",
+        "--window chunked --emit logits | --emit logits needs --window full: in windows a token is"
+            + " run several times or not at all",
+        "--window rolling --emit last-logits | --emit last-logits needs --window full: in windows a"
+            + " token is run several times or not at all",
+        "--context-column a --continuation-column b --window rolling | --context-column needs"
+            + " --window full: a continuation is scored given all of its context",
+        "--context-column a --continuation-column b --emit logits | --emit logits does not go with"
+            + " --context-column",
+        "--context-column a --continuation-column b --max-tokens 5 | --max-tokens does not go with"
+            + " --context-column: nothing of a pair is cut off",
+        "--min-perplexity 5 --emit top-k=2 | --min-perplexity needs perplexities; --emit top-k=2 has"
+            + " none",
+        "--max-perplexity 5 --emit logits | --max-perplexity needs perplexities; --emit logits has"
+            + " none",
+        "--min-perplexity 9 --max-perplexity 5 | --min-perplexity 9.0 is above --max-perplexity 5.0:"
+            + " nothing would be written",
+        "--min-perplexity 0.5 | --min-perplexity 0.5: expected a number of at least 1, the lowest"
+            + " perplexity",
+        "--max-perplexity NaN | --max-perplexity NaN: expected a number of at least 1, the lowest"
+            + " perplexity",
+        "--bucket a:50 --bucket-thresholds f | Give either --bucket or --bucket-thresholds: the"
+            + " thresholds name their buckets",
+        "--bucket a:50 --emit last-logits | --bucket needs perplexities; --emit last-logits has none",
+        "--bucket-thresholds f --emit top-k=2 | --bucket-thresholds needs perplexities; --emit"
+            + " top-k=2 has none",
+        "--group-by a --emit logits | --group-by needs perplexities; --emit logits has none",
+        "--report r --emit logits | --report needs perplexities; --emit logits has none",
+        "--group-by , | --group-by is empty; expected columns to group by",
+        "--group-by a,b,a | --group-by names a twice",
+      })
+  void a_contradiction_is_told_in_one_line_with_exit_code_2(String options, String message) {
+    List<Object> args = new ArrayList<>(List.of("score", "--model", folder, "--input", folder));
+    args.addAll(List.of("--output", folder.resolve("scores")));
+    args.addAll(Arrays.asList(options.split(" ")));
+    Cli run = Cli.runWithoutSession(args.toArray());
+    assertThat(run.err().lines())
+        .containsExactly("error: " + message, "Try 'mamba-spark score --help'.");
+    assertThat(run.code()).isEqualTo(2);
+    assertThat(folder).isEmptyDirectory();
+  }
+}

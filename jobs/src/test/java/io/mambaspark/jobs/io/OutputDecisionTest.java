@@ -1,0 +1,714 @@
+package io.mambaspark.jobs.io;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import io.mambaspark.jobs.Refusal;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What becomes of an output folder, by what lies in it and beside it. */
+class OutputDecisionTest {
+  private static final String A = "20260101-000000-0000000a";
+  private static final String B = "20260102-000000-0000000b";
+  private static final String C = "20260103-000000-0000000c";
+
+  private enum Flag {
+    OVERWRITE,
+    RESUME,
+    BUCKET,
+    DRY_RUN
+  }
+
+  private static final Flag OVERWRITE = Flag.OVERWRITE;
+  private static final Flag RESUME = Flag.RESUME;
+  private static final Flag BUCKET = Flag.BUCKET;
+
+  private final Configuration configuration = new Configuration();
+
+  @TempDir Path folder;
+  private Path scores;
+
+  @BeforeEach
+  void nameOutput() {
+    scores = folder.resolve("scores");
+  }
+
+  private Output at(String path, Flag... flags) {
+    Set<Flag> set = Set.of(flags);
+    return Output.at(
+        new OutputOptions(path, "parquet", set.contains(Flag.OVERWRITE), set.contains(Flag.RESUME)),
+        set.contains(Flag.BUCKET),
+        !set.contains(Flag.DRY_RUN),
+        configuration);
+  }
+
+  private Output at(Flag... flags) {
+    return at(scores.toString(), flags);
+  }
+
+  /** The message with F for the test's folder. */
+  private String refusal(Flag... flags) {
+    return refusal(scores.toString(), flags);
+  }
+
+  private String refusal(String output, Flag... flags) {
+    Throwable thrown = catchThrowable(() -> at(output, flags));
+    assertThat(thrown).isInstanceOf(Refusal.class);
+    assertThat(((Refusal) thrown).isWrongUsage()).isFalse();
+    return thrown.getMessage().replace(folder.toString(), "F");
+  }
+
+  private Path beside(String kind, String run) {
+    return folder.resolve("scores_" + kind + "-" + run);
+  }
+
+  private static org.apache.hadoop.fs.Path hadoop(Path path) {
+    return new org.apache.hadoop.fs.Path("file:" + path);
+  }
+
+  /** A folder with data of a run in it, of which nobody knows how whole it is. */
+  private static Path data(Path output, String run) throws IOException {
+    Files.createDirectories(output);
+    Files.writeString(output.resolve("part-0.parquet"), run);
+    return output;
+  }
+
+  /** The same whole, with its summary. */
+  private static Path whole(Path output, String run) throws IOException {
+    data(output, run);
+    Files.writeString(output.resolve("_SUCCESS"), "");
+    Files.writeString(output.resolve("_mamba_summary.json"), "{\"run\": \"" + run + "\"}");
+    return output;
+  }
+
+  /** Begins a ledger, as the first start of a run does. */
+  private Path begun(Path output, String run, String... settings) {
+    Map<String, String> map = settings.length == 0 ? Map.of() : Map.of(settings[0], settings[1]);
+    new RunRecords(hadoop(output), configuration).add(new RunRecord(run, map, List.of()));
+    return output;
+  }
+
+  private List<String> names() throws IOException {
+    try (Stream<Path> found = Files.list(folder)) {
+      return found.map(file -> file.getFileName().toString()).sorted().toList();
+    }
+  }
+
+  /** Which run's data lies in a folder. */
+  private static String dataOf(Path output) throws IOException {
+    return Files.readString(output.resolve("part-0.parquet"));
+  }
+
+  private void assertFresh(Output output) {
+    assertThat(output.path()).isEqualTo(hadoop(scores));
+    assertThat(output.target()).isEqualTo(hadoop(scores));
+    assertThat(output.scores()).isEqualTo(hadoop(scores));
+    assertThat(output.run()).matches("\\d{8}-\\d{6}-[0-9a-f]{8}").isNotIn(A, B, C);
+    assertThat(output.earlier()).isEmpty();
+    assertThat(output.hasSecondPass()).isFalse();
+    assertThat(output.resumesOverAnother()).isFalse();
+    assertThat(output.isWhole()).isFalse();
+  }
+
+  /** It is written in its own place and goes on with a run. */
+  private void assertGoesOn(Output output, String run) {
+    assertThat(output.target()).isEqualTo(hadoop(scores));
+    assertThat(output.scores()).isEqualTo(hadoop(scores));
+    assertThat(output.run()).isEqualTo(run);
+    assertThat(output.earlier().map(RunRecord::run)).contains(run);
+    assertThat(output.hasSecondPass()).isFalse();
+    assertThat(output.resumesOverAnother()).isFalse();
+  }
+
+  /** It is written beside, by a new run. */
+  private void assertReplaces(Output output) {
+    assertThat(output.run()).isNotIn(A, B, C);
+    assertReplaces(output, output.run());
+    assertThat(output.earlier()).isEmpty();
+  }
+
+  private void assertReplaces(Output output, String run) {
+    assertThat(output.run()).isEqualTo(run);
+    assertThat(output.path()).isEqualTo(hadoop(scores));
+    assertThat(output.target()).isEqualTo(hadoop(beside("new", run)));
+    assertThat(output.scores()).isEqualTo(output.target());
+    assertThat(output.hasSecondPass()).isFalse();
+    assertThat(output.resumesOverAnother()).isTrue();
+    assertThat(output.isWhole()).isFalse();
+  }
+
+  private void assertTwoPasses(Output output, String run) {
+    assertThat(output.run()).isEqualTo(run);
+    assertThat(output.path()).isEqualTo(hadoop(scores));
+    assertThat(output.target()).isEqualTo(hadoop(beside("new", run)));
+    assertThat(output.scores()).isEqualTo(hadoop(beside("scores", run)));
+    assertThat(output.hasSecondPass()).isTrue();
+    assertThat(output.isWhole()).isFalse();
+  }
+
+  // Nothing is there.
+
+  @ParameterizedTest
+  @CsvSource({"false, false", "true, false", "false, true", "true, true"})
+  void where_nothing_is_the_output_is_written_in_its_place(boolean overwrite, boolean resume)
+      throws IOException {
+    Flag[] flags =
+        Stream.of(overwrite ? OVERWRITE : null, resume ? RESUME : null)
+            .filter(flag -> flag != null)
+            .toArray(Flag[]::new);
+    assertFresh(at(flags));
+    assertThat(names()).isEmpty();
+    scores = folder.resolve("not/yet/scores");
+    assertFresh(at(flags));
+    assertThat(names()).isEmpty();
+  }
+
+  @Test
+  void every_start_is_a_run_of_its_own() {
+    assertThat(at().run()).isNotEqualTo(at().run());
+  }
+
+  @Test
+  void the_root_of_a_file_system_is_refused() {
+    assertThat(refusal("/")).isEqualTo("Output / is the root of its file system");
+    assertThat(refusal("file:///", OVERWRITE))
+        .isEqualTo("Output file:/// is the root of its file system");
+  }
+
+  // Something is there.
+
+  @Test
+  void an_existing_output_is_refused() throws IOException {
+    String message = "Output F/scores exists; choose another, or replace it with --overwrite";
+    data(scores, A);
+    assertThat(refusal()).isEqualTo(message);
+    begun(whole(scores, A), A);
+    assertThat(refusal()).isEqualTo(message);
+    assertThat(dataOf(scores)).isEqualTo(A);
+  }
+
+  @Test
+  void a_folder_that_somebody_has_made_and_a_file_are_refused() throws IOException {
+    String message = "Output F/scores exists; choose another, or replace it with --overwrite";
+    Files.createDirectory(scores);
+    assertThat(refusal()).isEqualTo(message);
+    Files.delete(scores);
+    Files.writeString(scores, "x");
+    assertThat(refusal()).isEqualTo(message);
+  }
+
+  @Test
+  void of_an_unfinished_output_the_refusal_says_how_to_go_on() throws IOException {
+    begun(data(scores, A), A);
+    assertThat(refusal())
+        .isEqualTo(
+            "Output F/scores exists and is not finished; go on with --resume, or choose another, or"
+                + " replace it with --overwrite");
+  }
+
+  @Test
+  void a_message_names_the_output_as_the_user_has() throws IOException {
+    data(scores, A);
+    assertThat(refusal("file://" + folder + "/x/../scores"))
+        .isEqualTo(
+            "Output file://F/x/../scores exists; choose another, or replace it with --overwrite");
+  }
+
+  @Test
+  void what_a_run_left_that_wrote_no_file_counts_as_nothing() throws IOException {
+    Files.createDirectories(scores.resolve("_mamba/tmp"));
+    assertFresh(at());
+    assertFresh(at(OVERWRITE));
+    assertFresh(at(RESUME));
+    assertReplaces(at(OVERWRITE, RESUME));
+    at().clear();
+    assertThat(names()).isEmpty();
+  }
+
+  @Test
+  void a_run_that_was_recorded_and_wrote_no_file_goes_on_only_when_asked() {
+    begun(scores, A);
+    assertFresh(at());
+    assertFresh(at(OVERWRITE));
+    assertGoesOn(at(RESUME), A);
+    assertGoesOn(at(OVERWRITE, RESUME), A);
+  }
+
+  @Test
+  void clearing_spares_what_has_a_file() throws IOException {
+    begun(data(scores, A), A);
+    at(RESUME).clear();
+    assertThat(dataOf(scores)).isEqualTo(A);
+  }
+
+  // To resume.
+
+  @Test
+  void an_unfinished_output_goes_on_under_its_own_run() throws IOException {
+    begun(data(scores, A), A);
+    Output output = at(RESUME);
+    assertGoesOn(output, A);
+    assertThat(output.isWhole()).isFalse();
+  }
+
+  @Test
+  void a_finished_output_is_resumed_as_whole() throws IOException {
+    begun(whole(scores, A), A);
+    Output output = at(RESUME);
+    assertGoesOn(output, A);
+    assertThat(output.isWhole()).isTrue();
+    output.reopen();
+    assertThat(output.isWhole()).isFalse();
+    assertThat(scores.resolve("_SUCCESS")).doesNotExist();
+    assertThat(dataOf(scores)).isEqualTo(A);
+  }
+
+  @Test
+  void a_summary_of_another_run_does_not_make_an_output_whole() throws IOException {
+    begun(whole(scores, B), A);
+    assertThat(at(RESUME).isWhole()).isFalse();
+    Files.writeString(scores.resolve("_mamba_summary.json"), "{\"run\": \"" + A);
+    assertThat(at(RESUME).isWhole()).isFalse();
+  }
+
+  @Test
+  void what_has_no_ledger_is_not_resumed_unless_it_is_empty() throws IOException {
+    Files.createDirectory(scores);
+    assertFresh(at(RESUME));
+    data(scores, A);
+    assertThat(refusal(RESUME))
+        .isEqualTo(
+            "Cannot resume output F/scores: it has no ledger (_mamba), so it was not written unit by"
+                + " unit; choose another output");
+    whole(scores, A);
+    assertThat(refusal(RESUME)).startsWith("Cannot resume output F/scores: it has no ledger");
+  }
+
+  // To overwrite.
+
+  @Test
+  void a_replacement_is_written_beside() throws IOException {
+    begun(whole(scores, A), A);
+    assertReplaces(at(OVERWRITE));
+    assertThat(names()).containsExactly("scores");
+    assertThat(dataOf(scores)).isEqualTo(A);
+  }
+
+  @Test
+  void an_unfinished_output_an_empty_folder_and_a_file_are_replaced_too() throws IOException {
+    begun(data(scores, A), A);
+    assertReplaces(at(OVERWRITE));
+    scores = Files.createDirectory(folder.resolve("empty"));
+    Output empty = at(OVERWRITE);
+    assertThat(empty.target()).isEqualTo(hadoop(folder.resolve("empty_new-" + empty.run())));
+    scores = Files.writeString(folder.resolve("file"), "x");
+    Output file = at(OVERWRITE);
+    assertThat(file.target()).isEqualTo(hadoop(folder.resolve("file_new-" + file.run())));
+  }
+
+  @Test
+  void to_overwrite_and_resume_goes_on_with_what_is_not_whole() throws IOException {
+    begun(data(scores, A), A);
+    assertGoesOn(at(OVERWRITE, RESUME), A);
+  }
+
+  @Test
+  void to_overwrite_and_resume_begins_anew_where_no_replacement_was_begun() throws IOException {
+    begun(whole(scores, A), A);
+    assertReplaces(at(OVERWRITE, RESUME));
+    // Has no ledger of units, though it has the name.
+    data(beside("new", B), B);
+    assertReplaces(at(OVERWRITE, RESUME));
+    // Is that of another run than its name says.
+    begun(data(beside("new", B), B), C);
+    assertReplaces(at(OVERWRITE, RESUME));
+  }
+
+  @Test
+  void to_overwrite_and_resume_goes_on_with_the_latest_replacement() throws IOException {
+    data(scores, "old");
+    begun(data(beside("new", A), A), A);
+    begun(data(beside("new", B), B), B);
+    data(beside("new", C), C);
+    Output output = at(OVERWRITE, RESUME);
+    assertReplaces(output, B);
+    assertThat(output.earlier().map(RunRecord::run)).contains(B);
+    // Not without --resume.
+    assertReplaces(at(OVERWRITE));
+    assertThat(names())
+        .containsExactly("scores", "scores_new-" + A, "scores_new-" + B, "scores_new-" + C);
+  }
+
+  @Test
+  void a_replacement_that_was_begun_is_nothing_to_a_run_that_does_not_replace() throws IOException {
+    begun(data(beside("new", A), A), A);
+    assertFresh(at());
+    assertFresh(at(RESUME));
+    assertFresh(at(OVERWRITE, RESUME));
+  }
+
+  // A stream's output.
+
+  @Test
+  void the_output_of_a_stream_is_replaced_but_not_continued() throws IOException {
+    begun(data(scores, A), A, "--stream from", "file:/in");
+    String message =
+        "Output F/scores is that of a stream; go on with --stream, choose another, or replace it"
+            + " with --overwrite alone";
+    assertThat(refusal()).isEqualTo(message);
+    assertThat(refusal(RESUME)).isEqualTo(message);
+    assertThat(refusal(OVERWRITE, RESUME)).isEqualTo(message);
+    assertThat(refusal(BUCKET)).isEqualTo(message);
+    assertThat(refusal(BUCKET, OVERWRITE, RESUME)).isEqualTo(message);
+    assertReplaces(at(OVERWRITE));
+    assertThat(at(BUCKET, OVERWRITE).hasSecondPass()).isTrue();
+  }
+
+  @Test
+  void a_stream_that_has_written_nothing_yet_is_refused_too() {
+    begun(scores, A, "--stream from", "file:/in");
+    assertThat(refusal()).startsWith("Output F/scores is that of a stream; ");
+    assertFresh(at(OVERWRITE));
+  }
+
+  // Two passes.
+
+  @Test
+  void buckets_are_written_in_two_passes_beside() throws IOException {
+    Output output = at(BUCKET);
+    assertTwoPasses(output, output.run());
+    assertThat(output.earlier()).isEmpty();
+    assertThat(output.resumesOverAnother()).isFalse();
+    Files.createDirectories(scores.resolve("_mamba"));
+    Output overLeftover = at(BUCKET);
+    assertTwoPasses(overLeftover, overLeftover.run());
+  }
+
+  @Test
+  void an_existing_output_is_refused_to_buckets_too() throws IOException {
+    String message = "Output F/scores exists; choose another, or replace it with --overwrite";
+    data(scores, A);
+    assertThat(refusal(BUCKET)).isEqualTo(message);
+    // Going on would not help: the first pass lies beside.
+    begun(scores, A);
+    assertThat(refusal(BUCKET)).isEqualTo(message);
+  }
+
+  @Test
+  void an_output_begun_without_buckets_does_not_go_on_with_them() throws IOException {
+    data(scores, A);
+    assertThat(refusal(BUCKET, RESUME))
+        .isEqualTo(
+            "Cannot resume output F/scores: it has no ledger (_mamba), so it was not written unit by"
+                + " unit; choose another output");
+    begun(scores, A);
+    assertThat(refusal(BUCKET, RESUME))
+        .isEqualTo(
+            "Cannot resume output F/scores: it was begun without --bucket; go on without it, or"
+                + " choose another output");
+  }
+
+  @Test
+  void a_finished_output_with_buckets_is_resumed_in_its_place() throws IOException {
+    begun(whole(scores, A), A);
+    Output output = at(BUCKET, RESUME);
+    assertGoesOn(output, A);
+    assertThat(output.isWhole()).isTrue();
+  }
+
+  @Test
+  void a_first_pass_goes_on_with_the_latest_that_was_begun() throws IOException {
+    begun(data(beside("scores", A), A), A);
+    begun(data(beside("scores", B), B), B);
+    data(beside("scores", C), C);
+    Output output = at(BUCKET, RESUME);
+    assertTwoPasses(output, B);
+    assertThat(output.earlier().map(RunRecord::run)).contains(B);
+    assertThat(output.resumesOverAnother()).isFalse();
+    Output anew = at(BUCKET);
+    assertTwoPasses(anew, anew.run());
+    assertThat(anew.run()).isNotIn(A, B, C);
+    assertThat(anew.earlier()).isEmpty();
+  }
+
+  @Test
+  void buckets_replace_an_output_and_a_first_pass_goes_on_beside_it() throws IOException {
+    whole(scores, "old");
+    Output anew = at(BUCKET, OVERWRITE);
+    assertTwoPasses(anew, anew.run());
+    assertThat(anew.resumesOverAnother()).isTrue();
+    begun(data(beside("scores", A), A), A);
+    Output output = at(BUCKET, OVERWRITE, RESUME);
+    assertTwoPasses(output, A);
+    assertThat(output.resumesOverAnother()).isTrue();
+    assertThat(dataOf(scores)).isEqualTo("old");
+  }
+
+  // A replacement that was cut off is mended by the next start.
+
+  @Test
+  void a_new_output_that_is_whole_takes_the_place_that_the_old_one_has_left() throws IOException {
+    whole(beside("old", A), "old");
+    begun(whole(beside("new", A), A), A);
+    assertThat(refusal())
+        .isEqualTo("Output F/scores exists; choose another, or replace it with --overwrite");
+    assertThat(names()).containsExactly("scores");
+    assertThat(dataOf(scores)).isEqualTo(A);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "{", "{\"run\": \"" + B + "\"}", "{}"})
+  void the_old_output_returns_where_the_new_one_is_not_whole(String summary) throws IOException {
+    whole(beside("old", A), "old");
+    data(beside("new", A), A);
+    if (!summary.isEmpty()) {
+      Files.writeString(beside("new", A).resolve("_mamba_summary.json"), summary);
+    }
+    assertReplaces(at(OVERWRITE));
+    assertThat(names()).containsExactly("scores", "scores_new-" + A);
+    assertThat(dataOf(scores)).isEqualTo("old");
+  }
+
+  @Test
+  void the_old_output_returns_where_there_is_no_new_one() throws IOException {
+    whole(beside("old", A), "old");
+    assertThat(refusal()).startsWith("Output F/scores exists; ");
+    assertThat(names()).containsExactly("scores");
+  }
+
+  @Test
+  void of_several_old_outputs_the_latest_counts() throws IOException {
+    whole(beside("old", A), "older");
+    whole(beside("new", A), A);
+    whole(beside("old", B), "old");
+    assertReplaces(at(OVERWRITE));
+    assertThat(names()).containsExactly("scores", "scores_new-" + A, "scores_old-" + A);
+    assertThat(dataOf(scores)).isEqualTo("old");
+  }
+
+  @Test
+  void an_old_output_goes_once_the_new_one_is_in_its_place_and_only_then() throws IOException {
+    whole(scores, B);
+    whole(beside("old", A), "older");
+    whole(beside("old", B), "old");
+    assertReplaces(at(OVERWRITE));
+    assertThat(names()).containsExactly("scores", "scores_old-" + A);
+    Files.delete(scores.resolve("_mamba_summary.json"));
+    whole(beside("old", B), "old");
+    assertReplaces(at(OVERWRITE));
+    assertThat(names()).containsExactly("scores", "scores_old-" + A, "scores_old-" + B);
+  }
+
+  @Test
+  void a_second_pass_that_was_whole_is_put_in_its_place_and_its_scores_go() throws IOException {
+    begun(data(beside("scores", A), "scores"), A);
+    begun(whole(beside("new", A), A), A);
+    Output output = at(BUCKET, RESUME);
+    assertGoesOn(output, A);
+    assertThat(output.isWhole()).isTrue();
+    assertThat(names()).containsExactly("scores");
+    assertThat(dataOf(scores)).isEqualTo(A);
+  }
+
+  @Test
+  void a_second_pass_over_an_old_output_is_put_in_its_place_likewise() throws IOException {
+    whole(beside("old", A), "old");
+    begun(data(beside("scores", A), "scores"), A);
+    begun(whole(beside("new", A), A), A);
+    assertThat(at(BUCKET, RESUME).isWhole()).isTrue();
+    assertThat(names()).containsExactly("scores");
+    assertThat(dataOf(scores)).isEqualTo(A);
+  }
+
+  @Test
+  void scores_whose_second_pass_is_not_whole_stay() throws IOException {
+    begun(data(beside("scores", A), "scores"), A);
+    data(beside("new", A), A);
+    assertTwoPasses(at(BUCKET, RESUME), A);
+    assertThat(names()).containsExactly("scores_new-" + A, "scores_scores-" + A);
+  }
+
+  @Test
+  void a_second_pass_that_is_whole_beside_another_output_is_left_there() throws IOException {
+    whole(scores, "old");
+    begun(data(beside("scores", A), "scores"), A);
+    begun(whole(beside("new", A), A), A);
+    assertThat(refusal(BUCKET)).startsWith("Output F/scores exists; ");
+    assertThat(names()).containsExactly("scores", "scores_new-" + A, "scores_scores-" + A);
+    assertThat(dataOf(scores)).isEqualTo("old");
+  }
+
+  @Test
+  void scores_go_once_their_output_is_in_its_place() throws IOException {
+    begun(whole(scores, A), A);
+    begun(data(beside("scores", A), "scores"), A);
+    begun(data(beside("scores", B), "scores"), B);
+    at(BUCKET, RESUME);
+    assertThat(names()).containsExactly("scores", "scores_scores-" + B);
+  }
+
+  @Test
+  void a_dry_run_mends_nothing() throws IOException {
+    whole(beside("old", A), "old");
+    whole(beside("new", A), A);
+    assertFresh(at(Flag.DRY_RUN));
+    assertThat(names()).containsExactly("scores_new-" + A, "scores_old-" + A);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "scores2_old-" + A,
+        "other_old-" + A,
+        "scores_old-2026",
+        "scores_old-20260101-000000-0000000A",
+        "scores_old-" + A + "x",
+        "scores_kept-" + A,
+        "xscores_old-" + A,
+      })
+  void folders_with_other_names_are_not_this_output_s(String name) throws IOException {
+    whole(folder.resolve(name), "other");
+    assertFresh(at());
+    assertThat(names()).containsExactly(name);
+  }
+
+  // The end of a run.
+
+  private static String finish(Output output) {
+    return output.finish(output::run, run -> "{\"run\": \"" + run + "\"}");
+  }
+
+  @Test
+  void a_finished_output_is_whole_in_its_place() throws IOException {
+    Output output = at();
+    data(scores, output.run());
+    assertThat(finish(output)).isEqualTo(output.run());
+    assertThat(output.isWhole()).isTrue();
+    assertThat(scores.resolve("_SUCCESS")).isEmptyFile();
+    assertThat(scores.resolve("_mamba_summary.json"))
+        .hasContent("{\"run\": \"" + output.run() + "\"}");
+    assertThat(names()).containsExactly("scores");
+  }
+
+  @Test
+  void a_finished_replacement_takes_the_place_of_the_old_output() throws IOException {
+    whole(scores, "old");
+    Output output = at(OVERWRITE);
+    data(beside("new", output.run()), output.run());
+    finish(output);
+    assertThat(names()).containsExactly("scores");
+    assertThat(dataOf(scores)).isEqualTo(output.run());
+  }
+
+  @Test
+  void what_a_failed_replacement_has_written_is_removed_unless_it_can_go_on() throws IOException {
+    whole(scores, "old");
+    Output anew = at(OVERWRITE);
+    data(beside("new", anew.run()), "x");
+    anew.discard();
+    assertThat(names()).containsExactly("scores");
+    begun(data(beside("new", A), A), A);
+    at(OVERWRITE, RESUME).discard();
+    assertThat(names()).containsExactly("scores", "scores_new-" + A);
+  }
+
+  @Test
+  void of_a_failed_run_in_its_own_place_only_an_empty_folder_is_removed() throws IOException {
+    Output output = at();
+    data(scores, "x");
+    output.discard();
+    assertThat(names()).containsExactly("scores");
+    Files.delete(scores.resolve("part-0.parquet"));
+    begun(scores, output.run());
+    output.discard();
+    assertThat(names()).isEmpty();
+  }
+
+  @Test
+  void scores_of_a_failed_first_pass_stay_where_they_can_be_resumed() throws IOException {
+    Output anew = at(BUCKET);
+    data(beside("scores", anew.run()), "x");
+    anew.discardScores();
+    assertThat(names()).isEmpty();
+    data(beside("scores", anew.run()), "x");
+    anew.discardWithoutLedger();
+    assertThat(names()).isEmpty();
+    begun(data(beside("scores", A), A), A);
+    data(beside("new", A), "second pass");
+    Output resumed = at(BUCKET, RESUME);
+    resumed.discardScores();
+    resumed.discardWithoutLedger();
+    assertThat(names()).containsExactly("scores_new-" + A, "scores_scores-" + A);
+    // The second pass is made again from the scores.
+    resumed.discard();
+    assertThat(names()).containsExactly("scores_scores-" + A);
+  }
+
+  // Object stores.
+
+  private String store() {
+    configuration.set("fs.s3a.impl", OutputTest.Store.class.getName());
+    return "s3a://bucket" + scores;
+  }
+
+  @Test
+  void an_existing_output_in_an_object_store_is_refused_without_a_word_of_overwriting()
+      throws IOException {
+    String store = store();
+    data(scores, A);
+    assertThat(refusal(store)).isEqualTo("Output s3a://bucketF/scores exists; choose another");
+    begun(scores, A);
+    assertThat(refusal(store))
+        .isEqualTo(
+            "Output s3a://bucketF/scores exists and is not finished; go on with --resume, or choose"
+                + " another");
+    assertThat(refusal(store, OVERWRITE))
+        .isEqualTo(
+            "Output s3a://bucketF/scores exists, and an object store cannot replace a folder at"
+                + " once; choose a new output path");
+  }
+
+  @Test
+  void an_object_store_cannot_have_buckets_in_two_passes() {
+    String message =
+        "Output s3a://bucketF/scores: an object store cannot move a folder at once, which --bucket"
+            + " needs; score elsewhere, or take thresholds from an earlier run with"
+            + " --bucket-thresholds";
+    String store = store();
+    for (Flag[] flags :
+        List.of(
+            new Flag[] {BUCKET},
+            new Flag[] {BUCKET, RESUME},
+            new Flag[] {BUCKET, OVERWRITE},
+            new Flag[] {BUCKET, OVERWRITE, RESUME})) {
+      assertThat(refusal(store, flags)).as("%s", Arrays.toString(flags)).isEqualTo(message);
+    }
+  }
+
+  @Test
+  void in_an_object_store_an_output_begins_and_goes_on_as_elsewhere() throws IOException {
+    String store = store();
+    Output fresh = at(store);
+    assertThat(fresh.target()).isEqualTo(new org.apache.hadoop.fs.Path(store));
+    begun(data(scores, A), A);
+    for (Flag[] flags : List.of(new Flag[] {RESUME}, new Flag[] {OVERWRITE, RESUME})) {
+      Output output = at(store, flags);
+      assertThat(output.run()).isEqualTo(A);
+      assertThat(output.target()).isEqualTo(new org.apache.hadoop.fs.Path(store));
+    }
+  }
+}

@@ -1,0 +1,255 @@
+package io.mambaspark.jobs.io;
+
+import static io.mambaspark.jobs.TestSpark.rows;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.TestSpark;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.assertj.core.api.ThrowableAssert;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class OutputTest {
+  /** A local file system whose renames and deletions fail by exception, as HDFS's and S3A's do. */
+  public static final class Failing extends org.apache.hadoop.fs.RawLocalFileSystem {
+    static Predicate<String> rename = name -> false;
+    static Predicate<String> delete = name -> false;
+
+    @Override
+    public java.net.URI getUri() {
+      return java.net.URI.create("failing:///");
+    }
+
+    @Override
+    public String getScheme() {
+      return "failing";
+    }
+
+    @Override
+    public boolean rename(org.apache.hadoop.fs.Path from, org.apache.hadoop.fs.Path to)
+        throws IOException {
+      if (rename.test(from.getName())) {
+        throw new IOException("disk on fire");
+      }
+      return super.rename(from, to);
+    }
+
+    @Override
+    public boolean delete(org.apache.hadoop.fs.Path path, boolean recursive) throws IOException {
+      if (delete.test(path.getName())) {
+        throw new IOException("disk on fire");
+      }
+      return super.delete(path, recursive);
+    }
+  }
+
+  /** A local file system under the name of an object store. */
+  public static final class Store extends org.apache.hadoop.fs.RawLocalFileSystem {
+    @Override
+    public java.net.URI getUri() {
+      return java.net.URI.create("s3a://bucket");
+    }
+
+    @Override
+    public String getScheme() {
+      return "s3a";
+    }
+  }
+
+  @TempDir Path folder;
+  private final Configuration files = TestSpark.session().sparkContext().hadoopConfiguration();
+  private final Dataset<Row> three = rows(new int[] {1}, new int[] {2}, new int[] {3});
+
+  @BeforeEach
+  void writeOld() {
+    files.set("fs.failing.impl", Failing.class.getName());
+    rows(new int[] {1}).write().json(folder.resolve("scores").toString());
+  }
+
+  @AfterEach
+  void heal() {
+    Failing.rename = name -> false;
+    Failing.delete = name -> false;
+    files.unset("fs.failing.impl");
+  }
+
+  private Output output() {
+    return output("failing://" + folder.resolve("scores"), true, false);
+  }
+
+  private Output output(String path, boolean overwrite, boolean resume) {
+    return Output.at(
+        new OutputOptions(path, resume ? "parquet" : "json", overwrite, resume),
+        false,
+        true,
+        files);
+  }
+
+  private void write(Output output) {
+    output.write(three, target -> output.run(), run -> "{\"run\": \"" + run + "\"}");
+  }
+
+  private void write() {
+    write(output());
+  }
+
+  private String refusal(ThrowableAssert.ThrowingCallable work) {
+    Throwable refusal = catchThrowable(work);
+    assertThat(refusal).isInstanceOf(Refusal.class);
+    return named(refusal.getMessage()).replace(folder.toString(), "F");
+  }
+
+  private List<String> names() throws IOException {
+    try (Stream<Path> found = Files.list(folder)) {
+      return found.map(f -> named(f.getFileName().toString())).sorted().toList();
+    }
+  }
+
+  /** A run's name is its time and a random number. */
+  private static String named(String text) {
+    return text.replaceAll("\\d{8}-\\d{6}-[0-9a-f]{8}", "RUN");
+  }
+
+  /** The one folder beside the output whose name begins so. */
+  private Path beside(String start) throws IOException {
+    try (Stream<Path> found = Files.list(folder)) {
+      return found.filter(f -> f.getFileName().toString().startsWith(start)).findFirst().get();
+    }
+  }
+
+  private long count(Path path) {
+    return TestSpark.session().read().json(path.toString()).count();
+  }
+
+  private long count() {
+    return count(folder.resolve("scores"));
+  }
+
+  @Test
+  void scores_that_are_whole_outlive_a_summary_that_fails() throws IOException {
+    assertThat(
+            refusal(
+                () ->
+                    output()
+                        .write(
+                            three,
+                            target -> {
+                              throw new IllegalStateException("out of luck");
+                            },
+                            json -> "{}")))
+        .isEqualTo(
+            "Cannot write the summary: out of luck; all scores lie in failing:F/scores_new-RUN,"
+                + " the old output still in failing:F/scores");
+    assertThat(names()).containsExactly("scores", "scores_new-RUN");
+    assertThat(count(beside("scores_new"))).isEqualTo(3);
+  }
+
+  @Test
+  void an_old_output_that_cannot_be_moved_aside_stays() throws IOException {
+    Failing.rename = "scores"::equals;
+    assertThat(refusal(this::write))
+        .isEqualTo(
+            "Cannot move the old output failing:F/scores aside to failing:F/scores_old-RUN: disk on"
+                + " fire; the new one lies in failing:F/scores_new-RUN");
+    assertThat(count()).isEqualTo(1);
+    assertThat(count(beside("scores_new"))).isEqualTo(3);
+  }
+
+  @Test
+  void the_old_output_returns_when_the_new_one_cannot_be_moved() throws IOException {
+    Failing.rename = name -> name.startsWith("scores_new");
+    assertThat(refusal(this::write))
+        .isEqualTo(
+            "Cannot move the new output to failing:F/scores: disk on fire; it lies in"
+                + " failing:F/scores_new-RUN, the old one in failing:F/scores");
+    assertThat(names()).containsExactly("scores", "scores_new-RUN");
+    assertThat(count()).isEqualTo(1);
+  }
+
+  /** As a crash between the two renames leaves it. */
+  private void cutOff() {
+    Failing.rename = name -> name.startsWith("scores_");
+    assertThat(refusal(this::write))
+        .endsWith("it lies in failing:F/scores_new-RUN, the old one in failing:F/scores_old-RUN");
+    Failing.rename = name -> false;
+  }
+
+  @Test
+  void a_replacement_cut_off_between_its_renames_is_finished_by_the_next_start()
+      throws IOException {
+    cutOff();
+    assertThat(names()).containsExactly("scores_new-RUN", "scores_old-RUN");
+    assertThat(refusal(() -> output("failing://" + folder + "/scores", false, false)))
+        .isEqualTo(
+            "Output failing://F/scores exists; choose another, or replace it with --overwrite");
+    assertThat(names()).containsExactly("scores");
+    assertThat(count()).isEqualTo(3);
+  }
+
+  @Test
+  void a_replacement_whose_new_data_is_not_whole_is_taken_back() throws IOException {
+    cutOff();
+    Files.delete(beside("scores_new").resolve("_mamba_summary.json"));
+    output();
+    assertThat(names()).containsExactly("scores", "scores_new-RUN");
+    assertThat(count()).isEqualTo(1);
+  }
+
+  @Test
+  void an_old_output_that_cannot_be_removed_goes_with_the_next_start() throws IOException {
+    Failing.delete = name -> name.startsWith("scores_old");
+    write();
+    assertThat(names()).containsExactly("scores", "scores_old-RUN");
+    assertThat(count()).isEqualTo(3);
+    Failing.delete = name -> false;
+    output();
+    assertThat(names()).containsExactly("scores");
+    assertThat(count()).isEqualTo(3);
+  }
+
+  @Test
+  void what_another_run_has_moved_aside_is_left_alone() throws IOException {
+    write();
+    Path other = folder.resolve("scores_old-20200101-000000-0123abcd");
+    Files.createDirectory(other);
+    output();
+    assertThat(other).exists();
+    assertThat(count()).isEqualTo(3);
+  }
+
+  @Test
+  void an_object_store_cannot_replace_an_output() throws IOException {
+    files.set("fs.s3a.impl", Store.class.getName());
+    try {
+      String path = "s3a://bucket" + folder.resolve("scores");
+      assertThat(refusal(() -> output(path, true, false)))
+          .isEqualTo(
+              "Output s3a://bucketF/scores exists, and an object store cannot replace a folder at"
+                  + " once; choose a new output path");
+      assertThat(output("s3a://bucket" + folder.resolve("fresh"), true, false).path().getName())
+          .isEqualTo("fresh");
+    } finally {
+      files.unset("fs.s3a.impl");
+    }
+  }
+
+  @Test
+  void what_has_no_ledger_cannot_be_resumed() {
+    assertThat(refusal(() -> output("failing://" + folder + "/scores", false, true)))
+        .isEqualTo(
+            "Cannot resume output failing://F/scores: it has no ledger (_mamba), so it was not"
+                + " written unit by unit; choose another output");
+  }
+}

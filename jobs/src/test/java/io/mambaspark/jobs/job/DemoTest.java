@@ -1,0 +1,124 @@
+package io.mambaspark.jobs.job;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.mambaspark.jobs.Cli;
+import io.mambaspark.jobs.TestSpark;
+import io.mambaspark.jobs.io.DemoCorpus;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class DemoTest {
+  @TempDir Path folder;
+
+  @Test
+  void real_prose_scores_low_and_noise_high() {
+    Cli run = Cli.run("score", "--model", "demo", "--input", "demo");
+    assertThat(run.err()).isEmpty();
+    assertThat(run.code()).isZero();
+    assertThat(run.out()).contains("Most like the books").contains("Least like them");
+    double real = perplexity(run.out(), "real");
+    double shuffled = perplexity(run.out(), "shuffled");
+    double random = perplexity(run.out(), "random");
+    assertThat(real).isBetween(20.0, 80.0);
+    assertThat(shuffled).isGreaterThan(4 * real);
+    assertThat(random).isGreaterThan(2 * shuffled);
+  }
+
+  @Test
+  void the_first_eight_documents_have_the_perplexity_that_the_reference_gives() throws IOException {
+    Path output = folder.resolve("eight");
+    Cli run =
+        Cli.run(
+            "score",
+            "--model",
+            "demo",
+            "--input",
+            "demo",
+            "--prefix-token",
+            "bos",
+            "--limit",
+            8,
+            "--output",
+            output);
+    assertThat(run.code()).isZero();
+    JsonNode summary = new ObjectMapper().readTree(output.resolve("_mamba_summary.json").toFile());
+    // Computed with Hugging Face transformers from the same weights and tokens.
+    assertThat(summary.get("tokens").asInt()).isEqualTo(7447);
+    assertThat(summary.get("corpus_perplexity").asDouble()).isCloseTo(40.2469, within(1e-4));
+  }
+
+  private static double perplexity(String out, String kind) {
+    Matcher line =
+        Pattern.compile("^  " + kind + " +\\S+ +\\S+ +(\\S+) +\\S+$", Pattern.MULTILINE)
+            .matcher(out);
+    assertThat(line.find()).isTrue();
+    return Double.parseDouble(line.group(1).replace(",", ""));
+  }
+
+  @Test
+  void the_demos_scores_do_not_depend_on_partitions_or_on_being_written() {
+    SparkSession spark = TestSpark.session();
+    Object[] demo = {"score", "--model", "demo", "--input", "demo", "--max-tokens", 64};
+    List<List<Row>> seen = new ArrayList<>();
+    List<String> tables = new ArrayList<>();
+    for (int partitions : new int[] {1, 2, 7}) {
+      String output = folder.resolve("scores-" + partitions).toString();
+      Cli run = Cli.run(with(demo, "--partitions", partitions, "--output", output));
+      assertThat(run.code()).isZero();
+      seen.add(spark.read().parquet(output).sort("id").collectAsList());
+      tables.add(table(run));
+    }
+    tables.add(table(Cli.run(demo)));
+    assertThat(seen.get(0)).hasSize(DemoCorpus.rows().size());
+    assertThat(seen.get(1)).isEqualTo(seen.get(0));
+    assertThat(seen.get(2)).isEqualTo(seen.get(0));
+    assertThat(tables).allMatch(tables.get(0)::equals);
+  }
+
+  private static Object[] with(Object[] args, Object... more) {
+    return Stream.concat(Arrays.stream(args), Arrays.stream(more)).toArray();
+  }
+
+  private static String table(Cli run) {
+    return run.out().substring(0, run.out().indexOf("  seconds"));
+  }
+
+  @Test
+  void logits_of_the_demo_need_a_place_to_go() {
+    Cli run = Cli.run("score", "--model", "demo", "--input", "demo", "--emit", "logits");
+    assertThat(run.code()).isEqualTo(2);
+    assertThat(run.error())
+        .isEqualTo("error: --emit logits needs --output: it is too much to hold in memory");
+  }
+
+  @Test
+  void without_the_columns_that_it_shows_the_demo_prints_the_summary_alone() {
+    Cli run =
+        Cli.run(
+            "score",
+            "--model",
+            "demo",
+            "--input",
+            "demo",
+            "--keep-columns",
+            "id",
+            "--max-tokens",
+            9);
+    assertThat(run.code()).isZero();
+    assertThat(run.out()).contains("corpus perplexity").doesNotContain("Least like them");
+  }
+}

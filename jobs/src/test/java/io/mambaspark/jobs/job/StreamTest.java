@@ -1,0 +1,441 @@
+package io.mambaspark.jobs.job;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.mambaspark.jobs.Cli;
+import io.mambaspark.jobs.TestOutput;
+import io.mambaspark.jobs.TestSpark;
+import io.mambaspark.jobs.cli.ScoreCommand;
+import io.mambaspark.jobs.io.DemoCorpus;
+import io.mambaspark.jobs.spark.Versions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.streaming.StreamingQuery;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** {@code score --stream}: what comes into a folder, once. {@link FaultsTest} kills it. */
+class StreamTest {
+  @TempDir static Path shared;
+
+  /** Files of five rows each, and what the command without --stream makes of all of them. */
+  private static List<Path> files;
+
+  private static Map<String, String> expected;
+
+  @TempDir Path own;
+  private Path input;
+  private Path output;
+
+  @BeforeAll
+  static void writeFiles() throws IOException {
+    Path corpus = shared.resolve("corpus");
+    for (int i = 0; i < 4; i++) {
+      TestSpark.session()
+          .createDataFrame(DemoCorpus.rows().subList(95 + 5 * i, 100 + 5 * i), DemoCorpus.SCHEMA)
+          .selectExpr("id", "kind", "slice(tokens, 1, 60) as tokens")
+          .coalesce(1)
+          .write()
+          .mode("append")
+          .parquet(corpus.toString());
+    }
+    try (var found = Files.list(corpus)) {
+      files = found.filter(file -> file.toString().endsWith(".parquet")).toList();
+    }
+    Path scores = shared.resolve("scores");
+    Cli run = Cli.run("score", "--model", "demo", "--input", corpus, "--output", scores);
+    assertThat(run.err()).isEmpty();
+    expected = TestOutput.rows(scores);
+    assertThat(expected).hasSize(20);
+  }
+
+  @BeforeEach
+  void makeFolder() throws IOException {
+    input = Files.createDirectory(own.resolve("incoming"));
+    output = own.resolve("scores");
+  }
+
+  /** As it should: whole, by a rename. */
+  private void arrives(int file) throws IOException {
+    Path hidden = Files.copy(files.get(file), input.resolve("_arriving"));
+    Files.move(hidden, input.resolve(files.get(file).getFileName()));
+  }
+
+  private Object[] arguments(Object... more) {
+    List<Object> arguments =
+        new ArrayList<>(List.of("score", "--model", "demo", "--input", input, "--output", output));
+    arguments.addAll(Arrays.asList(more));
+    return arguments.toArray();
+  }
+
+  private Cli stream(Object... more) {
+    Object[] all = Arrays.copyOf(new Object[] {"--stream"}, 1 + more.length);
+    System.arraycopy(more, 0, all, 1, more.length);
+    return Cli.run(arguments(all));
+  }
+
+  private static void assertDone(Cli run, int batches, int rows) {
+    assertThat(run.err()).isEmpty();
+    assertThat(run.code()).isZero();
+    assertThat(run.out())
+        .containsPattern("batches +%d\n".formatted(batches))
+        .containsPattern("rows +%d\n".formatted(rows));
+  }
+
+  @Test
+  void each_start_scores_what_has_come_since() throws IOException {
+    arrives(0);
+    arrives(1);
+    assertDone(stream("--max-files-per-batch", 1), 2, 10);
+    assertDone(stream(), 0, 0);
+    arrives(2);
+    // As it is after a copy that keeps times: Spark by itself would leave it out.
+    Path old = input.resolve(files.get(3).getFileName());
+    Files.copy(files.get(3), old);
+    Files.setLastModifiedTime(old, FileTime.from(Instant.now().minus(Duration.ofDays(400))));
+    assertDone(stream(), 1, 10);
+
+    assertThat(TestOutput.rows(output)).isEqualTo(expected);
+  }
+
+  @Test
+  void with_an_interval_it_goes_on_until_it_is_stopped() throws Exception {
+    arrives(0);
+    ExecutorService thread = Executors.newSingleThreadExecutor();
+    try {
+      Future<Cli> running = thread.submit(() -> Cli.run(arguments("--stream", "100ms")));
+      awaitRows(5, running);
+      arrives(1);
+      awaitRows(10, running);
+      for (StreamingQuery query : TestSpark.session().streams().active()) {
+        query.stop();
+      }
+      assertDone(running.get(60, TimeUnit.SECONDS), 2, 10);
+    } finally {
+      thread.shutdownNow();
+    }
+  }
+
+  /** Until Spark has told of so many rows: a batch is whole before that. */
+  private void awaitRows(int rows, Future<Cli> running)
+      throws InterruptedException, ExecutionException {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
+    while (told() < rows) {
+      assertThat(System.nanoTime()).as("%d rows in time", rows).isLessThan(end);
+      try {
+        throw new AssertionError("It has ended: " + running.get(50, TimeUnit.MILLISECONDS));
+      } catch (TimeoutException e) {
+        // It runs, as it should.
+      }
+    }
+    assertThat(TestOutput.rows(output)).hasSize(rows);
+  }
+
+  private static long told() {
+    return Arrays.stream(TestSpark.session().streams().active())
+        .flatMap(query -> Arrays.stream(query.recentProgress()))
+        .flatMap(progress -> progress.observedMetrics().values().stream())
+        .mapToLong(sums -> sums.getLong(0))
+        .sum();
+  }
+
+  @Test
+  void texts_of_json_lines_are_parted_by_the_thresholds_of_an_earlier_run() throws IOException {
+    Path thresholds = own.resolve("parted");
+    String[] columns = {"--text-column", "text", "--keep-columns", "id", "--input-format", "json"};
+    Path lines = input.resolve("a.jsonl");
+    TestSpark.session()
+        .createDataFrame(DemoCorpus.rows().subList(100, 110), DemoCorpus.SCHEMA)
+        .selectExpr("id", "substring(text, 1, 300) as text")
+        .coalesce(1)
+        .write()
+        .json(own.resolve("json").toString());
+    try (var found = Files.list(own.resolve("json"))) {
+      Files.copy(found.filter(f -> f.toString().endsWith(".json")).findFirst().get(), lines);
+    }
+    List<Object> args = new ArrayList<>(List.of("score", "--model", "demo", "--input", input));
+    args.addAll(Arrays.asList(columns));
+    args.addAll(List.of("--output", thresholds, "--bucket", "head:30,middle:60"));
+    assertThat(Cli.run(args.toArray()).err()).isEmpty();
+
+    List<Object> more = new ArrayList<>(Arrays.asList(columns));
+    more.addAll(List.of("--bucket-thresholds", thresholds, "--output-format", "json"));
+    assertDone(stream(more.toArray()), 1, 10);
+
+    Path again = own.resolve("again");
+    args.set(args.indexOf(thresholds), again);
+    args.subList(args.indexOf("--bucket"), args.size()).clear();
+    args.addAll(List.of("--bucket-thresholds", thresholds, "--output-format", "json"));
+    assertThat(Cli.run(args.toArray()).err()).isEmpty();
+    // The very text, nulls included.
+    List<String> streamed = lines(output);
+    assertThat(streamed).isEqualTo(lines(again)).hasSize(10);
+    assertThat(streamed).anyMatch(line -> line.endsWith("\"error\":null,\"bucket\":\"head\"}"));
+  }
+
+  private static List<String> lines(Path json) {
+    return TestSpark.session().read().textFile(json.toString()).sort("value").collectAsList();
+  }
+
+  @Test
+  void rows_with_errors_are_told_and_strict_exits_with_3() throws IOException {
+    TestSpark.session()
+        .sql("SELECT array(1, 2, 4096) AS tokens UNION ALL SELECT array(1, 2, 3)")
+        .coalesce(1)
+        .write()
+        .parquet(input.resolve("day=1").toString());
+    Cli run = stream("--strict");
+    assertThat(run.code()).isEqualTo(ScoreCommand.STRICT);
+    assertThat(run.out()).containsPattern("rows +2\n +with errors +1\n");
+    // Of the start, not of all that lies there.
+    assertDone(stream("--strict"), 0, 0);
+  }
+
+  @Test
+  void a_failure_keeps_whole_batches_and_the_next_start_goes_on() throws IOException {
+    arrives(0);
+    assertDone(stream(), 1, 5);
+    Path bad = input.resolve("bad.parquet");
+    Files.writeString(bad, "PAR1 not a Parquet file PAR1");
+    Cli failed = stream();
+    assertThat(failed.code()).isOne();
+    assertThat(failed.error())
+        .startsWith("error: Cannot read file://" + bad + ": ")
+        .endsWith(
+            "; what was scored in whole batches stays in %s; when the cause is mended, start the same"
+                    .formatted(output)
+                + " command again to go on");
+    Files.delete(bad);
+    Files.copy(files.get(1), bad);
+    assertDone(stream(), 1, 5);
+    assertThat(TestOutput.rows(output)).hasSize(10);
+    assertThat(expected).containsAllEntriesOf(TestOutput.rows(output));
+  }
+
+  @Test
+  void what_is_not_this_streams_is_refused() throws IOException {
+    assertThat(stream().error())
+        .isEqualTo(
+            "error: Input %s is empty: the first start of a stream finds its columns in the files"
+                    .formatted(input)
+                + " that are there; start it when the first has come");
+    arrives(0);
+    assertDone(stream(), 1, 5);
+    assertThat(stream("--prefix-token", "bos").error())
+        .isEqualTo(
+            "error: Cannot resume output file:%s: the prefix token was -1 and is 0; start it as it"
+                    .formatted(output)
+                + " was, or choose another output");
+    assertThat(Cli.run(arguments()).error())
+        .isEqualTo(
+            "error: Output %s is that of a stream; go on with --stream, choose another, or replace"
+                    .formatted(output)
+                + " it with --overwrite alone");
+    assertThat(Cli.run(arguments("--resume", "--overwrite")).error())
+        .contains(" is that of a stream; ");
+    assertThat(Cli.run(arguments("--resume")).error()).contains(" is that of a stream; ");
+    Path other = own.resolve("other");
+    assertThat(
+            Cli.run(
+                    "score",
+                    "--model",
+                    "demo",
+                    "--input",
+                    input,
+                    "--stream",
+                    "--output",
+                    other,
+                    "--checkpoint-location",
+                    output.resolve("_mamba/checkpoint"))
+                .error())
+        .isEqualTo(
+            "error: Checkpoint file:%s/_mamba/checkpoint is that of a stream which did not write to"
+                    .formatted(output)
+                + " %s; choose another with --checkpoint-location".formatted(other));
+    assertThat(other).doesNotExist();
+    assertThat(stream("--checkpoint-location", own.resolve("elsewhere")).error())
+        .contains(": --checkpoint-location was file:" + output + "/_mamba/checkpoint and is file:");
+    Files.move(output.resolve("_mamba/checkpoint"), own.resolve("away"));
+    assertThat(stream().error())
+        .isEqualTo(
+            "error: Cannot go on with output %1$s: its checkpoint file:%1$s/_mamba/checkpoint is gone;"
+                    .formatted(output)
+                + " choose another output");
+    assertThat(
+            Cli.run(
+                    "score",
+                    "--model",
+                    "demo",
+                    "--input",
+                    input,
+                    "--stream",
+                    "--output",
+                    shared.resolve("scores"))
+                .error())
+        .isEqualTo(
+            "error: Output %s was begun without --stream; choose another"
+                .formatted(shared.resolve("scores")));
+  }
+
+  @Test
+  void a_start_that_came_to_no_batch_binds_nobody() throws IOException {
+    // Killed as it wrote its first record.
+    Files.createDirectories(output.resolve("_mamba/tmp"));
+    Files.writeString(output.resolve("_mamba/tmp/run-00000.json-1.part"), "{");
+    arrives(0);
+    Path bad = input.resolve("bad.parquet");
+    Files.writeString(bad, "PAR1 not a Parquet file PAR1");
+    assertThat(stream("--tokens-column", "none").code()).isOne();
+    Files.delete(bad);
+    assertDone(stream(), 1, 5);
+  }
+
+  @Test
+  void columns_are_those_of_the_first_start_whatever_folders_come() throws IOException {
+    arrives(0);
+    assertDone(stream(), 1, 5);
+    Path day = Files.createDirectory(input.resolve("day=2"));
+    Files.copy(files.get(1), day.resolve("a.parquet"));
+    assertDone(stream(), 1, 5);
+    assertThat(TestOutput.rows(output)).hasSize(10);
+    assertThat(expected).containsAllEntriesOf(TestOutput.rows(output));
+  }
+
+  @Test
+  void a_stream_of_an_earlier_version_is_refused() throws IOException {
+    arrives(0);
+    assertDone(stream(), 1, 5);
+    Path record = output.resolve("_mamba/run-00000.json");
+    ObjectNode run = (ObjectNode) new ObjectMapper().readTree(record.toFile());
+    // As 0.1.0 wrote it.
+    run.set("input", run.remove("arrivals"));
+    ObjectNode settings = (ObjectNode) run.get("settings");
+    settings.put("the version of mamba-spark", "0.1.0").remove("the columns of partition folders");
+    Files.writeString(record, run.toString());
+    Files.deleteIfExists(record.resolveSibling("." + record.getFileName() + ".crc"));
+    assertThat(stream().error())
+        .isEqualTo(
+            "error: Cannot resume output file:%s: the version of mamba-spark was 0.1.0 and is %s;"
+                    .formatted(output, Versions.mambaSpark())
+                + " start it as it was, or choose another output");
+  }
+
+  @Test
+  void a_link_back_is_refused_as_sparks_streams_follow_it() throws IOException {
+    arrives(0);
+    Files.createDirectories(input.resolve("sub"));
+    Path loop = Files.createSymbolicLink(input.resolve("sub/loop"), Path.of(".."));
+    assertThat(stream().error())
+        .isEqualTo(
+            "error: Input %s has a link to a folder above it, file:%s, along which Spark's streams"
+                    .formatted(input, loop)
+                + " read files again and again; remove the link");
+    Files.delete(loop);
+    assertDone(stream(), 1, 5);
+  }
+
+  @Test
+  void values_of_partition_folders_are_kept() throws IOException {
+    for (int day = 1; day <= 2; day++) {
+      Path folder = Files.createDirectory(input.resolve("day=" + day));
+      Files.copy(files.get(day), folder.resolve("a.parquet"));
+    }
+    assertDone(glob(input.getParent() + "/inc*"), 1, 10);
+    assertThat(
+            TestSpark.session()
+                .read()
+                .parquet(output.toString())
+                .groupBy("day")
+                .count()
+                .sort("day")
+                .collectAsList())
+        .extracting(Row::toString)
+        .containsExactly("[1,5]", "[2,5]");
+  }
+
+  private Cli glob(Object pattern) {
+    return Cli.run("score", "--model", "demo", "--input", pattern, "--output", output, "--stream");
+  }
+
+  @Test
+  void what_a_stream_cannot_watch_is_refused_before_anything_is_written() throws IOException {
+    arrives(0);
+    assertThat(glob(files.get(0)).error())
+        .isEqualTo(
+            "error: Input %s is a file; --stream watches a folder, or a glob"
+                .formatted(files.get(0)));
+    assertThat(stream("--checkpoint-location", input.resolve("c")).error())
+        .isEqualTo(
+            "error: Checkpoint file:%1$s/c and input file:%1$s overlap; they must lie apart"
+                .formatted(input));
+    assertThat(stream("--checkpoint-location", output).error())
+        .isEqualTo(
+            "error: Checkpoint file:%1$s holds output %1$s; choose another with".formatted(output)
+                + " --checkpoint-location");
+    assertThat(output).doesNotExist();
+    assertDone(glob(input + "/*.parquet"), 1, 5);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          --stream=soon | --stream soon: expected available-now, or a time such as 30s, 5m or 1h
+          --stream --resume | --resume does not go with --stream: started again, a stream goes on by itself
+          --stream --target-unit-tokens 5 | --target-unit-tokens does not go with --stream, which has no end and keeps what it has written
+          --stream --limit 5 | --limit does not go with --stream, which has no end and keeps what it has written
+          --stream --partitions 5 | --partitions does not go with --stream, which has no end and keeps what it has written
+          --stream --overwrite | --overwrite does not go with --stream, which has no end and keeps what it has written
+          --stream --dry-run | --dry-run does not go with --stream, which has no end and keeps what it has written
+          --stream --group-by kind | --group-by does not go with --stream, which has no end and keeps what it has written
+          --stream --bucket head:30 | --bucket does not go with --stream, which has no end and keeps what it has written
+          --stream --report r.html | --report does not go with --stream, which has no end and keeps what it has written
+          --stream --max-files-per-batch 0 | --max-files-per-batch 0: expected at least 1
+          --stream --input-format csv | --stream with --input-format csv: expected one of parquet, json, orc
+          --checkpoint-location c | --checkpoint-location needs --stream
+          --max-files-per-batch 3 | --max-files-per-batch needs --stream
+          """)
+  void contradictions_are_refused(String options, String message) {
+    Cli run = Cli.runWithoutSession(arguments((Object[]) options.split(" ")));
+    assertThat(run.error()).isEqualTo("error: " + message);
+    assertThat(run.code()).isEqualTo(2);
+    assertThat(output).doesNotExist();
+  }
+
+  @Test
+  void a_stream_has_one_folder() {
+    Cli table =
+        Cli.runWithoutSession(
+            "score", "--model", "demo", "--input-table", "t", "--output", output, "--stream");
+    assertThat(table.error())
+        .isEqualTo(
+            "error: --stream watches a folder; give one --input, a path or a glob, found"
+                + " --input-table t");
+    Cli two =
+        Cli.runWithoutSession(
+            "score", "--model", "demo", "--input", "a", "b", "--output", output, "--stream");
+    assertThat(two.error()).endsWith("found a b");
+  }
+}

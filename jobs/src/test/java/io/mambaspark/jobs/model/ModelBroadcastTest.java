@@ -1,0 +1,230 @@
+package io.mambaspark.jobs.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.engine.model.MambaCheckpoint;
+import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.Scorer;
+import io.mambaspark.engine.score.Scores;
+import io.mambaspark.engine.score.Sequence;
+import io.mambaspark.engine.score.Wanted;
+import io.mambaspark.jobs.TestModels;
+import io.mambaspark.jobs.TestSpark;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.lang.ref.WeakReference;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.apache.spark.SparkConf;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.serializer.DeserializationStream;
+import org.apache.spark.serializer.JavaSerializer;
+import org.apache.spark.serializer.KryoSerializer;
+import org.apache.spark.serializer.SerializationStream;
+import org.apache.spark.serializer.Serializer;
+import org.apache.spark.serializer.SerializerInstance;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import scala.reflect.ClassTag;
+import scala.reflect.ClassTag$;
+
+class ModelBroadcastTest {
+  private static final ClassTag<ModelBroadcast> TAG = ClassTag$.MODULE$.apply(ModelBroadcast.class);
+
+  @TempDir Path folder;
+
+  @BeforeEach
+  void forgetModel() {
+    forget(TestModels.write(folder));
+  }
+
+  private static void forget(Path model) {
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(model)) {
+      PackedModels.drop(checkpoint.fingerprint() + " F32");
+    }
+  }
+
+  private static byte[] write(Serializer serializer, ModelBroadcast model) {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    SerializationStream out = serializer.newInstance().serializeStream(bytes);
+    out.writeObject(model, TAG);
+    out.close();
+    return bytes.toByteArray();
+  }
+
+  private static ModelBroadcast read(Serializer serializer, byte[] bytes) {
+    SerializerInstance instance = serializer.newInstance();
+    DeserializationStream in = instance.deserializeStream(new ByteArrayInputStream(bytes));
+    return in.readObject(TAG);
+  }
+
+  private static Scores<String> score(MambaModel model) {
+    int[] tokens = IntStream.range(0, 100).map(i -> i * i % 24).toArray();
+    return new Scorer(model)
+        .score(
+            List.of(new Sequence<>("k", tokens)).iterator(), new Wanted(true, true, false, 0, true))
+        .next();
+  }
+
+  @Test
+  void what_arrives_scores_as_what_was_sent() {
+    SparkConf conf = new SparkConf();
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
+      Scores<String> expected = score(checkpoint.load());
+      for (Serializer serializer : List.of(new JavaSerializer(conf), new KryoSerializer(conf))) {
+        PackedModels.drop(checkpoint.fingerprint() + " F32");
+        long before = PackedModels.loads();
+        byte[] bytes = write(serializer, new ModelBroadcast(checkpoint, WeightFormat.F32));
+        ModelBroadcast arrived = read(serializer, bytes);
+        assertThat(PackedModels.loads() - before).isEqualTo(1);
+        Scores<String> scores = score(arrived.model());
+        assertThat(scores.nll()).isEqualTo(expected.nll());
+        assertThat(scores.lastLogits()).containsExactly(expected.lastLogits());
+        assertThat(arrived.estimatedSize()).isEqualTo(arrived.model().packedBytes());
+      }
+    }
+  }
+
+  @Test
+  void f64_arrives_as_the_driver_narrows_it() throws Exception {
+    TestModels.write(folder);
+    Path weights = folder.resolve("model.safetensors");
+    ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(weights)).order(ByteOrder.LITTLE_ENDIAN);
+    byte[] header = new byte[(int) file.getLong()];
+    file.get(header);
+    // The last tensor, of eight floats, in twice the bytes.
+    ObjectMapper mapper = new ObjectMapper();
+    ObjectNode tensors = (ObjectNode) mapper.readTree(header);
+    ObjectNode last = (ObjectNode) tensors.get("backbone.norm_f.weight");
+    int begin = last.at("/data_offsets/0").intValue();
+    last.put("dtype", "F64").putArray("data_offsets").add(begin).add(begin + 64);
+    byte[] changed = mapper.writeValueAsBytes(tensors);
+    ByteBuffer written =
+        ByteBuffer.allocate(8 + changed.length + begin + 64).order(ByteOrder.LITTLE_ENDIAN);
+    written.putLong(changed.length).put(changed).put(file.slice().limit(begin));
+    for (int i = 0; i < 8; i++) {
+      written.putDouble(1 / (i + 3.0));
+    }
+    Files.write(weights, written.array());
+
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(folder)) {
+      Scores<String> expected = score(checkpoint.load());
+      JavaSerializer serializer = new JavaSerializer(new SparkConf());
+      byte[] bytes = write(serializer, new ModelBroadcast(checkpoint, WeightFormat.F32));
+      assertThat(score(read(serializer, bytes).model()).lastLogits())
+          .containsExactly(expected.lastLogits());
+    }
+  }
+
+  @Test
+  void the_demo_model_keeps_its_two_bytes_a_weight_on_the_way() throws Exception {
+    Path demo = Files.createDirectory(folder.resolve("demo"));
+    DemoModel.unpack(demo);
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(demo)) {
+      byte[] bytes =
+          write(
+              new JavaSerializer(new SparkConf()),
+              new ModelBroadcast(checkpoint, WeightFormat.F32));
+      assertThat(bytes.length).isBetween(2_400_000, 2_500_000);
+      ModelBroadcast arrived = read(new JavaSerializer(new SparkConf()), bytes);
+      assertThat(score(arrived.model()).nll()).isEqualTo(score(checkpoint.load()).nll());
+    }
+  }
+
+  @Test
+  void a_model_that_this_jvm_has_is_not_unpacked_again() {
+    JavaSerializer serializer = new JavaSerializer(new SparkConf());
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
+      byte[] bytes = write(serializer, new ModelBroadcast(checkpoint, WeightFormat.F32));
+      long before = PackedModels.loads();
+      MambaModel first = read(serializer, bytes).model();
+      ModelBroadcast second = read(serializer, bytes);
+      assertThat(second.model()).isSameAs(first);
+      assertThat(PackedModels.loads() - before).isEqualTo(1);
+
+      // An executor's own copy, moved to disk and back.
+      byte[] reference = write(serializer, second);
+      assertThat(reference.length).isLessThan(2000);
+      assertThat(read(serializer, reference).model()).isSameAs(first);
+      PackedModels.drop(checkpoint.fingerprint() + " F32");
+      assertThatThrownBy(() -> read(serializer, reference))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageEndingWith("is no longer in this JVM");
+    }
+  }
+
+  @Test
+  void a_model_that_a_broadcast_on_disk_counts_on_stays_until_it_is_dropped() {
+    JavaSerializer serializer = new JavaSerializer(new SparkConf());
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
+      byte[] whole = write(serializer, new ModelBroadcast(checkpoint, WeightFormat.F32));
+      WeakReference<MambaModel> model = new WeakReference<>(read(serializer, whole).model());
+      byte[] reference = write(serializer, read(serializer, whole));
+      runOutOfMemory();
+      assertThat(model.get()).isNotNull();
+      assertThat(read(serializer, reference).model()).isSameAs(model.get());
+    }
+  }
+
+  @Test
+  void a_model_that_nobody_uses_stays_for_the_next_job_until_memory_is_short() {
+    JavaSerializer serializer = new JavaSerializer(new SparkConf());
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
+      byte[] whole = write(serializer, new ModelBroadcast(checkpoint, WeightFormat.F32));
+      WeakReference<MambaModel> model = new WeakReference<>(read(serializer, whole).model());
+      long before = PackedModels.loads();
+      System.gc();
+      assertThat(read(serializer, whole).model()).isSameAs(model.get());
+      assertThat(PackedModels.loads()).isEqualTo(before);
+      assertThat(PackedModels.residentBytes()).isGreaterThanOrEqualTo(model.get().packedBytes());
+      runOutOfMemory();
+      assertThat(model.get()).isNull();
+      assertThat(read(serializer, whole).model()).isNotNull();
+      assertThat(PackedModels.loads()).isEqualTo(before + 1);
+    }
+  }
+
+  /** No JVM fails for lack of memory before it has let go of what is softly held. */
+  private static void runOutOfMemory() {
+    List<byte[]> heap = new ArrayList<>();
+    try {
+      while (true) {
+        heap.add(new byte[1 << 26]);
+      }
+    } catch (OutOfMemoryError e) {
+      heap.clear();
+    }
+  }
+
+  @Test
+  void many_tasks_of_a_jvm_pack_the_model_once() {
+    JavaSparkContext context =
+        JavaSparkContext.fromSparkContext(TestSpark.session().sparkContext());
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
+      long before = PackedModels.loads();
+      Broadcast<ModelBroadcast> sent =
+          context.broadcast(new ModelBroadcast(checkpoint, WeightFormat.F32));
+      List<Integer> tasks = IntStream.range(0, 8).boxed().toList();
+      long models =
+          context
+              .parallelize(tasks, 8)
+              .map(i -> sent.value().model().hashCode())
+              .distinct()
+              .count();
+      assertThat(models).isEqualTo(1);
+      assertThat(PackedModels.loads() - before).isEqualTo(1);
+      sent.destroy();
+    }
+  }
+}

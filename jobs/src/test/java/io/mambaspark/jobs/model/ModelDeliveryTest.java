@@ -1,0 +1,287 @@
+package io.mambaspark.jobs.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.mambaspark.engine.checkpoint.CheckpointException;
+import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.Scorer;
+import io.mambaspark.engine.score.Sequence;
+import io.mambaspark.engine.score.Wanted;
+import io.mambaspark.jobs.TestModels;
+import io.mambaspark.jobs.TestSpark;
+import io.mambaspark.jobs.model.ModelDelivery.Mode;
+import io.mambaspark.jobs.text.TokenizerFile;
+import java.io.File;
+import java.io.IOException;
+import java.io.ObjectOutputStream;
+import java.io.OutputStream;
+import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ModelDeliveryTest {
+  private static final long MB = 1 << 20;
+
+  @TempDir Path folder;
+
+  private static JavaSparkContext context() {
+    return JavaSparkContext.fromSparkContext(TestSpark.session().sparkContext());
+  }
+
+  private static Configuration hadoop() {
+    return context().hadoopConfiguration();
+  }
+
+  private static double nll(MambaModel model) {
+    int[] tokens = IntStream.range(0, 100).map(i -> i * i % 24).toArray();
+    return new Scorer(model)
+        .score(
+            List.of(new Sequence<>("k", tokens)).iterator(),
+            new Wanted(false, false, false, 0, false))
+        .next()
+        .nll();
+  }
+
+  /** What executors have on their disks. */
+  private static List<String> copies() {
+    List<String> found = new ArrayList<>();
+    for (File local : SparkEnv.get().blockManager().diskBlockManager().localDirs()) {
+      for (String name : local.list()) {
+        if (name.startsWith("mamba-spark-model")) {
+          found.add(name);
+        }
+      }
+    }
+    return found;
+  }
+
+  private static void forget(ModelSource source) {
+    PackedModels.drop(PackedModels.identity(source.checkpoint().fingerprint(), WeightFormat.F32));
+  }
+
+  @Test
+  void a_model_arrives_alike_whichever_way_it_comes() {
+    TestModels.write(folder);
+    List<Double> sums = new ArrayList<>();
+    for (String name : List.of(folder.toString(), "hdfslike://" + folder)) {
+      hadoop().set("fs.hdfslike.impl", Elsewhere.class.getName());
+      try (ModelSource source = ModelSource.open(name, hadoop());
+          ModelDelivery files = FileDelivery.sent(source, WeightFormat.F32, context());
+          ModelDelivery here = FileDelivery.here(source, WeightFormat.F32);
+          ModelDelivery broadcast =
+              ModelDelivery.send(Mode.BROADCAST, source, WeightFormat.F32, context())) {
+        for (ModelDelivery delivery : List.of(files, here, broadcast)) {
+          forget(source);
+          long before = PackedModels.loads();
+          sums.add(nll(delivery.model()));
+          assertThat(delivery.model()).isSameAs(delivery.model());
+          assertThat(PackedModels.loads()).isEqualTo(before + 1);
+        }
+        forget(source);
+      }
+    }
+    assertThat(sums).hasSize(6).containsOnly(sums.get(0));
+    assertThat(copies()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"model [v1]", "m{a}", "a*b", "m?", "m%20x", "m#1", "ä", "m?,+:\\x"})
+  void a_model_is_found_by_the_name_of_its_folder_whatever_the_name(String name)
+      throws IOException {
+    hadoop().set("fs.hdfslike.impl", Elsewhere.class.getName());
+    // What a glob, a decoder or a parser of URIs would take it for.
+    for (String other : List.of("model v", "ma", "aXb", "mX", "m x", "m")) {
+      TestModels.write(folder.resolve(other), 2);
+    }
+    Path model = TestModels.write(folder.resolve(name));
+    Path shard = model.resolve(name.replace("\\", "") + ".safetensors");
+    Files.move(model.resolve("model.safetensors"), shard);
+    Files.writeString(model.resolve("model.safetensors.index.json"), index(shard));
+    Files.writeString(model.resolve("tokenizer.json"), "{\"model\": {\"vocab\": {\"a\": 0}}}");
+
+    List<Double> sums = new ArrayList<>();
+    for (String named :
+        List.of(
+            model.toString(),
+            "file:" + model,
+            "file://" + model,
+            model.toUri().toString(),
+            "hdfslike://" + model)) {
+      try (ModelSource source = ModelSource.open(named, hadoop());
+          ModelDelivery files = FileDelivery.sent(source, WeightFormat.F32, context());
+          ModelDelivery here = FileDelivery.here(source, WeightFormat.F32);
+          ModelDelivery broadcast =
+              ModelDelivery.send(Mode.BROADCAST, source, WeightFormat.F32, context())) {
+        for (ModelDelivery delivery : List.of(files, here, broadcast)) {
+          forget(source);
+          sums.add(nll(delivery.model()));
+        }
+        forget(source);
+        TokenizerFile tokenizer = TokenizerSource.open(null, source, hadoop());
+        assertThat(TokenizerSource.open(named, source, hadoop()).fingerprint())
+            .isEqualTo(tokenizer.fingerprint());
+        String parent = named.startsWith("hdfslike:") ? "hdfslike://" + folder : folder.toString();
+        assertThat(ModelSource.liesIn(named, parent)).isTrue();
+        assertThat(ModelSource.stamp(named)).contains(shard.getFileName().toString());
+      }
+    }
+    assertThat(sums).hasSize(15).containsOnly(sums.get(0));
+    Path single = TestModels.write(folder.resolve("single"));
+    try (ModelSource source = ModelSource.open(single.toString(), hadoop());
+        ModelDelivery here = FileDelivery.here(source, WeightFormat.F32)) {
+      assertThat(nll(here.model())).isEqualTo(sums.get(0));
+    }
+  }
+
+  private static String index(Path shard) throws IOException {
+    ObjectNode index = new ObjectMapper().createObjectNode();
+    ObjectNode places = index.putObject("weight_map");
+    byte[] bytes = Files.readAllBytes(shard);
+    int length = (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong();
+    new ObjectMapper()
+        .readTree(bytes, 8, length)
+        .fieldNames()
+        .forEachRemaining(tensor -> places.put(tensor, shard.getFileName().toString()));
+    return index.toString();
+  }
+
+  @Test
+  void a_path_as_it_is_written_wins_over_its_decoding() throws IOException {
+    Path decoded = TestModels.write(folder.resolve("m x"));
+    Path literal = folder.resolve("m%20x");
+    String uri = "file://" + folder + "/m%20x";
+    try (ModelSource source = ModelSource.open(uri, hadoop())) {
+      assertThat(source.folder()).isEqualTo(decoded);
+    }
+    TestModels.write(literal);
+    try (ModelSource source = ModelSource.open(uri, hadoop())) {
+      assertThat(source.folder()).isEqualTo(literal);
+    }
+  }
+
+  /** A file system that is not the local one. */
+  public static final class Elsewhere extends org.apache.hadoop.fs.RawLocalFileSystem {
+    @Override
+    public java.net.URI getUri() {
+      return java.net.URI.create("hdfslike:///");
+    }
+
+    @Override
+    public String getScheme() {
+      return "hdfslike";
+    }
+  }
+
+  @Test
+  void a_model_that_changed_on_the_way_is_refused() throws IOException {
+    TestModels.write(folder);
+    try (ModelSource source = ModelSource.open(folder.toString(), hadoop());
+        ModelDelivery delivery = FileDelivery.sent(source, WeightFormat.F32, context())) {
+      forget(source);
+      TestModels.write(folder, 2);
+      Throwable failure = catchThrowable(delivery::model);
+      assertThat(failure).isInstanceOf(CheckpointException.class);
+      assertThat(failure.getMessage())
+          .matches(
+              "Model \\S+ is not the one that the driver opened: expected fingerprint"
+                  + " [0-9a-f]{12}, found [0-9a-f]{12}; do not change a model while a job runs,"
+                  + " and start again")
+          .contains(folder.toString());
+      assertThat(copies()).isEmpty();
+    }
+  }
+
+  @Test
+  void a_model_that_changes_under_the_driver_is_refused() throws IOException {
+    TestModels.write(folder);
+    try (ModelSource source = ModelSource.open(folder.toString(), hadoop());
+        ModelDelivery here = FileDelivery.here(source, WeightFormat.F32)) {
+      forget(source);
+      ModelBroadcast broadcast = new ModelBroadcast(source.checkpoint(), WeightFormat.F32);
+      Path weights = folder.resolve("model.safetensors");
+      try (RandomAccessFile file = new RandomAccessFile(weights.toFile(), "rw")) {
+        file.seek(file.length() - 4);
+        file.write(1);
+      }
+      assertThat(catchThrowable(here::model))
+          .isInstanceOf(CheckpointException.class)
+          .hasMessageContaining("is not the one that the driver opened");
+      try (ObjectOutputStream out = new ObjectOutputStream(OutputStream.nullOutputStream())) {
+        assertThatThrownBy(() -> out.writeObject(broadcast))
+            .isInstanceOf(CheckpointException.class)
+            .hasMessageStartingWith("Model " + folder + " has changed since it was opened: ");
+      }
+      assertThatThrownBy(broadcast::model)
+          .hasMessageStartingWith("Model " + folder + " has changed since it was opened: ");
+    }
+  }
+
+  @Test
+  void a_model_that_is_gone_is_told_with_its_name() throws IOException {
+    TestModels.write(folder);
+    hadoop().set("fs.hdfslike.impl", Elsewhere.class.getName());
+    String name = "hdfslike://" + folder;
+    try (ModelSource source = ModelSource.open(name, hadoop());
+        ModelDelivery delivery = FileDelivery.sent(source, WeightFormat.F32, context())) {
+      forget(source);
+      Files.delete(folder.resolve("model.safetensors"));
+      assertThatThrownBy(delivery::model)
+          .hasMessageStartingWith("Cannot fetch model " + name + ": ");
+      assertThat(copies()).isEmpty();
+    }
+  }
+
+  private static ModelMemory memory(long storedMb, long packedMb, long driverMb, long executorMb) {
+    return new ModelMemory(
+        storedMb * MB, storedMb * MB, packedMb * MB, driverMb * MB, executorMb * MB, false);
+  }
+
+  @Test
+  void what_fits_both_heaps_is_broadcast_and_other_models_go_by_file() {
+    assertThat(memory(500, 500, 1024, 1500).choose(Mode.AUTO)).isEqualTo(Mode.BROADCAST);
+    assertThat(memory(500, 500, 900, 1500).choose(Mode.AUTO)).isEqualTo(Mode.FILE);
+    assertThat(memory(500, 500, 1024, 1400).choose(Mode.AUTO)).isEqualTo(Mode.FILE);
+    assertThat(memory(500, 500, 100, 100).choose(Mode.BROADCAST)).isEqualTo(Mode.BROADCAST);
+    ModelMemory local = new ModelMemory(MB, MB, MB, 9000 * MB, 9000 * MB, true);
+    assertThat(local.choose(Mode.AUTO)).isEqualTo(Mode.FILE);
+  }
+
+  @Test
+  void too_little_memory_is_refused_with_the_number_that_would_do() {
+    memory(1400, 1400, 400, 2050).check(Mode.FILE);
+    assertThatThrownBy(() -> memory(1400, 1400, 400, 2000).check(Mode.FILE))
+        .hasMessage(
+            "The model needs 2.1 GB of heap in every executor (1.5 GB packed), found 2.1 GB; give at"
+                + " least --executor-memory 2050m");
+    assertThatThrownBy(() -> memory(1400, 1400, 9000, 2050).check(Mode.BROADCAST))
+        .hasMessage(
+            "The model needs 3.6 GB of heap in every executor (1.5 GB packed, 1.5 GB as broadcast),"
+                + " found 2.1 GB; give at least --executor-memory 3450m, or --model-delivery file");
+    assertThatThrownBy(() -> memory(1400, 1400, 2000, 4000).check(Mode.BROADCAST))
+        .hasMessage(
+            "A broadcast of the model needs 2.1 GB of heap in the driver (1.5 GB stored), found 2.1"
+                + " GB; give at least --driver-memory 2050m, or --model-delivery file");
+    ModelMemory local = new ModelMemory(MB, MB, 900 * MB, 1000 * MB, 1000 * MB, true);
+    assertThatThrownBy(() -> local.check(Mode.FILE))
+        .hasMessage(
+            "The model needs 1.5 GB of heap in local mode (943.7 MB packed), found 1.0 GB; give at"
+                + " least --driver-memory 1425m");
+  }
+}

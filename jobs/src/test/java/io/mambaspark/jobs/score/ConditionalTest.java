@@ -1,0 +1,375 @@
+package io.mambaspark.jobs.score;
+
+import static io.mambaspark.jobs.TestScores.alone;
+import static io.mambaspark.jobs.TestScores.byId;
+import static io.mambaspark.jobs.TestScores.columns;
+import static io.mambaspark.jobs.TestScores.score;
+import static io.mambaspark.jobs.TestScores.scored;
+import static io.mambaspark.jobs.TestScores.sum;
+import static io.mambaspark.jobs.TestScores.write;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.Scores;
+import io.mambaspark.jobs.Cli;
+import io.mambaspark.jobs.TestModels;
+import io.mambaspark.jobs.TestOutput;
+import io.mambaspark.jobs.TestScores;
+import io.mambaspark.jobs.TestSpark;
+import io.mambaspark.jobs.model.DemoModel;
+import io.mambaspark.jobs.text.Tokenizer;
+import io.mambaspark.jobs.text.TokenizerFile;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Continuations, given their contexts. */
+class ConditionalTest {
+  private static final Object[] PAIR = {
+    "--context-column", "context", "--continuation-column", "continuation"
+  };
+  private static final String[] SCORES = {"nll", "token_count", "perplexity", "is_greedy", "error"};
+  private static final List<Object> MERGED =
+      Arrays.asList(
+          null,
+          null,
+          null,
+          null,
+          "Continuation has no token of its own: column continuation merges into the last token of"
+              + " column context; move the end of the context to the continuation");
+
+  @TempDir static Path shared;
+  @TempDir Path own;
+
+  private static Path folder;
+  private static MambaModel model;
+  private Path output;
+
+  @BeforeAll
+  static void openModel() {
+    folder = TestModels.write(shared.resolve("model"), 3);
+    model = MambaModel.load(folder);
+  }
+
+  @BeforeEach
+  void nameOutput() {
+    output = own.resolve("scores");
+  }
+
+  private JsonNode summary() throws IOException {
+    return TestOutput.summary(output);
+  }
+
+  private static Object[] with(Object[] args, Object... more) {
+    return Stream.of(args, more).flatMap(Stream::of).toArray();
+  }
+
+  private static StructType schema(DataType type) {
+    return new StructType()
+        .add("id", DataTypes.StringType)
+        .add("context", type)
+        .add("continuation", type);
+  }
+
+  private static int[] join(int[] one, int[] other) {
+    return IntStream.concat(Arrays.stream(one), Arrays.stream(other)).toArray();
+  }
+
+  /** The scores of a null continuation. */
+  private static final List<Object> NULL = Arrays.asList(null, null, null, null, null);
+
+  /** The score of the last tokens of a whole row, as the engine gives it token by token. */
+  private static List<Object> end(int[] tokens, int from, MambaModel model) {
+    Scores<String> whole = alone(model, tokens);
+    double nll = 0;
+    boolean greedy = true;
+    for (int i = from; i < tokens.length; i++) {
+      nll -= whole.tokenLogprobs()[i - 1];
+      greedy &= whole.greedyMatch()[i - 1];
+    }
+    long count = tokens.length - from;
+    return count == 0
+        ? Arrays.asList(0.0, 0L, null, null, null)
+        : Arrays.asList(nll, count, StrictMath.exp(nll / count), greedy, null);
+  }
+
+  @Test
+  void a_continuation_scores_as_the_end_of_the_whole_whoever_shares_its_context()
+      throws IOException {
+    Random random = new Random(3);
+    List<Row> rows = new ArrayList<>();
+    Map<String, List<Object>> expected = new java.util.LinkedHashMap<>();
+    int[][] contexts = {
+      random.ints(30, 0, 24).toArray(),
+      random.ints(1, 0, 24).toArray(),
+      {},
+      null,
+      random.ints(700, 0, 24).toArray(),
+      random.ints(2, 0, 24).toArray(),
+    };
+    for (int i = 0; i < 60; i++) {
+      int[] context = contexts[i / 10];
+      int[] given = context == null || context.length == 0 ? new int[] {TestModels.BOS} : context;
+      int[] continuation = random.ints(i % 10 == 7 ? 0 : i % 4 + 1, 0, 24).toArray();
+      if (i % 10 == 5) {
+        // What the model finds likeliest.
+        continuation = new int[] {greedy(given)};
+      }
+      String id = "row-%02d".formatted(i);
+      boolean isNull = i % 20 == 17;
+      rows.add(RowFactory.create(id, context, isNull ? null : continuation));
+      expected.put(id, isNull ? NULL : end(join(given, continuation), given.length, model));
+    }
+    Path input = write(own.resolve("input"), 13, schema(TestScores.TOKENS), rows);
+    scored(folder, input, output, with(PAIR, "--target-unit-tokens", 1));
+    assertThat(columns(output, SCORES)).isEqualTo(expected);
+    assertThat(byId(output).get("row-00").schema().fieldNames())
+        .containsExactly("id", "nll", "token_count", "perplexity", "is_greedy", "error");
+    long greedy = expected.values().stream().filter(row -> Boolean.TRUE.equals(row.get(3))).count();
+    assertThat(greedy).isBetween(5L, 59L);
+    JsonNode json = summary();
+    assertThat(json.get("greedy_documents").asLong()).isEqualTo(greedy);
+    assertThat(json.get("documents").asInt()).isEqualTo(60);
+    assertThat(json.get("too_short_documents").asInt()).isEqualTo(3);
+    assertThat(json.get("null_documents").asInt()).isEqualTo(3);
+    assertThat(json.get("nll").asDouble())
+        .isEqualTo(
+            sum(
+                expected.values().stream()
+                    .filter(row -> row != NULL)
+                    .map(row -> (Double) row.get(0))
+                    .toList()));
+    for (int partitions : new int[] {1, 60}) {
+      Path once = own.resolve("once-" + partitions);
+      scored(folder, input, once, with(PAIR, "--partitions", partitions));
+      assertThat(columns(once, SCORES)).isEqualTo(expected);
+      for (String sum : List.of("nll", "greedy_documents", "corpus_perplexity", "tokens")) {
+        assertThat(TestOutput.summary(once).get(sum)).isEqualTo(json.get(sum));
+      }
+    }
+  }
+
+  private static int greedy(int[] context) {
+    for (int id = 0; id < TestModels.VOCABULARY; id++) {
+      Scores<String> scores = alone(model, join(context, new int[] {id}));
+      if (scores.greedyMatch()[context.length - 1]) {
+        return id;
+      }
+    }
+    throw new IllegalStateException("No id is the likeliest");
+  }
+
+  @Test
+  void a_prefix_stands_before_each_context_and_bad_ids_are_errors() {
+    List<Row> rows =
+        List.of(
+            RowFactory.create("row-0", new int[] {5, 6}, new int[] {7, 8}),
+            RowFactory.create("row-1", new int[] {}, new int[] {7}),
+            RowFactory.create("row-2", new int[] {5, 24}, new int[] {7}),
+            RowFactory.create("row-3", new int[] {5}, new int[] {7, -1}));
+    Path input = write(own.resolve("input"), 10, schema(TestScores.TOKENS), rows);
+    scored(folder, input, output, with(PAIR, "--prefix-token", 9));
+    Map<String, List<Object>> scores = columns(output, SCORES);
+    assertThat(scores.get("row-0")).isEqualTo(end(new int[] {9, 5, 6, 7, 8}, 3, model));
+    assertThat(scores.get("row-1")).isEqualTo(end(new int[] {9, 7}, 1, model));
+    assertThat(scores.get("row-2")).last().asString().contains("24").contains("position 1");
+    assertThat(scores.get("row-3")).last().asString().contains("-1").contains("position 1");
+  }
+
+  @Test
+  void texts_are_encoded_as_lm_evaluation_harness_encodes_pairs() throws IOException {
+    String[][] texts = {
+      {"It was the best of", " times, it was"},
+      {"It was the best of ", "times, it was"},
+      {"It was the best of \n\u00A0", "times"},
+      {"", "It was"},
+      {null, "It was"},
+      {"  ", "It was"},
+      {"It w", "as"},
+      {"It was", ""},
+      {"It was", null},
+      {"It was  ", null},
+    };
+    Tokenizer tokenizer =
+        TokenizerFile.parse("demo", DemoModel.tokenizer()).tokenizer(own.resolve("native"));
+    Path demo = Files.createDirectory(own.resolve("demo"));
+    DemoModel.unpack(demo);
+    MambaModel books = MambaModel.load(demo);
+    List<Row> rows = new ArrayList<>();
+    Map<String, List<Object>> expected = new java.util.LinkedHashMap<>();
+    for (int i = 0; i < texts.length; i++) {
+      rows.add(RowFactory.create("row-" + i, texts[i][0], texts[i][1]));
+      String context = texts[i][0] == null ? "" : texts[i][0];
+      String continuation = texts[i][1] == null ? "" : texts[i][1];
+      int[] given = tokenizer.encode(context.replaceFirst("[\\s\u00A0]+$", ""));
+      int[] both = tokenizer.encode(context + continuation);
+      int[] target = Arrays.copyOfRange(both, given.length, Math.max(given.length, both.length));
+      given = given.length == 0 ? new int[] {0} : given;
+      expected.put("row-" + i, end(join(given, target), given.length, books));
+    }
+    // No token of the two texts together is the continuation's own.
+    expected.put("row-6", MERGED);
+    expected.put("row-8", NULL);
+    expected.put("row-9", NULL);
+    Path input = write(own.resolve("input"), 10, schema(DataTypes.StringType), rows);
+    scored("demo", input, output, PAIR);
+    assertThat(columns(output, SCORES)).isEqualTo(expected);
+    assertThat(expected.get("row-0")).isEqualTo(expected.get("row-1"));
+    long bytes = 0;
+    for (int i = 0; i < texts.length; i++) {
+      Long count =
+          expected.get("row-" + i).get(0) == null
+              ? null
+              : (long) texts[i][1].getBytes(StandardCharsets.UTF_8).length;
+      assertThat(byId(output).get("row-" + i).<Long>getAs("byte_count")).isEqualTo(count);
+      bytes += count == null ? 0 : count;
+    }
+    List<Double> nll = new ArrayList<>();
+    for (int i : new int[] {0, 1, 2, 3, 4, 5, 7}) {
+      nll.add((Double) expected.get("row-" + i).get(0));
+    }
+    assertThat(summary().get("bits_per_byte").asDouble())
+        .isEqualTo(sum(nll) / bytes / StrictMath.log(2));
+    // The texts are kept, and their bytes may come in binary.
+    assertThat(byId(output).get("row-1").<String>getAs("context")).isEqualTo(texts[1][0]);
+    Path binary = own.resolve("binary");
+    TestSpark.session()
+        .read()
+        .parquet(input.toString())
+        .selectExpr("id", "cast(context as binary) context", "continuation")
+        .write()
+        .parquet(binary.toString());
+    output = own.resolve("of-binary");
+    scored("demo", binary, output, PAIR);
+    assertThat(columns(output, SCORES)).isEqualTo(expected);
+  }
+
+  @Test
+  void a_continuation_without_a_token_of_its_own_is_an_error() throws IOException {
+    String[][] texts = {
+      {"The unfortu", "nate man"},
+      {"The unfortu", "n"},
+      {"The unfortu", " nate"},
+      {"He was read", "ing the book"},
+      {"He was read", "y"},
+      {"She said that he wa", "s"},
+      {"She said that he wa", "lked"},
+      {"Give me th", "e book"},
+      {"Give me th", "at"},
+      {"Give me th", "e"},
+      {"e", "\u0301"},
+      {"It w", ""},
+    };
+    Tokenizer tokenizer =
+        TokenizerFile.parse("demo", DemoModel.tokenizer()).tokenizer(own.resolve("native"));
+    List<Row> rows = new ArrayList<>();
+    Map<String, Long> expected = new java.util.TreeMap<>();
+    for (int i = 0; i < texts.length; i++) {
+      String id = "row-%02d".formatted(i);
+      rows.add(RowFactory.create(id, texts[i][0], texts[i][1]));
+      int given = tokenizer.encode(texts[i][0]).length;
+      int both = tokenizer.encode(texts[i][0] + texts[i][1]).length;
+      expected.put(id, both <= given && !texts[i][1].isEmpty() ? null : (long) both - given);
+    }
+    assertThat(expected.values()).contains(null, 0L, 1L);
+    Path input = write(own.resolve("input"), 10, schema(DataTypes.StringType), rows);
+    scored("demo", input, output, PAIR);
+    columns(output, SCORES)
+        .forEach(
+            (id, scores) -> {
+              if (expected.get(id) == null) {
+                assertThat(scores).isEqualTo(MERGED);
+              } else {
+                assertThat(scores.get(1)).isEqualTo(expected.get(id));
+              }
+            });
+    long merged = expected.values().stream().filter(count -> count == null).count();
+    assertThat(summary().get("errors").get("merged_continuation").asLong()).isEqualTo(merged);
+    assertThat(score("demo", input, own.resolve("strict"), with(PAIR, "--strict")).code())
+        .isEqualTo(3);
+    assertThat(score("demo", input, own.resolve("fail"), with(PAIR, "--on-error", "fail")).err())
+        .contains(MERGED.get(4) + ", in row ");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "'a' context, array(1) continuation | Column context is string and column continuation is"
+            + " array<int>; expected two texts or two lists of tokens",
+        "array(1) context, 'a' continuation | Column context is array<int> and column continuation"
+            + " is string; expected two texts or two lists of tokens",
+        "1 context, 'a' continuation | Column context is int; expected string, binary, array<int>,"
+            + " array<bigint> or array<smallint>",
+        "'a' context | Column continuation (--continuation-column) is not in the input; its columns"
+            + " are context",
+      })
+  void a_pair_is_two_texts_or_two_lists(String columns, String message) {
+    Path input = own.resolve("input");
+    TestSpark.session().range(1).selectExpr(columns.split(", ")).write().parquet(input.toString());
+    Cli run = score("demo", input, output, PAIR);
+    assertThat(run.err().strip()).isEqualTo("error: " + message);
+    assertThat(run.code()).isEqualTo(1);
+    assertThat(output).doesNotExist();
+  }
+
+  @Test
+  void tokens_want_no_tokenizer_and_texts_want_one() {
+    List<Row> rows = List.of(RowFactory.create("row-0", new int[] {5}, new int[] {7}));
+    Path tokens = write(own.resolve("tokens"), 10, schema(TestScores.TOKENS), rows);
+    Cli needless = score(folder, tokens, output, with(PAIR, "--tokenizer", "demo"));
+    assertThat(needless.error())
+        .isEqualTo("error: --tokenizer needs texts; context and continuation hold tokens");
+    assertThat(needless.code()).isEqualTo(2);
+    Path texts =
+        write(
+            own.resolve("texts"),
+            10,
+            schema(DataTypes.StringType),
+            List.of(RowFactory.create("row-0", "a", "b")));
+    assertThat(score(folder, texts, output, PAIR).error())
+        .startsWith("error: Model " + folder + " has no tokenizer.json beside it; ");
+  }
+
+  @Test
+  void an_empty_context_wants_a_prefix_of_the_model_or_of_the_command() throws IOException {
+    Path other = TestModels.write(own.resolve("other"));
+    Path config = other.resolve("config.json");
+    Files.writeString(config, Files.readString(config).replace("bos_token_id", "other_id"));
+    List<Row> rows =
+        List.of(
+            RowFactory.create("row-0", new int[] {}, new int[] {7}),
+            RowFactory.create("row-1", new int[] {5}, new int[] {7}));
+    Path input = write(own.resolve("input"), 10, schema(TestScores.TOKENS), rows);
+    // One that is not empty needs none.
+    scored(other, input, own.resolve("without"), PAIR);
+    Map<String, List<Object>> without = columns(own.resolve("without"), "error");
+    assertThat(without.get("row-0"))
+        .containsExactly(
+            "Context is empty, and the model names no bos or eos for its place; see"
+                + " --prefix-token");
+    assertThat(without.get("row-1")).containsOnlyNulls();
+    scored(other, input, output, with(PAIR, "--prefix-token", 2));
+    assertThat(columns(output, "error").get("row-0")).containsOnlyNulls();
+  }
+}

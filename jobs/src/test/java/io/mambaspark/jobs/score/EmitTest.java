@@ -1,0 +1,60 @@
+package io.mambaspark.jobs.score;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.mambaspark.jobs.Refusal;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class EmitTest {
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "perplexity",
+        "token-logprobs",
+        "token-ranks",
+        "top-k=5",
+        "last-logits",
+        "logits",
+        "perplexity,token-logprobs,token-ranks,top-k=1,last-logits"
+      })
+  void a_list_is_read_and_written_alike(String list) {
+    assertThat(Emit.parse(list)).hasToString(list);
+  }
+
+  @Test
+  void spaces_do_no_harm() {
+    assertThat(Emit.parse(" top-k=5 , perplexity"))
+        .isEqualTo(new Emit(true, false, false, 5, false, false, false));
+  }
+
+  @Test
+  void lists_of_the_tokens_bring_the_sums_with_them() {
+    assertThat(Emit.parse("token-ranks").nll()).isTrue();
+    assertThat(Emit.parse("token-logprobs").nll()).isTrue();
+    assertThat(Emit.parse("top-k=2,last-logits").nll()).isFalse();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "perplexity,perplexity | --emit names perplexity twice",
+        "top-k=1,top-k=2 | --emit names top-k twice",
+        "top-k | --emit top-k: expected top-k=K with a whole number K of at least 1",
+        "top-k=0 | --emit top-k=0: expected top-k=K with a whole number K of at least 1",
+        "top-k=-3 | --emit top-k=-3: expected top-k=K with a whole number K of at least 1",
+        "top-k=x | --emit top-k=x: expected top-k=K with a whole number K of at least 1",
+        "logits,perplexity | --emit logits stands alone: it writes one row per position",
+        "entropy | --emit does not know 'entropy'; expected a list of perplexity, token-logprobs,"
+            + " token-ranks, top-k=K, position-nll, last-logits, or logits alone"
+      })
+  void what_makes_no_sense_is_wrong_usage(String list, String message) {
+    assertThatThrownBy(() -> Emit.parse(list))
+        .isInstanceOfSatisfying(Refusal.class, e -> assertThat(e.isWrongUsage()).isTrue())
+        .hasMessage(message);
+  }
+}

@@ -1,0 +1,618 @@
+package io.mambaspark.jobs.score;
+
+import static io.mambaspark.jobs.TestSpark.floats;
+import static io.mambaspark.jobs.TestSpark.rows;
+import static io.mambaspark.jobs.TestSpark.typedRows;
+import static io.mambaspark.jobs.TestSpark.value;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.engine.model.MambaCheckpoint;
+import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.PositionLogits;
+import io.mambaspark.engine.score.Scorer;
+import io.mambaspark.engine.score.Scores;
+import io.mambaspark.engine.score.Sequence;
+import io.mambaspark.engine.score.Wanted;
+import io.mambaspark.engine.score.Windows;
+import io.mambaspark.jobs.TestModels;
+import io.mambaspark.jobs.TestSpark;
+import io.mambaspark.jobs.io.DocumentColumns;
+import io.mambaspark.jobs.io.RowError;
+import io.mambaspark.jobs.model.ModelBroadcast;
+import io.mambaspark.jobs.model.ModelDelivery;
+import io.mambaspark.jobs.spark.Failures;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TimeZone;
+import org.apache.spark.SparkException;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import scala.Tuple2;
+
+class ScoringTest {
+  private static final int V = TestModels.VOCABULARY;
+
+  private static final DocumentReader READER =
+      new DocumentReader(DocumentColumns.tokens("tokens"), -1, -1, 0, V, null);
+
+  @TempDir static Path folder;
+
+  private static MambaCheckpoint checkpoint;
+  private static MambaModel model;
+  private static ModelDelivery delivery;
+
+  @BeforeAll
+  static void openModel() {
+    checkpoint = MambaCheckpoint.open(TestModels.write(folder.resolve("model")));
+    model = checkpoint.load();
+    delivery = sent(checkpoint);
+  }
+
+  @AfterAll
+  static void closeModel() {
+    delivery.close();
+    checkpoint.close();
+  }
+
+  private static JavaSparkContext context() {
+    return JavaSparkContext.fromSparkContext(TestSpark.session().sparkContext());
+  }
+
+  private static ModelDelivery sent(MambaCheckpoint checkpoint) {
+    return new ModelDelivery.ByBroadcast(
+        context().broadcast(new ModelBroadcast(checkpoint, WeightFormat.F32)));
+  }
+
+  private static ScoreOptions emit(String emit) {
+    return ScoreOptions.defaults().withEmit(Emit.parse(emit));
+  }
+
+  private static Dataset<Row> score(Dataset<Row> rows, ScoreOptions options) {
+    return Scoring.score(rows, options, checkpoint.config(), delivery, null, null);
+  }
+
+  private static List<Scores<String>> engine(Wanted wanted, int[]... tokens) {
+    List<Sequence<String>> sequences = new ArrayList<>();
+    for (int i = 0; i < tokens.length; i++) {
+      sequences.add(new Sequence<>("row-" + i, tokens[i]));
+    }
+    List<Scores<String>> scores = new ArrayList<>();
+    new Scorer(model).score(sequences.iterator(), wanted).forEachRemaining(scores::add);
+    return scores;
+  }
+
+  private static int[][] randomLists(int count) {
+    Random random = new Random(5);
+    int[][] lists = new int[count][];
+    for (int i = 0; i < count; i++) {
+      lists[i] = random.ints(random.nextInt(1, 60), 0, V).toArray();
+    }
+    return lists;
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "perplexity | nll double, token_count bigint, perplexity double, truncated boolean,"
+            + " error string",
+        "token-logprobs | nll double, token_count bigint, perplexity double, truncated boolean,"
+            + " token_logprobs array<float>, greedy_match array<boolean>, error string",
+        "top-k=3 | truncated boolean, top_k array<array<struct<id:int,logprob:float>>>,"
+            + " error string",
+        "last-logits | truncated boolean, last_logits array<float>, error string",
+        "last-logits,top-k=2,perplexity,token-ranks,token-logprobs | nll double, token_count bigint,"
+            + " perplexity double, truncated boolean, token_logprobs array<float>,"
+            + " greedy_match array<boolean>, token_ranks array<int>, top_k array<array<struct<id:int,logprob:float>>>,"
+            + " last_logits array<float>, error string",
+        "logits | position int, token int, logits array<float>, error string"
+      })
+  void the_output_has_the_kept_columns_and_those_asked_for(String emit, String expected) {
+    Dataset<Row> scored = score(rows(new int[] {1, 2}), emit(emit));
+    List<String> columns = new ArrayList<>();
+    for (StructField field : scored.schema().fields()) {
+      columns.add(field.name() + " " + field.dataType().catalogString());
+    }
+    assertThat(String.join(", ", columns)).isEqualTo("id string, " + expected);
+    assertThat(scored.count()).isEqualTo(emit.equals("logits") ? 2 : 1);
+  }
+
+  @Test
+  void every_score_column_has_a_comment() {
+    Dataset<Row> scored = score(rows(new int[] {1, 2}), emit("token-logprobs,top-k=2,last-logits"));
+    for (StructField field : scored.schema().fields()) {
+      assertThat(field.getComment().isDefined()).isEqualTo(!field.name().equals("id"));
+    }
+    assertThat(scored.schema().apply("nll").getComment().get()).contains("nats");
+  }
+
+  @Test
+  void scores_equal_the_engines_to_the_bit() {
+    int[][] lists = randomLists(40);
+    Wanted all = new Wanted(true, true, true, 3, true);
+    List<Scores<String>> expected = engine(all, lists);
+    List<Row> rows =
+        score(
+                rows((Object[]) lists),
+                emit("perplexity,token-logprobs,token-ranks,top-k=3,last-logits"))
+            .collectAsList();
+    assertThat(rows).hasSameSizeAs(expected);
+    for (int i = 0; i < rows.size(); i++) {
+      Row row = rows.get(i);
+      Scores<String> scores = expected.get(i);
+      assertThat(value(row, "id")).isEqualTo(scores.key());
+      assertThat(value(row, "nll")).isEqualTo(scores.nll());
+      assertThat(value(row, "token_count")).isEqualTo(scores.tokenCount());
+      assertThat(value(row, "perplexity"))
+          .isEqualTo(scores.tokenCount() == 0 ? null : scores.perplexity());
+      assertThat(floats(row, "token_logprobs")).containsExactly(scores.tokenLogprobs());
+      assertThat(row.getList(row.fieldIndex("greedy_match")))
+          .isEqualTo(boxed(scores.greedyMatch()));
+      assertThat(row.<Integer>getList(row.fieldIndex("token_ranks")))
+          .containsExactly(Arrays.stream(scores.tokenRanks()).boxed().toArray(Integer[]::new));
+      assertThat(floats(row, "last_logits")).containsExactly(scores.lastLogits());
+      List<List<Row>> topK = topK(row);
+      for (int t = 0; t < scores.tokenCount(); t++) {
+        for (int k = 0; k < 3; k++) {
+          assertThat(topK.get(t).get(k).getInt(0)).isEqualTo(scores.topKIds()[t][k]);
+          assertThat(topK.get(t).get(k).getFloat(1)).isEqualTo(scores.topKLogprobs()[t][k]);
+        }
+      }
+      assertThat(value(row, "error")).isNull();
+    }
+  }
+
+  private static List<Boolean> boxed(boolean[] values) {
+    List<Boolean> boxed = new ArrayList<>();
+    for (boolean value : values) {
+      boxed.add(value);
+    }
+    return boxed;
+  }
+
+  private static List<List<Row>> topK(Row row) {
+    Dataset<Row> one =
+        TestSpark.session()
+            .createDataFrame(List.of(row), row.schema())
+            .selectExpr("explode(top_k) as candidates");
+    List<List<Row>> lists = new ArrayList<>();
+    for (Row candidates : one.collectAsList()) {
+      lists.add(candidates.getList(0));
+    }
+    return lists;
+  }
+
+  @Test
+  void partitions_do_not_show_in_the_scores() {
+    int[][] lists = randomLists(60);
+    List<Map<String, String>> seen = new ArrayList<>();
+    for (int partitions : new int[] {1, 2, 7}) {
+      Dataset<Row> input = typedRows(DataTypes.IntegerType, partitions, (Object[]) lists);
+      Map<String, String> byId = new HashMap<>();
+      for (Row row : score(input, emit("token-logprobs,last-logits")).collectAsList()) {
+        byId.put(row.getString(0), row.toString());
+      }
+      seen.add(byId);
+    }
+    assertThat(seen.get(0)).hasSize(60);
+    assertThat(seen.get(1)).isEqualTo(seen.get(0));
+    assertThat(seen.get(2)).isEqualTo(seen.get(0));
+  }
+
+  @Test
+  void rows_keep_their_order_among_empty_and_refused_ones() {
+    Object[] lists = new Object[50];
+    Random random = new Random(3);
+    for (int i = 0; i < lists.length; i++) {
+      lists[i] =
+          switch (i % 5) {
+            case 0 -> new int[0];
+            case 1 -> new int[] {V};
+            case 2 -> null;
+            default -> random.ints(700 * (i % 2) + 5, 0, V).toArray();
+          };
+    }
+    List<Row> scored = score(rows(lists), emit("perplexity")).collectAsList();
+    for (int i = 0; i < lists.length; i++) {
+      assertThat(scored.get(i).getString(0)).isEqualTo("row-" + i);
+      assertThat(value(scored.get(i), "error") == null).isEqualTo(i % 5 != 1);
+    }
+  }
+
+  @Test
+  void null_and_empty_tokens_are_no_error() {
+    List<Row> scored =
+        score(rows(null, new int[0], new int[] {4}), emit("perplexity,last-logits"))
+            .collectAsList();
+    for (int i = 1; i < scored.get(0).size(); i++) {
+      assertThat(scored.get(0).isNullAt(i)).isTrue();
+    }
+    for (Row row : scored.subList(1, 3)) {
+      assertThat(value(row, "nll")).isEqualTo(0.0);
+      assertThat(value(row, "token_count")).isEqualTo(0L);
+      assertThat(value(row, "perplexity")).isNull();
+      assertThat(value(row, "error")).isNull();
+      assertThat(value(row, "truncated")).isEqualTo(false);
+    }
+    assertThat(value(scored.get(1), "last_logits")).isNull();
+    assertThat(floats(scored.get(2), "last_logits")).hasSize(V);
+  }
+
+  private static Object array(String type, Long... ids) {
+    return switch (type) {
+      case "int" ->
+          Arrays.stream(ids).map(i -> i == null ? null : i.intValue()).toArray(Integer[]::new);
+      case "smallint" ->
+          Arrays.stream(ids).map(i -> i == null ? null : i.shortValue()).toArray(Short[]::new);
+      default -> ids;
+    };
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"int", "bigint", "smallint"})
+  void rows_that_cannot_be_scored_keep_their_columns_and_say_why(String type) {
+    DataType sparkType =
+        switch (type) {
+          case "int" -> DataTypes.IntegerType;
+          case "smallint" -> DataTypes.ShortType;
+          default -> DataTypes.LongType;
+        };
+    Dataset<Row> input =
+        typedRows(
+            sparkType,
+            1,
+            array(type, 1L, 2L, 3L),
+            array(type, 1L, 2L, 3L, null),
+            array(type, 1L, 2L, 3L, -7L),
+            array(type, 1L, (long) V),
+            array(type, 1L, 2L, 3L));
+    List<Row> scored =
+        score(input, emit("perplexity,token-logprobs,top-k=2,last-logits")).collectAsList();
+    assertThat(scored.stream().map(r -> value(r, "error")))
+        .containsExactly(
+            null,
+            "Token at position 3 is null",
+            "Token id -7 at position 3 is negative; expected an id in [0, 24)",
+            "Token id 24 at position 1 is outside [0, 24)",
+            null);
+    for (Row bad : scored.subList(1, 4)) {
+      assertThat(bad.getString(0)).startsWith("row-");
+      for (String column :
+          List.of(
+              "nll",
+              "token_count",
+              "perplexity",
+              "token_logprobs",
+              "greedy_match",
+              "top_k",
+              "last_logits")) {
+        assertThat(value(bad, column)).as(column).isNull();
+      }
+    }
+    double untouched =
+        engine(new Wanted(true, false, false, 0, false), new int[] {1, 2, 3}).get(0).nll();
+    assertThat(value(scored.get(0), "nll")).isEqualTo(untouched);
+    assertThat(value(scored.get(4), "nll")).isEqualTo(untouched);
+  }
+
+  @Test
+  void wide_ids_are_compared_before_they_are_narrowed() {
+    long low32BitsAreAnId = (1L << 32) + 5;
+    List<Row> scored =
+        score(
+                typedRows(
+                    DataTypes.LongType,
+                    1,
+                    new long[] {1, low32BitsAreAnId},
+                    new long[] {1, Long.MIN_VALUE}),
+                emit("perplexity"))
+            .collectAsList();
+    assertThat(value(scored.get(0), "error"))
+        .isEqualTo("Token id 4294967301 at position 1 is outside [0, 24)");
+    assertThat(value(scored.get(1), "error"))
+        .isEqualTo(
+            "Token id -9223372036854775808 at position 1 is negative; expected an id in [0, 24)");
+  }
+
+  @Test
+  void a_score_that_is_not_finite_is_an_error_of_its_row() {
+    try (MambaCheckpoint hot =
+        MambaCheckpoint.open(TestModels.write(folder.resolve("hot"), 3e38f))) {
+      ModelDelivery sent = sent(hot);
+      for (String emit : List.of("perplexity", "last-logits", "top-k=1", "logits")) {
+        Dataset<Row> input = rows(new int[] {1, 2, 3}, new int[0]);
+        List<Row> scored =
+            Scoring.score(input, emit(emit), hot.config(), sent, null, null).collectAsList();
+        assertThat(scored).hasSize(emit.equals("logits") ? 1 : 2);
+        assertThat(value(scored.get(0), "error").toString()).startsWith("Score is not finite: ");
+        assertThat(scored.get(0).isNullAt(1)).isEqualTo(scored.get(0).fieldIndex("error") > 3);
+      }
+      sent.close();
+    }
+  }
+
+  @Test
+  void a_prefix_token_makes_the_first_token_a_scored_one() {
+    ScoreOptions bos = ScoreOptions.defaults().withPrefixToken("bos");
+    ScoreOptions id = ScoreOptions.defaults().withPrefixToken("3");
+    Wanted wanted = new Wanted(true, false, false, 0, false);
+    Scores<String> expected = engine(wanted, new int[] {3, 9, 8}).get(0);
+    for (ScoreOptions options : List.of(bos, id)) {
+      List<Row> scored = score(rows(new int[] {9, 8}, new int[0]), options).collectAsList();
+      assertThat(value(scored.get(0), "nll")).isEqualTo(expected.nll());
+      assertThat(value(scored.get(0), "token_count")).isEqualTo(2L);
+      assertThat(value(scored.get(1), "token_count")).isEqualTo(0L);
+    }
+  }
+
+  @Test
+  void an_empty_row_after_a_prefix_has_last_logits() {
+    ScoreOptions bos =
+        ScoreOptions.defaults().withEmit(Emit.parse("last-logits")).withPrefixToken("bos");
+    List<Row> scored = score(rows(new int[0], new int[] {V}), bos).collectAsList();
+    float[] expected =
+        engine(new Wanted(false, false, false, 0, true), new int[] {3}).get(0).lastLogits();
+    assertThat(floats(scored.get(0), "last_logits")).containsExactly(expected);
+    assertThat(value(scored.get(1), "last_logits")).isNull();
+  }
+
+  @Test
+  void a_row_is_cut_before_it_is_looked_at_and_says_so() {
+    ScoreOptions three = ScoreOptions.defaults().withPrefixToken("bos").withMaxTokens(3);
+    List<Row> scored =
+        score(rows(new int[] {5, 6, 7, 999}, new int[] {5, 6, 7}, new int[] {5, 999, 7, 8}), three)
+            .collectAsList();
+    double expected =
+        engine(new Wanted(true, false, false, 0, false), new int[] {3, 5, 6, 7}).get(0).nll();
+    assertThat(scored.stream().map(r -> value(r, "truncated"))).containsExactly(true, false, true);
+    assertThat(value(scored.get(0), "nll")).isEqualTo(expected);
+    assertThat(value(scored.get(1), "nll")).isEqualTo(expected);
+    assertThat(value(scored.get(2), "error"))
+        .isEqualTo("Token id 999 at position 1 is outside [0, 24)");
+  }
+
+  @Test
+  void logits_are_one_row_per_position_prefix_included() {
+    ScoreOptions options =
+        ScoreOptions.defaults().withEmit(Emit.parse("logits")).withPrefixToken("bos");
+    List<Row> scored = score(rows(new int[] {9, 8}, new int[0]), options).collectAsList();
+    List<PositionLogits<String>> expected = new ArrayList<>();
+    new Scorer(model)
+        .logits(
+            List.of(
+                    new Sequence<>("row-0", new int[] {3, 9, 8}),
+                    new Sequence<>("row-1", new int[] {3}))
+                .iterator())
+        .forEachRemaining(expected::add);
+    assertThat(scored).hasSize(4);
+    for (int i = 0; i < 4; i++) {
+      Row row = scored.get(i);
+      assertThat(row.getString(0)).isEqualTo(expected.get(i).key());
+      assertThat(value(row, "position")).isEqualTo(expected.get(i).position());
+      assertThat(value(row, "token")).isEqualTo(expected.get(i).token());
+      assertThat(floats(row, "logits")).containsExactly(expected.get(i).logits());
+    }
+  }
+
+  @Test
+  void a_bad_row_among_logits_stands_in_its_place_once() {
+    List<Row> scored =
+        score(
+                rows(
+                    new int[] {V},
+                    new int[0],
+                    new int[] {1, 2},
+                    new int[] {-1, 2, 3},
+                    null,
+                    new int[] {4},
+                    new int[] {5, V + 1}),
+                emit("logits"))
+            .collectAsList();
+    assertThat(scored.stream().map(r -> r.getString(0)))
+        .containsExactly("row-0", "row-2", "row-2", "row-3", "row-5", "row-6");
+    for (int bad : new int[] {0, 3, 5}) {
+      assertThat(value(scored.get(bad), "error")).isNotNull();
+      assertThat(value(scored.get(bad), "position")).isNull();
+      assertThat(value(scored.get(bad), "logits")).isNull();
+    }
+  }
+
+  @Test
+  void under_fail_a_bad_row_stops_the_job_and_shows_its_columns() {
+    ScoreOptions fail = ScoreOptions.defaults().withFailOnError(true);
+    assertThatThrownBy(() -> score(rows(new int[] {1, 2}, new int[] {V}), fail).collectAsList())
+        .isInstanceOf(SparkException.class)
+        .satisfies(
+            e ->
+                assertThat(Failures.oneLine(e))
+                    .isEqualTo(
+                        "Token id 24 at position 0 is outside [0, 24); the row has id=row-1"));
+  }
+
+  @Test
+  void kept_columns_of_every_kind_come_through_unchanged() {
+    Dataset<Row> input =
+        rows(new int[] {1, 2}, new int[] {3})
+            .selectExpr(
+                "tokens as `to.kens`",
+                "id as `a.b c`",
+                "cast(1.25 as decimal(20, 5)) as dec",
+                "timestamp'2024-02-29 12:00:00' as ts",
+                "date'1970-01-01' as d",
+                "array(struct(1 as x, map('k', 2.5D) as m)) as nested",
+                "cast('xyz' as binary) as bin",
+                "cast(null as int) as nothing");
+    ScoreOptions options = ScoreOptions.defaults().withColumns(DocumentColumns.tokens("to.kens"));
+    Dataset<Row> scored = score(input, options);
+    String[] kept = {"`a.b c`", "dec", "ts", "d", "nested", "cast(bin as string)", "nothing"};
+    assertThat(scored.selectExpr(kept).collectAsList())
+        .isEqualTo(input.selectExpr(kept).collectAsList());
+    assertThat(scored.columns())
+        .startsWith("a.b c", "dec", "ts", "d", "nested", "bin", "nothing", "nll");
+  }
+
+  @Test
+  void kept_columns_come_through_to_the_last_byte() {
+    TimeZone zone = TimeZone.getDefault();
+    TimeZone.setDefault(TimeZone.getTimeZone("Europe/Berlin"));
+    try {
+      Dataset<Row> input =
+          rows(new int[] {1, 2}, new int[] {3})
+              .selectExpr(
+                  "tokens",
+                  "cast(unhex('61FF62C0') as string) as text",
+                  "cast(null as string) as none",
+                  "date_from_unix_date(-141420) as left_out",
+                  "date'0001-01-01' as first",
+                  "timestamp_micros(-12219290000000001) as reform",
+                  "timestamp_micros(253402300799999999) as last",
+                  "timestamp_ntz'1582-10-10 01:02:03.000004' as ntz",
+                  "interval '3 04:05:06.000007' day to second as span",
+                  "interval '1-2' year to month as months",
+                  "cast('-12345678901234567890.123456789012345678' as decimal(38, 18)) as dec",
+                  "map('k', 1, 'l', 2) as m",
+                  "struct('s' as s, struct(array(1.5D) as a) as t) as nested");
+      Dataset<Row> scored = score(input, emit("perplexity"));
+      String[] exact = {
+        "hex(cast(text as binary))",
+        "none",
+        "unix_date(left_out)",
+        "unix_date(first)",
+        "unix_micros(reform)",
+        "unix_micros(last)",
+        "cast(ntz as string)",
+        "cast(span as string)",
+        "cast(months as string)",
+        "dec",
+        "m",
+        "nested"
+      };
+      assertThat(scored.selectExpr(exact).collectAsList())
+          .isEqualTo(input.selectExpr(exact).collectAsList());
+      Dataset<Row> kept = scored.select("text", input.drop("tokens", "text").columns());
+      assertThat(kept.schema().simpleString())
+          .isEqualTo(input.drop("tokens").schema().simpleString());
+    } finally {
+      TimeZone.setDefault(zone);
+    }
+  }
+
+  @Test
+  void columns_are_kept_by_choice_even_none_and_even_the_tokens() {
+    Dataset<Row> input = rows(new int[] {1, 2});
+    ScoreOptions none = ScoreOptions.defaults().withKeepColumns(List.of());
+    assertThat(score(input, none).columns()).startsWith("nll");
+    assertThat(score(input, none).collectAsList()).hasSize(1);
+    ScoreOptions both = ScoreOptions.defaults().withKeepColumns(List.of("tokens", "id"));
+    Row row = score(input, both).collectAsList().get(0);
+    assertThat(row.getList(0)).isEqualTo(List.of(1, 2));
+    assertThat(row.getString(1)).isEqualTo("row-0");
+  }
+
+  private static PartitionScoring scoring(Emit emit, LongAccumulator progress) {
+    StructType kept = new StructType().add("id", DataTypes.BinaryType);
+    return new PartitionScoring(
+        delivery, READER, emit, Windows.FULL, null, null, false, kept, progress);
+  }
+
+  private static Row row(int[] tokens) {
+    return org.apache.spark.sql.RowFactory.create(TestSpark.ints(tokens), null, new byte[0]);
+  }
+
+  @Test
+  void lists_that_no_row_of_spark_can_hold_are_an_error_of_their_row() {
+    List<Row> rows = List.of(row(new int[2_000_000]), row(new int[] {1, 2}));
+    Iterator<Tuple2<Row, ScoredRow>> scored =
+        scoring(Emit.parse("top-k=24"), null).call(rows.iterator());
+    String error = scored.next()._2().getError();
+    assertThat(error)
+        .isEqualTo(
+            "Scores of 2000000 tokens take 1600000000 bytes, more than one row may; emit"
+                + " less, or cut documents");
+    assertThat(RowError.of(error).kind()).isEqualTo("too_large");
+    assertThat(scored.next()._2().getError()).isNull();
+  }
+
+  @Test
+  void a_long_row_shows_progress_and_can_be_stopped_while_it_runs() {
+    LongAccumulator progress = new LongAccumulator();
+    progress.register(TestSpark.session().sparkContext(), scala.Option.empty(), false);
+    List<Long> seen = new ArrayList<>();
+    Iterator<Row> rows =
+        new Iterator<>() {
+          @Override
+          public boolean hasNext() {
+            seen.add(progress.value());
+            return seen.size() < 4;
+          }
+
+          @Override
+          public Row next() {
+            return row(new Random(1).ints(3000, 0, V).toArray());
+          }
+        };
+    scoring(Emit.PERPLEXITY, progress).call(rows).forEachRemaining(row -> {});
+    // Asked for the next row when the last chunk of a row has room left: the others are counted.
+    assertThat(seen.get(1)).isBetween(1L, 2999L);
+    assertThat(progress.value()).isEqualTo(3 * 2999L);
+  }
+
+  @Test
+  void a_partition_is_streamed() {
+    // More rows than would be read if the scorer did not hand out what it has.
+    int[] taken = {0};
+    Iterator<Row> rows =
+        new Iterator<>() {
+          @Override
+          public boolean hasNext() {
+            return true;
+          }
+
+          @Override
+          public Row next() {
+            taken[0]++;
+            return org.apache.spark.sql.RowFactory.create(
+                TestSpark.ints(new Random(taken[0]).ints(50, 0, V).toArray()),
+                null,
+                "row-" + taken[0]);
+          }
+        };
+    PartitionScoring scoring =
+        new PartitionScoring(
+            delivery,
+            READER,
+            Emit.PERPLEXITY,
+            Windows.FULL,
+            null,
+            null,
+            false,
+            new StructType().add("id", DataTypes.BinaryType),
+            null);
+    Iterator<?> scored = scoring.call(rows);
+    for (int i = 1; i <= 200; i++) {
+      scored.next();
+      assertThat(taken[0] - i).isLessThan(40);
+    }
+  }
+}

@@ -1,0 +1,298 @@
+package io.mambaspark.jobs.units;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.TestModels;
+import io.mambaspark.jobs.io.DocumentColumns;
+import io.mambaspark.jobs.model.DemoModel;
+import io.mambaspark.jobs.model.ModelSource;
+import io.mambaspark.jobs.score.Emit;
+import io.mambaspark.jobs.score.ScoreOptions;
+import io.mambaspark.jobs.score.ScoringSchema;
+import io.mambaspark.jobs.score.WindowOptions;
+import io.mambaspark.jobs.spark.Demo;
+import io.mambaspark.jobs.spark.Versions;
+import io.mambaspark.jobs.text.TokenizerFile;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.RuntimeConfig;
+import org.apache.spark.sql.internal.SQLConf;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What identifies a run, and which differences keep it from being resumed. */
+class RunIdentityTest {
+  private static final StructType INPUT =
+      new StructType()
+          .add("id", DataTypes.StringType)
+          .add("tokens", DataTypes.createArrayType(DataTypes.IntegerType))
+          .add("at", DataTypes.TimestampType)
+          .add("text", DataTypes.StringType)
+          .add("continuation", DataTypes.StringType);
+
+  @TempDir static Path shared;
+  private static ModelSource model;
+
+  @BeforeAll
+  static void openModel() {
+    model =
+        ModelSource.open(
+            TestModels.write(shared.resolve("model")).toString(), new Configuration(false));
+  }
+
+  @AfterAll
+  static void closeModel() {
+    model.close();
+  }
+
+  /** The settings of a session, without one. */
+  private static RuntimeConfig conf() {
+    RuntimeConfig conf = new org.apache.spark.sql.classic.RuntimeConfig(new SQLConf());
+    conf.set("spark.sql.session.timeZone", "Asia/Kolkata");
+    conf.set("spark.sql.parquet.datetimeRebaseModeInRead", "EXCEPTION");
+    conf.set("spark.sql.parquet.int96RebaseModeInRead", "EXCEPTION");
+    conf.set("spark.sql.parquet.outputTimestampType", "INT96");
+    return conf;
+  }
+
+  private static Map<String, String> settings(
+      ScoreOptions scoring,
+      WeightFormat weights,
+      TokenizerFile tokenizer,
+      String buckets,
+      RuntimeConfig conf) {
+    ScoringSchema schema = ScoringSchema.of(INPUT, scoring);
+    return RunIdentity.of(scoring, weights, schema, model.checkpoint(), tokenizer, buckets, conf);
+  }
+
+  private static Map<String, String> settings(ScoreOptions scoring) {
+    return settings(scoring, WeightFormat.F32, null, "none", conf());
+  }
+
+  private static Map<String, String> defaults() {
+    return settings(ScoreOptions.defaults());
+  }
+
+  @Test
+  void every_setting_has_its_name_and_its_place() {
+    Map<String, String> expected = new LinkedHashMap<>();
+    expected.put("the model's fingerprint", model.checkpoint().fingerprint());
+    expected.put("--weights", "f32");
+    expected.put("the columns of the document", "--tokens-column tokens");
+    expected.put("the kept columns", "id string, at timestamp, text string, continuation string");
+    expected.put("--emit", "perplexity");
+    expected.put("the prefix token", "-1");
+    expected.put("--max-tokens", "0");
+    expected.put("--window", "full");
+    expected.put("--min-perplexity", "null");
+    expected.put("--max-perplexity", "null");
+    expected.put("the tokenizer's fingerprint", "none");
+    expected.put("the buckets", "none");
+    expected.put("--on-error", "quarantine");
+    expected.put("the version of mamba-spark", Versions.mambaSpark());
+    expected.put("spark.sql.caseSensitive", "false");
+    expected.put("spark.sql.session.timeZone", "Asia/Kolkata");
+    expected.put("spark.sql.parquet.datetimeRebaseModeInRead", "EXCEPTION");
+    expected.put("spark.sql.parquet.int96RebaseModeInRead", "EXCEPTION");
+    expected.put("spark.sql.parquet.outputTimestampType", "INT96");
+    assertThat(List.copyOf(defaults().entrySet())).isEqualTo(List.copyOf(expected.entrySet()));
+  }
+
+  /** What another scoring changes, as the name of each setting and its value. */
+  private static Map<String, String> changed(UnaryOperator<ScoreOptions> change) {
+    return changed(settings(change.apply(ScoreOptions.defaults())));
+  }
+
+  private static Map<String, String> changed(Map<String, String> settings) {
+    Map<String, String> changed = new LinkedHashMap<>(settings);
+    changed.entrySet().removeAll(defaults().entrySet());
+    return changed;
+  }
+
+  @Test
+  void each_option_that_scores_depend_on_changes_its_own_setting() {
+    assertThat(changed(o -> o.withKeepColumns(List.of("at", "id"))))
+        .isEqualTo(Map.of("the kept columns", "at timestamp, id string"));
+    assertThat(changed(o -> o.withKeepColumns(List.of())))
+        .isEqualTo(Map.of("the kept columns", ""));
+    assertThat(changed(o -> o.withEmit(Emit.parse("top-k=2,token-ranks"))))
+        .isEqualTo(Map.of("--emit", "token-ranks,top-k=2"));
+    assertThat(changed(o -> o.withPrefixToken("bos"))).isEqualTo(Map.of("the prefix token", "3"));
+    assertThat(changed(o -> o.withPrefixToken("7"))).isEqualTo(Map.of("the prefix token", "7"));
+    assertThat(changed(o -> o.withMaxTokens(9))).isEqualTo(Map.of("--max-tokens", "9"));
+    assertThat(changed(o -> o.withWindows(WindowOptions.parse("strided", 8, 4))))
+        .isEqualTo(Map.of("--window", "strided, 8 tokens, stride 4"));
+    assertThat(changed(o -> o.withPerplexities(1.5, null)))
+        .isEqualTo(Map.of("--min-perplexity", "1.5"));
+    assertThat(changed(o -> o.withPerplexities(null, 20.0)))
+        .isEqualTo(Map.of("--max-perplexity", "20.0"));
+    assertThat(changed(o -> o.withFailOnError(true))).isEqualTo(Map.of("--on-error", "fail"));
+  }
+
+  @Test
+  void a_prefix_is_identified_by_its_id_whatever_it_is_called() {
+    assertThat(settings(ScoreOptions.defaults().withPrefixToken("none"))).isEqualTo(defaults());
+    assertThat(settings(ScoreOptions.defaults().withPrefixToken("3")))
+        .isEqualTo(settings(ScoreOptions.defaults().withPrefixToken("bos")));
+    // Rolling windows have a prefix that nobody has named.
+    assertThat(changed(o -> o.withWindows(WindowOptions.parse("rolling", null, null))))
+        .isEqualTo(Map.of("the prefix token", "3", "--window", "rolling, 2048 tokens"));
+  }
+
+  @Test
+  void weights_tokenizer_buckets_and_session_are_settings_too() {
+    ScoreOptions scoring = ScoreOptions.defaults();
+    assertThat(changed(settings(scoring, WeightFormat.BF16, null, "none", conf())))
+        .isEqualTo(Map.of("--weights", "bf16"));
+    TokenizerFile tokenizer = TokenizerFile.parse(Demo.NAME, DemoModel.tokenizer());
+    assertThat(changed(settings(scoring, WeightFormat.F32, tokenizer, "none", conf())))
+        .isEqualTo(Map.of("the tokenizer's fingerprint", tokenizer.fingerprint()));
+    assertThat(changed(settings(scoring, WeightFormat.F32, null, "head:30", conf())))
+        .isEqualTo(Map.of("the buckets", "head:30"));
+    RuntimeConfig conf = conf();
+    conf.set("spark.sql.caseSensitive", "true");
+    conf.set("spark.sql.session.timeZone", "UTC");
+    conf.set("spark.sql.parquet.datetimeRebaseModeInRead", "LEGACY");
+    conf.set("spark.sql.parquet.int96RebaseModeInRead", "CORRECTED");
+    conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS");
+    conf.set("spark.sql.shuffle.partitions", "3");
+    assertThat(changed(settings(scoring, WeightFormat.F32, null, "none", conf)))
+        .isEqualTo(
+            Map.of(
+                "spark.sql.caseSensitive", "true",
+                "spark.sql.session.timeZone", "UTC",
+                "spark.sql.parquet.datetimeRebaseModeInRead", "LEGACY",
+                "spark.sql.parquet.int96RebaseModeInRead", "CORRECTED",
+                "spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS"));
+  }
+
+  @Test
+  void texts_and_pairs_are_named_with_their_options() {
+    assertThat(changed(o -> o.withColumns(DocumentColumns.text("text"))))
+        .isEqualTo(
+            Map.of(
+                "the columns of the document",
+                "--text-column text",
+                "the kept columns",
+                "id string, tokens array<int>, at timestamp, text string, continuation string"));
+    Map<String, String> pair =
+        settings(
+            ScoreOptions.defaults()
+                .withKeepColumns(List.of())
+                .withColumns(DocumentColumns.pair("text", "continuation")));
+    assertThat(pair)
+        .containsEntry(
+            "the columns of the document",
+            "--context-column text, --continuation-column continuation")
+        .containsEntry("the prefix token", "-1")
+        .containsEntry("the token of an empty context", "3");
+    // After the prefix, as differences are told in the order of the settings.
+    assertThat(List.copyOf(pair.keySet()).subList(5, 8))
+        .containsExactly("the prefix token", "the token of an empty context", "--max-tokens");
+    assertThat(
+            settings(
+                ScoreOptions.defaults()
+                    .withKeepColumns(List.of())
+                    .withPrefixToken("7")
+                    .withColumns(DocumentColumns.pair("text", "continuation"))))
+        .containsEntry("the prefix token", "7")
+        .containsEntry("the token of an empty context", "7");
+  }
+
+  private static Map<String, String> with(Map<String, String> settings, String... changes) {
+    Map<String, String> changed = new LinkedHashMap<>(settings);
+    for (int i = 0; i < changes.length; i += 2) {
+      changed.put(changes[i], changes[i + 1]);
+    }
+    return changed;
+  }
+
+  private static void check(Map<String, String> earlier, Map<String, String> now) {
+    RunIdentity.check(earlier, now, new org.apache.hadoop.fs.Path("file:/out"));
+  }
+
+  private static Refusal refusal(Map<String, String> earlier, Map<String, String> now) {
+    return catchThrowableOfType(Refusal.class, () -> check(earlier, now));
+  }
+
+  @Test
+  void a_run_is_resumed_under_its_own_settings() {
+    assertThatCode(() -> check(defaults(), defaults())).doesNotThrowAnyException();
+    assertThatCode(() -> check(Map.of(), Map.of())).doesNotThrowAnyException();
+  }
+
+  @Test
+  void a_difference_is_named_with_both_values() {
+    Refusal refusal = refusal(defaults(), with(defaults(), "--max-tokens", "9"));
+    assertThat(refusal)
+        .hasMessage(
+            "Cannot resume output file:/out: --max-tokens was 0 and is 9; start it as it was, or"
+                + " choose another output");
+    assertThat(refusal.isWrongUsage()).isFalse();
+  }
+
+  @Test
+  void differences_are_named_in_the_order_of_the_new_settings() {
+    Map<String, String> now = with(defaults(), "the buckets", "head:30", "--weights", "bf16");
+    assertThat(refusal(defaults(), now))
+        .hasMessage(
+            "Cannot resume output file:/out: --weights was f32 and is bf16; the buckets was none"
+                + " and is head:30; start it as it was, or choose another output");
+  }
+
+  @Test
+  void a_setting_that_was_not_recorded_differs_and_one_that_is_gone_does_not() {
+    assertThat(refusal(Map.of("a", "1"), with(Map.of("a", "1"), "--new", "x")))
+        .hasMessage(
+            "Cannot resume output file:/out: --new was null and is x; start it as it was, or"
+                + " choose another output");
+    assertThatCode(() -> check(with(defaults(), "--gone", "x"), defaults()))
+        .doesNotThrowAnyException();
+  }
+
+  @Test
+  void a_run_under_fail_may_go_on_in_quarantine_but_not_the_other_way() {
+    Map<String, String> fail = with(defaults(), "--on-error", "fail");
+    assertThatCode(() -> check(fail, defaults())).doesNotThrowAnyException();
+    assertThatCode(() -> check(fail, fail)).doesNotThrowAnyException();
+    assertThat(refusal(defaults(), fail))
+        .hasMessage(
+            "Cannot resume output file:/out: --on-error was quarantine and is fail; start it as it"
+                + " was, or choose another output");
+    // It excuses no other difference.
+    assertThat(refusal(fail, with(defaults(), "--emit", "token-ranks")))
+        .hasMessage(
+            "Cannot resume output file:/out: --emit was perplexity and is token-ranks; start it as"
+                + " it was, or choose another output");
+    assertThat(refusal(with(fail, "--emit", "fail"), fail))
+        .hasMessageContaining("--emit was fail and is perplexity");
+  }
+
+  @Test
+  void a_password_in_the_output_is_not_shown() {
+    Refusal refusal =
+        catchThrowableOfType(
+            Refusal.class,
+            () ->
+                RunIdentity.check(
+                    Map.of("a", "1"),
+                    Map.of("a", "2"),
+                    new org.apache.hadoop.fs.Path("x://me:hunter2@h/out")));
+    assertThat(refusal)
+        .hasMessage(
+            "Cannot resume output x://***@h/out: a was 1 and is 2; start it as it was, or choose"
+                + " another output");
+  }
+}

@@ -1,22 +1,28 @@
 /**
- * Scores columns of token ids with a Mamba model on Apache Spark.
+ * Scores texts and token ids with a Mamba model on Apache Spark.
  *
- * <p>The flow: {@link io.mambaspark.jobs.Main} parses a command into {@link
- * io.mambaspark.jobs.JobOptions}; {@link io.mambaspark.jobs.ScoreJob} opens the model ({@link
- * io.mambaspark.jobs.ModelSource}), reads the rows ({@code Input}), and hands both to {@link
- * io.mambaspark.jobs.Scoring}, a function {@code Dataset<Row> → Dataset<Row>} without I/O that a
- * pipeline may call by itself. A {@link io.mambaspark.jobs.ModelDelivery} brings the model to the
- * executors; {@code PartitionScoring} streams the rows of one partition through the engine. {@code
- * Output} puts the result in its place, {@code Summary} adds it up from what was written.
+ * <p>The public classes: {@link io.mambaspark.jobs.MambaScorer} and {@link
+ * io.mambaspark.jobs.MambaFunctions} here, the pipeline stage in {@code ml}, the SQL extension in
+ * {@code sql}, {@link io.mambaspark.jobs.Main} for the command line, {@link
+ * io.mambaspark.jobs.ScoringMetrics} for {@code spark.plugins}, and {@link
+ * io.mambaspark.jobs.Refusal}, which they throw. Other public classes are for the rooms of this
+ * module.
  *
- * <p>The input: {@code InputListing} lists the files once, before Spark starts. {@code
- * ParquetInput} reads the footers and decides one schema, {@code JsonInput} parses lines; both read
- * parts of the listed files by {@code FileScan}. Other sources are Spark's.
+ * <p>The rooms, each of which knows only those before it (a test checks this):
  *
- * <p>From Parquet to Parquet a job runs by units: {@code UnitPlan} cuts the files into {@code
- * Unit}s, {@code UnitRun} compares them with the {@code Ledger} of an earlier start, {@code
- * UnitScoring} scores each in a task of its own, and {@code UnitCommit} puts its file in its place
- * and its entry into the ledger. The summary is the sum of the ledger.
+ * <ol>
+ *   <li>{@code text}: texts to token ids. {@code spark}: what is asked of Spark and Hadoop.
+ *   <li>{@code model}: a named model to one packed model in each JVM. {@code io}: where rows come
+ *       from and go.
+ *   <li>{@code score}: rows to scored rows, without input or output.
+ *   <li>{@code stats}: scored rows to sums, groups, percentiles and buckets.
+ *   <li>{@code units}: a run in atomic pieces. {@code report}: sums to one page.
+ *   <li>{@code job}: carries out one request. {@code cli}: options to a request.
+ * </ol>
+ *
+ * <p>The flow of {@code score}: {@code cli} parses a request; {@code job} lists the input, opens the
+ * model and starts Spark; {@code io} decides the schema; {@code score} streams partitions through
+ * the engine, by {@code units} from Parquet to Parquet; {@code stats} sums up what was written.
  *
  * <p>Every call into Spark has a signature without Scala collections, so that one jar runs on Scala
  * 2.12 and 2.13.

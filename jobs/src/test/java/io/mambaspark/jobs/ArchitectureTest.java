@@ -1,0 +1,117 @@
+package io.mambaspark.jobs;
+
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.library.Architectures;
+import com.tngtech.archunit.library.Architectures.LayeredArchitecture;
+import com.tngtech.archunit.library.dependencies.SliceAssignment;
+import com.tngtech.archunit.library.dependencies.SliceIdentifier;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** Which rooms know which. */
+class ArchitectureTest {
+  private static final String ROOT = "io.mambaspark.jobs";
+
+  private static final JavaClasses CLASSES =
+      new ClassFileImporter()
+          .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+          .importPackages(ROOT);
+
+  /** Each room with the rooms above that it may know; every room may know those below it. */
+  private static final List<List<String>> FLOORS =
+      List.of(
+          List.of("Refusal"),
+          List.of("text", "spark"),
+          List.of("model", "io"),
+          List.of("score"),
+          List.of("stats", "ScoringMetrics"),
+          List.of("units", "report", "MambaScorer"),
+          List.of("ml", "sql"),
+          List.of("job"),
+          List.of("cli"),
+          List.of("Main"));
+
+  /** The room of a class: its package, or of the public classes the class itself. */
+  private static String room(JavaClass type) {
+    if (!type.getPackageName().equals(ROOT)) {
+      return type.getPackageName().substring(ROOT.length() + 1);
+    }
+    String name = type.getName().substring(ROOT.length() + 1).replaceFirst("\\$.*", "");
+    return name.equals("MambaFunctions") ? "MambaScorer" : name;
+  }
+
+  private static com.tngtech.archunit.base.DescribedPredicate<JavaClass> in(String room) {
+    return com.tngtech.archunit.base.DescribedPredicate.describe(
+        room, type -> type.getPackageName().startsWith(ROOT) && room(type).equals(room));
+  }
+
+  @Test
+  void a_room_knows_only_those_below_it() {
+    LayeredArchitecture rooms = Architectures.layeredArchitecture().consideringOnlyDependenciesInLayers();
+    List<String> above = new ArrayList<>();
+    FLOORS.forEach(above::addAll);
+    for (List<String> floor : FLOORS) {
+      above.removeAll(floor);
+      for (String room : floor) {
+        rooms = rooms.layer(room).definedBy(in(room));
+        rooms =
+            above.isEmpty()
+                ? rooms.whereLayer(room).mayNotBeAccessedByAnyLayer()
+                : rooms.whereLayer(room).mayOnlyBeAccessedByLayers(above.toArray(String[]::new));
+      }
+    }
+    rooms.ensureAllClassesAreContainedInArchitecture().check(CLASSES);
+  }
+
+  @Test
+  void no_rooms_know_each_other() {
+    slices()
+        .assignedFrom(
+            new SliceAssignment() {
+              @Override
+              public SliceIdentifier getIdentifierOf(JavaClass type) {
+                return type.getPackageName().startsWith(ROOT)
+                    ? SliceIdentifier.of(room(type))
+                    : SliceIdentifier.ignore();
+              }
+
+              @Override
+              public String getDescription() {
+                return "rooms";
+              }
+            })
+        .should()
+        .beFreeOfCycles()
+        .check(CLASSES);
+  }
+
+  @Test
+  void only_the_command_line_knows_picocli() {
+    noClasses()
+        .that(not(resideInAPackage(ROOT + ".cli")))
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("picocli..")
+        .check(CLASSES);
+  }
+
+  @Test
+  void texts_are_encoded_without_spark() {
+    noClasses()
+        .that()
+        .resideInAPackage(ROOT + ".text")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("org.apache.spark..", "org.apache.hadoop..")
+        .check(CLASSES);
+  }
+}

@@ -2,7 +2,6 @@ package io.mambaspark.engine.model;
 
 import io.mambaspark.engine.checkpoint.FloatReader;
 import io.mambaspark.engine.kernel.Kernels;
-import io.mambaspark.engine.kernel.PackedMatrix;
 import io.mambaspark.engine.kernel.Panels;
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaWeights.Layer;
@@ -25,11 +24,13 @@ public final class MambaModel {
   private final MambaConfig config;
   private final MambaWeights weights;
   private final Kernels kernels;
+  private final Mamba1Mixer mixer;
 
   private MambaModel(MambaWeights weights, Kernels kernels) {
     this.config = weights.config;
     this.weights = weights;
     this.kernels = kernels;
+    this.mixer = new Mamba1Mixer(config, kernels);
   }
 
   /** Packs tensors one by one as they arrive, in any order, for instance from a stream. */
@@ -169,82 +170,16 @@ public final class MambaModel {
     norm(workspace, weights.normF, rows);
   }
 
-  private void norm(Workspace w, float[] weight, int rows) {
-    kernels.rmsNorm(w.h, 0, config.dModel(), rows, w.stride, weight, config.normEps(), w.u, w.sums);
-  }
-
+  /** {@code h += mixer(norm(h))}, h being the residual stream (rows, dModel). */
   private void layer(Workspace w, Layer layer, int index, int rows, List<Piece> pieces) {
     norm(w, layer.norm, rows);
-    product(w, w.u, rows, layer.inProj, layer.inProjBias, w.xz);
-
-    int panels = Panels.count(config.dInner());
-    int row = 0;
-    for (Piece piece : pieces) {
-      MambaState.restore(piece.from() == null ? null : piece.from().conv[index], w.conv);
-      kernels.convolution(
-          w.xz,
-          panels,
-          w.stride,
-          row,
-          piece.length(),
-          layer.convWeight,
-          layer.convBias,
-          config.dConv(),
-          w.conv,
-          w.window);
-      if (piece.to() != null) {
-        System.arraycopy(w.conv, 0, piece.to().conv[index], 0, w.conv.length);
-      }
-      row += piece.length();
-    }
-
-    product(w, w.xz, rows, layer.xProj, null, w.dbc);
-    int bOffset = Panels.count(config.dtRank()) * w.stride * Panels.WIDTH;
-    int cOffset = bOffset + Panels.count(config.dState()) * w.stride * Panels.WIDTH;
-    if (config.mixerNormEps() != null) {
-      mixerNorm(w, 0, config.dtRank(), rows);
-      mixerNorm(w, bOffset, config.dState(), rows);
-      mixerNorm(w, cOffset, config.dState(), rows);
-    }
-    product(w, w.dbc, rows, layer.dtProj, null, w.dt);
-
-    row = 0;
-    for (Piece piece : pieces) {
-      MambaState.restore(piece.from() == null ? null : piece.from().scan[index], w.scan);
-      kernels.selectiveScan(
-          w.xz,
-          w.dt,
-          w.dbc,
-          bOffset,
-          cOffset,
-          panels,
-          w.stride,
-          row,
-          piece.length(),
-          layer.a,
-          config.dState(),
-          layer.d,
-          layer.dtBias,
-          w.scan,
-          w.y);
-      if (piece.to() != null) {
-        System.arraycopy(w.scan, 0, piece.to().scan[index], 0, w.scan.length);
-      }
-      row += piece.length();
-    }
-
-    product(w, w.y, rows, layer.outProj, layer.outProjBias, w.u);
+    mixer.forward(w, layer, index, rows, pieces);
     kernels.add(w.h, w.u, Panels.count(config.dModel()), rows, w.stride);
   }
 
-  private void mixerNorm(Workspace w, int offset, int columns, int rows) {
-    kernels.rmsNorm(
-        w.dbc, offset, columns, rows, w.stride, null, config.mixerNormEps(), w.dbc, w.sums);
-  }
-
-  private void product(
-      Workspace w, float[] a, int rows, PackedMatrix matrix, float[] bias, float[] c) {
-    kernels.product(a, rows, w.stride, matrix, bias, 0, matrix.panels(), c);
+  /** h (rows, dModel) → u (rows, dModel). */
+  private void norm(Workspace w, float[] weight, int rows) {
+    kernels.rmsNorm(w.h, 0, config.dModel(), rows, w.stride, weight, config.normEps(), w.u, w.sums);
   }
 
   /** Panels of logits in a row. */

@@ -133,9 +133,6 @@ public interface Kernels {
       float[] sum,
       float[] argMax);
 
-  /** Replaces the first {@code length} floats by their natural logarithms. */
-  void log(float[] x, int length);
-
   /** Holds the choice, made when it is first asked for. */
   final class Best {
     private static final Kernels KERNELS = choose();

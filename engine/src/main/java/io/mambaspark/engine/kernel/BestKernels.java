@@ -10,7 +10,7 @@ import org.slf4j.LoggerFactory;
 /**
  * Chooses the kernels of this JVM, as Lucene's {@code VectorizationProvider} does. The Vector API
  * is fast where C2 compiles it; in the interpreter, C1 and compilers that do not know it, each
- * operation allocates a vector, and plain loops are several times faster.
+ * operation allocates a vector, and plain loops are ten times faster (a forward pass under C1).
  */
 final class BestKernels {
   /** Chosen when it is first asked for. */

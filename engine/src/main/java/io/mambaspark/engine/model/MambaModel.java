@@ -7,7 +7,6 @@ import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaWeights.Layer;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.SplittableRandom;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -80,47 +79,8 @@ public final class MambaModel {
     }
   }
 
-  /**
-   * A model with random weights, for tests and benchmarks: the same for the same config and seed.
-   */
-  public static MambaModel random(MambaConfig config, long seed) {
-    return random(config, seed, WeightFormat.F32);
-  }
-
-  /** The same in another format. */
-  public static MambaModel random(MambaConfig config, long seed, WeightFormat format) {
-    Builder builder = new Builder(config, format);
-    SplittableRandom random = new SplittableRandom(seed);
-    for (String name : TensorNames.required(config)) {
-      addRandom(builder, config, name, random.split());
-    }
-    return builder.build();
-  }
-
-  private static void addRandom(
-      Builder builder, MambaConfig config, String name, SplittableRandom random) {
-    int[] shape = TensorNames.shape(config, name);
-    boolean norm = name.endsWith("norm.weight") || name.equals(TensorNames.NORM_F);
-    boolean aLog = name.endsWith("A_log");
-    boolean dtBias = name.endsWith("dt_proj.bias");
-    // Around 1 where 1 is neutral; dt starts small, as in training; else by the number of inputs.
-    float mean = norm || name.endsWith("mixer.D") ? 1f : dtBias ? -4.6f : 0f;
-    float spread =
-        norm || dtBias || aLog || shape.length == 1
-            ? 0.25f
-            : (float) (1 / Math.sqrt(shape[shape.length - 1]));
-    FloatReader floats =
-        (into, offset, count) -> {
-          for (int i = 0; i < count; i++) {
-            float at = aLog ? (float) StrictMath.log(1 + i) : mean;
-            into[offset + i] = at + spread * (random.nextInt() >> 8) * 0x1p-23f;
-          }
-        };
-    builder.add(name, shape, "random numbers", floats);
-  }
-
   /** The same weights, not copied, with other kernels: for comparing and measuring kernels. */
-  public MambaModel with(Kernels other) {
+  MambaModel with(Kernels other) {
     return new MambaModel(weights, other);
   }
 

@@ -13,6 +13,7 @@ import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.kernel.TestKernels;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.model.RandomModel;
 import io.mambaspark.engine.model.TestModels;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -37,7 +38,7 @@ class ScorerTest {
   private static final Wanted LAST_LOGITS = new Wanted(false, false, false, 0, true);
 
   private static MambaModel small() {
-    return MambaModel.random(MambaConfig.of(16, 1, 40), 61);
+    return RandomModel.of(MambaConfig.of(16, 1, 40), 61);
   }
 
   static Stream<Golden.Case> tinyBooks() {
@@ -73,7 +74,7 @@ class ScorerTest {
 
   @Test
   void theDemonstrationOfMambaMinimalRuns() {
-    MambaModel model = MambaModel.random(MambaConfig.of(128, 2, 32000), 62);
+    MambaModel model = RandomModel.of(MambaConfig.of(128, 2, 32000), 62);
     List<Sequence<Integer>> batch = TestSequences.random(63, 32000, 200, 200);
 
     Iterator<PositionLogits<Integer>> logits = new Scorer(model).logits(batch.iterator());
@@ -417,7 +418,7 @@ class ScorerTest {
 
   @Test
   void theCallerIsToldOfEveryChunk() {
-    MambaModel model = MambaModel.random(MambaConfig.of(16, 1, 40), 71);
+    MambaModel model = RandomModel.of(MambaConfig.of(16, 1, 40), 71);
     List<Integer> told = new ArrayList<>();
     Scorer scorer = new Scorer(model, 4, told::add);
 

@@ -82,7 +82,7 @@ public final class SharedContext {
     long start = System.nanoTime();
     Iterator<Scores<Integer>> scores = scorer.score(sequences.iterator(), PERPLEXITY);
     while (scores.hasNext()) {
-      if (!scores.next().finite()) {
+      if (scores.next().firstNonFinite() != null) {
         throw new IllegalStateException("A continuation has no score");
       }
     }

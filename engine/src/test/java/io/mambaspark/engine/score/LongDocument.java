@@ -19,6 +19,6 @@ final class LongDocument {
                 List.of(new Sequence<>("long", tokens)).iterator(),
                 new Wanted(true, false, false, 0, false))
             .next();
-    System.out.println(scores.tokenCount() + " " + scores.finite());
+    System.out.println(scores.tokenCount() + " " + (scores.firstNonFinite() == null));
   }
 }

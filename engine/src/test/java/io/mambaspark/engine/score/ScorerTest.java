@@ -142,7 +142,7 @@ class ScorerTest {
     assertThat(scores.nll()).isEqualTo(nll);
     assertThat(scores.perplexity()).isEqualTo(StrictMath.exp(nll / 49));
     assertThat(scores.lastLogits()).isEqualTo(rows.get(49).logits());
-    assertThat(scores.finite()).isTrue();
+    assertThat(scores.firstNonFinite()).isNull();
   }
 
   @Test
@@ -208,7 +208,7 @@ class ScorerTest {
       assertThat(scores.topKIds()).isEmpty();
       assertThat(scores.topKLogprobs()).isEmpty();
       assertThat(scores.perplexity()).isNaN();
-      assertThat(scores.finite()).isTrue();
+      assertThat(scores.firstNonFinite()).isNull();
     }
     assertThat(empty.lastLogits()).isNull();
     assertThat(one.lastLogits()).hasSize(40);
@@ -360,9 +360,9 @@ class ScorerTest {
     }
     MambaModel model = TestModels.of(config, tensors);
 
-    assertThat(score(model, ALL, 1, 2, 3).finite()).isFalse();
-    assertThat(score(model, PERPLEXITY, 1, 2, 3).finite()).isFalse();
-    assertThat(score(model, LAST_LOGITS, 1, 2, 3).finite()).isFalse();
+    assertThat(score(model, ALL, 1, 2, 3).firstNonFinite()).isNotNull();
+    assertThat(score(model, PERPLEXITY, 1, 2, 3).firstNonFinite()).isNotNull();
+    assertThat(score(model, LAST_LOGITS, 1, 2, 3).firstNonFinite()).isNotNull();
   }
 
   @Test
@@ -385,7 +385,7 @@ class ScorerTest {
 
     List<Scores<Integer>> scores = TestSequences.scores(model, 24, sequences, ALL);
 
-    assertThat(scores.get(1).finite()).isFalse();
+    assertThat(scores.get(1).firstNonFinite()).isNotNull();
     for (int i : new int[] {0, 2}) {
       TestSequences.assertSameBits(
           "seed 69",
@@ -412,7 +412,7 @@ class ScorerTest {
 
     List<Scores<Integer>> scores = TestSequences.scores(model, 4, List.of(good, bad, good), ALL);
 
-    assertThat(scores.get(1).finite()).isFalse();
+    assertThat(scores.get(1).firstNonFinite()).isNotNull();
     TestSequences.assertSameBits("seed 70", List.of(scores.get(0)), List.of(scores.get(2)));
   }
 

@@ -15,13 +15,13 @@ import java.util.List;
  * the other, from the state of the piece's sequence.
  */
 final class Mamba1Mixer {
-  private final MambaConfig config;
+  private final MixerConfig config;
   private final Kernels kernels;
 
   /** Panels of dInner columns. */
   private final int innerPanels;
 
-  Mamba1Mixer(MambaConfig config, Kernels kernels) {
+  Mamba1Mixer(MixerConfig config, Kernels kernels) {
     this.config = config;
     this.kernels = kernels;
     this.innerPanels = Panels.count(config.dInner());
@@ -75,7 +75,7 @@ final class Mamba1Mixer {
    */
   private void selection(Workspace w, Layer layer, int rows) {
     product(w, w.xz, rows, layer.xProj, null, w.dbc);
-    if (config.mixerNormEps() != null) {
+    if (config.normEps() != null) {
       norm(w, 0, config.dtRank(), rows);
       norm(w, w.bOffset, config.dState(), rows);
       norm(w, w.cOffset, config.dState(), rows);
@@ -118,8 +118,7 @@ final class Mamba1Mixer {
 
   /** Norms some columns of {@code dbc} in place, without weights: Falcon-Mamba's. */
   private void norm(Workspace w, int offset, int columns, int rows) {
-    kernels.rmsNorm(
-        w.dbc, offset, columns, rows, w.stride, null, config.mixerNormEps(), w.dbc, w.sums);
+    kernels.rmsNorm(w.dbc, offset, columns, rows, w.stride, null, config.normEps(), w.dbc, w.sums);
   }
 
   /** c = a · matrixᵀ (+ bias). */

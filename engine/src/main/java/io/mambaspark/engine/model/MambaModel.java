@@ -29,7 +29,7 @@ public final class MambaModel {
     this.config = weights.config;
     this.weights = weights;
     this.kernels = kernels;
-    this.mixer = new Mamba1Mixer(config, kernels);
+    this.mixer = new Mamba1Mixer(config.mixer(), kernels);
   }
 
   /** Packs tensors one by one as they arrive, in any order, for instance from a stream. */

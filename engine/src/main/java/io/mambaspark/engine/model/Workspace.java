@@ -55,19 +55,19 @@ public final class Workspace {
     this.tokens = tokens;
     this.stride = Panels.stride(tokens);
     int rowFloats = stride * Panels.WIDTH;
-    int inner = Panels.count(config.dInner());
+    int inner = Panels.count(config.mixer().dInner());
     this.h = new float[Panels.count(config.dModel()) * rowFloats];
     this.u = new float[h.length];
     this.xz = new float[2 * inner * rowFloats];
-    this.bOffset = Panels.count(config.dtRank()) * rowFloats;
-    this.cOffset = bOffset + Panels.count(config.dState()) * rowFloats;
-    this.dbc = new float[cOffset + Panels.count(config.dState()) * rowFloats];
+    this.bOffset = Panels.count(config.mixer().dtRank()) * rowFloats;
+    this.cOffset = bOffset + Panels.count(config.mixer().dState()) * rowFloats;
+    this.dbc = new float[cOffset + Panels.count(config.mixer().dState()) * rowFloats];
     this.dt = new float[inner * rowFloats];
     this.y = new float[inner * rowFloats];
     this.sums = new float[rowFloats];
-    this.window = new float[rowFloats + (config.dConv() - 1) * Panels.WIDTH];
-    this.conv = new float[inner * Panels.WIDTH * (config.dConv() - 1)];
-    this.scan = new float[inner * Panels.WIDTH * config.dState()];
+    this.window = new float[rowFloats + (config.mixer().dConv() - 1) * Panels.WIDTH];
+    this.conv = new float[inner * Panels.WIDTH * (config.mixer().dConv() - 1)];
+    this.scan = new float[inner * Panels.WIDTH * config.mixer().dState()];
   }
 
   /** Tokens in a chunk, at most. */

@@ -72,7 +72,8 @@ class MambaModelTest {
   @Test
   void aRandomModelIsTheSameForTheSameSeedAndAnotherForAnother() {
     MambaConfig config =
-        new MambaConfig(20, 2, 40, 5, 3, 60, 2, true, true, 1e-5f, 1e-6f, false, null, null);
+        new MambaConfig(
+            20, 2, 40, new MixerConfig(5, 3, 60, 2, true, true, 1e-6f), 1e-5f, false, null, null);
     float[] logits = logits(RandomModel.of(config, 7), 1, 2, 3);
 
     assertThat(logits(RandomModel.of(config, 7), 1, 2, 3)).isEqualTo(logits);

@@ -125,8 +125,9 @@ public final class MambaFunctions {
       }
       Scores<Integer> scores =
           scorer.score(List.of(new Sequence<>(0, read.tokens())).iterator(), PERPLEXITY).next();
-      if (!scores.finite()) {
-        return RowFactory.create(null, null, null, RowError.nonFinite("nll", scores.nll()));
+      String error = RowError.nonFinite(scores.firstNonFinite());
+      if (error != null) {
+        return RowFactory.create(null, null, null, error);
       }
       return RowFactory.create(
           scores.nll(),

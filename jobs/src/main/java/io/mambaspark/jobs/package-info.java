@@ -20,9 +20,10 @@
  *   <li>{@code job}: carries out one request. {@code cli}: options to a request.
  * </ol>
  *
- * <p>The flow of {@code score}: {@code cli} parses a request; {@code job} lists the input, opens the
- * model and starts Spark; {@code io} decides the schema; {@code score} streams partitions through
- * the engine, by {@code units} from Parquet to Parquet; {@code stats} sums up what was written.
+ * <p>The flow of {@code score}: {@code cli} parses a request; {@code job} lists the input, opens
+ * the model and starts Spark; {@code io} decides the schema; {@code score} streams partitions
+ * through the engine, by {@code units} from Parquet to Parquet; {@code stats} sums up what was
+ * written.
  *
  * <p>Every call into Spark has a signature without Scala collections, so that one jar runs on Scala
  * 2.12 and 2.13.

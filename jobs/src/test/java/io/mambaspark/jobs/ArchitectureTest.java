@@ -56,7 +56,8 @@ class ArchitectureTest {
 
   @Test
   void a_room_knows_only_those_below_it() {
-    LayeredArchitecture rooms = Architectures.layeredArchitecture().consideringOnlyDependenciesInLayers();
+    LayeredArchitecture rooms =
+        Architectures.layeredArchitecture().consideringOnlyDependenciesInLayers();
     List<String> above = new ArrayList<>();
     FLOORS.forEach(above::addAll);
     for (List<String> floor : FLOORS) {

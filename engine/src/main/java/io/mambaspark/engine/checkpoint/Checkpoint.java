@@ -10,7 +10,6 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -135,7 +134,7 @@ public final class Checkpoint implements AutoCloseable {
   private void readWeights(String file) {
     Function<MappedFile, List<StoredTensor>> format =
         file.startsWith(CheckpointFiles.SAFETENSORS) ? Safetensors::read : PyTorchFile::read;
-    if (file.endsWith(CheckpointFiles.INDEX)) {
+    if (CheckpointFiles.isIndex(file)) {
       readShards(file, format);
     } else {
       read(folder.resolve(file), format).forEach(tensor -> tensors.put(tensor.name(), tensor));
@@ -152,9 +151,10 @@ public final class Checkpoint implements AutoCloseable {
    * Index and shards must agree: each tensor is in the shard that the index names, and no other.
    */
   private void readShards(String index, Function<MappedFile, List<StoredTensor>> format) {
-    SortedMap<String, String> shardOf = Json.weightMap(MappedFile.open(folder.resolve(index)));
+    ShardIndex contents = ShardIndex.read(MappedFile.open(folder.resolve(index)));
+    SortedMap<String, String> shardOf = contents.shardOf();
     Map<String, Path> shards = new TreeMap<>();
-    for (String shard : new LinkedHashSet<>(shardOf.values())) {
+    for (String shard : contents.shards()) {
       shards.put(shard, shard(shard, index));
     }
     checkPresent(shards.keySet(), index);

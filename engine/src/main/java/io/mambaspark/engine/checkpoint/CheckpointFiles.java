@@ -1,13 +1,20 @@
 package io.mambaspark.engine.checkpoint;
 
+import java.io.IOException;
+import java.io.InputStream;
 import java.math.BigInteger;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Pattern;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Which files of a folder are a checkpoint, told by the names in the folder alone: the folder may
@@ -15,11 +22,13 @@ import java.util.regex.Pattern;
  * refused with what it holds instead.
  */
 public final class CheckpointFiles {
+  private static final Logger LOG = LoggerFactory.getLogger(CheckpointFiles.class);
+
   /** The file that holds the hyper-parameters. */
-  public static final String CONFIG = "config.json";
+  static final String CONFIG = "config.json";
 
   /** What a file with the names of shards ends in. */
-  public static final String INDEX = ".index.json";
+  static final String INDEX = ".index.json";
 
   static final String SAFETENSORS = "model.safetensors";
   static final String PYTORCH = "pytorch_model.bin";
@@ -43,6 +52,55 @@ public final class CheckpointFiles {
 
   private CheckpointFiles() {}
 
+  /** Opens the files of a folder. */
+  public interface Opener {
+    /** A new stream over the file of that name. */
+    InputStream open(String name) throws IOException;
+  }
+
+  /**
+   * The files of a folder that a {@link Checkpoint} opens, in the order in which it reads them: the
+   * config, the weights or their index, and the shards that the index names. A shard that is not in
+   * the folder is left out, and all shards are where the index is damaged: {@link Checkpoint#open}
+   * reports either.
+   *
+   * @param folder its path, for messages
+   * @param names the names in it, of files and folders
+   * @param files opens the index, if there is one
+   * @throws CheckpointException if the folder holds no checkpoint
+   * @throws IOException if the index cannot be read from the folder
+   */
+  public static List<String> opened(String folder, Collection<String> names, Opener files)
+      throws IOException {
+    String weights = weights(folder, names);
+    Set<String> opened = new LinkedHashSet<>(List.of(CONFIG, weights));
+    if (isIndex(weights)) {
+      try (InputStream index = files.open(weights)) {
+        // No name with a slash is in a listing.
+        shards(weights, index).stream().filter(names::contains).sorted().forEach(opened::add);
+      }
+    }
+    return List.copyOf(opened);
+  }
+
+  private static Set<String> shards(String name, InputStream index) throws IOException {
+    byte[] bytes = index.readNBytes(ShardIndex.MAX_BYTES + 1);
+    if (bytes.length > ShardIndex.MAX_BYTES) {
+      return Set.of();
+    }
+    try {
+      return ShardIndex.read(name, ByteBuffer.wrap(bytes)).shards();
+    } catch (CheckpointException e) {
+      LOG.debug("Damaged index", e);
+      return Set.of();
+    }
+  }
+
+  /** Whether a file of weights is an index of shards. */
+  static boolean isIndex(String weights) {
+    return weights.endsWith(INDEX);
+  }
+
   /**
    * The file of a folder that holds the weights or lists the files that do.
    *
@@ -50,7 +108,7 @@ public final class CheckpointFiles {
    * @param names the names in it, of files and folders
    * @throws CheckpointException if the folder holds no checkpoint
    */
-  public static String weights(String folder, Collection<String> names) {
+  static String weights(String folder, Collection<String> names) {
     Optional<String> weights = LAYOUTS.stream().filter(names::contains).findFirst();
     if (weights.isEmpty() || !names.contains(CONFIG)) {
       throw new CheckpointException(

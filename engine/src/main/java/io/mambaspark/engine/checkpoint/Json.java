@@ -14,16 +14,11 @@ import java.io.InputStreamReader;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.util.SortedMap;
-import java.util.TreeMap;
 
 /** Strict JSON of bounded size: UTF-8 only, no key twice, nothing behind the end. */
 final class Json {
   /** Bytes of the longest config.json: real ones have a few KB. */
   static final int MAX_CONFIG = 1 << 20;
-
-  /** Bytes of the longest index of shards: about 100 a tensor. */
-  static final int MAX_INDEX = 8 << 20;
 
   // Field names are neither interned nor kept: a file must not fill tables that outlive it.
   private static final JsonFactory STRICT =
@@ -58,36 +53,6 @@ final class Json {
     } catch (IOException e) {
       throw refused(file.name(), e);
     }
-  }
-
-  /** The {@code weight_map} of an index of shards: by tensor, the name of the file that has it. */
-  static SortedMap<String, String> weightMap(MappedFile file) {
-    String source = file.name();
-    SortedMap<String, String> shards = null;
-    try (JsonParser parser = parser(STRICT, bytes(file, MAX_INDEX))) {
-      expect(parser, JsonToken.START_OBJECT, source, "a JSON object");
-      while (parser.nextToken() != JsonToken.END_OBJECT) {
-        if (!parser.currentName().equals("weight_map")) {
-          parser.nextToken();
-          parser.skipChildren();
-          continue;
-        }
-        shards = new TreeMap<>();
-        expect(parser, JsonToken.START_OBJECT, source, "weight_map as an object");
-        while (parser.nextToken() != JsonToken.END_OBJECT) {
-          String tensor = parser.currentName();
-          expect(parser, JsonToken.VALUE_STRING, source, "file names in weight_map");
-          shards.put(tensor, parser.getText());
-        }
-      }
-      expectEnd(parser, source);
-    } catch (IOException e) {
-      throw refused(source, e);
-    }
-    if (shards == null || shards.isEmpty()) {
-      throw new CheckpointException("Cannot read " + source + ": its weight_map lists no tensor");
-    }
-    return shards;
   }
 
   /** A parser over UTF-8 bytes, which are decoded as they are read. */
@@ -132,7 +97,8 @@ final class Json {
             new ByteBufferBackedInputStream(utf8), StandardCharsets.UTF_8.newDecoder()));
   }
 
-  private static ByteBuffer bytes(MappedFile file, int max) {
+  /** All bytes of a file, which may have {@code max}. */
+  static ByteBuffer bytes(MappedFile file, int max) {
     if (file.size() > max) {
       throw new CheckpointException(
           "Cannot read %s: found %d bytes, expected at most %d"

@@ -1,8 +1,5 @@
 package io.mambaspark.engine.kernel;
 
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 /**
  * The arithmetic of a Mamba forward pass over arrays in {@linkplain Panels column panels}.
  *
@@ -16,9 +13,12 @@ import org.slf4j.LoggerFactory;
  */
 public interface Kernels {
 
-  /** The best kernels that this JVM can run, chosen once; one log line names them. */
+  /**
+   * The best kernels that this JVM can run, chosen once; one log line names them. Scalar ones where
+   * the Vector API is missing or C2 does not compile it; the line then says why, and the remedy.
+   */
   static Kernels best() {
-    return Best.KERNELS;
+    return BestKernels.CHOSEN;
   }
 
   /** What these kernels are, in a line: {@code Vector API kernels, 16 lanes}. */
@@ -132,43 +132,4 @@ public interface Kernels {
       float[] max,
       float[] sum,
       float[] argMax);
-
-  /** Replaces the first {@code length} floats by their natural logarithms. */
-  void log(float[] x, int length);
-
-  /** Holds the choice, made when it is first asked for. */
-  final class Best {
-    private static final Kernels KERNELS = choose();
-
-    private Best() {}
-
-    private static Kernels choose() {
-      Logger log = LoggerFactory.getLogger(Kernels.class);
-      Kernels kernels;
-      if (ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent()) {
-        try {
-          // By name: nothing but the vector classes themselves may refer to the incubator module.
-          kernels =
-              (Kernels)
-                  Class.forName("io.mambaspark.engine.kernel.VectorKernels")
-                      .getDeclaredConstructor()
-                      .newInstance();
-        } catch (ReflectiveOperationException | LinkageError e) {
-          kernels = new ScalarKernels("the Vector API of this JDK cannot be used: " + e);
-        }
-      } else {
-        kernels =
-            new ScalarKernels(
-                "for the fast ones start the JVM with --add-modules jdk.incubator.vector (on"
-                    + " executors: spark.executor.extraJavaOptions)");
-      }
-      // A warning, as notebooks and clusters show no less; it tells of a twentieth of the speed.
-      if (kernels instanceof ScalarKernels) {
-        log.warn("{}", kernels.describe());
-      } else {
-        log.info("{}", kernels.describe());
-      }
-      return kernels;
-    }
-  }
 }

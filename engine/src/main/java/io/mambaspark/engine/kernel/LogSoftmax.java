@@ -65,10 +65,10 @@ public final class LogSoftmax {
         }
       }
       max[row] = most;
-      logSum[row] = total;
+      // One logarithm a row: too few to be worth vectors.
+      logSum[row] = ScalarMath.log(total);
       argMax[row] = lowest;
     }
-    kernels.log(logSum, rows);
   }
 
   /** The log-probability of an entry of {@code row} whose logit is {@code logit}. */

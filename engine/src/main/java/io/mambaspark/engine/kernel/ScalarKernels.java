@@ -205,11 +205,4 @@ final class ScalarKernels implements Kernels {
       sum[i] = total;
     }
   }
-
-  @Override
-  public void log(float[] x, int length) {
-    for (int i = 0; i < length; i++) {
-      x[i] = ScalarMath.log(x[i]);
-    }
-  }
 }

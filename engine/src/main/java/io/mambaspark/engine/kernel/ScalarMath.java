@@ -1,11 +1,11 @@
 package io.mambaspark.engine.kernel;
 
 /**
- * exp, log, log1p and the sigmoid in single precision, what the model takes of them (silu,
- * softplus, powers of two), and the only place where their constants stand. Every step is one IEEE
- * operation or one fused multiply-add, so that the vector form gives the same bits. Errors are at
- * most 2 ulp, 3 of softplus and 4 of silu from {@link #EXP_LOW} up; below it these two stay within
- * 1.1e-36 of zero. Results below 2^-126 flush to zero in {@link #exp}.
+ * exp, log, silu, softplus and powers of two in single precision, and the only place where their
+ * constants stand. Every step is one IEEE operation or one fused multiply-add, so that the vector
+ * form gives the same bits. Errors are at most 2 ulp, 3 of softplus and 4 of silu from {@link
+ * #EXP_LOW} up; below it these two stay within 1.1e-36 of zero. Results below 2^-126 flush to zero
+ * in {@link #exp}.
  */
 final class ScalarMath {
   static final float LOG2_E = 1.44269504f;
@@ -138,18 +138,6 @@ final class ScalarMath {
     return scale(p, q);
   }
 
-  /** 1 / (1 + exp(-x)); where that is less than 2^-126, zero. */
-  static float sigmoid(float x) {
-    float e = exp(-Math.abs(x));
-    float d = 1f + e;
-    float inverse = 1f / d;
-    float top = x < 0f ? e : 1f;
-    float y = top * inverse;
-    // Three roundings are too many for 2 ulp: one step of Newton's, with what 1 + e has lost.
-    float left = Math.fma(-y, e - (d - 1f), Math.fma(-y, d, top));
-    return Math.fma(left, inverse, y);
-  }
-
   /**
    * x · sigmoid(x), but for the sign of a zero; NaN for what is infinite below zero, as PyTorch has
    * it.
@@ -173,7 +161,7 @@ final class ScalarMath {
     return Math.fma(0.5f, Math.abs(x), 0.5f * x);
   }
 
-  /** log(1 + x) for x in [0, 1]: shorter than {@link #log1p}. */
+  /** log(1 + x) for x in [0, 1]. */
   static float log1pOfUnit(float x) {
     float s = x / (2f + x);
     float z = s * s;
@@ -190,7 +178,7 @@ final class ScalarMath {
     int bits = Float.floatToRawIntBits(u) - SQRT_HALF_BITS;
     float k = (float) (bits >> 23) - (tiny ? 25f : 0f);
     float f = Float.intBitsToFloat((bits & 0x007fffff) + SQRT_HALF_BITS) - 1f;
-    float y = logOf(f, k, 0f);
+    float y = logOf(f, k);
     if (x == 0f) {
       return Float.NEGATIVE_INFINITY;
     }
@@ -200,33 +188,13 @@ final class ScalarMath {
     return x < Float.POSITIVE_INFINITY ? y : x;
   }
 
-  /** log(1 + x), exact also for small x; NaN below -1. */
-  static float log1p(float x) {
-    float u = 1f + x;
-    int bits = Float.floatToRawIntBits(u) - SQRT_HALF_BITS;
-    float k = (float) (bits >> 23);
-    float m = Float.intBitsToFloat((bits & 0x007fffff) + SQRT_HALF_BITS);
-    // What rounding took from 1 + x, relative to u.
-    float lost = (u > 2f ? 1f - (u - x) : x - (u - 1f)) / u;
-    boolean exact = k == 0f;
-    float y = logOf(exact ? x : m - 1f, k, exact ? 0f : lost);
-    if (x == -1f) {
-      return Float.NEGATIVE_INFINITY;
-    }
-    if (x < -1f) {
-      return Float.NaN;
-    }
-    return x < Float.POSITIVE_INFINITY ? y : x;
-  }
-
-  /** k·ln2 + log(1 + f) + c. */
-  private static float logOf(float f, float k, float c) {
+  /** k·ln2 + log(1 + f). */
+  private static float logOf(float f, float k) {
     float s = f / (2f + f);
     float z = s * s;
     float w = z * z;
     float r = Math.fma(z, Math.fma(w, LOG_3, LOG_1), w * Math.fma(w, LOG_4, LOG_2));
     float half = 0.5f * f * f;
-    return Math.fma(
-        k, LOG_LN2_HIGH, f - (half - Math.fma(s, half + r, Math.fma(k, LOG_LN2_LOW, c))));
+    return Math.fma(k, LOG_LN2_HIGH, f - (half - Math.fma(s, half + r, k * LOG_LN2_LOW)));
   }
 }

@@ -238,12 +238,4 @@ final class VectorKernels implements Kernels {
       FloatVector.fromArray(SPECIES, argMax, at + i).blend(panel, more).intoArray(argMax, at + i);
     }
   }
-
-  /** One for each row of a chunk: too few to be worth vectors. */
-  @Override
-  public void log(float[] x, int length) {
-    for (int i = 0; i < length; i++) {
-      x[i] = ScalarMath.log(x[i]);
-    }
-  }
 }

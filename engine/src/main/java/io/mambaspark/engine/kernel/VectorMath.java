@@ -2,7 +2,6 @@ package io.mambaspark.engine.kernel;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -41,15 +40,6 @@ final class VectorMath {
   private static final FloatVector EXP2_2 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_2);
   private static final FloatVector EXP2_1 = FloatVector.broadcast(SPECIES, ScalarMath.EXP2_1);
   private static final FloatVector ONE = FloatVector.broadcast(SPECIES, 1f);
-  private static final FloatVector ZERO = FloatVector.broadcast(SPECIES, 0f);
-  private static final FloatVector LOG_4 = FloatVector.broadcast(SPECIES, ScalarMath.LOG_4);
-  private static final FloatVector LOG_2 = FloatVector.broadcast(SPECIES, ScalarMath.LOG_2);
-  private static final FloatVector LOG_3 = FloatVector.broadcast(SPECIES, ScalarMath.LOG_3);
-  private static final FloatVector LOG_1 = FloatVector.broadcast(SPECIES, ScalarMath.LOG_1);
-  private static final FloatVector LOG_LN2_LOW =
-      FloatVector.broadcast(SPECIES, ScalarMath.LOG_LN2_LOW);
-  private static final FloatVector LOG_LN2_HIGH =
-      FloatVector.broadcast(SPECIES, ScalarMath.LOG_LN2_HIGH);
   private static final FloatVector HALF = FloatVector.broadcast(SPECIES, 0.5f);
   private static final FloatVector TWO = FloatVector.broadcast(SPECIES, 2f);
   private static final FloatVector UNIT_3 = FloatVector.broadcast(SPECIES, ScalarMath.UNIT_3);
@@ -64,13 +54,6 @@ final class VectorMath {
       IntVector.broadcast(SPECIES.withLanes(int.class), ScalarMath.EXP2_LOW_BITS);
 
   private VectorMath() {}
-
-  static FloatVector exp(FloatVector x) {
-    return expInRange(x)
-        .blend(0f, x.compare(VectorOperators.LT, ScalarMath.EXP_LOW))
-        .blend(Float.POSITIVE_INFINITY, x.compare(VectorOperators.GT, ScalarMath.EXP_HIGH))
-        .blend(x, x.compare(VectorOperators.NE, x));
-  }
 
   static FloatVector expOfMinusAbs(FloatVector x) {
     return expInRange(minusAbs(x));
@@ -122,68 +105,10 @@ final class VectorMath {
     return HALF.fma(x.abs(), x.mul(HALF));
   }
 
-  static FloatVector sigmoid(FloatVector x) {
-    FloatVector e = exp(x.abs().neg());
-    FloatVector d = e.add(ONE);
-    FloatVector inverse = ONE.div(d);
-    FloatVector top = ONE.blend(e, x.compare(VectorOperators.LT, 0f));
-    FloatVector y = top.mul(inverse);
-    FloatVector minusY = y.neg();
-    FloatVector left = minusY.fma(e.sub(d.sub(ONE)), minusY.fma(d, top));
-    return left.fma(inverse, y);
-  }
-
   static FloatVector log1pOfUnit(FloatVector x) {
     FloatVector s = x.div(x.add(TWO));
     FloatVector z = s.mul(s);
     FloatVector p = z.fma(UNIT_3, UNIT_2).fma(z, UNIT_1).fma(z, UNIT_0);
     return s.mul(z).fma(p, s.add(s));
-  }
-
-  static FloatVector log(FloatVector x) {
-    VectorMask<Float> tiny = x.compare(VectorOperators.LT, Float.MIN_NORMAL);
-    FloatVector u = x.blend(x.mul(ScalarMath.TWO_25), tiny);
-    IntVector bits = u.reinterpretAsInts().sub(ScalarMath.SQRT_HALF_BITS);
-    FloatVector k = exponent(bits).sub(ZERO.blend(25f, tiny));
-    FloatVector y = logOf(mantissa(bits).sub(ONE), k, ZERO);
-    return y.blend(x, x.compare(VectorOperators.EQ, Float.POSITIVE_INFINITY))
-        .blend(Float.NaN, x.compare(VectorOperators.LT, 0f))
-        .blend(x, x.compare(VectorOperators.NE, x))
-        .blend(Float.NEGATIVE_INFINITY, x.compare(VectorOperators.EQ, 0f));
-  }
-
-  static FloatVector log1p(FloatVector x) {
-    FloatVector u = x.add(ONE);
-    IntVector bits = u.reinterpretAsInts().sub(ScalarMath.SQRT_HALF_BITS);
-    FloatVector k = exponent(bits);
-    FloatVector lost =
-        x.sub(u.sub(ONE)).blend(ONE.sub(u.sub(x)), u.compare(VectorOperators.GT, 2f)).div(u);
-    VectorMask<Float> exact = k.compare(VectorOperators.EQ, 0f);
-    FloatVector f = mantissa(bits).sub(ONE).blend(x, exact);
-    return logOf(f, k, lost.blend(ZERO, exact))
-        .blend(x, x.compare(VectorOperators.EQ, Float.POSITIVE_INFINITY))
-        .blend(Float.NaN, x.compare(VectorOperators.LT, -1f))
-        .blend(x, x.compare(VectorOperators.NE, x))
-        .blend(Float.NEGATIVE_INFINITY, x.compare(VectorOperators.EQ, -1f));
-  }
-
-  private static FloatVector exponent(IntVector bits) {
-    return (FloatVector) bits.lanewise(VectorOperators.ASHR, 23).convert(VectorOperators.I2F, 0);
-  }
-
-  private static FloatVector mantissa(IntVector bits) {
-    return bits.and(0x007fffff).add(ScalarMath.SQRT_HALF_BITS).reinterpretAsFloats();
-  }
-
-  private static FloatVector logOf(FloatVector f, FloatVector k, FloatVector c) {
-    FloatVector s = f.div(f.add(TWO));
-    FloatVector z = s.mul(s);
-    FloatVector w = z.mul(z);
-    FloatVector even = w.mul(w.fma(LOG_4, LOG_2));
-    FloatVector r = z.fma(w.fma(LOG_3, LOG_1), even);
-    FloatVector half = f.mul(0.5f).mul(f);
-    FloatVector low = k.fma(LOG_LN2_LOW, c);
-    FloatVector small = half.sub(s.fma(half.add(r), low));
-    return k.fma(LOG_LN2_HIGH, f.sub(small));
   }
 }

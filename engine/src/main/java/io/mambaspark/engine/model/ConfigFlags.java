@@ -35,12 +35,13 @@ final class ConfigFlags {
   static MambaConfig check(
       JsonNode json, MambaConfig config, Map<String, StoredTensor> tensors, List<String> notes) {
     ConfigFlags flags = new ConfigFlags(json, config, tensors);
-    Flag convBias = flags.new Flag("use_conv_bias", "ssm_cfg", "conv_bias", config.convBias());
+    Flag convBias =
+        flags.new Flag("use_conv_bias", "ssm_cfg", "conv_bias", config.mixer().convBias());
     convBias.check(TensorNames.inLayers(config, TensorNames.CONV_BIAS));
-    Flag bias = flags.new Flag("use_bias", "ssm_cfg", "bias", config.bias());
+    Flag bias = flags.new Flag("use_bias", "ssm_cfg", "bias", config.mixer().bias());
     List<String> biases = TensorNames.inLayers(config, TensorNames.BIASES);
     boolean none = biases.stream().noneMatch(tensors::containsKey);
-    if (config.bias() && none) {
+    if (config.mixer().bias() && none) {
       notes.add(
           "config.json %s, but no layer has an in_proj.bias or out_proj.bias: the model is run without"
               .formatted(bias));
@@ -54,8 +55,8 @@ final class ConfigFlags {
                   + " the head, or save the model again with its head")
               .formatted(TensorNames.HEAD, tied, tied.key));
     }
-    return config.bias() && none
-        ? config.with(config.convBias(), false, config.tiedHead())
+    return config.mixer().bias() && none
+        ? config.with(config.mixer().convBias(), false, config.tiedHead())
         : config;
   }
 

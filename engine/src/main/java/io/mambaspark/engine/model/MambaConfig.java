@@ -11,14 +11,8 @@ import java.io.Serializable;
  * @param dModel width of the residual stream
  * @param nLayer number of layers
  * @param vocabSize rows of the embedding matrix and so of the logits, padding rows included
- * @param dState N, states of the scan for each channel
- * @param dConv K, width of the causal convolution
- * @param dInner channels inside a layer
- * @param dtRank rank of the projection that makes dt
- * @param convBias whether the convolution has a bias
- * @param bias whether in_proj and out_proj have one
+ * @param mixer the shape of what is in each layer
  * @param normEps epsilon of the layers' norms
- * @param mixerNormEps epsilon of Falcon-Mamba's norms of dt, B and C; null where there are none
  * @param tiedHead whether the head is the embedding matrix
  * @param bosTokenId token that begins a document, the first of a list; null if the config names
  *     none
@@ -28,14 +22,8 @@ public record MambaConfig(
     int dModel,
     int nLayer,
     int vocabSize,
-    int dState,
-    int dConv,
-    int dInner,
-    int dtRank,
-    boolean convBias,
-    boolean bias,
+    MixerConfig mixer,
     float normEps,
-    Float mixerNormEps,
     boolean tiedHead,
     Integer bosTokenId,
     Integer eosTokenId)
@@ -62,14 +50,8 @@ public record MambaConfig(
         dModel,
         nLayer,
         roundUp(vocabSize, 8),
-        16,
-        4,
-        2 * dModel,
-        roundUp(dModel, 16) / 16,
-        true,
-        false,
+        new MixerConfig(16, 4, 2 * dModel, roundUp(dModel, 16) / 16, true, false, null),
         NORM_EPS,
-        null,
         true,
         null,
         null);
@@ -101,31 +83,28 @@ public record MambaConfig(
 
   /** The same model with these tensors. */
   MambaConfig with(boolean otherConvBias, boolean otherBias, boolean otherTiedHead) {
+    MixerConfig other =
+        new MixerConfig(
+            mixer.dState(),
+            mixer.dConv(),
+            mixer.dInner(),
+            mixer.dtRank(),
+            otherConvBias,
+            otherBias,
+            mixer.normEps());
     return new MambaConfig(
-        dModel,
-        nLayer,
-        vocabSize,
-        dState,
-        dConv,
-        dInner,
-        dtRank,
-        otherConvBias,
-        otherBias,
-        normEps,
-        mixerNormEps,
-        otherTiedHead,
-        bosTokenId,
-        eosTokenId);
+        dModel, nLayer, vocabSize, other, normEps, otherTiedHead, bosTokenId, eosTokenId);
   }
 
   private static MambaConfig checked(MambaConfig config) {
-    int columns = Math.max(config.dState, config.dConv);
+    MixerConfig mixer = config.mixer;
+    int columns = Math.max(mixer.dState(), mixer.dConv());
     // Each array is padded to panels.
-    if ((config.dInner + Panels.WIDTH - 1L) * columns > LARGEST_ARRAY) {
+    if ((mixer.dInner() + Panels.WIDTH - 1L) * columns > LARGEST_ARRAY) {
       throw new CheckpointException(
           ("config.json: %d channels of %d states and a convolution over %d make more than %d numbers"
                   + " a layer")
-              .formatted(config.dInner, config.dState, config.dConv, LARGEST_ARRAY));
+              .formatted(mixer.dInner(), mixer.dState(), mixer.dConv(), LARGEST_ARRAY));
     }
     return config;
   }
@@ -151,14 +130,15 @@ public record MambaConfig(
         dModel,
         layers(config, "num_hidden_layers"),
         size(config, "vocab_size", null),
-        size(config, "state_size", 16),
-        size(config, "conv_kernel", 4),
-        dInner,
-        rank(config, "time_step_rank", dModel),
-        flag(config, "use_conv_bias", true),
-        flag(config, "use_bias", false),
+        new MixerConfig(
+            size(config, "state_size", 16),
+            size(config, "conv_kernel", 4),
+            dInner,
+            rank(config, "time_step_rank", dModel),
+            flag(config, "use_conv_bias", true),
+            flag(config, "use_bias", false),
+            falcon ? epsilon(config, "mixer_rms_eps", MIXER_NORM_EPS) : null),
         epsilon(config, "layer_norm_epsilon", NORM_EPS),
-        falcon ? epsilon(config, "mixer_rms_eps", MIXER_NORM_EPS) : null,
         flag(config, "tie_word_embeddings", true),
         token(config, "bos_token_id"),
         token(config, "eos_token_id"));
@@ -184,14 +164,15 @@ public record MambaConfig(
         dModel,
         layers(config, "n_layer"),
         roundUp(size(config, "vocab_size", null), multiple),
-        size(ssm, "d_state", 16),
-        size(ssm, "d_conv", 4),
-        inner(ssm, "expand", dModel),
-        rank(ssm, "dt_rank", dModel),
-        flag(ssm, "conv_bias", true),
-        flag(ssm, "bias", false),
+        new MixerConfig(
+            size(ssm, "d_state", 16),
+            size(ssm, "d_conv", 4),
+            inner(ssm, "expand", dModel),
+            rank(ssm, "dt_rank", dModel),
+            flag(ssm, "conv_bias", true),
+            flag(ssm, "bias", false),
+            null),
         NORM_EPS,
-        null,
         flag(config, "tie_embeddings", true),
         token(config, "bos_token_id"),
         token(config, "eos_token_id"));
@@ -200,7 +181,16 @@ public record MambaConfig(
   /** The hyper-parameters that change what the model computes, in one line. */
   String canonical() {
     return "dModel=%d nLayer=%d vocabSize=%d dState=%d dConv=%d dInner=%d dtRank=%d normEps=%s mixerNormEps=%s"
-        .formatted(dModel, nLayer, vocabSize, dState, dConv, dInner, dtRank, normEps, mixerNormEps);
+        .formatted(
+            dModel,
+            nLayer,
+            vocabSize,
+            mixer.dState(),
+            mixer.dConv(),
+            mixer.dInner(),
+            mixer.dtRank(),
+            normEps,
+            mixer.normEps());
   }
 
   private static CheckpointException unsupported(String key, JsonNode found, String expected) {

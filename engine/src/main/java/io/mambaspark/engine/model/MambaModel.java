@@ -2,13 +2,11 @@ package io.mambaspark.engine.model;
 
 import io.mambaspark.engine.checkpoint.FloatReader;
 import io.mambaspark.engine.kernel.Kernels;
-import io.mambaspark.engine.kernel.PackedMatrix;
 import io.mambaspark.engine.kernel.Panels;
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaWeights.Layer;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.SplittableRandom;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,11 +23,13 @@ public final class MambaModel {
   private final MambaConfig config;
   private final MambaWeights weights;
   private final Kernels kernels;
+  private final Mamba1Mixer mixer;
 
   private MambaModel(MambaWeights weights, Kernels kernels) {
     this.config = weights.config;
     this.weights = weights;
     this.kernels = kernels;
+    this.mixer = new Mamba1Mixer(config.mixer(), kernels);
   }
 
   /** Packs tensors one by one as they arrive, in any order, for instance from a stream. */
@@ -79,47 +79,8 @@ public final class MambaModel {
     }
   }
 
-  /**
-   * A model with random weights, for tests and benchmarks: the same for the same config and seed.
-   */
-  public static MambaModel random(MambaConfig config, long seed) {
-    return random(config, seed, WeightFormat.F32);
-  }
-
-  /** The same in another format. */
-  public static MambaModel random(MambaConfig config, long seed, WeightFormat format) {
-    Builder builder = new Builder(config, format);
-    SplittableRandom random = new SplittableRandom(seed);
-    for (String name : TensorNames.required(config)) {
-      addRandom(builder, config, name, random.split());
-    }
-    return builder.build();
-  }
-
-  private static void addRandom(
-      Builder builder, MambaConfig config, String name, SplittableRandom random) {
-    int[] shape = TensorNames.shape(config, name);
-    boolean norm = name.endsWith("norm.weight") || name.equals(TensorNames.NORM_F);
-    boolean aLog = name.endsWith("A_log");
-    boolean dtBias = name.endsWith("dt_proj.bias");
-    // Around 1 where 1 is neutral; dt starts small, as in training; else by the number of inputs.
-    float mean = norm || name.endsWith("mixer.D") ? 1f : dtBias ? -4.6f : 0f;
-    float spread =
-        norm || dtBias || aLog || shape.length == 1
-            ? 0.25f
-            : (float) (1 / Math.sqrt(shape[shape.length - 1]));
-    FloatReader floats =
-        (into, offset, count) -> {
-          for (int i = 0; i < count; i++) {
-            float at = aLog ? (float) StrictMath.log(1 + i) : mean;
-            into[offset + i] = at + spread * (random.nextInt() >> 8) * 0x1p-23f;
-          }
-        };
-    builder.add(name, shape, "random numbers", floats);
-  }
-
   /** The same weights, not copied, with other kernels: for comparing and measuring kernels. */
-  public MambaModel with(Kernels other) {
+  MambaModel with(Kernels other) {
     return new MambaModel(weights, other);
   }
 
@@ -169,82 +130,16 @@ public final class MambaModel {
     norm(workspace, weights.normF, rows);
   }
 
-  private void norm(Workspace w, float[] weight, int rows) {
-    kernels.rmsNorm(w.h, 0, config.dModel(), rows, w.stride, weight, config.normEps(), w.u, w.sums);
-  }
-
+  /** {@code h += mixer(norm(h))}, h being the residual stream (rows, dModel). */
   private void layer(Workspace w, Layer layer, int index, int rows, List<Piece> pieces) {
     norm(w, layer.norm, rows);
-    product(w, w.u, rows, layer.inProj, layer.inProjBias, w.xz);
-
-    int panels = Panels.count(config.dInner());
-    int row = 0;
-    for (Piece piece : pieces) {
-      MambaState.restore(piece.from() == null ? null : piece.from().conv[index], w.conv);
-      kernels.convolution(
-          w.xz,
-          panels,
-          w.stride,
-          row,
-          piece.length(),
-          layer.convWeight,
-          layer.convBias,
-          config.dConv(),
-          w.conv,
-          w.window);
-      if (piece.to() != null) {
-        System.arraycopy(w.conv, 0, piece.to().conv[index], 0, w.conv.length);
-      }
-      row += piece.length();
-    }
-
-    product(w, w.xz, rows, layer.xProj, null, w.dbc);
-    int bOffset = Panels.count(config.dtRank()) * w.stride * Panels.WIDTH;
-    int cOffset = bOffset + Panels.count(config.dState()) * w.stride * Panels.WIDTH;
-    if (config.mixerNormEps() != null) {
-      mixerNorm(w, 0, config.dtRank(), rows);
-      mixerNorm(w, bOffset, config.dState(), rows);
-      mixerNorm(w, cOffset, config.dState(), rows);
-    }
-    product(w, w.dbc, rows, layer.dtProj, null, w.dt);
-
-    row = 0;
-    for (Piece piece : pieces) {
-      MambaState.restore(piece.from() == null ? null : piece.from().scan[index], w.scan);
-      kernels.selectiveScan(
-          w.xz,
-          w.dt,
-          w.dbc,
-          bOffset,
-          cOffset,
-          panels,
-          w.stride,
-          row,
-          piece.length(),
-          layer.a,
-          config.dState(),
-          layer.d,
-          layer.dtBias,
-          w.scan,
-          w.y);
-      if (piece.to() != null) {
-        System.arraycopy(w.scan, 0, piece.to().scan[index], 0, w.scan.length);
-      }
-      row += piece.length();
-    }
-
-    product(w, w.y, rows, layer.outProj, layer.outProjBias, w.u);
+    mixer.forward(w, layer, index, rows, pieces);
     kernels.add(w.h, w.u, Panels.count(config.dModel()), rows, w.stride);
   }
 
-  private void mixerNorm(Workspace w, int offset, int columns, int rows) {
-    kernels.rmsNorm(
-        w.dbc, offset, columns, rows, w.stride, null, config.mixerNormEps(), w.dbc, w.sums);
-  }
-
-  private void product(
-      Workspace w, float[] a, int rows, PackedMatrix matrix, float[] bias, float[] c) {
-    kernels.product(a, rows, w.stride, matrix, bias, 0, matrix.panels(), c);
+  /** h (rows, dModel) → u (rows, dModel). */
+  private void norm(Workspace w, float[] weight, int rows) {
+    kernels.rmsNorm(w.h, 0, config.dModel(), rows, w.stride, weight, config.normEps(), w.u, w.sums);
   }
 
   /** Panels of logits in a row. */

@@ -14,9 +14,9 @@ public final class MambaState {
 
   /** The state before the first token of a sequence. */
   public MambaState(MambaConfig config) {
-    int channels = Panels.count(config.dInner()) * Panels.WIDTH;
-    this.conv = new float[config.nLayer()][channels * (config.dConv() - 1)];
-    this.scan = new float[config.nLayer()][channels * config.dState()];
+    int channels = Panels.count(config.mixer().dInner()) * Panels.WIDTH;
+    this.conv = new float[config.nLayer()][channels * (config.mixer().dConv() - 1)];
+    this.scan = new float[config.nLayer()][channels * config.mixer().dState()];
   }
 
   /** Writes one layer's part of a state into {@code to}; zeros where there is none yet. */

@@ -63,20 +63,25 @@ final class MambaWeights {
     this.layers = new Layer[config.nLayer()];
     Arrays.setAll(layers, i -> new Layer());
     for (Layer layer : layers) {
-      layer.convBias = new float[Panels.count(config.dInner()) * Panels.WIDTH];
+      layer.convBias = new float[Panels.count(config.mixer().dInner()) * Panels.WIDTH];
     }
   }
 
   /** Bytes that all matrices of a model take when packed; the vectors beside them are small. */
   static long packedBytes(MambaConfig c, WeightFormat format, boolean ownHead) {
     long layer =
-        PackedMatrix.bytes(format, c.dModel(), c.dInner(), c.dInner())
-            + PackedMatrix.bytes(format, c.dInner(), c.dtRank(), c.dState(), c.dState())
-            + PackedMatrix.bytes(format, c.dtRank(), c.dInner())
-            + PackedMatrix.bytes(format, c.dInner(), c.dModel())
-            + (long) Panels.count(c.dInner())
+        PackedMatrix.bytes(format, c.dModel(), c.mixer().dInner(), c.mixer().dInner())
+            + PackedMatrix.bytes(
+                format,
+                c.mixer().dInner(),
+                c.mixer().dtRank(),
+                c.mixer().dState(),
+                c.mixer().dState())
+            + PackedMatrix.bytes(format, c.mixer().dtRank(), c.mixer().dInner())
+            + PackedMatrix.bytes(format, c.mixer().dInner(), c.dModel())
+            + (long) Panels.count(c.mixer().dInner())
                 * Panels.WIDTH
-                * (c.dState() + c.dConv() + 3)
+                * (c.mixer().dState() + c.mixer().dConv() + 3)
                 * Float.BYTES;
     return c.nLayer() * layer
         + (ownHead ? 2 : 1) * PackedMatrix.bytes(format, c.dModel(), c.vocabSize());
@@ -112,16 +117,22 @@ final class MambaWeights {
 
   private void addToLayer(Layer layer, String name, FloatReader floats) {
     int dModel = config.dModel();
-    int dInner = config.dInner();
+    int dInner = config.mixer().dInner();
     switch (name) {
       case "norm.weight" -> layer.norm = vector(floats, dModel);
       case "mixer.in_proj.weight" -> layer.inProj = matrix(floats, dModel, dInner, dInner);
       case "mixer.in_proj.bias" -> layer.inProjBias = vector(floats, dInner, dInner);
-      case "mixer.conv1d.weight" -> layer.convWeight = transposed(floats, config.dConv());
+      case "mixer.conv1d.weight" -> layer.convWeight = transposed(floats, config.mixer().dConv());
       case "mixer.conv1d.bias" -> layer.convBias = vector(floats, dInner);
       case "mixer.x_proj.weight" ->
-          layer.xProj = matrix(floats, dInner, config.dtRank(), config.dState(), config.dState());
-      case "mixer.dt_proj.weight" -> layer.dtProj = matrix(floats, config.dtRank(), dInner);
+          layer.xProj =
+              matrix(
+                  floats,
+                  dInner,
+                  config.mixer().dtRank(),
+                  config.mixer().dState(),
+                  config.mixer().dState());
+      case "mixer.dt_proj.weight" -> layer.dtProj = matrix(floats, config.mixer().dtRank(), dInner);
       case "mixer.dt_proj.bias" -> layer.dtBias = vector(floats, dInner);
       case "mixer.A_log" -> layer.a = decay(floats);
       case "mixer.D" -> layer.d = vector(floats, dInner);
@@ -198,9 +209,9 @@ final class MambaWeights {
 
   /** (dInner, columns) as stored, to (dInner panels, columns, 16). */
   private float[] transposed(FloatReader floats, int columns) {
-    float[] to = new float[Panels.count(config.dInner()) * columns * Panels.WIDTH];
+    float[] to = new float[Panels.count(config.mixer().dInner()) * columns * Panels.WIDTH];
     float[] row = new float[columns];
-    for (int channel = 0; channel < config.dInner(); channel++) {
+    for (int channel = 0; channel < config.mixer().dInner(); channel++) {
       floats.read(row, 0, columns);
       int at = channel / Panels.WIDTH * columns * Panels.WIDTH + channel % Panels.WIDTH;
       for (int i = 0; i < columns; i++) {
@@ -219,7 +230,7 @@ final class MambaWeights {
             into[i] = (float) (-StrictMath.exp(into[i]) / StrictMath.log(2));
           }
         };
-    return transposed(a, config.dState());
+    return transposed(a, config.mixer().dState());
   }
 
   /** Passes floats on and refuses those that are not finite. */

@@ -90,14 +90,15 @@ final class TensorNames {
   private static int[] layerShape(MambaConfig c, String name) {
     return switch (name) {
       case "norm.weight", "mixer.out_proj.bias" -> new int[] {c.dModel()};
-      case "mixer.A_log" -> new int[] {c.dInner(), c.dState()};
-      case "mixer.D", "mixer.conv1d.bias", "mixer.dt_proj.bias" -> new int[] {c.dInner()};
-      case "mixer.in_proj.weight" -> new int[] {2 * c.dInner(), c.dModel()};
-      case "mixer.in_proj.bias" -> new int[] {2 * c.dInner()};
-      case "mixer.conv1d.weight" -> new int[] {c.dInner(), 1, c.dConv()};
-      case "mixer.x_proj.weight" -> new int[] {c.dtRank() + 2 * c.dState(), c.dInner()};
-      case "mixer.dt_proj.weight" -> new int[] {c.dInner(), c.dtRank()};
-      case "mixer.out_proj.weight" -> new int[] {c.dModel(), c.dInner()};
+      case "mixer.A_log" -> new int[] {c.mixer().dInner(), c.mixer().dState()};
+      case "mixer.D", "mixer.conv1d.bias", "mixer.dt_proj.bias" -> new int[] {c.mixer().dInner()};
+      case "mixer.in_proj.weight" -> new int[] {2 * c.mixer().dInner(), c.dModel()};
+      case "mixer.in_proj.bias" -> new int[] {2 * c.mixer().dInner()};
+      case "mixer.conv1d.weight" -> new int[] {c.mixer().dInner(), 1, c.mixer().dConv()};
+      case "mixer.x_proj.weight" ->
+          new int[] {c.mixer().dtRank() + 2 * c.mixer().dState(), c.mixer().dInner()};
+      case "mixer.dt_proj.weight" -> new int[] {c.mixer().dInner(), c.mixer().dtRank()};
+      case "mixer.out_proj.weight" -> new int[] {c.dModel(), c.mixer().dInner()};
       default -> null;
     };
   }
@@ -115,10 +116,10 @@ final class TensorNames {
     List<String> layer = new ArrayList<>();
     layer.addAll(List.of("norm.weight", "mixer.A_log", "mixer.D"));
     layer.addAll(List.of("mixer.in_proj.weight", "mixer.conv1d.weight"));
-    layer.addAll(config.convBias() ? CONV_BIAS : List.of());
+    layer.addAll(config.mixer().convBias() ? CONV_BIAS : List.of());
     layer.addAll(List.of("mixer.x_proj.weight", "mixer.dt_proj.weight", "mixer.dt_proj.bias"));
     layer.add("mixer.out_proj.weight");
-    layer.addAll(config.bias() ? BIASES : List.of());
+    layer.addAll(config.mixer().bias() ? BIASES : List.of());
     List<String> names = new ArrayList<>(List.of(EMBEDDING, NORM_F));
     names.addAll(inLayers(config, layer));
     if (!config.tiedHead()) {

@@ -10,23 +10,40 @@ public final class Workspace {
   /** The residual stream, (dModel panels, stride, 16). */
   final float[] h;
 
-  /** Normed h, and what a layer adds to it. */
+  /** Normed h, then what a layer adds to it, (dModel panels, stride, 16). */
   final float[] u;
 
   /** x and z, (2 × dInner panels, stride, 16). */
   final float[] xz;
 
-  /** dt of low rank, B and C, each in panels of its own. */
+  /**
+   * dt of low rank (dtRank panels, stride, 16), B and C (dState panels, stride, 16), one after the
+   * other.
+   */
   final float[] dbc;
 
+  /** Where B begins in {@link #dbc}. */
+  final int bOffset;
+
+  /** Where C begins in {@link #dbc}. */
+  final int cOffset;
+
+  /** dt of every channel, (dInner panels, stride, 16). */
   final float[] dt;
+
+  /** The gated result of the scan, (dInner panels, stride, 16). */
   final float[] y;
+
+  /** Scratch of the norms, (stride, 16). */
   final float[] sums;
+
+  /** Scratch of the convolution, (dConv - 1 + stride, 16). */
   final float[] window;
 
-  /** One layer's state of the sequence at hand. */
+  /** One layer's convolution state of the sequence at hand, as in {@link MambaState}. */
   final float[] conv;
 
+  /** One layer's scan state of the sequence at hand, as in {@link MambaState}. */
   final float[] scan;
 
   /** For chunks of up to {@code tokens} tokens, at least 1. */
@@ -38,18 +55,19 @@ public final class Workspace {
     this.tokens = tokens;
     this.stride = Panels.stride(tokens);
     int rowFloats = stride * Panels.WIDTH;
-    int inner = Panels.count(config.dInner());
+    int inner = Panels.count(config.mixer().dInner());
     this.h = new float[Panels.count(config.dModel()) * rowFloats];
     this.u = new float[h.length];
     this.xz = new float[2 * inner * rowFloats];
-    this.dbc =
-        new float[(Panels.count(config.dtRank()) + 2 * Panels.count(config.dState())) * rowFloats];
+    this.bOffset = Panels.count(config.mixer().dtRank()) * rowFloats;
+    this.cOffset = bOffset + Panels.count(config.mixer().dState()) * rowFloats;
+    this.dbc = new float[cOffset + Panels.count(config.mixer().dState()) * rowFloats];
     this.dt = new float[inner * rowFloats];
     this.y = new float[inner * rowFloats];
     this.sums = new float[rowFloats];
-    this.window = new float[rowFloats + (config.dConv() - 1) * Panels.WIDTH];
-    this.conv = new float[inner * Panels.WIDTH * (config.dConv() - 1)];
-    this.scan = new float[inner * Panels.WIDTH * config.dState()];
+    this.window = new float[rowFloats + (config.mixer().dConv() - 1) * Panels.WIDTH];
+    this.conv = new float[inner * Panels.WIDTH * (config.mixer().dConv() - 1)];
+    this.scan = new float[inner * Panels.WIDTH * config.mixer().dState()];
   }
 
   /** Tokens in a chunk, at most. */

@@ -23,4 +23,15 @@ public record Comparison<T>(
     long tokensB,
     long better,
     double kl,
-    long agreements) {}
+    long agreements) {
+
+  /** The first number that is not finite, in the order nll_a, nll_b, kl; null if all are. */
+  public NonFinite firstNonFinite() {
+    NonFinite found = NonFinite.in("nll_a", nllA);
+    if (found == null) {
+      found = NonFinite.in("nll_b", nllB);
+    }
+    // Where no distributions are compared, kl is NaN by definition.
+    return found != null || agreements < 0 ? found : NonFinite.in("kl", kl);
+  }
+}

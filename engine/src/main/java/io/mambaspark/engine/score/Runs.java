@@ -27,13 +27,21 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
   /** All but the last token of the latest context that was run apart. */
   private int[] context = {};
 
+  /** Indices of a sequence from {@code start} to below {@code end}. */
+  record Range(int start, int end) {
+    static final Range NONE = new Range(0, 0);
+
+    boolean contains(int index) {
+      return index >= start && index < end;
+    }
+  }
+
   /**
    * Neighbouring tokens of one sequence that are run one after the other.
    *
    * @param start the first token
    * @param end after the last one; equal to {@code start} if there is nothing to run
-   * @param scored tokens of the sequence before this one are not scored
-   * @param scoredEnd nor are tokens from this one on
+   * @param scored the tokens of the sequence that are scored
    * @param firstToken id that is run in place of the first token; {@link Windows#AS_IT_IS} for none
    * @param from the state before; null at the beginning of a sequence or window
    * @param to takes the state after; null if nobody needs it
@@ -44,8 +52,7 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
       Sequence<T> sequence,
       int start,
       int end,
-      int scored,
-      int scoredEnd,
+      Range scored,
       int firstToken,
       MambaState from,
       MambaState to,
@@ -102,15 +109,14 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
     int length = sequence.tokens().length;
     Windows.Window window = everyPosition ? windows.window(i, length) : null;
     if (window == null) {
-      return new Run<>(sequence, 0, 0, 0, 0, Windows.AS_IT_IS, null, null, i == 0, true);
+      return new Run<>(sequence, 0, 0, Range.NONE, Windows.AS_IT_IS, null, null, i == 0, true);
     }
     return new Run<>(
         sequence,
         window.start(),
         // Nobody asks what follows its last token.
         window.end() - 1,
-        window.scored(),
-        window.end(),
+        new Range(window.scored(), window.end()),
         windows.firstToken(),
         null,
         null,
@@ -132,7 +138,7 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
       fork = new MambaState(config);
     }
     context = Arrays.copyOf(sequence.tokens(), shared);
-    return new Run<>(sequence, 0, shared, 0, 0, Windows.AS_IT_IS, null, fork, true, false);
+    return new Run<>(sequence, 0, shared, Range.NONE, Windows.AS_IT_IS, null, fork, true, false);
   }
 
   /** From the last token of the context on, which tells the probability of the next one. */
@@ -146,8 +152,7 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
         sequence,
         start,
         end(),
-        sequence.context(),
-        scoredEnd,
+        new Range(sequence.context(), scoredEnd),
         Windows.AS_IT_IS,
         from,
         null,

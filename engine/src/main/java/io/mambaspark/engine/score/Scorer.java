@@ -238,7 +238,7 @@ public final class Scorer {
         owners.add(open);
         for (int i = 0; i < part.length(); i++) {
           int position = part.start() + i;
-          boolean scored = isScored(part.run(), position + 1);
+          boolean scored = part.run().scored().contains(position + 1);
           boolean last = isLast(part.run(), position);
           if (scored || last) {
             head.take(workspace.hidden(), workspace.stride(), part.row() + i, rows);
@@ -251,10 +251,6 @@ public final class Scorer {
       int[] wantedTargets = wanted.everyPosition() ? targets : null;
       head.run(rows, wantedTargets, wanted.tokenRanks(), wanted.topK(), logits);
       hand(parts, owners);
-    }
-
-    private boolean isScored(Runs.Run<T> run, int index) {
-      return index >= run.scored() && index < run.scoredEnd();
     }
 
     /** Only when the last logits are wanted does the last token of a sequence come this far. */
@@ -272,7 +268,7 @@ public final class Scorer {
         for (int position = part.start(); position < end; position++) {
           if (isLast(part.run(), position)) {
             owner.lastLogits = logits[row++];
-          } else if (isScored(part.run(), position + 1)) {
+          } else if (part.run().scored().contains(position + 1)) {
             owner.add(position + 1, head, row++);
           }
         }

@@ -17,7 +17,7 @@ package io.mambaspark.engine.score;
  * @param tokenLogprobs ln p of each scored token, (tokenCount)
  * @param greedyMatch whether it was the arg max; of equal logits the lowest id wins, (tokenCount)
  * @param tokenRanks its place among all ids: 1 for the arg max, and so on, of equal logits the
- *     lowest id first; means nothing where the scores are not {@link #finite}, (tokenCount)
+ *     lowest id first; not defined where a score is {@link #firstNonFinite}, (tokenCount)
  * @param topKIds the most probable tokens at each scored position, best first, of equal ones the
  *     lowest id first, (tokenCount, K)
  * @param topKLogprobs their log-probabilities, (tokenCount, K)
@@ -52,25 +52,17 @@ public record Scores<T>(
   }
 
   /**
-   * Whether every score is a finite number; it is not when weights make logits overflow. The {@link
-   * #perplexity} may be infinite where they are finite.
+   * The first score that is not a finite number, in the order nll, token_logprobs, top_k,
+   * last_logits; null if all are. The {@link #perplexity} may be infinite where they are finite.
    */
-  public boolean finite() {
-    boolean finite = tokenCount == 0 || Double.isFinite(nll);
-    finite &= tokenLogprobs == null || finite(tokenLogprobs);
-    finite &= lastLogits == null || finite(lastLogits);
-    for (int i = 0; topKLogprobs != null && i < topKLogprobs.length; i++) {
-      finite &= finite(topKLogprobs[i]);
+  public NonFinite firstNonFinite() {
+    NonFinite found = NonFinite.in("nll", nll);
+    if (found == null) {
+      found = NonFinite.in("token_logprobs", tokenLogprobs);
     }
-    return finite;
-  }
-
-  private static boolean finite(float[] values) {
-    for (float value : values) {
-      if (!Float.isFinite(value)) {
-        return false;
-      }
+    for (int i = 0; found == null && topKLogprobs != null && i < topKLogprobs.length; i++) {
+      found = NonFinite.in("top_k[" + i + "]", topKLogprobs[i]);
     }
-    return true;
+    return found != null ? found : NonFinite.in("last_logits", lastLogits);
   }
 }

@@ -1,6 +1,7 @@
 package io.mambaspark.engine.score;
 
 import java.io.Serializable;
+import java.util.Locale;
 
 /**
  * How a sequence of L tokens is cut into windows. Each is run from the state before a first token,
@@ -37,32 +38,51 @@ public record Windows(Policy policy, int tokens, int stride, int firstToken)
   /** A way to cut, see {@link Windows}. */
   public enum Policy {
     /** One window; the state is carried to the end. */
-    FULL,
+    FULL(0),
     /** That of lm-evaluation-harness: every token but the first is scored. */
-    ROLLING,
+    ROLLING(1),
     /** That of Hugging Face's guide: windows overlap. */
-    STRIDED,
+    STRIDED(2),
     /** That of llama.cpp: the second half of each window is scored. */
-    CHUNKED
+    CHUNKED(3);
+
+    private final int leastTokens;
+
+    Policy(int leastTokens) {
+      this.leastTokens = leastTokens;
+    }
+
+    /** The name in lower case: {@code rolling}. */
+    public String label() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** Tokens that a window needs to score something; 0 for {@code FULL}. */
+    public int leastTokens() {
+      return leastTokens;
+    }
+
+    /** Whether a window may have so many tokens. */
+    public boolean allowsTokens(int tokens) {
+      return this == FULL ? tokens == 0 : tokens >= leastTokens;
+    }
+
+    /** Whether windows of {@code tokens} tokens may begin every {@code stride} tokens. */
+    public boolean allowsStride(int stride, int tokens) {
+      return this == STRIDED ? stride >= 1 && stride <= tokens : stride == 0;
+    }
   }
 
   /** Checks that a window can score something. */
   public Windows {
-    int least =
-        switch (policy) {
-          case FULL -> 0;
-          case ROLLING -> 1;
-          case STRIDED -> 2;
-          case CHUNKED -> 3;
-        };
-    if (tokens < least || (policy == Policy.FULL && tokens > 0)) {
+    if (!policy.allowsTokens(tokens)) {
       throw new IllegalArgumentException(
           policy == Policy.FULL
               ? "A full window has no number of tokens; found %d".formatted(tokens)
               : "A %s window of %d tokens; expected at least %d"
-                  .formatted(policy.name().toLowerCase(java.util.Locale.ROOT), tokens, least));
+                  .formatted(policy.label(), tokens, policy.leastTokens()));
     }
-    if (policy == Policy.STRIDED ? stride < 1 || stride > tokens : stride != 0) {
+    if (!policy.allowsStride(stride, tokens)) {
       throw new IllegalArgumentException(
           policy == Policy.STRIDED
               ? "A stride of %d tokens; expected 1 to %d, the tokens of a window"

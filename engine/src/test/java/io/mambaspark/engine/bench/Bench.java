@@ -5,6 +5,8 @@ import io.mambaspark.engine.kernel.TestKernels;
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.model.RandomModel;
+import io.mambaspark.engine.model.TestModels;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -101,7 +103,7 @@ public final class Bench {
   private Breakdown inSinglePrecision(
       Shape shape, boolean smallest, List<ForwardRun.Result> results) {
     say("Making " + shape.name() + " of random weights");
-    MambaModel model = MambaModel.random(shape.config(), SEED);
+    MambaModel model = RandomModel.of(shape.config(), SEED);
     List<ForwardRun> runs = new ArrayList<>();
     runs.add(new ForwardRun("long document", model, 1, 0));
     runs.add(new ForwardRun(SHORT_DOCUMENT + "-token documents", model, 1, SHORT_DOCUMENT));
@@ -123,7 +125,7 @@ public final class Bench {
   }
 
   private static ForwardRun inBf16(Shape shape) {
-    MambaModel model = MambaModel.random(shape.config(), SEED, WeightFormat.BF16);
+    MambaModel model = RandomModel.of(shape.config(), SEED, WeightFormat.BF16);
     return new ForwardRun("long document, BF16", model, 1, 0);
   }
 
@@ -150,9 +152,10 @@ public final class Bench {
   private ForwardRun scalar(MambaModel model) {
     say("Measuring the scalar kernels");
     Kernels kernels = TestKernels.scalar();
-    MambaModel small = MambaModel.random(MambaConfig.of(128, 2, 1024), SEED).with(kernels);
+    MambaModel small = TestModels.with(RandomModel.of(MambaConfig.of(128, 2, 1024), SEED), kernels);
     new ForwardRun("warm-up", small, 1, FEW + 1).prepare(cores, options.warmUp(), 0);
-    ForwardRun run = new ForwardRun("scalar kernels", model.with(kernels), 1, FEW + 1, FEW);
+    ForwardRun run =
+        new ForwardRun("scalar kernels", TestModels.with(model, kernels), 1, FEW + 1, FEW);
     run.measure(cores);
     run.measure(cores);
     return run;

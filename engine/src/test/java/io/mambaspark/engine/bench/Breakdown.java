@@ -3,6 +3,7 @@ package io.mambaspark.engine.bench;
 import io.mambaspark.engine.bench.TimedKernels.Kernel;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.model.TestModels;
 import java.util.Map;
 
 /**
@@ -35,7 +36,7 @@ record Breakdown(
 
   private static Breakdown once(MambaModel model, Cores cores, double seconds) {
     TimedKernels timed = new TimedKernels(model.kernels(), model.logitPanels());
-    ForwardRun run = new ForwardRun("timed", model.with(timed), 1, 0);
+    ForwardRun run = new ForwardRun("timed", TestModels.with(model, timed), 1, 0);
     run.prepare(cores, 0, seconds);
     timed.clear();
     run.measure(cores);

@@ -3,6 +3,7 @@ package io.mambaspark.engine.bench;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.MambaModel;
 import io.mambaspark.engine.model.Piece;
+import io.mambaspark.engine.model.RandomModel;
 import io.mambaspark.engine.model.Workspace;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
@@ -36,7 +37,7 @@ import org.openjdk.jmh.annotations.Warmup;
 public class ForwardBenchmark {
   private final Shape shape = new Shape("two layers", Shape.SMALLEST.dModel(), 2);
   private final MambaConfig config = shape.config();
-  private final MambaModel model = MambaModel.random(config, 1);
+  private final MambaModel model = RandomModel.of(config, 1);
   private final Workspace workspace = new Workspace(config, Scorer.CHUNK);
   private final List<Piece> pieces = List.of(new Piece(Scorer.CHUNK, null, null));
   private final int[] tokens = random(Scorer.CHUNK);

@@ -106,7 +106,7 @@ final class ForwardRun {
     Iterator<Scores<Integer>> scores = scorer.score(documents.iterator(), ALL_LOGPROBS);
     while (scores.hasNext()) {
       Scores<Integer> document = scores.next();
-      if (!document.finite()) {
+      if (document.firstNonFinite() != null) {
         throw new IllegalStateException("document %d has no score".formatted(document.key()));
       }
       tokens += document.tokenCount();

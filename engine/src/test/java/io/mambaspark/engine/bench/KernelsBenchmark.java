@@ -40,7 +40,7 @@ public class KernelsBenchmark {
   private static final MambaConfig CONFIG = Shape.SMALLEST.config();
   private static final int ROWS = Scorer.CHUNK;
   private static final int STRIDE = Panels.stride(ROWS);
-  private static final int INNER = Panels.count(CONFIG.dInner());
+  private static final int INNER = Panels.count(CONFIG.mixer().dInner());
   private static final Kernels KERNELS = Kernels.best();
 
   /** Floating-point operations done. */
@@ -70,11 +70,12 @@ public class KernelsBenchmark {
     /** Fills the operands and compares. */
     @Setup
     public void fill() {
-      int dInner = CONFIG.dInner();
+      int dInner = CONFIG.mixer().dInner();
       switch (name) {
         case "in_proj" -> fill(CONFIG.dModel(), dInner, dInner);
-        case "x_proj" -> fill(dInner, CONFIG.dtRank(), CONFIG.dState(), CONFIG.dState());
-        case "dt_proj" -> fill(CONFIG.dtRank(), dInner);
+        case "x_proj" ->
+            fill(dInner, CONFIG.mixer().dtRank(), CONFIG.mixer().dState(), CONFIG.mixer().dState());
+        case "dt_proj" -> fill(CONFIG.mixer().dtRank(), dInner);
         case "out_proj" -> fill(dInner, CONFIG.dModel());
         case "head" -> fill(CONFIG.dModel(), LogSoftmax.BLOCK * Panels.WIDTH);
         default -> throw new IllegalArgumentException(name);
@@ -106,15 +107,15 @@ public class KernelsBenchmark {
     private final float[] dt = random(x.length, -1, 1);
     private final float[] bc = random(2 * STRIDE * Panels.WIDTH, -1, 1);
     private final float[] xBefore = Arrays.copyOf(xz, xz.length / 2);
-    private final float[] a = random(INNER * Panels.WIDTH * CONFIG.dState(), -2, -0.1);
+    private final float[] a = random(INNER * Panels.WIDTH * CONFIG.mixer().dState(), -2, -0.1);
     private final float[] state = new float[a.length];
     private final float[] channels = random(INNER * Panels.WIDTH, -0.1, 0.1);
     private final float[] dtBias = random(INNER * Panels.WIDTH, -4.8, -4.4);
-    private final float[] weight = random(INNER * Panels.WIDTH * CONFIG.dConv(), 0, 0.2);
+    private final float[] weight = random(INNER * Panels.WIDTH * CONFIG.mixer().dConv(), 0, 0.2);
     // Around this bias what is convolved again and again stays near 1.
     private final float[] bias = random(INNER * Panels.WIDTH, 0.9, 1.1);
-    private final float[] context = new float[INNER * Panels.WIDTH * (CONFIG.dConv() - 1)];
-    private final float[] window = new float[(CONFIG.dConv() - 1 + ROWS) * Panels.WIDTH];
+    private final float[] context = new float[INNER * Panels.WIDTH * (CONFIG.mixer().dConv() - 1)];
+    private final float[] window = new float[(CONFIG.mixer().dConv() - 1 + ROWS) * Panels.WIDTH];
     private final float[] sums = new float[STRIDE * Panels.WIDTH];
     private final float[] max = new float[STRIDE * Panels.WIDTH];
     private final float[] sum = new float[STRIDE * Panels.WIDTH];
@@ -163,7 +164,7 @@ public class KernelsBenchmark {
           0,
           ROWS,
           a,
-          CONFIG.dState(),
+          CONFIG.mixer().dState(),
           channels,
           dtBias,
           state,
@@ -171,7 +172,8 @@ public class KernelsBenchmark {
     }
 
     private void convolution(Kernels kernels) {
-      kernels.convolution(x, INNER, STRIDE, 0, ROWS, weight, bias, CONFIG.dConv(), context, window);
+      kernels.convolution(
+          x, INNER, STRIDE, 0, ROWS, weight, bias, CONFIG.mixer().dConv(), context, window);
     }
 
     private void norm(Kernels kernels) {

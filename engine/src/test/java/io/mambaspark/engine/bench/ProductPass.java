@@ -88,16 +88,22 @@ final class ProductPass {
   ProductPass(MambaConfig config) {
     int layers = config.nLayer();
     int dModel = config.dModel();
-    int dInner = config.dInner();
+    int dInner = config.mixer().dInner();
     int all = Integer.MAX_VALUE;
     float[] hidden = random(Panels.count(dModel) * stride * Panels.WIDTH, 1);
     Product inProj = new Product(layers, hidden, all, dModel, dInner, dInner);
     layer.put("in_proj", inProj);
     Product xProj =
         new Product(
-            layers, inProj.c, all, dInner, config.dtRank(), config.dState(), config.dState());
+            layers,
+            inProj.c,
+            all,
+            dInner,
+            config.mixer().dtRank(),
+            config.mixer().dState(),
+            config.mixer().dState());
     layer.put("x_proj", xProj);
-    Product dtProj = new Product(layers, xProj.c, all, config.dtRank(), dInner);
+    Product dtProj = new Product(layers, xProj.c, all, config.mixer().dtRank(), dInner);
     layer.put("dt_proj", dtProj);
     layer.put("out_proj", new Product(layers, dtProj.c, all, dInner, dModel));
     head = new Product(1, hidden, LogSoftmax.BLOCK, dModel, config.vocabSize());

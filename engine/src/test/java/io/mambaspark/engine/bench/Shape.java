@@ -35,10 +35,10 @@ record Shape(String name, int dModel, int nLayer) {
 
   /** Floating-point operations of a token in the layers' products. */
   static double layerFlop(MambaConfig c) {
-    double inProj = 2.0 * c.dInner() * c.dModel();
-    double xProj = (c.dtRank() + 2.0 * c.dState()) * c.dInner();
-    double dtProj = (double) c.dtRank() * c.dInner();
-    double outProj = (double) c.dInner() * c.dModel();
+    double inProj = 2.0 * c.mixer().dInner() * c.dModel();
+    double xProj = (c.mixer().dtRank() + 2.0 * c.mixer().dState()) * c.mixer().dInner();
+    double dtProj = (double) c.mixer().dtRank() * c.mixer().dInner();
+    double outProj = (double) c.mixer().dInner() * c.dModel();
     return 2 * c.nLayer() * (inProj + xProj + dtProj + outProj);
   }
 

@@ -1,6 +1,7 @@
 package io.mambaspark.engine.bench;
 
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.model.RandomModel;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
@@ -27,7 +28,7 @@ public final class SharedContext {
   /** Prints the best and the median of some interleaved samples. */
   public static void main(String[] args) {
     int repeats = BenchOptions.parse(args).repeats();
-    MambaModel model = MambaModel.random(Shape.SMALLEST.config(), 1);
+    MambaModel model = RandomModel.of(Shape.SMALLEST.config(), 1);
     List<Sequence<Integer>> shared = new ArrayList<>();
     List<Sequence<Integer>> apart = new ArrayList<>();
     int vocabSize = model.config().vocabSize();
@@ -81,7 +82,7 @@ public final class SharedContext {
     long start = System.nanoTime();
     Iterator<Scores<Integer>> scores = scorer.score(sequences.iterator(), PERPLEXITY);
     while (scores.hasNext()) {
-      if (!scores.next().finite()) {
+      if (scores.next().firstNonFinite() != null) {
         throw new IllegalStateException("A continuation has no score");
       }
     }

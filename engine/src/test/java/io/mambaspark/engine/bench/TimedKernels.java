@@ -144,11 +144,4 @@ final class TimedKernels implements Kernels {
     kernels.foldLogits(logits, panels, firstPanel, rows, stride, max, sum, argMax);
     count(Kernel.FOLD, start);
   }
-
-  @Override
-  public void log(float[] x, int length) {
-    long start = System.nanoTime();
-    kernels.log(x, length);
-    count(Kernel.FOLD, start);
-  }
 }

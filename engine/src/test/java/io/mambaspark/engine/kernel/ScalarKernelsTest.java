@@ -298,18 +298,6 @@ class ScalarKernelsTest {
   }
 
   @Test
-  void logarithmsAreTakenOfTheFirstFloatsOnly() {
-    float[] x = {1f, (float) Math.E, 0f, 5f};
-
-    kernels.log(x, 3);
-
-    assertThat(x[0]).isZero();
-    assertThat(x[1]).isCloseTo(1f, CLOSE);
-    assertThat(x[2]).isEqualTo(Float.NEGATIVE_INFINITY);
-    assertThat(x[3]).isEqualTo(5f);
-  }
-
-  @Test
   void theReasonIsInTheDescription() {
     assertThat(kernels.describe()).isEqualTo("scalar kernels; for a test");
   }

@@ -339,15 +339,4 @@ class VectorKernelsTest {
       }
     }
   }
-
-  @Test
-  void logarithmsOfAnyNumberOfFloatsAreEqual() {
-    for (int length = 0; length <= 40; length++) {
-      float[] expected = new Floats(37).array(41, 0, 50000);
-      float[] found = expected.clone();
-      scalar.log(expected, length);
-      vector.log(found, length);
-      assertSameBits("seed 37, length " + length, found, expected);
-    }
-  }
 }

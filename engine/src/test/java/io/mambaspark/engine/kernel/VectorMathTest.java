@@ -14,12 +14,8 @@ class VectorMathTest {
 
   /** The functions in both forms. */
   enum Both {
-    EXP(ScalarMath::exp, VectorMath::exp),
     EXP2(ScalarMath::exp2, VectorMath::exp2),
     EXP_OF_MINUS_ABS(ScalarMath::expOfMinusAbs, VectorMath::expOfMinusAbs),
-    LOG(ScalarMath::log, VectorMath::log),
-    LOG1P(ScalarMath::log1p, VectorMath::log1p),
-    SIGMOID(ScalarMath::sigmoid, VectorMath::sigmoid),
     SILU(ScalarMath::silu, VectorMath::silu),
     LOG1P_OF_UNIT(ScalarMath::log1pOfUnit, VectorMath::log1pOfUnit);
 

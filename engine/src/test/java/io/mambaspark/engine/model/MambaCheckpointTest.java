@@ -87,7 +87,8 @@ class MambaCheckpointTest {
   @Test
   void aShapeThatIsNotTheConfigsIsRefused() throws IOException {
     MambaConfig wide =
-        new MambaConfig(1, 4, 8, 1, 1, 1536, 1, true, false, 1e-5f, null, true, null, null);
+        new MambaConfig(
+            1, 4, 8, new MixerConfig(1, 1, 1536, 1, true, false, null), 1e-5f, true, null, null);
     tensors.clear();
     TestModels.tensors(wide, 1)
         .forEach(

@@ -38,7 +38,15 @@ class MambaConfigTest {
   }
 
   private static final MambaConfig MAMBA_130M =
-      new MambaConfig(768, 24, 50280, 16, 4, 1536, 48, true, false, 1e-5f, null, true, null, null);
+      new MambaConfig(
+          768,
+          24,
+          50280,
+          new MixerConfig(16, 4, 1536, 48, true, false, null),
+          1e-5f,
+          true,
+          null,
+          null);
 
   @Test
   void theDefaultsAreThoseOfMambaMinimal() {
@@ -68,7 +76,15 @@ class MambaConfigTest {
 
     assertThat(read(config))
         .isEqualTo(
-            new MambaConfig(768, 24, 50280, 5, 3, 2304, 7, false, true, 1e-6f, null, false, 1, 2));
+            new MambaConfig(
+                768,
+                24,
+                50280,
+                new MixerConfig(5, 3, 2304, 7, false, true, null),
+                1e-6f,
+                false,
+                1,
+                2));
   }
 
   @Test
@@ -81,24 +97,33 @@ class MambaConfigTest {
 
     assertThat(read(config))
         .isEqualTo(
-            new MambaConfig(768, 24, 50300, 5, 3, 2304, 7, false, true, 1e-5f, null, false, 1, 2));
+            new MambaConfig(
+                768,
+                24,
+                50300,
+                new MixerConfig(5, 3, 2304, 7, false, true, null),
+                1e-5f,
+                false,
+                1,
+                2));
   }
 
   @Test
   void intermediateSizeWinsOverExpand() {
-    assertThat(read(huggingFace(", 'expand': 16, 'intermediate_size': 8192")).dInner())
+    assertThat(read(huggingFace(", 'expand': 16, 'intermediate_size': 8192")).mixer().dInner())
         .isEqualTo(8192);
-    assertThat(read(huggingFace(", 'expand': 16, 'intermediate_size': null")).dInner())
+    assertThat(read(huggingFace(", 'expand': 16, 'intermediate_size': null")).mixer().dInner())
         .isEqualTo(16 * 768);
   }
 
   @Test
   void falconHasNormsInItsMixer() {
-    assertThat(read(huggingFace("").replace("'mamba'", "'falcon_mamba'")).mixerNormEps())
+    assertThat(read(huggingFace("").replace("'mamba'", "'falcon_mamba'")).mixer().normEps())
         .isEqualTo(1e-6f);
     assertThat(
             read(huggingFace(", 'mixer_rms_eps': 1e-5").replace("'mamba'", "'falcon_mamba'"))
-                .mixerNormEps())
+                .mixer()
+                .normEps())
         .isEqualTo(1e-5f);
   }
 
@@ -120,11 +145,11 @@ class MambaConfigTest {
   @ParameterizedTest
   @CsvSource({"1, 1", "16, 1", "17, 2", "768, 48", "2560, 160"})
   void theRankOfDtIsASixteenthOfTheWidthRoundedUp(int dModel, int dtRank) {
-    assertThat(MambaConfig.of(dModel, 1, 8).dtRank()).isEqualTo(dtRank);
+    assertThat(MambaConfig.of(dModel, 1, 8).mixer().dtRank()).isEqualTo(dtRank);
     String width = huggingFace(", 'time_step_rank': 'auto'").replace("768", "" + dModel);
-    assertThat(read(width).dtRank()).isEqualTo(dtRank);
+    assertThat(read(width).mixer().dtRank()).isEqualTo(dtRank);
     String other = stateSpaces(", 'ssm_cfg': {'dt_rank': 'auto'}").replace("768", "" + dModel);
-    assertThat(read(other).dtRank()).isEqualTo(dtRank);
+    assertThat(read(other).mixer().dtRank()).isEqualTo(dtRank);
   }
 
   @ParameterizedTest

@@ -72,11 +72,12 @@ class MambaModelTest {
   @Test
   void aRandomModelIsTheSameForTheSameSeedAndAnotherForAnother() {
     MambaConfig config =
-        new MambaConfig(20, 2, 40, 5, 3, 60, 2, true, true, 1e-5f, 1e-6f, false, null, null);
-    float[] logits = logits(MambaModel.random(config, 7), 1, 2, 3);
+        new MambaConfig(
+            20, 2, 40, new MixerConfig(5, 3, 60, 2, true, true, 1e-6f), 1e-5f, false, null, null);
+    float[] logits = logits(RandomModel.of(config, 7), 1, 2, 3);
 
-    assertThat(logits(MambaModel.random(config, 7), 1, 2, 3)).isEqualTo(logits);
-    assertThat(logits(MambaModel.random(config, 8), 1, 2, 3)).isNotEqualTo(logits);
+    assertThat(logits(RandomModel.of(config, 7), 1, 2, 3)).isEqualTo(logits);
+    assertThat(logits(RandomModel.of(config, 8), 1, 2, 3)).isNotEqualTo(logits);
     for (float logit : logits) {
       assertThat(Float.isFinite(logit) && Math.abs(logit) < 100).isTrue();
     }
@@ -84,7 +85,7 @@ class MambaModelTest {
 
   @Test
   void aSequenceIsTheSameInPiecesAndBesideOthers() {
-    MambaModel model = MambaModel.random(MambaConfig.of(20, 2, 40), 9);
+    MambaModel model = RandomModel.of(MambaConfig.of(20, 2, 40), 9);
     int[] first = {1, 2, 3, 4, 5};
     int[] second = {39, 0, 7};
     float[] firstAlone = logits(model, first);
@@ -115,7 +116,7 @@ class MambaModelTest {
 
   @Test
   void moreTokensThanTheWorkspaceHoldsAreRefused() {
-    MambaModel model = MambaModel.random(MambaConfig.of(8, 1, 8), 1);
+    MambaModel model = RandomModel.of(MambaConfig.of(8, 1, 8), 1);
     Workspace workspace = new Workspace(model.config(), 3);
 
     assertThatThrownBy(
@@ -130,7 +131,7 @@ class MambaModelTest {
 
   @Test
   void anIdOutsideTheVocabularyIsRefused() {
-    MambaModel model = MambaModel.random(MambaConfig.of(8, 1, 40), 1);
+    MambaModel model = RandomModel.of(MambaConfig.of(8, 1, 40), 1);
 
     assertThatThrownBy(() -> logits(model, 1, 40))
         .isInstanceOf(IllegalArgumentException.class)

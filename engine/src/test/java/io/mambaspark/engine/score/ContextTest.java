@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.model.RandomModel;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -16,7 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Continuations of given contexts, and contexts that are shared. */
 class ContextTest {
-  private static final MambaModel MODEL = MambaModel.random(MambaConfig.of(16, 2, 40), 67);
+  private static final MambaModel MODEL = RandomModel.of(MambaConfig.of(16, 2, 40), 67);
   private static final Wanted ALL = TestSequences.ALL;
 
   /** Two contexts of each length, some several times in a row and some once more later. */

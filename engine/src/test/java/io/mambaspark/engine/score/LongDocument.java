@@ -2,6 +2,7 @@ package io.mambaspark.engine.score;
 
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.model.RandomModel;
 import java.util.List;
 import java.util.Random;
 
@@ -10,7 +11,7 @@ final class LongDocument {
   private LongDocument() {}
 
   public static void main(String[] args) {
-    MambaModel model = MambaModel.random(MambaConfig.of(16, 2, 64), 1);
+    MambaModel model = RandomModel.of(MambaConfig.of(16, 2, 64), 1);
     int[] tokens = new Random(2).ints(Integer.parseInt(args[0]), 0, 64).toArray();
     Scores<String> scores =
         new Scorer(model)
@@ -18,6 +19,6 @@ final class LongDocument {
                 List.of(new Sequence<>("long", tokens)).iterator(),
                 new Wanted(true, false, false, 0, false))
             .next();
-    System.out.println(scores.tokenCount() + " " + scores.finite());
+    System.out.println(scores.tokenCount() + " " + (scores.firstNonFinite() == null));
   }
 }

@@ -13,6 +13,7 @@ import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.kernel.TestKernels;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.model.RandomModel;
 import io.mambaspark.engine.model.TestModels;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -37,7 +38,7 @@ class ScorerTest {
   private static final Wanted LAST_LOGITS = new Wanted(false, false, false, 0, true);
 
   private static MambaModel small() {
-    return MambaModel.random(MambaConfig.of(16, 1, 40), 61);
+    return RandomModel.of(MambaConfig.of(16, 1, 40), 61);
   }
 
   static Stream<Golden.Case> tinyBooks() {
@@ -73,7 +74,7 @@ class ScorerTest {
 
   @Test
   void theDemonstrationOfMambaMinimalRuns() {
-    MambaModel model = MambaModel.random(MambaConfig.of(128, 2, 32000), 62);
+    MambaModel model = RandomModel.of(MambaConfig.of(128, 2, 32000), 62);
     List<Sequence<Integer>> batch = TestSequences.random(63, 32000, 200, 200);
 
     Iterator<PositionLogits<Integer>> logits = new Scorer(model).logits(batch.iterator());
@@ -141,7 +142,7 @@ class ScorerTest {
     assertThat(scores.nll()).isEqualTo(nll);
     assertThat(scores.perplexity()).isEqualTo(StrictMath.exp(nll / 49));
     assertThat(scores.lastLogits()).isEqualTo(rows.get(49).logits());
-    assertThat(scores.finite()).isTrue();
+    assertThat(scores.firstNonFinite()).isNull();
   }
 
   @Test
@@ -207,7 +208,7 @@ class ScorerTest {
       assertThat(scores.topKIds()).isEmpty();
       assertThat(scores.topKLogprobs()).isEmpty();
       assertThat(scores.perplexity()).isNaN();
-      assertThat(scores.finite()).isTrue();
+      assertThat(scores.firstNonFinite()).isNull();
     }
     assertThat(empty.lastLogits()).isNull();
     assertThat(one.lastLogits()).hasSize(40);
@@ -359,9 +360,9 @@ class ScorerTest {
     }
     MambaModel model = TestModels.of(config, tensors);
 
-    assertThat(score(model, ALL, 1, 2, 3).finite()).isFalse();
-    assertThat(score(model, PERPLEXITY, 1, 2, 3).finite()).isFalse();
-    assertThat(score(model, LAST_LOGITS, 1, 2, 3).finite()).isFalse();
+    assertThat(score(model, ALL, 1, 2, 3).firstNonFinite()).isNotNull();
+    assertThat(score(model, PERPLEXITY, 1, 2, 3).firstNonFinite()).isNotNull();
+    assertThat(score(model, LAST_LOGITS, 1, 2, 3).firstNonFinite()).isNotNull();
   }
 
   @Test
@@ -384,7 +385,7 @@ class ScorerTest {
 
     List<Scores<Integer>> scores = TestSequences.scores(model, 24, sequences, ALL);
 
-    assertThat(scores.get(1).finite()).isFalse();
+    assertThat(scores.get(1).firstNonFinite()).isNotNull();
     for (int i : new int[] {0, 2}) {
       TestSequences.assertSameBits(
           "seed 69",
@@ -411,13 +412,13 @@ class ScorerTest {
 
     List<Scores<Integer>> scores = TestSequences.scores(model, 4, List.of(good, bad, good), ALL);
 
-    assertThat(scores.get(1).finite()).isFalse();
+    assertThat(scores.get(1).firstNonFinite()).isNotNull();
     TestSequences.assertSameBits("seed 70", List.of(scores.get(0)), List.of(scores.get(2)));
   }
 
   @Test
   void theCallerIsToldOfEveryChunk() {
-    MambaModel model = MambaModel.random(MambaConfig.of(16, 1, 40), 71);
+    MambaModel model = RandomModel.of(MambaConfig.of(16, 1, 40), 71);
     List<Integer> told = new ArrayList<>();
     Scorer scorer = new Scorer(model, 4, told::add);
 

@@ -42,21 +42,46 @@ class ScoresTest {
 
   @Test
   void scoresAreFiniteWhenAllNumbersAre() {
-    assertThat(scores(0, 0).finite()).isTrue();
-    assertThat(scores(3, 2).finite()).isTrue();
+    assertThat(scores(0, 0).firstNonFinite()).isNull();
+    assertThat(scores(3, 2).firstNonFinite()).isNull();
     // Its perplexity is infinite.
-    assertThat(scores(1000, 1).finite()).isTrue();
-    assertThat(scores(1, 2, GOOD, new float[][] {GOOD}, GOOD).finite()).isTrue();
+    assertThat(scores(1000, 1).firstNonFinite()).isNull();
+    assertThat(scores(1, 2, GOOD, new float[][] {GOOD}, GOOD).firstNonFinite()).isNull();
   }
 
   @Test
-  void oneNumberThatIsNotFiniteIsEnough() {
-    assertThat(scores(Double.NaN, 1).finite()).isFalse();
-    assertThat(scores(Double.POSITIVE_INFINITY, 1).finite()).isFalse();
-    for (float[] bad : new float[][] {BAD, NAN}) {
-      assertThat(scores(1, 2, bad, null, null).finite()).isFalse();
-      assertThat(scores(1, 2, null, new float[][] {GOOD, bad}, null).finite()).isFalse();
-      assertThat(scores(0, 0, null, null, bad).finite()).isFalse();
-    }
+  void theFirstNumberThatIsNotFiniteIsNamed() {
+    double infinite = Double.NEGATIVE_INFINITY;
+    assertThat(scores(Double.NaN, 1).firstNonFinite()).isEqualTo(new NonFinite("nll", Double.NaN));
+    assertThat(scores(infinite, 2, BAD, null, NAN).firstNonFinite())
+        .isEqualTo(new NonFinite("nll", infinite));
+    assertThat(scores(1, 2, BAD, new float[][] {NAN}, NAN).firstNonFinite())
+        .isEqualTo(new NonFinite("token_logprobs[1]", infinite));
+    assertThat(scores(1, 2, GOOD, new float[][] {GOOD, GOOD, BAD}, NAN).firstNonFinite())
+        .isEqualTo(new NonFinite("top_k[2][1]", infinite));
+    assertThat(scores(0, 0, null, null, NAN).firstNonFinite())
+        .isEqualTo(new NonFinite("last_logits[0]", Double.NaN));
+  }
+
+  @Test
+  void theFirstLogitOfAPositionThatIsNotFiniteIsNamed() {
+    assertThat(new PositionLogits<>("k", 3, 7, GOOD).firstNonFinite()).isNull();
+    assertThat(new PositionLogits<>("k", 3, 7, BAD).firstNonFinite())
+        .isEqualTo(new NonFinite("logits of position 3, [1]", Double.NEGATIVE_INFINITY));
+  }
+
+  @Test
+  void aDivergenceCountsOnlyWhereDistributionsAreCompared() {
+    assertThat(comparison(1, 2, Double.NaN, -1).firstNonFinite()).isNull();
+    assertThat(comparison(1, 2, Double.NaN, 0).firstNonFinite())
+        .isEqualTo(new NonFinite("kl", Double.NaN));
+    assertThat(comparison(1, Double.NaN, Double.NaN, 0).firstNonFinite())
+        .isEqualTo(new NonFinite("nll_b", Double.NaN));
+    assertThat(comparison(Double.NaN, Double.NaN, 0, -1).firstNonFinite())
+        .isEqualTo(new NonFinite("nll_a", Double.NaN));
+  }
+
+  private static Comparison<String> comparison(double nllA, double nllB, double kl, long agreed) {
+    return new Comparison<>("k", nllA, nllB, 1, 1, 0, kl, agreed);
   }
 }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.model.RandomModel;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -21,7 +22,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * there, with a forward over every single window.
  */
 class WindowsTest {
-  private static final MambaModel MODEL = MambaModel.random(MambaConfig.of(16, 2, 40), 64);
+  private static final MambaModel MODEL = RandomModel.of(MambaConfig.of(16, 2, 40), 64);
   private static final int REPLACED = 7;
 
   /** Log-probabilities of the last {@code scored} tokens of a window, and where they stand. */

@@ -1,5 +1,6 @@
 package io.mambaspark.jobs.io;
 
+import io.mambaspark.engine.score.NonFinite;
 import java.util.Locale;
 
 /** Why a row cannot be scored. The message is written to the column {@code error}. */
@@ -102,6 +103,11 @@ public enum RowError {
 
   public static String tooLarge(int tokens, long bytes) {
     return TOO_LARGE.message(tokens, bytes);
+  }
+
+  /** The message for a number of a result, which is null where all are finite; null for null. */
+  public static String nonFinite(NonFinite found) {
+    return found == null ? null : nonFinite(found.name(), found.value());
   }
 
   public static String nonFinite(String what, double value) {

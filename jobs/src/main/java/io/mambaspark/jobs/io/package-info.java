@@ -1,5 +1,6 @@
 /**
- * Where rows come from and where they go: files are listed once, before Spark starts; their schema is
- * decided before data is read; outputs are placed, recovered and written so that nothing is lost.
+ * Where rows come from and where they go: files are listed once, before Spark starts; their schema
+ * is decided before data is read; outputs are placed, recovered and written so that nothing is
+ * lost.
  */
 package io.mambaspark.jobs.io;

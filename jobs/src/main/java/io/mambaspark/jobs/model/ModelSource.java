@@ -1,8 +1,5 @@
 package io.mambaspark.jobs.model;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mambaspark.engine.checkpoint.CheckpointException;
 import io.mambaspark.engine.checkpoint.CheckpointFiles;
 import io.mambaspark.engine.kernel.WeightFormat;
@@ -24,7 +21,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -159,7 +155,8 @@ public final class ModelSource implements AutoCloseable {
     try (Stream<Path> found = Files.list(folder)) {
       Set<String> present = new HashSet<>();
       found.forEach(file -> present.add(file.getFileName().toString()));
-      return wanted(name, present, file -> Files.newInputStream(folder.resolve(file)));
+      return CheckpointFiles.opened(
+          name, present, file -> Files.newInputStream(folder.resolve(file)));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -275,7 +272,8 @@ public final class ModelSource implements AutoCloseable {
       throw Refusal.because(e, "Cannot open model %s: no such folder", model);
     }
     for (String name :
-        wanted(Refusal.redacted(model), present, file -> open(files, folder, file))) {
+        CheckpointFiles.opened(
+            Refusal.redacted(model), present, file -> open(files, folder, file))) {
       try (InputStream in = open(files, folder, name)) {
         Files.copy(in, copy.resolve(name));
       }
@@ -285,41 +283,6 @@ public final class ModelSource implements AutoCloseable {
   private static InputStream open(FileSystem files, org.apache.hadoop.fs.Path folder, String name)
       throws IOException {
     return files.open(HadoopFiles.child(folder, name));
-  }
-
-  private interface Opening {
-    InputStream open(String name) throws IOException;
-  }
-
-  /** The files that a {@code Checkpoint} would open in a folder that has these. */
-  private static List<String> wanted(String folder, Set<String> present, Opening files)
-      throws IOException {
-    String weights = CheckpointFiles.weights(folder, present);
-    List<String> wanted = new ArrayList<>(List.of(CheckpointFiles.CONFIG, weights));
-    if (weights.endsWith(CheckpointFiles.INDEX)) {
-      try (InputStream index = files.open(weights)) {
-        Set<String> shards = shards(index);
-        // No name with a slash is in a listing. The two files are listed already.
-        shards.retainAll(present);
-        shards.removeAll(wanted);
-        wanted.addAll(shards);
-      }
-    }
-    return wanted;
-  }
-
-  /** The shards that an index names. */
-  private static Set<String> shards(InputStream index) throws IOException {
-    Set<String> shards = new TreeSet<>();
-    try {
-      for (JsonNode shard : new ObjectMapper().readTree(index).path("weight_map")) {
-        shards.add(shard.asText());
-      }
-    } catch (JsonProcessingException e) {
-      // The checkpoint says what is wrong with it.
-      LOG.debug("No index", e);
-    }
-    return shards;
   }
 
   private static Path newFolder() {

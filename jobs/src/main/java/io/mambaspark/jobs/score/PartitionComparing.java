@@ -72,7 +72,7 @@ public record PartitionComparing(
       return new Tuple2<>(row.kept, out);
     }
     out.setTruncated(row.document.truncated());
-    String error = row.error != null ? row.error : nonFinite(comparison);
+    String error = row.error != null ? row.error : RowError.nonFinite(comparison.firstNonFinite());
     out.setError(error);
     if (error == null) {
       long tokens = comparison.tokensA();
@@ -95,17 +95,5 @@ public record PartitionComparing(
 
   private static Double share(long count, long tokens) {
     return count < 0 ? null : (double) count / tokens;
-  }
-
-  /** The message for the first number that is not finite; null if all are. */
-  private static String nonFinite(Comparison<Pending> comparison) {
-    if (!Double.isFinite(comparison.nllA())) {
-      return RowError.nonFinite("nll_a", comparison.nllA());
-    }
-    if (!Double.isFinite(comparison.nllB())) {
-      return RowError.nonFinite("nll_b", comparison.nllB());
-    }
-    boolean unbounded = comparison.agreements() >= 0 && !Double.isFinite(comparison.kl());
-    return unbounded ? RowError.nonFinite("kl", comparison.kl()) : null;
   }
 }

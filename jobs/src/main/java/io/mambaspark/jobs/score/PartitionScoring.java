@@ -129,7 +129,7 @@ public record PartitionScoring(
     }
     String error = row.error;
     if (error == null) {
-      error = nonFinite(scores);
+      error = RowError.nonFinite(scores.firstNonFinite());
       if (error != null) {
         if (failOnError) {
           throw failure(row.kept, error, row.place);
@@ -183,32 +183,6 @@ public record PartitionScoring(
   public static Double perplexity(double nll, long tokens) {
     double perplexity = StrictMath.exp(nll / tokens);
     return Double.isFinite(perplexity) ? perplexity : null;
-  }
-
-  /** The message for the first score that is not finite; null if all are. */
-  private static String nonFinite(Scores<Pending> scores) {
-    if (!Double.isFinite(scores.nll())) {
-      return RowError.nonFinite("nll", scores.nll());
-    }
-    String found = nonFinite("token_logprobs", scores.tokenLogprobs());
-    if (found == null && scores.topKLogprobs() != null) {
-      for (int i = 0; i < scores.topKLogprobs().length && found == null; i++) {
-        found = nonFinite("top_k[" + i + "]", scores.topKLogprobs()[i]);
-      }
-    }
-    return found != null ? found : nonFinite("last_logits", scores.lastLogits());
-  }
-
-  /** The message for the first value that is not finite; null if all are. */
-  private static String nonFinite(String what, float[] values) {
-    if (values != null) {
-      for (int i = 0; i < values.length; i++) {
-        if (!Float.isFinite(values[i])) {
-          return RowError.nonFinite(what + "[" + i + "]", values[i]);
-        }
-      }
-    }
-    return null;
   }
 
   /** The kept columns of a row, which follow those of the document and the input's error. */
@@ -320,8 +294,7 @@ public record PartitionScoring(
       }
       PositionLogits<Pending> position = next;
       next = null;
-      String error =
-          nonFinite("logits of position " + position.position() + ", ", position.logits());
+      String error = RowError.nonFinite(position.firstNonFinite());
       if (error != null) {
         if (failOnError) {
           throw failure(row.kept, error, row.place);

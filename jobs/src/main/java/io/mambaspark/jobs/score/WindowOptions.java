@@ -5,7 +5,6 @@ import io.mambaspark.engine.score.Windows.Policy;
 import io.mambaspark.jobs.Refusal;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 
@@ -29,7 +28,7 @@ public record WindowOptions(Policy policy, int tokens, int stride) {
   public static WindowOptions parse(String name, Integer tokens, Integer stride) {
     Policy policy =
         Arrays.stream(Policy.values())
-            .filter(p -> option(p).equals(name))
+            .filter(p -> p.label().equals(name))
             .findFirst()
             .orElseThrow(
                 () ->
@@ -37,7 +36,7 @@ public record WindowOptions(Policy policy, int tokens, int stride) {
                         "--window %s: expected one of %s",
                         name,
                         Arrays.stream(Policy.values())
-                            .map(WindowOptions::option)
+                            .map(Policy::label)
                             .collect(Collectors.joining(", "))));
     if (tokens != null && policy == Policy.FULL) {
       throw Refusal.wrongUsage("--window-tokens needs --window rolling, strided or chunked");
@@ -55,26 +54,21 @@ public record WindowOptions(Policy policy, int tokens, int stride) {
               case CHUNKED -> 512;
             };
     int step = policy != Policy.STRIDED ? 0 : stride != null ? stride : (length + 1) / 2;
-    int least = policy == Policy.CHUNKED ? 3 : policy == Policy.STRIDED ? 2 : 1;
-    if (policy != Policy.FULL && length < least) {
+    if (!policy.allowsTokens(length)) {
       throw Refusal.wrongUsage(
           "--window-tokens %d: expected at least %d for --window %s, so that something is scored",
-          length, least, name);
+          length, policy.leastTokens(), name);
     }
-    if (policy == Policy.STRIDED && (step < 1 || step > length)) {
+    if (!policy.allowsStride(step, length)) {
       throw Refusal.wrongUsage(
           "--stride %d: expected 1 to %d, the tokens of a window", step, length);
     }
     return new WindowOptions(policy, length, step);
   }
 
-  private static String option(Policy policy) {
-    return policy.name().toLowerCase(Locale.ROOT);
-  }
-
   /** The name on the command line. */
   public String name() {
-    return option(policy);
+    return policy.label();
   }
 
   /** How often a token is run, in a long document. */

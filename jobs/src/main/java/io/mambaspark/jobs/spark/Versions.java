@@ -50,7 +50,8 @@ public final class Versions {
 
   public static String mambaSpark() {
     Properties properties = new Properties();
-    try (InputStream in = Versions.class.getResourceAsStream("/io/mambaspark/jobs/version.properties")) {
+    try (InputStream in =
+        Versions.class.getResourceAsStream("/io/mambaspark/jobs/version.properties")) {
       properties.load(in);
     } catch (IOException e) {
       throw new UncheckedIOException(e);

@@ -1,0 +1,105 @@
+package io.mambaspark.engine;
+
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.simpleNameStartingWith;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/**
+ * The engine's packages and the direction of their dependencies: score → model → kernel and
+ * checkpoint.
+ */
+// The class files are the same in every run of the tests: one run reads them.
+@Tag("vector")
+class ArchitectureTest {
+  private static final String ENGINE = "io.mambaspark.engine";
+
+  private static final JavaClasses CLASSES =
+      new ClassFileImporter()
+          .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+          .importPackages(ENGINE);
+
+  @Test
+  void scoresStandOnModelsAndModelsOnKernelsAndCheckpoints() {
+    layeredArchitecture()
+        .consideringOnlyDependenciesInLayers()
+        .layer("checkpoint")
+        .definedBy(ENGINE + ".checkpoint")
+        .layer("kernel")
+        .definedBy(ENGINE + ".kernel")
+        .layer("model")
+        .definedBy(ENGINE + ".model")
+        .layer("score")
+        .definedBy(ENGINE + ".score")
+        .whereLayer("checkpoint")
+        .mayNotAccessAnyLayer()
+        .whereLayer("kernel")
+        .mayNotAccessAnyLayer()
+        .whereLayer("model")
+        .mayOnlyAccessLayers("checkpoint", "kernel")
+        .whereLayer("score")
+        .mayOnlyAccessLayers("model", "kernel")
+        .check(CLASSES);
+  }
+
+  @Test
+  void everyClassLiesInOneOfThePackages() {
+    classes()
+        .that()
+        .doNotHaveSimpleName("package-info")
+        .should()
+        .resideInAnyPackage(
+            ENGINE + ".checkpoint", ENGINE + ".kernel", ENGINE + ".model", ENGINE + ".score")
+        .check(CLASSES);
+  }
+
+  @Test
+  void packagesHaveNoCycles() {
+    slices().matching(ENGINE + ".(*)..").should().beFreeOfCycles().check(CLASSES);
+  }
+
+  @Test
+  void onlyTheVectorClassesDependOnTheIncubatorModule() {
+    // A JVM without the module must load every other class.
+    noClasses()
+        .that(not(simpleNameStartingWith("Vector")))
+        .should()
+        .dependOnClassesThat(resideInAnyPackage("jdk.incubator.."))
+        .check(CLASSES);
+  }
+
+  @Test
+  void nothingButTheVectorClassesRefersToThem() {
+    noClasses()
+        .that(not(simpleNameStartingWith("Vector")))
+        .should()
+        .dependOnClassesThat(
+            simpleNameStartingWith("Vector").and(resideInAnyPackage(ENGINE + "..")))
+        .check(CLASSES);
+  }
+
+  @Test
+  void theEngineNeedsNothingButJacksonAndSlf4j() {
+    classes()
+        .should()
+        .onlyDependOnClassesThat(
+            resideInAnyPackage(
+                ENGINE + "..",
+                "java..",
+                "jdk.incubator.vector..",
+                // Of the JDK: which compiler HotSpot runs.
+                "com.sun.management",
+                "com.fasterxml.jackson..",
+                "org.slf4j.."))
+        .check(CLASSES);
+  }
+}

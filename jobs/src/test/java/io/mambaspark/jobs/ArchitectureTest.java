@@ -5,6 +5,7 @@ import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPac
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
+import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
@@ -26,7 +27,7 @@ class ArchitectureTest {
           .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
           .importPackages(ROOT);
 
-  /** Each room with the rooms above that it may know; every room may know those below it. */
+  /** The rooms, floor by floor: a room may know those of lower floors, and no other. */
   private static final List<List<String>> FLOORS =
       List.of(
           List.of("Refusal"),
@@ -49,8 +50,8 @@ class ArchitectureTest {
     return name.equals("MambaFunctions") ? "MambaScorer" : name;
   }
 
-  private static com.tngtech.archunit.base.DescribedPredicate<JavaClass> in(String room) {
-    return com.tngtech.archunit.base.DescribedPredicate.describe(
+  private static DescribedPredicate<JavaClass> in(String room) {
+    return DescribedPredicate.describe(
         room, type -> type.getPackageName().startsWith(ROOT) && room(type).equals(room));
   }
 
@@ -59,11 +60,15 @@ class ArchitectureTest {
     LayeredArchitecture rooms =
         Architectures.layeredArchitecture().consideringOnlyDependenciesInLayers();
     List<String> above = new ArrayList<>();
-    FLOORS.forEach(above::addAll);
+    for (List<String> floor : FLOORS) {
+      above.addAll(floor);
+      for (String room : floor) {
+        rooms = rooms.layer(room).definedBy(in(room));
+      }
+    }
     for (List<String> floor : FLOORS) {
       above.removeAll(floor);
       for (String room : floor) {
-        rooms = rooms.layer(room).definedBy(in(room));
         rooms =
             above.isEmpty()
                 ? rooms.whereLayer(room).mayNotBeAccessedByAnyLayer()

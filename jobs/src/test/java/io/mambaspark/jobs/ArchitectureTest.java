@@ -31,7 +31,7 @@ class ArchitectureTest {
   private static final List<List<String>> FLOORS =
       List.of(
           List.of("Refusal"),
-          List.of("text", "spark"),
+          List.of("text", "spark", "options"),
           List.of("model", "io"),
           List.of("score"),
           List.of("stats", "ScoringMetrics"),

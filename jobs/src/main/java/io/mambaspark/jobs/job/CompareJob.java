@@ -2,22 +2,20 @@ package io.mambaspark.jobs.job;
 
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.jobs.Refusal;
-import io.mambaspark.jobs.ScoringMetrics;
 import io.mambaspark.jobs.io.Input;
-import io.mambaspark.jobs.io.InputFiles;
 import io.mambaspark.jobs.io.Output;
 import io.mambaspark.jobs.model.ModelDelivery;
 import io.mambaspark.jobs.model.ModelMemory;
+import io.mambaspark.jobs.model.ModelOptions;
 import io.mambaspark.jobs.model.ModelSource;
-import io.mambaspark.jobs.model.TokenizerSource;
+import io.mambaspark.jobs.model.OpenModel;
+import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.score.CompareColumn;
 import io.mambaspark.jobs.score.ComparedRow;
 import io.mambaspark.jobs.score.DocumentReader;
 import io.mambaspark.jobs.score.PartitionComparing;
 import io.mambaspark.jobs.score.RowSchema;
-import io.mambaspark.jobs.score.ScoreOptions;
-import io.mambaspark.jobs.spark.HadoopFiles;
-import io.mambaspark.jobs.spark.Session;
+import io.mambaspark.jobs.score.TokenOptions;
 import io.mambaspark.jobs.spark.Tasks;
 import io.mambaspark.jobs.spark.Versions;
 import io.mambaspark.jobs.stats.ComparedTotals;
@@ -32,7 +30,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Column;
@@ -44,19 +41,12 @@ import org.apache.spark.util.LongAccumulator;
 
 /** Scores documents with two models in one pass over them. */
 public final class CompareJob {
-  private final JobOptions options;
-  private final String other;
+  private final CompareRequest request;
   private final PrintWriter out;
 
-  /**
-   * Prepares a job; nothing is touched yet.
-   *
-   * @param options of the first model
-   * @param other the second model
-   */
-  public CompareJob(JobOptions options, String other, PrintWriter out) {
-    this.options = options;
-    this.other = other;
+  /** Prepares a job; nothing is touched yet. */
+  public CompareJob(CompareRequest request, PrintWriter out) {
+    this.request = request;
     this.out = out;
   }
 
@@ -66,54 +56,47 @@ public final class CompareJob {
    * @return the number of rows that could not be scored, and of files that could not be read
    */
   public long run() {
-    if (options.output() == null) {
-      throw Refusal.wrongUsage("Give --output: where to write");
-    }
-    Versions.checkSpark();
-    Configuration files = HadoopFiles.configuration();
-    Output output =
-        Output.at(options.outputOptions(), options.buckets() != null, !options.dryRun(), files);
-    InputFiles listed = Input.list(options.inputOptions(), files);
-    options.checkApart(files);
-    try (ModelSource a = ModelSource.open(options.model(), files);
-        ModelSource b = ModelSource.open(other, files)) {
+    Preparation prepared =
+        Preparation.of(request.input(), Optional.of(request.output()), false, true);
+    try (OpenModel a = new OpenModel(request.models().get(0).path());
+        OpenModel b = new OpenModel(request.models().get(1).path())) {
       List<Optional<TokenizerFile>> tokenizers = new ArrayList<>();
-      for (ModelSource source : List.of(a, b)) {
-        options.scoring().check(source.checkpoint().config());
+      for (OpenModel model : List.of(a, b)) {
+        request.tokens().prefixId(model.source().checkpoint().config(), false);
         tokenizers.add(
-            options.scoring().columns().text() == null
+            request.documents().columns().text() == null
                 ? Optional.empty()
-                : Optional.of(TokenizerSource.open(options.tokenizer(), source, files)));
-        source.checkpoint().fingerprint();
-        source.warnIfRounded(options.weights());
+                : Optional.of(model.tokenizer(kept().tokenizer())));
+        model.check(kept().weights());
       }
-      return Session.during(
-          "compare",
-          options.inputTable() != null,
-          ScoringMetrics.class,
-          spark -> run(spark, listed, List.of(a, b), tokenizers, output));
+      return prepared.during(
+          "compare", spark -> run(spark, prepared, List.of(a.source(), b.source()), tokenizers));
     }
+  }
+
+  /** How both models are kept and sent. */
+  private ModelOptions kept() {
+    return request.models().get(0);
   }
 
   private long run(
       SparkSession spark,
-      InputFiles listed,
+      Preparation prepared,
       List<ModelSource> models,
-      List<Optional<TokenizerFile>> tokenizers,
-      Output output) {
+      List<Optional<TokenizerFile>> tokenizers) {
+    Output output = prepared.output().orElseThrow();
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     ModelDelivery.Mode mode =
-        ModelMemory.choose(options.modelDelivery(), models, options.weights(), context);
-    Input input = options.open(spark, listed);
-    RowSchema schema =
-        RowSchema.of(input.schema(), options.scoring().columns(), options.scoring().keepColumns());
-    schema.checkKept(options.groupBy(), "--group-by");
+        ModelMemory.choose(kept().delivery(), models, kept().weights(), context);
+    Input input = prepared.open(spark, request.documents());
+    RowSchema schema = RowSchema.of(input.schema(), request.documents());
+    schema.checkKept(request.groupBy(), "--group-by");
     boolean sameTokens =
         tokenizers
             .get(0)
             .map(TokenizerFile::fingerprint)
             .equals(tokenizers.get(1).map(TokenizerFile::fingerprint));
-    if (!sameTokens && options.scoring().maxTokens() > 0) {
+    if (!sameTokens && request.tokens().maxTokens() > 0) {
       throw Refusal.wrongUsage(
           "--max-tokens cuts a text at other places for models with tokenizers of their own; cut the"
               + " texts instead");
@@ -128,8 +111,8 @@ public final class CompareJob {
     LongAccumulator progress = spark.sparkContext().longAccumulator("tokens");
     LongAccumulator bytesRead = spark.sparkContext().longAccumulator("bytes");
     long start = System.nanoTime();
-    try (ModelDelivery a = ModelDelivery.send(mode, models.get(0), options.weights(), context);
-        ModelDelivery b = ModelDelivery.send(mode, models.get(1), options.weights(), context)) {
+    try (ModelDelivery a = ModelDelivery.send(mode, models.get(0), kept().weights(), context);
+        ModelDelivery b = ModelDelivery.send(mode, models.get(1), kept().weights(), context)) {
       PartitionComparing comparing =
           new PartitionComparing(
               a,
@@ -141,7 +124,7 @@ public final class CompareJob {
       context.setJobDescription(
           "Comparing %s with %s".formatted(models.get(0).name(), models.get(1).name()));
       Dataset<Row> compared =
-          Input.cut(input.rows(schema.inputNames(), bytesRead), options.inputOptions())
+          Input.cut(input.rows(schema.inputNames(), bytesRead), request.input())
               .select(schema.input())
               .mapPartitions(
                   comparing,
@@ -154,7 +137,7 @@ public final class CompareJob {
               progress,
               OptionalLong::empty,
               bytesRead,
-              options.limit() > 0 ? 0 : input.countedBytes(),
+              request.input().limit() > 0 ? 0 : input.countedBytes(),
               Progress.terminal());
       try {
         Map<String, Object> summary =
@@ -187,12 +170,11 @@ public final class CompareJob {
 
   private DocumentReader reader(ModelSource source, Broadcast<TokenizerFile> tokenizer) {
     MambaConfig config = source.checkpoint().config();
-    ScoreOptions scoring = options.scoring();
     return new DocumentReader(
-        scoring.columns(),
-        scoring.prefixId(config),
-        ScoreOptions.NO_PREFIX,
-        scoring.maxTokens(),
+        request.documents().columns(),
+        request.tokens().prefixId(config, false),
+        TokenOptions.NO_PREFIX,
+        request.tokens().maxTokens(),
         config.vocabSize(),
         tokenizer);
   }
@@ -222,15 +204,15 @@ public final class CompareJob {
     ComparedTotals totals =
         all.largest().isEmpty() ? new ComparedTotals() : all.largest().get(0).sums();
     summary.putAll(totals.numbers());
-    if (!options.groupBy().isEmpty()) {
-      Groups<ComparedTotals> groups = ComparedTotals.byGroup(written, options.groupBy());
+    if (!request.groupBy().isEmpty()) {
+      Groups<ComparedTotals> groups = ComparedTotals.byGroup(written, request.groupBy());
       summary.put("group_count", groups.number());
       List<Map<String, Object>> shown = new ArrayList<>();
       for (Groups.Group<ComparedTotals> group : groups.largest()) {
         Map<String, Object> json = new LinkedHashMap<>();
         Map<String, String> key = new LinkedHashMap<>();
-        for (int i = 0; i < options.groupBy().size(); i++) {
-          key.put(options.groupBy().get(i), group.key().get(i));
+        for (int i = 0; i < request.groupBy().size(); i++) {
+          key.put(request.groupBy().get(i), group.key().get(i));
         }
         json.put("group", key);
         json.putAll(group.sums().numbers());
@@ -243,9 +225,7 @@ public final class CompareJob {
     summary.put("seconds", seconds);
     summary.put("model_a", described(models.get(0)));
     summary.put("model_b", described(models.get(1)));
-    Map<String, Object> given = new LinkedHashMap<>(options.byName());
-    given.put("model", models.stream().map(ModelSource::name).toList());
-    summary.put("options", given);
+    summary.put("options", request.values().recorded(Options.COMPARE));
     summary.put("versions", Versions.ofScores());
     return summary;
   }

@@ -34,7 +34,7 @@ final class DryRun {
    * @param cores that Spark would use at once
    */
   static void print(
-      JobOptions options,
+      ScoreRequest request,
       MambaCheckpoint checkpoint,
       ScoringSchema schema,
       Input input,
@@ -42,29 +42,29 @@ final class DryRun {
       int partitions,
       int cores,
       PrintWriter out) {
-    Emit emit = options.scoring().emit();
-    line(out, "model", Refusal.redacted(options.model()));
+    Emit emit = request.scores().emit();
+    line(out, "model", Refusal.redacted(request.model().path()));
     line(
         out,
         "packed in memory",
-        ByteSize.shown(checkpoint.packedBytes(options.weights())) + " per JVM");
+        ByteSize.shown(checkpoint.packedBytes(request.model().weights())) + " per JVM");
     line(
         out,
         "input",
-        options.demo()
+        request.input().isDemo()
             ? "demo"
-            : options.inputTable() != null
-                ? options.inputTable()
+            : request.input().table() != null
+                ? request.input().table()
                 : input.files().described() + " files");
     Summary.printUnread(input.files(), out);
     input.notes().forEach(note -> line(out, "note", note));
-    line(out, options.byUnits() ? "units of work" : "partitions", number(partitions));
+    line(out, request.byUnits() ? "units of work" : "partitions", number(partitions));
     line(out, "kept columns", String.join(", ", schema.rows().keptNames()));
     line(
         out,
         "score columns",
         String.join(", ", schema.scores().stream().map(c -> c.column()).toList()));
-    double speed = speed(checkpoint, options.weights(), emit) * cores;
+    double speed = speed(checkpoint, request.model().weights(), emit) * cores;
     if (speed > 0) {
       line(out, "speed", String.format(Locale.ROOT, "%,.0f tokens/s on %d cores", speed, cores));
     } else {
@@ -72,7 +72,8 @@ final class DryRun {
     }
     if (size.isPresent()) {
       InputSize known = size.get();
-      String rowBound = options.limit() > 0 || options.scoring().maxTokens() > 0 ? "at most " : "";
+      String rowBound =
+          request.input().limit() > 0 || request.scores().maxTokens() > 0 ? "at most " : "";
       String bound = schema.rows().text() ? "about " : rowBound;
       line(out, "rows", rowBound + number(known.rows()));
       line(out, "tokens", bound + number(known.tokens()));
@@ -84,7 +85,7 @@ final class DryRun {
                 + String.format(
                     Locale.ROOT,
                     "%.3f hours",
-                    known.tokens() * options.scoring().windows().runs() / speed / 3600));
+                    known.tokens() * request.scores().windows().runs() / speed / 3600));
       }
       line(
           out,

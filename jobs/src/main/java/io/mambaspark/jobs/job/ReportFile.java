@@ -32,11 +32,11 @@ final class ReportFile {
    * Refuses a place where no page can go, before any work is done: a folder, the output's, or a
    * file that is no report. Empty if no report is asked for.
    */
-  static Optional<ReportFile> at(JobOptions options, Configuration configuration) {
-    if (options.report() == null) {
+  static Optional<ReportFile> at(ScoreRequest request, Configuration configuration) {
+    if (request.corpus().report() == null) {
       return Optional.empty();
     }
-    String report = options.report();
+    String report = request.corpus().report();
     Path path = HadoopFiles.qualified(report, configuration);
     HadoopFiles.checkName(path, configuration);
     FileSystem files = HadoopFiles.fileSystem(path, configuration);
@@ -59,32 +59,32 @@ final class ReportFile {
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot use report %s: %s", report, Failures.oneLine(e));
     }
-    checkApart(HadoopFiles.canonical(path, configuration), options, configuration);
+    checkApart(HadoopFiles.canonical(path, configuration), request, configuration);
     return Optional.of(new ReportFile(path, files));
   }
 
   /** Refuses a page among data, or where the output's folder will be. */
-  private static void checkApart(Path report, JobOptions options, Configuration configuration) {
-    if (options.output() != null) {
+  private static void checkApart(Path report, ScoreRequest request, Configuration configuration) {
+    if (request.output().isPresent()) {
       Path output =
           HadoopFiles.canonical(
-              HadoopFiles.qualified(options.output(), configuration), configuration);
+              HadoopFiles.qualified(request.output().get().path(), configuration), configuration);
       if (HadoopFiles.within(report, output)) {
-        throw inData(options.report(), "output", options.output());
+        throw inData(request.corpus().report(), "output", request.output().get().path());
       }
       if (HadoopFiles.within(output, report)) {
         throw Refusal.because(
             "Output %s lies in report %s, which is to be a file; choose a place beside",
-            options.output(), options.report());
+            request.output().get().path(), request.corpus().report());
       }
     }
-    if (!options.inputOptions().hasFiles()) {
+    if (!request.input().hasFiles()) {
       return;
     }
-    for (String input : options.input()) {
+    for (String input : request.input().paths()) {
       for (FileStatus found : HadoopFiles.matches(input, configuration)) {
         if (HadoopFiles.within(report, HadoopFiles.canonical(found.getPath(), configuration))) {
-          throw inData(options.report(), "input", input);
+          throw inData(request.corpus().report(), "input", input);
         }
       }
     }

@@ -2,10 +2,8 @@ package io.mambaspark.jobs.job;
 
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.jobs.Refusal;
-import io.mambaspark.jobs.ScoringMetrics;
 import io.mambaspark.jobs.io.DemoCorpus;
 import io.mambaspark.jobs.io.Input;
-import io.mambaspark.jobs.io.InputFiles;
 import io.mambaspark.jobs.io.InputSize;
 import io.mambaspark.jobs.io.Output;
 import io.mambaspark.jobs.model.ModelSource;
@@ -13,9 +11,6 @@ import io.mambaspark.jobs.model.OpenModel;
 import io.mambaspark.jobs.score.DatasetScorer;
 import io.mambaspark.jobs.score.ScoreOptions;
 import io.mambaspark.jobs.score.ScoringSchema;
-import io.mambaspark.jobs.spark.HadoopFiles;
-import io.mambaspark.jobs.spark.Session;
-import io.mambaspark.jobs.spark.Versions;
 import io.mambaspark.jobs.stats.Buckets;
 import io.mambaspark.jobs.stats.Distributions;
 import io.mambaspark.jobs.stats.Groups;
@@ -44,7 +39,7 @@ import org.apache.spark.util.LongAccumulator;
 
 /** Runs a scoring job from the model's files to the written scores. */
 public final class ScoreJob {
-  private final JobOptions options;
+  private final ScoreRequest request;
   private final PrintWriter out;
 
   /**
@@ -52,8 +47,10 @@ public final class ScoreJob {
    *
    * @param out gets the summary, or the plan of a dry run
    */
-  public ScoreJob(JobOptions options, PrintWriter out) {
-    this.options = options;
+  public ScoreJob(ScoreRequest request, PrintWriter out) {
+    // A page shows the nll by position: the ledger of units knows it, other jobs write it.
+    boolean positions = request.corpus().report() != null && !request.byUnits();
+    this.request = positions ? request.with(request.scores().withPositionNll()) : request;
     this.out = out;
   }
 
@@ -65,31 +62,24 @@ public final class ScoreJob {
    * @throws io.mambaspark.engine.checkpoint.CheckpointException if the model's files are bad
    */
   public long run() {
-    Versions.checkSpark();
-    Configuration files = HadoopFiles.configuration();
-    Output output =
-        options.output() == null
-            ? null
-            : Output.at(
-                options.outputOptions(), options.buckets() != null, !options.dryRun(), files);
-    InputFiles listed = Input.list(options.inputOptions(), files);
-    options.checkApart(files);
-    Optional<ReportFile> report = ReportFile.at(options, files);
+    CorpusOptions corpus = request.corpus();
+    Preparation prepared =
+        Preparation.of(
+            request.input(), request.output(), corpus.buckets() != null, !request.dryRun());
+    Optional<ReportFile> report = ReportFile.at(request, prepared.files());
     Map<String, Double> thresholds =
-        options.bucketThresholds() == null
+        corpus.bucketThresholds() == null
             ? Map.of()
-            : Buckets.thresholds(options.bucketThresholds(), files);
-    try (OpenModel model = new OpenModel(options.model())) {
-      DatasetScorer scorer = new DatasetScorer(model, options.modelOptions(), options.scoring());
+            : Buckets.thresholds(corpus.bucketThresholds(), prepared.files());
+    try (OpenModel model = new OpenModel(request.model().path())) {
+      DatasetScorer scorer = new DatasetScorer(model, request.model(), request.scores());
       scorer.check();
-      return Session.during(
+      return prepared.during(
           "score",
-          options.inputTable() != null,
-          ScoringMetrics.class,
           spark -> {
             // What was sent to executors goes before they do.
             try (model) {
-              return new Run(spark, scorer, listed, output, report, thresholds).run();
+              return new Run(spark, scorer, prepared, report, thresholds).run();
             }
           });
     }
@@ -116,33 +106,35 @@ public final class ScoreJob {
     Run(
         SparkSession spark,
         DatasetScorer scorer,
-        InputFiles listed,
-        Output output,
+        Preparation prepared,
         Optional<ReportFile> report,
         Map<String, Double> givenThresholds) {
       this.spark = spark;
       this.context = JavaSparkContext.fromSparkContext(spark.sparkContext());
       this.files = spark.sparkContext().hadoopConfiguration();
-      this.output = output;
+      this.output = prepared.output().orElse(null);
       this.report = report;
       this.givenThresholds = givenThresholds;
       // Before Spark looks at the input, which takes a task.
       this.scorer = scorer;
-      if (!options.dryRun()) {
+      if (!request.dryRun()) {
         scorer.checkMemory(context);
       }
       this.source = scorer.model().source();
-      this.input = options.open(spark, listed);
+      this.input = prepared.open(spark, request.scores().documents());
+      if (request.scores().failOnError()) {
+        input.refuseUnread();
+      }
       this.schema = scorer.schema(input.schema());
       this.plan =
-          options.byUnits()
+          request.byUnits()
               ? Optional.of(
                   new UnitPlan(
                       input.parquet(),
-                      source.checkpoint().parameterCount() * options.scoring().windows().runs()))
+                      source.checkpoint().parameterCount() * request.scores().windows().runs()))
               : Optional.empty();
-      schema.rows().checkKept(options.groupBy(), "--group-by");
-      if (options.hasBuckets()) {
+      schema.rows().checkKept(request.corpus().groupBy(), "--group-by");
+      if (request.corpus().hasBuckets()) {
         schema.rows().checkFree(Buckets.COLUMN);
       }
       this.tokenizer = scorer.tokenizer(schema);
@@ -151,12 +143,14 @@ public final class ScoreJob {
     }
 
     long run() {
-      if (options.dryRun()) {
+      if (request.dryRun()) {
         dryRun();
         return 0;
       }
       String buckets =
-          options.buckets() != null ? options.buckets().toString() : givenThresholds.toString();
+          request.corpus().buckets() != null
+              ? request.corpus().buckets().toString()
+              : givenThresholds.toString();
       // Before the model is sent, too.
       Optional<UnitRun> units =
           plan.map(
@@ -164,16 +158,16 @@ public final class ScoreJob {
                   UnitRun.plan(
                       output,
                       cut,
-                      options.unitOptions(),
+                      request.units(),
                       RunIdentity.of(
-                          options.scoring(),
-                          options.weights(),
+                          request.values(),
+                          request.scores(),
                           schema,
                           source.checkpoint(),
                           tokenizer,
                           buckets,
                           spark.conf()),
-                      options.buckets() != null,
+                      request.corpus().buckets() != null,
                       context));
       Summary summary = units.isPresent() ? byUnits(units.get()) : atOnce();
       summary.print(out);
@@ -192,13 +186,13 @@ public final class ScoreJob {
               .orElseGet(
                   () ->
                       Input.partitions(
-                          input.rows(schema.rows().inputNames(), null), options.inputOptions()));
-      DryRun.print(options, source.checkpoint(), schema, input, inputSize(), tasks, cores, out);
+                          input.rows(schema.rows().inputNames(), null), request.input()));
+      DryRun.print(request, source.checkpoint(), schema, input, inputSize(), tasks, cores, out);
     }
 
     private long target(UnitPlan units) {
-      return options.targetUnitTokens() > 0
-          ? options.targetUnitTokens()
+      return request.units().targetTokens() > 0
+          ? request.units().targetTokens()
           : units.targetTokens(context);
     }
 
@@ -224,7 +218,7 @@ public final class ScoreJob {
                 input.parquet(),
                 missing,
                 schema,
-                options.scoring(),
+                request.scores(),
                 scorer.partitions(schema, spark, progress),
                 spark);
         Progress shown = showProgress(OptionalLong.of(runs(run.missingTokens())));
@@ -247,7 +241,7 @@ public final class ScoreJob {
             Summary::toJson);
       }
       Map<String, Double> thresholds =
-          options.buckets() == null
+          request.corpus().buckets() == null
               ? givenThresholds
               : Buckets.found(output.path().toString(), files);
       if (missing.isEmpty() && output.isWhole()) {
@@ -274,7 +268,7 @@ public final class ScoreJob {
           input.files().without(result.unreadable()),
           input.notes(),
           corpus(written, result.totals(), thresholds),
-          options,
+          request,
           result.documents(),
           result.totals().count(Totals.Count.DROPPED),
           seconds,
@@ -285,8 +279,8 @@ public final class ScoreJob {
     /** In one Spark job, whose output is there when all of it is done. */
     private Summary atOnce() {
       Dataset<Row> rows =
-          Input.cut(input.rows(schema.rows().inputNames(), bytesRead), options.inputOptions());
-      context.setJobDescription(description(options.demo() ? "the demo corpus" : "rows"));
+          Input.cut(input.rows(schema.rows().inputNames(), bytesRead), request.input());
+      context.setJobDescription(description(request.input().isDemo() ? "the demo corpus" : "rows"));
       Dataset<Row> scored = withGivenBuckets(scorer.score(rows, progress));
       long start = System.nanoTime();
       Progress shown = showProgress(null);
@@ -346,18 +340,19 @@ public final class ScoreJob {
     /** What was not written: the demo without an output. */
     private Summary reported(String run, Dataset<Row> result, Dataset<Row> rows, double seconds) {
       Map<String, Double> thresholds =
-          options.buckets() == null ? givenThresholds : thresholds(result, totals(result));
-      Dataset<Row> parted = options.buckets() == null ? result : Buckets.add(result, thresholds);
-      DemoReport.print(parted, options.groupBy().isEmpty(), out);
+          request.corpus().buckets() == null ? givenThresholds : thresholds(result, totals(result));
+      Dataset<Row> parted =
+          request.corpus().buckets() == null ? result : Buckets.add(result, thresholds);
+      DemoReport.print(parted, request.corpus().groupBy().isEmpty(), out);
       out.println();
       return summary(run, parted, thresholds, rows, seconds);
     }
 
     /** Of the demo its documents, too. */
     private Summary shown(Summary summary, StructType written) {
-      if (options.demo()) {
+      if (request.input().isDemo()) {
         DemoReport.print(
-            output.read(spark, output.path(), written), options.groupBy().isEmpty(), out);
+            output.read(spark, output.path(), written), request.corpus().groupBy().isEmpty(), out);
         out.println();
       }
       return summary;
@@ -369,21 +364,21 @@ public final class ScoreJob {
 
     private Map<String, Double> thresholds(Dataset<Row> scores, Totals totals) {
       context.setJobDescription("Finding the buckets of %,d rows".formatted(totals.rows()));
-      return options.buckets().thresholds(scores, totals.scoredRows());
+      return request.corpus().buckets().thresholds(scores, totals.scoredRows());
     }
 
     /** For the page of Spark that shows jobs and stages. */
     private String description(String what) {
       String from =
-          options.inputTable() != null
-              ? options.inputTable()
-              : Refusal.redacted(String.join(", ", options.input()));
+          request.input().table() != null
+              ? request.input().table()
+              : Refusal.redacted(String.join(", ", request.input().paths()));
       return "Scoring %s of %s with %s (%s)"
           .formatted(what, from, source.name(), source.checkpoint().fingerprint().substring(0, 12));
     }
 
     private Totals totals(Dataset<Row> scored) {
-      return Totals.of(scored, options.scoring().emit(), schema.scores());
+      return Totals.of(scored, request.scores().emit(), schema.scores());
     }
 
     private Summary summary(
@@ -393,7 +388,7 @@ public final class ScoreJob {
         Dataset<Row> rows,
         double seconds) {
       Totals totals = totals(scored);
-      ScoreOptions scoring = options.scoring();
+      ScoreOptions scoring = request.scores();
       // A row without tokens leaves no row of logits, and one that is left out none at all, so only
       // the input can tell their number.
       boolean counted = scoring.emit().logits() || scoring.filters();
@@ -405,7 +400,7 @@ public final class ScoreJob {
           input.files(),
           input.notes(),
           corpus(scored, totals, thresholds),
-          options,
+          request,
           documents,
           scoring.filters() ? documents - totals.rows() : 0,
           seconds,
@@ -415,7 +410,7 @@ public final class ScoreJob {
 
     private CorpusScores corpus(
         Dataset<Row> written, Totals totals, Map<String, Double> thresholds) {
-      List<String> groupBy = options.groupBy();
+      List<String> groupBy = request.corpus().groupBy();
       if (groupBy.isEmpty() && report.isEmpty()) {
         return new CorpusScores(totals, Groups.none(), null, thresholds);
       }
@@ -423,7 +418,7 @@ public final class ScoreJob {
       Groups<Totals> groups =
           groupBy.isEmpty()
               ? Groups.none()
-              : Totals.byGroup(written, options.scoring().emit(), schema.scores(), groupBy);
+              : Totals.byGroup(written, request.scores().emit(), schema.scores(), groupBy);
       List<String> shown = report.isPresent() ? schema.rows().showable() : List.of();
       return new CorpusScores(
           totals, groups, Distributions.of(written, groupBy, shown), thresholds);
@@ -434,8 +429,8 @@ public final class ScoreJob {
       Map<String, Object> model = new LinkedHashMap<>();
       model.put("path", source.name());
       model.put("fingerprint", checkpoint.fingerprint());
-      model.put("weights", options.weights().name().toLowerCase(Locale.ROOT));
-      model.put("weights_rounded", checkpoint.rounds(options.weights()));
+      model.put("weights", request.model().weights().name().toLowerCase(Locale.ROOT));
+      model.put("weights_rounded", checkpoint.rounds(request.model().weights()));
       model.put("parameters", checkpoint.parameterCount());
       return model;
     }
@@ -447,7 +442,7 @@ public final class ScoreJob {
     }
 
     private Optional<InputSize> inputSize() {
-      if (options.demo()) {
+      if (request.input().isDemo()) {
         return Optional.of(DemoCorpus.size());
       }
       return Optional.ofNullable(input.parquet())
@@ -465,13 +460,13 @@ public final class ScoreJob {
           progress,
           () -> total == null ? total(inputSize()) : total,
           bytesRead,
-          options.limit() > 0 ? 0 : input.countedBytes(),
+          request.input().limit() > 0 ? 0 : input.countedBytes(),
           Progress.terminal());
     }
 
     private OptionalLong total(Optional<InputSize> size) {
       // The size count all rows, and whole ones.
-      boolean cut = options.limit() > 0 || options.scoring().maxTokens() > 0;
+      boolean cut = request.input().limit() > 0 || request.scores().maxTokens() > 0;
       return cut || size.isEmpty()
           ? OptionalLong.empty()
           : OptionalLong.of(runs(size.get().tokens()));
@@ -479,7 +474,7 @@ public final class ScoreJob {
 
     /** Windows may run a token more than once. */
     private long runs(long tokens) {
-      return (long) (tokens * options.scoring().windows().runs());
+      return (long) (tokens * request.scores().windows().runs());
     }
   }
 

@@ -11,6 +11,7 @@ import io.mambaspark.engine.score.Windows;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.InputFiles;
 import io.mambaspark.jobs.io.RowError;
+import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.report.ReportData;
 import io.mambaspark.jobs.score.Emit;
 import io.mambaspark.jobs.score.ScoreOptions;
@@ -51,7 +52,7 @@ record Summary(
     InputFiles files,
     List<String> notes,
     CorpusScores corpus,
-    JobOptions options,
+    ScoreRequest request,
     long documents,
     long filtered,
     double seconds,
@@ -66,16 +67,16 @@ record Summary(
   }
 
   private Emit emit() {
-    return options.scoring().emit();
+    return request.scores().emit();
   }
 
   private boolean isPair() {
-    return options.scoring().columns().isPair();
+    return request.scores().columns().isPair();
   }
 
   String toJson() {
     Totals totals = totals();
-    ScoreOptions scoring = options.scoring();
+    ScoreOptions scoring = request.scores();
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("run", run);
     json.put("documents", documents);
@@ -104,11 +105,11 @@ record Summary(
       json.put("perplexity_percentiles", percentiles(corpus.distributions().overall()));
       json.put("percentiles_are_exact", corpus.distributions().exact());
     }
-    if (!options.groupBy().isEmpty()) {
+    if (!request.corpus().groupBy().isEmpty()) {
       json.put("group_count", corpus.groups().number());
       json.put("groups", groups());
     }
-    if (options.hasBuckets()) {
+    if (request.corpus().hasBuckets()) {
       json.put(Buckets.THRESHOLDS, corpus.thresholds());
     }
     json.put("units", units == 0 ? null : units);
@@ -117,7 +118,7 @@ record Summary(
     json.put("tokens_per_second", knowsSpeed() ? totals.tokens() / seconds : null);
     json.put("model", model);
     json.put("tokenizer", tokenizer);
-    json.put("options", options.byName());
+    json.put("options", request.values().recorded(Options.SCORE));
     json.put("versions", Versions.ofScores());
     return indented(json);
   }
@@ -168,7 +169,7 @@ record Summary(
   }
 
   private boolean isChunked() {
-    return options.scoring().windows().policy() == Windows.Policy.CHUNKED;
+    return request.scores().windows().policy() == Windows.Policy.CHUNKED;
   }
 
   /** Chunked windows leave out half of each text, so that its words and bytes are too many. */
@@ -208,8 +209,8 @@ record Summary(
     for (Groups.Group<Totals> group : corpus.groups().largest()) {
       Map<String, Object> json = new LinkedHashMap<>();
       Map<String, String> key = new LinkedHashMap<>();
-      for (int i = 0; i < options.groupBy().size(); i++) {
-        key.put(options.groupBy().get(i), group.key().get(i));
+      for (int i = 0; i < request.corpus().groupBy().size(); i++) {
+        key.put(request.corpus().groupBy().get(i), group.key().get(i));
       }
       json.put("group", key);
       json.put("documents", group.sums().rows());
@@ -257,8 +258,8 @@ record Summary(
     if (knowsTokens()) {
       line(out, emit().logits() ? "positions" : "tokens scored", "%,d", totals.tokens());
     }
-    if (options.scoring().windows().policy() != Windows.Policy.FULL) {
-      line(out, "window", "%s", options.scoring().windows());
+    if (request.scores().windows().policy() != Windows.Policy.FULL) {
+      line(out, "window", "%s", request.scores().windows());
     }
     if (emit().nll() && totals.tokens() > 0) {
       numbers(totals).forEach((name, value) -> printNumber(out, name, (Double) value));
@@ -296,7 +297,7 @@ record Summary(
     out.printf(
         Locale.ROOT,
         "  %-24s %10s %12s %18s %12s%n",
-        String.join(", ", options.groupBy()),
+        String.join(", ", request.corpus().groupBy()),
         "documents",
         "tokens",
         "corpus perplexity",
@@ -370,8 +371,9 @@ record Summary(
     Map<String, Long> errors = new LinkedHashMap<>();
     totals.errors().forEach((error, count) -> errors.put(error.kind().replace('_', ' '), count));
     Map<String, String> shownOptions = new LinkedHashMap<>();
-    options
-        .byName()
+    request
+        .values()
+        .recorded(Options.SCORE)
         .forEach((name, value) -> shownOptions.put(name, value == null ? "" : value.toString()));
     shownOptions.values().removeIf(String::isEmpty);
     Map<String, String> versions = new LinkedHashMap<>();
@@ -401,12 +403,12 @@ record Summary(
 
   private String title() {
     String input =
-        options.inputTable() != null
-            ? options.inputTable()
-            : options.input().size() == 1
-                ? Refusal.redacted(options.input().get(0))
-                : "%,d inputs".formatted(options.input().size());
-    return options.demo() ? "Perplexity of the demo" : "Perplexity of " + input;
+        request.input().table() != null
+            ? request.input().table()
+            : request.input().paths().size() == 1
+                ? Refusal.redacted(request.input().paths().get(0))
+                : "%,d inputs".formatted(request.input().paths().size());
+    return request.input().isDemo() ? "Perplexity of the demo" : "Perplexity of " + input;
   }
 
   private ReportData.GroupRow row(String name, Totals totals) {
@@ -436,7 +438,7 @@ record Summary(
 
   private List<String> reportNotes() {
     List<String> shown = new ArrayList<>(notes);
-    WindowOptions windows = options.scoring().windows();
+    WindowOptions windows = request.scores().windows();
     shown.add(
         switch (windows.policy()) {
           case FULL -> "Every token was scored given its whole document (window full).";
@@ -472,7 +474,7 @@ record Summary(
     if (totals().count(Count.TRUNCATED) > 0) {
       shown.add(
           "%,d documents were cut off at %,d tokens."
-              .formatted(totals().count(Count.TRUNCATED), options.scoring().maxTokens()));
+              .formatted(totals().count(Count.TRUNCATED), request.scores().maxTokens()));
     }
     if (!files.unread().isEmpty()) {
       shown.add("%,d files could not be read.".formatted(files.unread().size()));

@@ -63,7 +63,7 @@ public final class Equal {
 
   private static final String SCORES =
       """
-      demo: score --model demo --input demo
+      demo: score --model demo --input demo --max-tokens 60
       demo-output: score --model demo --input demo --output $OUT/demo --max-tokens 90 --group-by kind --report $OUT/demo.html --bucket head:30,middle:60
       demo-thresholds: score --model demo --input demo --output $OUT/thresholds --max-tokens 60 --bucket-thresholds $OUT/demo --min-perplexity 50 --max-perplexity 5000.5
       demo-logits: score --model demo --input demo --limit 2 --max-tokens 5 --emit logits --output $OUT/demo-logits
@@ -345,6 +345,7 @@ public final class Equal {
   private void append(String file, String text) throws IOException {
     String plain =
         text.replace(own.toString(), "OWN")
+            .replaceAll("\\[B@[0-9a-f]+", "[B")
             .replaceAll("\\d{8}-\\d{6}-[0-9a-f]{8}", "RUN")
             .replaceAll("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID");
     Files.writeString(
@@ -424,9 +425,9 @@ public final class Equal {
   private static String record(String text) throws IOException {
     ObjectNode json = (ObjectNode) JSON.readTree(text);
     json.remove(List.of("run", "seconds", "tokens_per_second", "versions"));
-    if (json.path("tokenizer").isObject()) {
-      // In no order.
-      json.set("tokenizer", JSON.valueToTree(new TreeMap<>(JSON.convertValue(json.get("tokenizer"), Map.class))));
+    // In no order, where they are the only fields of an object.
+    for (JsonNode named : json.findParents("fingerprint")) {
+      ((ObjectNode) named).set("path", ((ObjectNode) named).remove("path"));
     }
     if (json.path("file").isObject()) {
       // The file has the name of the run in it, and texts of errors.

@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# Shows that two versions of the job jar behave the same, such as before and after a change that must
-# not be seen: scores to the bit, columns, summaries, ledgers, reports, exit codes, messages, help and
-# the Java API.
+# Shows that two versions of the job jar behave the same: scores to the bit, columns, summaries, ledgers,
+# reports, exit codes, messages, help and the Java API.
 #
 #   scripts/equal.sh OLD_JAR NEW_JAR [WORK_DIR]
 #
-# Prints a line for each case of scripts/equal/Equal.java, and ends with 1 if one differs. What was seen
-# of a case is WORK_DIR/old/cases/NAME.txt and WORK_DIR/new/cases/NAME.txt, the difference is
-# WORK_DIR/diff/NAME.txt (default: target/equal). Texts of the column `error` alone may differ: that is
-# said, and is no difference. Both run at once, in local[2]; the driver is compiled against OLD_JAR.
+# Prints one line for each case of scripts/equal/Equal.java and exits with 1 if any differs. The results
+# of a case are in WORK_DIR/old/cases and WORK_DIR/new/cases, their difference is in WORK_DIR/diff
+# (default: target/equal). Texts of the column `error` are compared by themselves; a difference in them
+# is reported and is no failure. Both jars run at once, each in local[2]; the driver is compiled against
+# OLD_JAR, so NEW_JAR must also have the same classes and methods.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-(($# == 2 || $# == 3)) || { sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | head -n -1 >&2; exit 2; }
+usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+
+(($# == 2 || $# == 3)) || usage
 old=$(realpath "$1")
 new=$(realpath "$2")
 work=$(realpath -m "${3:-$target/equal}")
@@ -32,7 +34,7 @@ run() (
 
 fail() {
   tail -n 40 "$1" >&2
-  die "Failed; see $1"
+  die "The driver failed; see $1"
 }
 
 spark_home
@@ -42,9 +44,10 @@ mkdir -p "$work"/{in,old,new,diff,classes}
 "${java%java}jar" cf "$work/classes.jar" -C "$work/classes" .
 run "$old" "$work/inputs.log" inputs "$work/in" "$demo" || fail "$work/inputs.log"
 run "$old" "$work/old/log" cases "$work/in" "$work/old" "$cases" &
-pid=$!
-run "$new" "$work/new/log" cases "$work/in" "$work/new" "$cases" || fail "$work/new/log"
-wait "$pid" || fail "$work/old/log"
+pid=$! failed=
+run "$new" "$work/new/log" cases "$work/in" "$work/new" "$cases" || failed=new
+wait "$pid" || failed=old
+[[ -z $failed ]] || fail "$work/$failed/log"
 
 differ=0
 cd "$work"

@@ -36,12 +36,13 @@ import org.apache.spark.sql.types.StructType;
 import scala.jdk.javaapi.CollectionConverters;
 
 /**
- * Runs every case of {@code scripts/equal.sh} in one JVM and writes what can be seen of each to
- * {@code FOLDER/cases/NAME.txt}, without what differs between two runs of one jar: times, names of
- * runs, and the folder's own path.
+ * Runs every case of {@code scripts/equal.sh} in one JVM. Writes the results of each case to {@code
+ * FOLDER/cases/NAME.txt}, without what differs between two runs of one jar: times, names of runs,
+ * and the folder's own path. Texts of the columns {@code error} and {@code token_error} go to
+ * {@code NAME.errors}.
  */
 public final class Equal {
-  /** Runs before there is a session: the command starts and stops its own. */
+  /** Runs before there is a session, so that the command starts and stops its own. */
   private static final String OWN_SESSION =
       """
       own-session: score --model demo --input demo --limit 9 --max-tokens 20
@@ -138,7 +139,7 @@ public final class Equal {
       stream-json: score --stream available-now --max-files-per-batch 1 --model demo --input $OUT/in-json --input-format json --text-column text --output-format json --checkpoint-location $OUT/checkpoint --bucket-thresholds $OUT/units-bucket --output $OUT/stream-json
       """;
 
-  /** What must be refused before a file is opened. */
+  /** Commands that are refused for their options. $S stands for a whole command line of score. */
   private static final String WRONG_USAGE =
       """
       scroe
@@ -215,7 +216,7 @@ public final class Equal {
       inspect --model
       """;
 
-  /** What must be refused because of a file. */
+  /** Commands that are refused for a file, and some that nearly are. */
   private static final String REFUSED =
       """
       inspect --model $IN/nowhere
@@ -316,12 +317,12 @@ public final class Equal {
     attempt("api", () -> api(spark));
     attempt("functions", () -> functions(spark));
     attempt("ml", () -> ml(spark));
-    // What is left behind, and beside what; names of Spark's own files are those of its attempts.
+    // Every file that all of them have left.
     tell("files", String.join("\n", names(out)));
     spark.stop();
   }
 
-  /** A step of a case, whose failure is what is seen of it. */
+  /** A step of a case. Its failure is recorded as the result of the case. */
   private interface Step {
     void run() throws Exception;
   }
@@ -337,7 +338,7 @@ public final class Equal {
     System.out.printf("%s: %.1f s%n", name, (System.nanoTime() - start) / 1e9);
   }
 
-  /** Appends to what is seen of a case. */
+  /** Appends to the results of a case. */
   private void tell(String name, String text) throws IOException {
     append(name + ".txt", text);
   }
@@ -366,12 +367,13 @@ public final class Equal {
     int number = 0;
     for (String line : commands.lines().toList()) {
       number++;
-      // An output of its own: what one command wrongly writes must not be why the next is refused.
+      // Each command has an output of its own, so that none is refused for what another has
+      // written.
       command(name, line.replace("$OUT/no", "$OUT/no-" + number));
     }
   }
 
-  /** Runs a command, and tells its exit code, what it printed and what it wrote. */
+  /** Runs a command, and records its exit code, what it printed and what it wrote. */
   private void command(String name, String line) throws IOException {
     attempt(
         name,
@@ -425,7 +427,7 @@ public final class Equal {
   private static String record(String text) throws IOException {
     ObjectNode json = (ObjectNode) JSON.readTree(text);
     json.remove(List.of("run", "seconds", "tokens_per_second", "versions"));
-    // In no order, where they are the only fields of an object.
+    // Objects of these two fields come from Map.of, whose order differs between JVMs.
     for (JsonNode named : json.findParents("fingerprint")) {
       ((ObjectNode) named).set("path", ((ObjectNode) named).remove("path"));
     }
@@ -442,7 +444,7 @@ public final class Equal {
   private void rows(String name, SparkSession spark, String format, Path folder)
       throws IOException {
     if (format.equals("json")) {
-      // As text: the order of columns and the digits of numbers are seen.
+      // Read as text, to compare the order of columns and the digits of numbers as well.
       List<String[]> lines = new ArrayList<>();
       for (Row row : spark.read().text(folder.toString()).collectAsList()) {
         ObjectNode json = (ObjectNode) JSON.readTree(row.getString(0));
@@ -463,7 +465,7 @@ public final class Equal {
     }
   }
 
-  /** Tells the schema and the rows, to the bit. */
+  /** Records the schema and the rows, to the bit. */
   private void rows(String name, Dataset<Row> rows) throws IOException {
     StructType schema = rows.schema();
     for (StructField field : schema.fields()) {
@@ -511,12 +513,15 @@ public final class Equal {
       return HexFormat.of().formatHex(bytes);
     }
     if (value instanceof Row row) {
-      return CollectionConverters.asJava(row.toSeq()).stream().map(Equal::exact).toList().toString();
+      return CollectionConverters.asJava(row.toSeq()).stream()
+          .map(Equal::exact)
+          .toList()
+          .toString();
     }
     if (value instanceof scala.collection.Seq<?> list) {
       String elements =
           CollectionConverters.asJava(list).stream().map(Equal::exact).toList().toString();
-      // Logits, of which there are as many as the vocabulary has tokens.
+      // A list of logits is as long as the vocabulary; its hash is enough.
       return list.size() < 1000 ? elements : list.size() + " values, " + sha256(elements);
     }
     if (value instanceof scala.collection.Map<?, ?> map) {
@@ -529,7 +534,8 @@ public final class Equal {
 
   private static String sha256(String text) {
     try {
-      return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(text.getBytes(UTF_8)));
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      return HexFormat.of().formatHex(digest.digest(text.getBytes(UTF_8)));
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException("every Java platform has SHA-256", e);
     }
@@ -587,7 +593,8 @@ public final class Equal {
   private void api(SparkSession spark) throws IOException {
     Dataset<Row> texts = spark.read().parquet(in + "/texts").select("id", "kind", "text", "s", "m");
     Dataset<Row> tokens = spark.read().parquet(in + "/tokens");
-    Dataset<Row> pairs = spark.read().parquet(in + "/pairs").select("id", "context", "continuation");
+    Dataset<Row> pairs =
+        spark.read().parquet(in + "/pairs").select("id", "context", "continuation");
     try (MambaScorer scorer = MambaScorer.load("demo")) {
       tell("api", scorer.fingerprint());
       MambaScorer ofTexts = scorer.textColumn("text");
@@ -598,8 +605,15 @@ public final class Equal {
       rows("api", ofTexts.minPerplexity(100).maxPerplexity(9000).weights("bf16").score(texts));
       rows("api", scorer.maxTokens(6).prefixToken("bos").emit("top-k=2,token-ranks").score(tokens));
       rows("api", scorer.byteCountColumn("bytes").wordCountColumn("words").score(tokens));
-      rows("api", scorer.tokensColumn("tokens").keepColumns("id").modelDelivery("file")
-          .maxTokens(2).emit("logits").score(tokens.limit(2)));
+      rows(
+          "api",
+          scorer
+              .tokensColumn("tokens")
+              .keepColumns("id")
+              .modelDelivery("file")
+              .maxTokens(2)
+              .emit("logits")
+              .score(tokens.limit(2)));
       rows("api", scorer.contextAndContinuationColumns("context", "continuation").score(pairs));
       refusal("api", () -> scorer.score(texts));
       refusal("api", () -> scorer.outputSchema(texts.schema()));
@@ -634,8 +648,9 @@ public final class Equal {
     spark.read().parquet(in + "/tokens").createOrReplaceTempView("tokens");
     MambaFunctions.register(spark, "scored", "demo");
     tell("functions", MambaFunctions.SCORE.json());
-    rows("functions", spark.sql("SELECT id, scored(text) AS s FROM texts"));
-    rows("functions", spark.sql("SELECT id, scored(tokens) AS s FROM tokens"));
+    rows("functions", spark.sql("SELECT id, s.* FROM (SELECT id, scored(text) AS s FROM texts)"));
+    rows(
+        "functions", spark.sql("SELECT id, s.* FROM (SELECT id, scored(tokens) AS s FROM tokens)"));
     refusal("functions", () -> spark.sql("SELECT mamba_nll(text) FROM texts"));
     MambaExtensions.register(spark, "demo");
     rows(
@@ -680,12 +695,18 @@ public final class Equal {
     refusal("ml", () -> stage.setWindow("zap").transform(texts));
     refusal("ml", () -> stage.setWindow("full").transform(texts));
     refusal("ml", () -> loaded.setFingerprint("0123").transform(texts));
-    refusal("ml", () -> new MambaPerplexity("t").setModel("demo").setTextColumn("t")
-        .setTokensColumn("u").transform(texts));
+    refusal(
+        "ml",
+        () ->
+            new MambaPerplexity("t")
+                .setModel("demo")
+                .setTextColumn("t")
+                .setTokensColumn("u")
+                .transform(texts));
   }
 
   /**
-   * What the cases read, the same files for both jars: units are named by the paths of their files.
+   * The input of the cases. Both jars read the same files, because units are named by their paths.
    *
    * @param in the folder to write
    * @param demo the folder of the demo: a model and texts
@@ -708,7 +729,9 @@ public final class Equal {
       file(spark.sql("SELECT 'a' AS text, true AS kind"), "parquet", "unlike/b.parquet");
       file(spark.sql("SELECT 'a' AS text, 1 AS kind"), "parquet", "unlike/c.parquet");
       spark.stop();
-      Files.writeString(in.resolve("typed.json"), """
+      Files.writeString(
+          in.resolve("typed.json"),
+          """
           {"text":"It was the best of times","n":12345678901234567890,"x":1.5,"a":[1,null],"o":{"k":true}}
           {"text":"it was the worst","n":1,"x":1e400,"a":["s"],"o":{"k":0,"j":"2020-01-01"},"o":1}
           {"text":null,"x":3}
@@ -733,7 +756,8 @@ public final class Equal {
               spark.sql(
                   "VALUES ('null', 'odd', null), ('empty', 'odd', ''), ('letter', 'odd', 'a'),"
                       + " ('spaces', null, '  \n '), ('emoji', null, 'a 😀 b é')"))
-          .withColumn("kind", col("kind").as("kind", Metadata.fromJson("{\"comment\":\"Its kind\"}")))
+          .withColumn(
+              "kind", col("kind").as("kind", Metadata.fromJson("{\"comment\":\"Its kind\"}")))
           .selectExpr(
               "*",
               "named_struct('n', length(text), 'x', cast(length(text) AS float) / 7) AS s",
@@ -783,7 +807,9 @@ public final class Equal {
           .sortWithinPartitions(rows.columns()[0])
           .write()
           .option("parquet.block.row.count.limit", 4)
-          .option("compression", format.equals("json") ? "gzip" : format.equals("csv") ? "none" : "snappy")
+          .option(
+              "compression",
+              format.equals("json") ? "gzip" : format.equals("csv") ? "none" : "snappy")
           .format(format)
           .save(folder.toString());
       Files.createDirectories(in.resolve(name).getParent());
@@ -807,7 +833,8 @@ public final class Equal {
       model("no-weights", config, null);
       model("no-tokenizer", config, weights);
       model("cut", config, Arrays.copyOf(weights, weights.length / 2));
-      model("mamba2", new String(config, UTF_8).replace("mamba", "mamba2").getBytes(UTF_8), weights);
+      model(
+          "mamba2", new String(config, UTF_8).replace("mamba", "mamba2").getBytes(UTF_8), weights);
       // The last bit of each fifth weight, in BF16.
       for (int i = weights.length - 2; i > weights.length / 2; i -= 10) {
         weights[i] ^= 1;
@@ -815,8 +842,7 @@ public final class Equal {
       model("other", config, weights);
       String lowercase = "\"normalizer\": {\"type\": \"Lowercase\"}";
       Files.writeString(
-          in.resolve("other/tokenizer.json"),
-          tokenizer.replace("\"normalizer\": null", lowercase));
+          in.resolve("other/tokenizer.json"), tokenizer.replace("\"normalizer\": null", lowercase));
     }
 
     private void model(String name, byte[] config, byte[] weights) throws IOException {

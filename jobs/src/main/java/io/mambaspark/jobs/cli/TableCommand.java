@@ -31,7 +31,8 @@ abstract class TableCommand implements Callable<Integer> {
 
   /** Adds the options to the command, in their order. */
   void addOptions() {
-    int order = 0;
+    // Before those for help, whose order is -1.
+    int order = -options.size() - 1;
     for (Option<?> option : options) {
       OptionSpec.Builder builder =
           OptionSpec.builder(option.flag())

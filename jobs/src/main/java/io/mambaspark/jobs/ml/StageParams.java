@@ -38,10 +38,10 @@ abstract class StageParams<S extends StageParams<S>> extends Transformer {
     if (option.kind().type() == Integer.class) {
       byOption.put(
           option.name(),
-          new IntParam(this, option.property(), option.help(), ParamValidators.gt(0)));
+          new IntParam(this, option.property(), option.brief(), ParamValidators.gt(0)));
       return;
     }
-    Param<T> param = new Param<>(this, option.property(), option.help());
+    Param<T> param = new Param<>(this, option.property(), option.brief());
     byOption.put(option.name(), param);
     if (option.defaultValue() != null) {
       setDefault(param, option.defaultValue());

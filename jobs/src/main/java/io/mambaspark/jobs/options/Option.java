@@ -58,6 +58,7 @@ public final class Option<T> {
   private final String fallback;
   private final boolean required;
   private final String identity;
+  private final String brief;
 
   private Option(
       String name, Kind kind, String label, String text, T value, String note, Marks marks) {
@@ -70,11 +71,12 @@ public final class Option<T> {
     this.fallback = marks.fallback;
     this.required = marks.required;
     this.identity = marks.identity;
+    this.brief = marks.brief;
   }
 
   /** What few options have. */
-  private record Marks(boolean required, String fallback, String identity) {
-    static final Marks NONE = new Marks(false, null, null);
+  private record Marks(boolean required, String fallback, String identity, String brief) {
+    static final Marks NONE = new Marks(false, null, null, null);
   }
 
   private static <T> Option<T> of(String name, Kind kind, String label, String text, T value) {
@@ -88,7 +90,7 @@ public final class Option<T> {
   /** An option that may stand without a value. */
   static Option<String> optionalText(String name, String label, String fallback, String text) {
     return new Option<>(
-        name, Kind.OPTIONAL_TEXT, label, text, null, null, new Marks(false, fallback, null));
+        name, Kind.OPTIONAL_TEXT, label, text, null, null, new Marks(false, fallback, null, null));
   }
 
   static Option<List<String>> list(String name, String label, String text) {
@@ -124,7 +126,7 @@ public final class Option<T> {
   }
 
   private Marks marks() {
-    return new Marks(required, fallback, identity);
+    return new Marks(required, fallback, identity, brief);
   }
 
   /** The same with a default. */
@@ -139,7 +141,8 @@ public final class Option<T> {
 
   /** The same, which a command requires. */
   Option<T> isRequired() {
-    return new Option<>(name, kind, label, text, value, note, new Marks(true, fallback, identity));
+    return new Option<>(
+        name, kind, label, text, value, note, new Marks(true, fallback, identity, brief));
   }
 
   /** The same as another command explains it. */
@@ -153,7 +156,14 @@ public final class Option<T> {
    * @param none what stands there for no value
    */
   Option<T> identifies(String none) {
-    return new Option<>(name, kind, label, text, value, note, new Marks(required, fallback, none));
+    return new Option<>(
+        name, kind, label, text, value, note, new Marks(required, fallback, none, brief));
+  }
+
+  /** The same, as a parameter of the pipeline stage explains it. */
+  Option<T> briefly(String words) {
+    return new Option<>(
+        name, kind, label, text, value, note, new Marks(required, fallback, identity, words));
   }
 
   /** The name on the command line, without dashes. */
@@ -212,6 +222,11 @@ public final class Option<T> {
   /** A value as a run's identity has it. */
   public String identity(Object settled) {
     return settled == null ? identity : settled.toString();
+  }
+
+  /** What it means, in the words of the pipeline stage; null where the stage does not have it. */
+  public String brief() {
+    return brief;
   }
 
   /** What it means, without its default. */

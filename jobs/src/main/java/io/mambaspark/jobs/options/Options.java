@@ -29,7 +29,8 @@ public final class Options {
               "model",
               "FOLDER",
               "Checkpoint: a folder, any Hadoop URI, or 'demo' for the model inside the jar.")
-          .isRequired();
+          .isRequired()
+          .briefly("checkpoint: a folder, any Hadoop URI, or demo");
 
   public static final Option<List<String>> MODELS =
       repeated("model", "FOLDER", "Given twice: the first model and the second, as for score.")
@@ -42,7 +43,8 @@ public final class Options {
               "How weights are kept in memory: f32, or bf16 in half of it, which is exact for"
                   + " checkpoints in BF16 and rounds others.")
           .byDefault("f32")
-          .identifies("f32");
+          .identifies("f32")
+          .briefly("in memory: f32 or bf16");
 
   public static final Option<String> MODEL_DELIVERY =
       text(
@@ -50,7 +52,8 @@ public final class Options {
               "HOW",
               "How the model gets to the executors: 'broadcast' sends the stored weights, 'file'"
                   + " lets each executor read the files, 'auto' decides by size and memory.")
-          .byDefault("auto");
+          .byDefault("auto")
+          .briefly("auto, broadcast or file");
 
   public static final Option<List<String>> INPUT =
       words("input", "PATH", "Paths or globs to read, or 'demo' for the texts inside the jar.");
@@ -76,17 +79,20 @@ public final class Options {
               "tokens-column",
               "COLUMN",
               "Documents as token ids: an array of int, bigint or smallint.")
-          .byDefaultAs("tokens; for the demo its texts");
+          .byDefaultAs("tokens; for the demo its texts")
+          .briefly("documents as token ids");
 
   public static final Option<String> TEXT_COLUMN =
-      text("text-column", "COLUMN", "Documents as text: a string, or binary in UTF-8.");
+      text("text-column", "COLUMN", "Documents as text: a string, or binary in UTF-8.")
+          .briefly("documents as text");
 
   public static final Option<String> TOKENIZER =
       text(
               "tokenizer",
               "FILE",
               "The tokenizer.json of Hugging Face's tokenizers, or its folder, for texts.")
-          .byDefaultAs("the one beside the model");
+          .byDefaultAs("the one beside the model")
+          .briefly("tokenizer.json or its folder, if not beside the model");
 
   public static final Option<String> BYTE_COUNT_COLUMN =
       text("byte-count-column", "COLUMN", "Length of the document in bytes.")
@@ -120,7 +126,8 @@ public final class Options {
               "What to write: perplexity, token-logprobs, token-ranks, top-k=K, position-nll,"
                   + " last-logits; or logits alone, which writes one row per position.")
           .byDefault("perplexity")
-          .identifies("perplexity");
+          .identifies("perplexity")
+          .briefly("what to add, such as perplexity,top-k=5");
 
   public static final Option<String> PREFIX_TOKEN =
       text(
@@ -128,7 +135,8 @@ public final class Options {
               "ID",
               "Token put in front of every row: an id, bos, eos or none{default}. With --window"
                   + " chunked it takes the place of each window's first token.")
-          .byDefaultAs("none; bos or else eos with --window rolling");
+          .byDefaultAs("none; bos or else eos with --window rolling")
+          .briefly("put in front of every row: an id, bos, eos or none");
 
   public static final Option<Integer> MAX_TOKENS =
       count(
@@ -136,7 +144,8 @@ public final class Options {
               "N",
               "Drop a row's tokens beyond N, prefix not counted, and say so in the column truncated."
                   + " Dropped tokens are not looked at.")
-          .identifies("0");
+          .identifies("0")
+          .briefly("tokens of a row that are scored");
 
   public static final Option<String> WINDOW =
       text(
@@ -146,17 +155,20 @@ public final class Options {
                   + " as lm-evaluation-harness, 'strided' as Hugging Face's guide, 'chunked' as"
                   + " llama.cpp.")
           .byDefault("full")
-          .identifies("full");
+          .identifies("full")
+          .briefly("full, rolling, strided or chunked");
 
   public static final Option<Integer> WINDOW_TOKENS =
       integer("window-tokens", "N", "Length of a window.")
           .byDefaultAs("2048 rolling, 1024 strided, 512 chunked")
-          .identifies("null");
+          .identifies("null")
+          .briefly("length of a window");
 
   public static final Option<Integer> STRIDE =
       integer("stride", "N", "Tokens from one strided window to the next.")
           .byDefaultAs("half a window")
-          .identifies("null");
+          .identifies("null")
+          .briefly("from a strided window to the next");
 
   public static final Option<Double> MIN_PERPLEXITY =
       number("min-perplexity", "P", "Leave out documents of a lower perplexity; they are counted.")
@@ -205,7 +217,8 @@ public final class Options {
                   + " it in the summary and scores the rest; with --stream it stops the job either"
                   + " way.")
           .byDefault("quarantine")
-          .identifies("quarantine");
+          .identifies("quarantine")
+          .briefly("rows that cannot be scored: quarantine or fail");
 
   public static final Option<String> OUTPUT =
       text("output", "PATH", "Folder to write; must not exist. Optional for the demo.");

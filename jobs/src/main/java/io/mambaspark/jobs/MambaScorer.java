@@ -214,12 +214,12 @@ public final class MambaScorer implements AutoCloseable {
    * folder is gone by then.
    */
   public void holdModel() {
-    scorer.model().source().held();
+    scorer.model().retainFiles();
   }
 
   /** Undoes {@link #holdModel}. */
   public void releaseModel() {
-    scorer.model().source().release();
+    scorer.model().releaseFiles();
   }
 
   /**
@@ -233,7 +233,7 @@ public final class MambaScorer implements AutoCloseable {
     String tokenizer = kept().tokenizer();
     byte[] other =
         tokenizer == null ? null : scorer.model().tokenizer(tokenizer).json().getBytes(UTF_8);
-    scorer.model().source().held().copyTo(folder, other, HadoopFiles.configuration());
+    scorer.model().copyTo(folder, other, HadoopFiles.configuration());
   }
 
   /**

@@ -7,14 +7,14 @@ import io.mambaspark.jobs.Refusal;
  * Which model, and how it is kept and sent.
  *
  * @param path a folder, any Hadoop URI, or {@code demo}
- * @param weights how the weights are kept in memory
- * @param delivery how they get to the executors
+ * @param weights the format of the weights in memory
+ * @param delivery how the weights get to the executors
  * @param tokenizer of texts, a file or the folder that holds it; null for the one beside the model
  */
 public record ModelOptions(
     String path, WeightFormat weights, ModelDelivery.Mode delivery, String tokenizer) {
 
-  /** The format of that name. */
+  /** The format that {@code --weights} names. */
   public static WeightFormat weightFormat(String name) {
     return switch (name) {
       case "f32" -> WeightFormat.F32;
@@ -23,13 +23,8 @@ public record ModelOptions(
     };
   }
 
-  /** The mode of that name. */
+  /** The mode that {@code --model-delivery} names. */
   public static ModelDelivery.Mode deliveryMode(String name) {
-    for (ModelDelivery.Mode mode : ModelDelivery.Mode.values()) {
-      if (mode.option().equals(name)) {
-        return mode;
-      }
-    }
-    throw Refusal.wrongUsage("--model-delivery %s: expected auto, broadcast or file", name);
+    return ModelDelivery.Mode.parse(name);
   }
 }

@@ -138,8 +138,8 @@ class ModelDeliveryTest {
         assertThat(TokenizerSource.open(named, source, hadoop()).fingerprint())
             .isEqualTo(tokenizer.fingerprint());
         String parent = named.startsWith("hdfslike:") ? "hdfslike://" + folder : folder.toString();
-        assertThat(ModelSource.liesIn(named, parent)).isTrue();
-        assertThat(ModelSource.stamp(named)).contains(shard.getFileName().toString());
+        assertThat(ModelLocation.of(named).liesIn(parent)).isTrue();
+        assertThat(ModelLocation.of(named).stamp()).contains(shard.getFileName().toString());
       }
     }
     assertThat(sums).hasSize(15).containsOnly(sums.get(0));

@@ -11,8 +11,12 @@ record BroadcastDelivery(Broadcast<ModelBroadcast> sent) implements ModelDeliver
 
   static BroadcastDelivery send(
       ModelSource source, WeightFormat weights, JavaSparkContext context) {
+    FileDelivery files =
+        context.isLocal()
+            ? FileDelivery.here(source, weights)
+            : FileDelivery.served(source, weights);
     return new BroadcastDelivery(
-        context.broadcast(new ModelBroadcast(source.checkpoint(), weights)));
+        context.broadcast(new ModelBroadcast(source.checkpoint(), weights, files)));
   }
 
   @Override

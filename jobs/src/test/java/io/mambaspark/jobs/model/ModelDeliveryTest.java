@@ -214,7 +214,9 @@ class ModelDeliveryTest {
     try (ModelSource source = ModelSource.open(folder.toString(), hadoop());
         ModelDelivery here = FileDelivery.here(source, WeightFormat.F32)) {
       forget(source);
-      ModelBroadcast broadcast = new ModelBroadcast(source.checkpoint(), WeightFormat.F32);
+      ModelBroadcast broadcast =
+          new ModelBroadcast(
+              source.checkpoint(), WeightFormat.F32, FileDelivery.here(source, WeightFormat.F32));
       Path weights = folder.resolve("model.safetensors");
       try (RandomAccessFile file = new RandomAccessFile(weights.toFile(), "rw")) {
         file.seek(file.length() - 4);

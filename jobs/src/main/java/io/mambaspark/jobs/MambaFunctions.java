@@ -26,9 +26,9 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
-/** Scores in SQL: a function of a text, or of a list of token ids. */
+/** Scores in SQL: functions of a text or an array of token ids. */
 public final class MambaFunctions {
-  /** What the function returns. */
+  /** The type of the function's result. */
   public static final StructType SCORE =
       new StructType()
           .add("nll", DataTypes.DoubleType)
@@ -36,18 +36,19 @@ public final class MambaFunctions {
           .add("perplexity", DataTypes.DoubleType)
           .add("error", DataTypes.StringType);
 
-  /** Names of functions that are known by their model, in each session. */
-  private static final Map<SparkSession, Map<String, String>> KNOWN = new WeakHashMap<>();
+  /** For each session, the names of the functions that {@link #registered} made, by model. */
+  private static final Map<SparkSession, Map<String, String>> REGISTERED = new WeakHashMap<>();
 
   private MambaFunctions() {}
 
   /**
-   * Makes a function known to a session: {@code SELECT name(text).perplexity FROM corpus}. Its
-   * result is a struct of nll, token_count, perplexity and error; what is empty scores no token,
-   * and for null all four are null. The model stays open as long as the JVM.
+   * Registers a function in a session: {@code SELECT name(text).perplexity FROM corpus}. Its result
+   * is a struct of nll, token_count, perplexity and error. An empty document has a token_count of
+   * 0; for a null document all four fields are null. The model stays open until the JVM ends.
    *
    * @param name of the function
-   * @param model a folder, any Hadoop URI, or {@code demo}. Texts want its tokenizer.json beside it
+   * @param model a folder, any Hadoop URI, or {@code demo}. Texts require a tokenizer.json beside
+   *     it
    * @throws Refusal if there is no such folder
    */
   public static void register(SparkSession spark, String name, String model) {
@@ -55,13 +56,13 @@ public final class MambaFunctions {
   }
 
   /**
-   * The name of a function of that model, which is made known to the session if it is not yet.
+   * The name of the function of a model in a session, which is registered on the first call.
    *
    * @throws Refusal if there is no such model
    */
   public static String registered(SparkSession spark, String model) {
-    synchronized (KNOWN) {
-      Map<String, String> names = KNOWN.computeIfAbsent(spark, session -> new HashMap<>());
+    synchronized (REGISTERED) {
+      Map<String, String> names = REGISTERED.computeIfAbsent(spark, session -> new HashMap<>());
       return names.computeIfAbsent(
           model,
           path -> {
@@ -78,8 +79,8 @@ public final class MambaFunctions {
   }
 
   /**
-   * The function, and in a task its scorer. Spark may evaluate it more than once for a row, as in
-   * {@code SELECT f(t) … WHERE f(t).nll < 50}: the last result is kept for that.
+   * The function; in a task it has a scorer. Spark may evaluate it more than once for a row, as in
+   * {@code SELECT f(t) … WHERE f(t).nll < 50}, so it keeps its last result.
    */
   private static final class Score implements UDF1<Object, Row> {
     private static final long serialVersionUID = 1;

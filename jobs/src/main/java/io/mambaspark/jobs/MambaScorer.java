@@ -216,12 +216,12 @@ public final class MambaScorer implements AutoCloseable {
    * folder is gone by then.
    */
   public void holdModel() {
-    model.source().held();
+    model.retainFiles();
   }
 
   /** Undoes {@link #holdModel}. */
   public void releaseModel() {
-    model.source().release();
+    model.releaseFiles();
   }
 
   /**
@@ -234,7 +234,7 @@ public final class MambaScorer implements AutoCloseable {
   public void saveModel(String folder) {
     String tokenizer = values.get(Options.TOKENIZER);
     byte[] other = tokenizer == null ? null : model.tokenizer(tokenizer).json().getBytes(UTF_8);
-    model.source().held().copyTo(folder, other, HadoopFiles.configuration());
+    model.copyTo(folder, other, HadoopFiles.configuration());
   }
 
   /**

@@ -2,7 +2,7 @@ package io.mambaspark.jobs.ml;
 
 import io.mambaspark.jobs.MambaScorer;
 import io.mambaspark.jobs.Refusal;
-import io.mambaspark.jobs.model.ModelSource;
+import io.mambaspark.jobs.model.ModelLocation;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Map;
@@ -47,7 +47,7 @@ public final class MambaPerplexity extends StageParams<MambaPerplexity> implemen
   private record Opened(MambaScorer scorer, String stamp) {
     /** The model of that name as it is now, or as it was if its files are gone. */
     static Opened now(String model, Opened known) {
-      String stamp = ModelSource.stamp(model);
+      String stamp = ModelLocation.of(model).stamp();
       if (known != null && (stamp == null || stamp.equals(known.stamp))) {
         return known;
       }
@@ -137,8 +137,8 @@ public final class MambaPerplexity extends StageParams<MambaPerplexity> implemen
           "Path %s already exists; overwrite it with write().overwrite().save(path)"
               .formatted(path));
     }
-    if (!savesModel() && ModelSource.liesIn(value(model()), path)) {
-      if (ModelSource.stamp(value(model())) == null) {
+    if (!savesModel() && ModelLocation.of(value(model())).liesIn(path)) {
+      if (ModelLocation.of(value(model())).stamp() == null) {
         setSaveModel(true);
         return;
       }

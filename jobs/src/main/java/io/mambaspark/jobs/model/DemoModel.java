@@ -16,7 +16,7 @@ public final class DemoModel {
 
   private DemoModel() {}
 
-  /** Copies its files to a folder. */
+  /** Copies the model's files to a folder. */
   public static void unpack(Path folder) throws IOException {
     for (String file : FILES) {
       try (InputStream in = Demo.open(FOLDER + file)) {
@@ -25,7 +25,7 @@ public final class DemoModel {
     }
   }
 
-  /** The tokenizer of the model. */
+  /** The model's tokenizer.json. */
   public static byte[] tokenizer() {
     try (InputStream in = Demo.open(FOLDER + TOKENIZER)) {
       return in.readAllBytes();

@@ -25,19 +25,19 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A model that each executor packs from files, so that no heap ever holds its stored bytes.
+ * Delivers a model as files that each executor packs, so that no heap ever holds the stored bytes.
  *
  * <p>In local mode the files are those that the driver has opened. Otherwise an executor copies
- * them to its own disk: from the Hadoop file system where the model lies, or from the driver, which
- * serves them as it serves Spark's jars. What arrives is packed only if its fingerprint is the
- * driver's. An executor keeps its copy to itself and removes it when the model is packed, so that
- * executors of one host cannot get into each other's way.
+ * them to its own disk: from the model's Hadoop file system, or from the driver, which serves them
+ * as it serves Spark's jars. An executor packs the copy only if its fingerprint is the driver's.
+ * Each executor has a copy of its own and removes it once the model is packed, so that executors on
+ * one host do not interfere.
  *
- * <p>{@code SparkContext.addFile} would use the same server, but copies every file once more on the
- * driver, leaves the copies of the executors where they are, and since Spark 4 its files are not
- * seen by the tasks of a SQL session.
+ * <p>{@code SparkContext.addFile} would use the same server, but it copies every file once more on
+ * the driver, it leaves the executors' copies on their disks, and since Spark 4 the tasks of a SQL
+ * session do not see its files.
  */
-public final class FileDelivery implements ModelDelivery {
+final class FileDelivery implements ModelDelivery {
   private static final long serialVersionUID = 1;
   private static final Logger LOG = LoggerFactory.getLogger(FileDelivery.class);
 
@@ -51,7 +51,9 @@ public final class FileDelivery implements ModelDelivery {
    */
   private final Map<String, String> files;
 
-  /** How to read from Hadoop; null for paths on this machine and for URIs of the driver. */
+  /**
+   * How to read from Hadoop; null for paths on this machine and for URIs that the driver serves.
+   */
   private final SerializableConfiguration configuration;
 
   private FileDelivery(
@@ -69,22 +71,27 @@ public final class FileDelivery implements ModelDelivery {
     this.configuration = configuration;
   }
 
-  /** For tasks in the JVM of the driver, which has the files open. */
-  public static FileDelivery here(ModelSource source, WeightFormat weights) {
+  /** Delivers to tasks in the driver's JVM, which has the files open. */
+  static FileDelivery here(ModelSource source, WeightFormat weights) {
     return new FileDelivery(
         source, weights, file -> source.folder().resolve(file).toString(), null);
   }
 
-  /** For executors elsewhere. */
+  /** Delivers to executors: from Hadoop where the model is there, otherwise from the driver. */
   static FileDelivery sent(ModelSource source, WeightFormat weights, JavaSparkContext context) {
     org.apache.hadoop.fs.Path origin = source.origin();
-    if (origin != null) {
-      return new FileDelivery(
-          source,
-          weights,
-          file -> HadoopFiles.child(origin, file).toUri().toString(),
-          new SerializableConfiguration(context.hadoopConfiguration()));
+    if (origin == null) {
+      return served(source, weights);
     }
+    return new FileDelivery(
+        source,
+        weights,
+        file -> HadoopFiles.child(origin, file).toUri().toString(),
+        new SerializableConfiguration(context.hadoopConfiguration()));
+  }
+
+  /** Delivers to executors from the driver, which serves the files that it has opened. */
+  static FileDelivery served(ModelSource source, WeightFormat weights) {
     // Spark's server knows a file by its name alone, and every model has a config.json.
     Path links = source.temporary();
     RpcEnvFileServer server = SparkEnv.get().rpcEnv().fileServer();
@@ -108,7 +115,7 @@ public final class FileDelivery implements ModelDelivery {
     return PackedModels.model(PackedModels.identity(fingerprint, weights), this::load);
   }
 
-  /** Nothing to take back: the links go with the {@link ModelSource}. */
+  /** Does nothing: the {@link ModelSource} deletes the links. */
   @Override
   public void close() {}
 
@@ -118,12 +125,10 @@ public final class FileDelivery implements ModelDelivery {
       return verified(Path.of(any).getParent());
     }
     long start = System.nanoTime();
-    Path copy = null;
-    try {
-      copy = Files.createTempDirectory(Tasks.localFolder(), "mamba-spark-model");
-      fetch(copy);
+    try (TemporaryFolder copy = TemporaryFolder.createIn(Tasks.localFolder())) {
+      fetch(copy.path());
       long fetched = System.nanoTime();
-      MambaModel model = verified(copy);
+      MambaModel model = verified(copy.path());
       LOG.info(
           "Model {} from files: fetched in {} ms, checked and packed ({} MB) in {} ms",
           fingerprint.substring(0, 12),
@@ -133,10 +138,6 @@ public final class FileDelivery implements ModelDelivery {
       return model;
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot fetch model " + name + ": " + Failures.oneLine(e), e);
-    } finally {
-      if (copy != null) {
-        ModelSource.deleteFiles(copy);
-      }
     }
   }
 

@@ -21,30 +21,46 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A model on its way to the executors.
+ * The value of a model's broadcast.
  *
- * <p>On the driver it holds an open checkpoint. What is sent is the tensors as stored, two bytes a
- * weight where the checkpoint has two; an executor packs them one by one as they arrive, so that no
- * second copy lives. It does so once per JVM: Spark unpacks a broadcast once for all tasks, and
- * models that this JVM already has are found by their identity. In local mode Spark hands back the
- * driver's own object, which then packs the checkpoint when the first task asks.
+ * <p>On the driver it holds an open checkpoint. The driver sends the tensors as stored, two bytes a
+ * weight where the checkpoint has two; an executor packs them one by one as they arrive, so that it
+ * never holds a second copy. This happens once per JVM: Spark unpacks a broadcast once for all
+ * tasks, and a model that this JVM already has is found by its identity. In local mode Spark
+ * returns the driver's own object, which packs the checkpoint for the first task.
  *
- * <p>Kryo would look at the fields; it is told to leave the work to Java's serialization.
+ * <p>An executor that is short of storage memory moves broadcasts to disk. An executor writes no
+ * weights then: packed weights are large, they would be written while other tasks wait for memory,
+ * and tasks that use the model keep it in memory anyway. It writes a reference: the fingerprint,
+ * and the {@link FileDelivery} of the same model. A reference that is read back finds the model in
+ * this JVM, or fetches it again from the driver if the JVM has collected it meanwhile.
+ *
+ * <p>A reference on disk does not keep the model in memory, because nothing could end that: Spark
+ * reports neither the removal of a broadcast from disk, nor a second move to disk, for which it
+ * uses the file that the first move has written.
+ *
+ * <p>Kryo would serialize the fields; the annotation selects Java's serialization.
  */
 @DefaultSerializer(JavaSerializer.class)
-public final class ModelBroadcast implements Externalizable, KnownSizeEstimation {
+final class ModelBroadcast implements Externalizable, KnownSizeEstimation {
   private static final long serialVersionUID = 1;
   private static final Logger LOG = LoggerFactory.getLogger(ModelBroadcast.class);
 
   private static final int CHUNK = 1 << 16;
 
-  /** Written for the number of tensors where only the reference is written. */
+  /** Written in place of the number of tensors when no weights follow. */
   private static final int REFERENCE = -1;
 
   private String fingerprint;
   private WeightFormat weights;
   private MambaConfig config;
+
+  /** How an executor gets the model again. */
+  private FileDelivery files;
+
+  /** Null on executors. */
   private MambaCheckpoint checkpoint;
+
   private MambaModel model;
 
   /** For deserialization. */
@@ -53,10 +69,13 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
   /**
    * Wraps an open checkpoint, which the caller closes when the broadcast is no longer needed. Reads
    * every weight once for the fingerprint.
+   *
+   * @param files deliver the same model in the same format
    */
-  public ModelBroadcast(MambaCheckpoint checkpoint, WeightFormat weights) {
+  ModelBroadcast(MambaCheckpoint checkpoint, WeightFormat weights, FileDelivery files) {
     this.checkpoint = checkpoint;
     this.weights = weights;
+    this.files = files;
     this.config = checkpoint.config();
     this.fingerprint = checkpoint.fingerprint();
   }
@@ -66,7 +85,7 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
   }
 
   /** The packed model, shared by all tasks of this JVM. The first call may pack it. */
-  public synchronized MambaModel model() {
+  synchronized MambaModel model() {
     if (model == null) {
       model =
           PackedModels.model(
@@ -80,7 +99,7 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
     return model;
   }
 
-  /** What the object weighs in Spark's memory accounts. A mapped checkpoint weighs nothing. */
+  /** The object's size for Spark's memory accounting. A mapped checkpoint takes no heap. */
   @Override
   public synchronized long estimatedSize() {
     return model == null ? 1024 : model.packedBytes();
@@ -91,11 +110,8 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
     out.writeUTF(fingerprint);
     out.writeUTF(weights.name());
     out.writeObject(config);
+    out.writeObject(files);
     if (checkpoint == null) {
-      // An executor that is short of storage memory moves the broadcast to disk and back: the
-      // weights would come back to this JVM's memory with the next task, so they stay there and a
-      // reference to them is enough.
-      PackedModels.pin(identity(), model);
       out.writeInt(REFERENCE);
       return;
     }
@@ -122,7 +138,7 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
         throw e.getCause();
       }
     }
-    // The files are mapped: what was sent is what they hold now.
+    // The files are mapped: the weights that were sent are those that the files hold now.
     checkpoint.checkUnchanged();
   }
 
@@ -131,9 +147,14 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
     fingerprint = in.readUTF();
     weights = WeightFormat.valueOf(in.readUTF());
     config = (MambaConfig) in.readObject();
+    files = (FileDelivery) in.readObject();
     int tensors = in.readInt();
+    if (tensors == REFERENCE) {
+      model = files.model();
+      return;
+    }
     try {
-      // Where the model is already here the rest of the stream stays unread, which Java allows.
+      // If this JVM has the model, the rest of the stream stays unread, which Java allows.
       model = PackedModels.model(identity(), () -> pack(in, tensors));
     } catch (UncheckedIOException e) {
       throw e.getCause();
@@ -141,9 +162,6 @@ public final class ModelBroadcast implements Externalizable, KnownSizeEstimation
   }
 
   private MambaModel pack(ObjectInput in, int tensors) {
-    if (tensors == REFERENCE) {
-      throw new IllegalStateException("Model " + fingerprint + " is no longer in this JVM");
-    }
     try {
       long start = System.nanoTime();
       MambaModel.Builder builder = new MambaModel.Builder(config, weights);

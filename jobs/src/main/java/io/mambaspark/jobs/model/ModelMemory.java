@@ -11,29 +11,29 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The heap that a model needs, and the heap that there is.
+ * The heap that a model needs, and the heaps of the driver and the executors.
  *
- * @param stored bytes of the weights as the checkpoint has them
- * @param broadcast bytes of heap that a broadcast of them takes
+ * @param stored bytes of the weights as the checkpoint stores them
+ * @param broadcast bytes of heap that a broadcast of the stored weights takes
  * @param packed bytes of the weights as the kernels read them
  * @param driver heap of the driver
  * @param executor heap of an executor; in local mode the driver's
- * @param local whether driver and executor are one
+ * @param local whether driver and executor are one JVM
  */
 public record ModelMemory(
     long stored, long broadcast, long packed, long driver, long executor, boolean local) {
   private static final Logger LOG = LoggerFactory.getLogger(ModelMemory.class);
 
-  /** Spark itself, the tasks' scratch and the rows on their way. */
+  /** For Spark itself, the scratch memory of tasks, and rows in transit. */
   private static final long ROOM = 300L << 20;
 
-  /** Decides for {@code auto}, and refuses what would run out of memory. */
-  public static ModelDelivery.Mode choose(
+  /** Resolves {@code auto}, and refuses a model that would run out of memory. */
+  static ModelDelivery.Mode choose(
       ModelDelivery.Mode mode, ModelSource source, WeightFormat weights, JavaSparkContext context) {
     return choose(mode, List.of(source), weights, context);
   }
 
-  /** The same for models that are there at once. */
+  /** As above, for models that are in memory at the same time. */
   public static ModelDelivery.Mode choose(
       ModelDelivery.Mode mode,
       List<ModelSource> sources,
@@ -67,18 +67,20 @@ public record ModelMemory(
         context.isLocal());
   }
 
-  /** A packed model moves to the old generation by copies, so a heap wants a quarter beyond it. */
+  /** The collector copies a packed model to the old generation: a heap needs a quarter more. */
   private long executorNeeds(ModelDelivery.Mode mode) {
     return packed + packed / 4 + ROOM + (mode == ModelDelivery.Mode.BROADCAST ? broadcast : 0);
   }
 
-  /** A broadcast's pieces stay on the driver's heap, as far as Spark has room for them. */
+  /**
+   * The pieces of a broadcast stay on the driver's heap while Spark has storage memory for them.
+   */
   private long driverNeeds(ModelDelivery.Mode mode) {
     return mode == ModelDelivery.Mode.BROADCAST ? broadcast + broadcast / 4 + ROOM : ROOM;
   }
 
-  /** Decides for {@code auto}, and says why in one line. */
-  public ModelDelivery.Mode choose(ModelDelivery.Mode mode) {
+  /** Resolves {@code auto}, and logs the reason in one line. */
+  ModelDelivery.Mode choose(ModelDelivery.Mode mode) {
     if (mode != ModelDelivery.Mode.AUTO) {
       LOG.info("Model delivery: {}, as given", mode.option());
       return mode;
@@ -102,7 +104,7 @@ public record ModelMemory(
     return chosen;
   }
 
-  /** Refuses what would run out of memory, with the number that would do. */
+  /** Refuses a model that would run out of memory; the message has the size that would suffice. */
   void check(ModelDelivery.Mode mode) {
     long needs = executorNeeds(mode);
     if (needs > executor) {

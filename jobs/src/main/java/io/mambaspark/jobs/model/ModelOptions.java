@@ -9,8 +9,8 @@ import io.mambaspark.jobs.options.Options;
  * Which model, and how it is kept and sent.
  *
  * @param path a folder, any Hadoop URI, or {@code demo}
- * @param weights how the weights are kept in memory
- * @param delivery how they get to the executors
+ * @param weights the format of the weights in memory
+ * @param delivery how the weights get to the executors
  * @param tokenizer of texts, a file or the folder that holds it; null for the one beside the model
  */
 public record ModelOptions(
@@ -21,7 +21,7 @@ public record ModelOptions(
     return new ModelOptions(
         path,
         weightFormat(values.get(Options.WEIGHTS)),
-        deliveryMode(values.get(Options.MODEL_DELIVERY)),
+        ModelDelivery.Mode.parse(values.get(Options.MODEL_DELIVERY)),
         values.get(Options.TOKENIZER));
   }
 
@@ -31,14 +31,5 @@ public record ModelOptions(
       case "bf16" -> WeightFormat.BF16;
       default -> throw Refusal.wrongUsage("--weights %s: expected f32 or bf16", name);
     };
-  }
-
-  private static ModelDelivery.Mode deliveryMode(String name) {
-    for (ModelDelivery.Mode mode : ModelDelivery.Mode.values()) {
-      if (mode.option().equals(name)) {
-        return mode;
-      }
-    }
-    throw Refusal.wrongUsage("--model-delivery %s: expected auto, broadcast or file", name);
   }
 }

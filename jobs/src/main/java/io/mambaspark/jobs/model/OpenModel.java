@@ -9,22 +9,24 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 
 /**
- * An open model on the driver, its tokenizers, and what was sent of them to executors: each once,
- * whoever asks. Closing it closes all of that.
+ * An open model on the driver: its checkpoint, its tokenizers, and their deliveries to executors.
+ * Each of them is opened or sent once, for all callers, and closed with this model.
  */
 public final class OpenModel implements AutoCloseable {
   private final ModelSource source;
   private final Set<WeightFormat> warned = EnumSet.noneOf(WeightFormat.class);
   private final Map<String, TokenizerFile> tokenizers = new HashMap<>();
   private final Map<SparkContext, OnExecutors> sent = new HashMap<>();
+  private RetainedModelFiles retained;
   private boolean closed;
 
-  /** Of one Spark; what was sent goes with it, and its broadcasts' numbers are given anew. */
+  /** What one Spark context has sent. The next context in this JVM numbers its broadcasts anew. */
   private record OnExecutors(
       Map<List<Object>, ModelDelivery.Mode> modes,
       Map<List<Object>, ModelDelivery> models,
@@ -39,18 +41,18 @@ public final class OpenModel implements AutoCloseable {
    *
    * @param model a folder, any Hadoop URI, or {@code demo}
    * @throws Refusal if there is no such folder
-   * @throws io.mambaspark.engine.checkpoint.CheckpointException if it holds no model that we run
+   * @throws io.mambaspark.engine.checkpoint.CheckpointException if it holds no supported model
    */
   public OpenModel(String model) {
     this.source = ModelSource.open(model, HadoopFiles.configuration());
   }
 
-  /** The checkpoint. Open until this model is closed. */
+  /** The checkpoint, which is open until this model is closed. */
   public ModelSource source() {
     return source;
   }
 
-  /** Reads every weight, and finds one that is not finite; warns of weights that are rounded. */
+  /** Reads every weight, refuses one that is not finite, and warns of weights that are rounded. */
   public void check(WeightFormat weights) {
     source.checkpoint().fingerprint();
     warnIfRounded(weights);
@@ -72,7 +74,7 @@ public final class OpenModel implements AutoCloseable {
     sent.keySet().removeIf(SparkContext::isStopped);
   }
 
-  /** How the model is sent, decided once; refuses what would run out of memory. */
+  /** How the model is sent, decided once; refuses a model that would run out of memory. */
   public synchronized ModelDelivery.Mode mode(ModelOptions options, JavaSparkContext context) {
     return of(context)
         .modes
@@ -105,7 +107,7 @@ public final class OpenModel implements AutoCloseable {
     return tokenizers.get(option);
   }
 
-  /** Whether there is a tokenizer beside the model. */
+  /** Whether there is a tokenizer.json beside the model. */
   public boolean hasTokenizer() {
     return source.has(TokenizerSource.FILE);
   }
@@ -115,6 +117,40 @@ public final class OpenModel implements AutoCloseable {
       String option, JavaSparkContext context) {
     TokenizerFile file = tokenizer(option);
     return of(context).tokenizers.computeIfAbsent(option, key -> context.broadcast(file));
+  }
+
+  /**
+   * Opens the files of the model, so that {@link #copyTo} can copy them even if their folder is
+   * deleted. They stay open until {@link #releaseFiles} or {@link #close}.
+   */
+  public void retainFiles() {
+    retained();
+  }
+
+  /** Closes the files that {@link #retainFiles} has opened. */
+  public synchronized void releaseFiles() {
+    if (retained != null) {
+      retained.close();
+      retained = null;
+    }
+  }
+
+  private synchronized RetainedModelFiles retained() {
+    if (retained == null) {
+      retained = new RetainedModelFiles(source);
+    }
+    return retained;
+  }
+
+  /**
+   * Copies the checkpoint's files to a folder, and the tokenizer.json beside them if there is one.
+   *
+   * @param folder local or at any Hadoop URI
+   * @param tokenizer a tokenizer.json to write in place of that one, or null
+   * @throws Refusal if a file cannot be read or written
+   */
+  public void copyTo(String folder, byte[] tokenizer, Configuration configuration) {
+    retained().copyTo(folder, tokenizer, configuration);
   }
 
   private void checkOpen() {
@@ -136,6 +172,7 @@ public final class OpenModel implements AutoCloseable {
         on.tokenizers.values().forEach(Broadcast::destroy);
       }
     } finally {
+      releaseFiles();
       source.close();
     }
   }

@@ -9,24 +9,24 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 
 /**
- * The packed models of this JVM, each there once for all tasks. A model that no task uses stays for
- * the next job until its memory is needed for something else.
+ * The packed models of this JVM: one copy of each model for all tasks. Only tasks and broadcasts in
+ * memory keep a model from being collected. A model that none of them uses stays for the next job
+ * until the JVM needs its memory.
  */
 public final class PackedModels {
   private static final Map<String, SoftReference<MambaModel>> MODELS = new ConcurrentHashMap<>();
-  private static final Map<String, MambaModel> PINNED = new ConcurrentHashMap<>();
 
   private static final AtomicLong LOADS = new AtomicLong();
   private static final AtomicLong LOAD_NANOS = new AtomicLong();
 
   private PackedModels() {}
 
-  /** What a model computes depends on these two: the stored weights, and how they are kept. */
+  /** Identifies a packed model by its stored weights and the format in which they are packed. */
   public static String identity(String fingerprint, WeightFormat weights) {
     return fingerprint + " " + weights;
   }
 
-  /** Packs a model unless it is here. Tasks that ask meanwhile wait, as they need it too. */
+  /** The model of an identity, packed unless this JVM has it. Concurrent callers wait. */
   public static synchronized MambaModel model(String identity, Supplier<MambaModel> pack) {
     SoftReference<MambaModel> known = MODELS.get(identity);
     MambaModel model = known == null ? null : known.get();
@@ -41,31 +41,22 @@ public final class PackedModels {
     return model;
   }
 
-  /** Keeps a model whatever else needs memory, until it is dropped. */
-  static void pin(String identity, MambaModel model) {
-    PINNED.put(identity, model);
-    MODELS.put(identity, new SoftReference<>(model));
-  }
-
-  /** Forgets a model; those who use it keep it. */
+  /** Forgets a model, as the JVM does when it needs memory; its users keep it. */
   static void drop(String identity) {
-    PINNED.remove(identity);
     MODELS.remove(identity);
   }
 
-  /** How often this JVM packed a model. */
+  /** The number of times that this JVM has packed a model. */
   public static long loads() {
     return LOADS.get();
   }
 
-  /** The time that packing took, all loads together, with the reading or receiving of weights. */
+  /** The total time of all loads: reading or receiving weights, and packing them. */
   public static double loadSeconds() {
     return LOAD_NANOS.get() / 1e9;
   }
 
-  /**
-   * Bytes of the packed weights that are here. Asked by metrics, which must not wait for a load.
-   */
+  /** Bytes of packed weights in this JVM. Takes no lock: metrics must not wait for a load. */
   public static long residentBytes() {
     long bytes = 0;
     for (SoftReference<MambaModel> reference : MODELS.values()) {

@@ -16,13 +16,14 @@ import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.io.IOUtils;
 
 /**
- * The files of a model, kept open: they can be copied even when nothing is left in their folder. A
- * saved stage is overwritten by one that was loaded from it, and Spark deletes the old one first.
+ * The files of a model, kept open so that they can be copied even after their folder was deleted:
+ * when a saved stage is overwritten by one that was loaded from it, Spark deletes the old one
+ * first.
  */
-public final class RetainedModelFiles implements AutoCloseable {
+final class RetainedModelFiles implements AutoCloseable {
   private static final int BUFFER = 1 << 20;
 
-  /** By name. No channels, which an interrupted thread would close. */
+  /** Open files by name. Not channels, which an interrupted thread would close. */
   private final Map<String, RandomAccessFile> files = new LinkedHashMap<>();
 
   private final String name;
@@ -46,17 +47,17 @@ public final class RetainedModelFiles implements AutoCloseable {
   /**
    * Copies the checkpoint's files, and the tokenizer.json beside them if there is one.
    *
-   * @param other a tokenizer.json to take in the place of that one, or null
+   * @param other a tokenizer.json to write in place of that one, or null
    * @throws Refusal if a file cannot be read or written
    */
-  public synchronized void copyTo(String folder, byte[] other, Configuration configuration) {
+  synchronized void copyTo(String folder, byte[] other, Configuration configuration) {
     Path target = HadoopFiles.qualified(folder, configuration);
     try {
       FileSystem system = target.getFileSystem(configuration);
       for (Map.Entry<String, RandomAccessFile> file : files.entrySet()) {
         try (OutputStream out = system.create(HadoopFiles.child(target, file.getKey()), false)) {
           file.getValue().seek(0);
-          // Not closed: it would take the file with it.
+          // Not closed: closing the stream would close the file.
           IOUtils.copyBytes(new FileInputStream(file.getValue().getFD()), out, BUFFER);
         }
       }

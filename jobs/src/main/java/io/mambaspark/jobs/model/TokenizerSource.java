@@ -15,17 +15,17 @@ import org.apache.hadoop.fs.Path;
 
 /** Finds the tokenizer of a model on the driver. */
 public final class TokenizerSource {
-  /** What Hugging Face calls it. */
+  /** The file's name in a model's folder. */
   static final String FILE = "tokenizer.json";
 
   private TokenizerSource() {}
 
   /**
-   * The tokenizer at a path, or the one that lies beside the model.
+   * Opens the tokenizer at a path, or the one beside the model.
    *
    * @param option a file, or the folder that holds it, local or at any Hadoop URI; null for the
    *     model's folder
-   * @throws Refusal if there is none, it is not one, or it has ids that the model has not
+   * @throws Refusal if there is no tokenizer, or it has ids that the model's embedding lacks
    */
   public static TokenizerFile open(String option, ModelSource model, Configuration configuration) {
     TokenizerFile tokenizer = option == null ? beside(model) : at(option, configuration);
@@ -34,8 +34,8 @@ public final class TokenizerSource {
   }
 
   /**
-   * The tokenizer at a path, which is found as that of a model is, or {@code demo}; a folder stands
-   * for the file in it.
+   * Opens the tokenizer at a path, which is located as a model's path is, or {@code demo}. A folder
+   * stands for the tokenizer.json in it.
    */
   public static TokenizerFile at(String option, Configuration configuration) {
     if (option.equals(Demo.NAME)) {

@@ -21,8 +21,8 @@ import scala.runtime.BoxedUnit;
 /**
  * The functions {@code mamba_score}, a struct as {@link MambaFunctions#register} describes it,
  * {@code mamba_perplexity} and {@code mamba_nll}, for {@code spark.sql.extensions}. The model is
- * the one that {@value #MODEL} names when a query is analysed. {@link #register} makes them known
- * to a session that runs already.
+ * the one that {@value #MODEL} names when a query is analysed. {@link #register} adds the functions
+ * to a session that was started without the extension.
  */
 public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensions, BoxedUnit> {
   /** The setting that names the model. */
@@ -83,11 +83,11 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
   }
 
   /**
-   * Makes the functions known to a session that was started without the extension, and sets its
-   * model: from then on it has what one with the extension has. The model stays open as long as the
-   * JVM.
+   * Adds the functions to a session that was started without the extension, and sets the session's
+   * model. The model stays open until the JVM ends.
    *
-   * @param model a folder, any Hadoop URI, or {@code demo}. Texts want its tokenizer.json beside it
+   * @param model a folder, any Hadoop URI, or {@code demo}. Texts require a tokenizer.json beside
+   *     it
    * @throws io.mambaspark.jobs.Refusal if there is no such folder
    */
   public static void register(SparkSession spark, String model) {
@@ -101,7 +101,7 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
     }
   }
 
-  /** Puts a description to a function; which name it has in full depends on the Spark. */
+  /** Adds the description of a function, whose qualified name depends on Spark's version. */
   private static void describe(FunctionRegistry registry, Function function) {
     FunctionIdentifier full =
         new FunctionIdentifier(function.name, Option.apply("session"), Option.apply("system"));
@@ -111,7 +111,7 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
   }
 
   /**
-   * Makes the expression of a call: of Spark's own for a registered function, or of a field of it.
+   * Builds the expression of a call: Spark's own for the registered function, or a field of that.
    *
    * @param <S> a sequence of expressions, which is another class in Scala 2.12
    */
@@ -139,7 +139,7 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
     }
   }
 
-  /** By reflection: it takes a sequence. */
+  /** By reflection, because the signature has a Scala sequence. */
   private static Expression call(SparkSession spark, String function, Object arguments) {
     Object catalog = state(spark).catalog();
     Method lookup =
@@ -151,7 +151,7 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
     return (Expression) invoke(lookup, catalog, new FunctionIdentifier(function), arguments);
   }
 
-  /** By reflection: the session's state is no part of Spark 4's interface. */
+  /** By reflection, because Spark 4's public class has no session state. */
   private static SessionState state(SparkSession spark) {
     try {
       return (SessionState) invoke(spark.getClass().getMethod("sessionState"), spark);

@@ -23,7 +23,7 @@ public final class PythonText {
   }
 
   /** {@code text.rstrip()}. */
-  public static String stripEnd(String text) {
+  static String stripEnd(String text) {
     int end = text.length();
     while (end > 0 && isSpace(text.charAt(end - 1))) {
       end--;
@@ -35,7 +35,7 @@ public final class PythonText {
    * {@code str.isspace()} of one character, which is also {@code \s} of a pattern. All of them are
    * one {@code char}. Java's {@code Character.isWhitespace} lacks U+0085 and the no-break spaces.
    */
-  public static boolean isSpace(int codePoint) {
+  static boolean isSpace(int codePoint) {
     if (codePoint < 0x80) {
       return codePoint == ' '
           || (codePoint >= '\t' && codePoint <= '\r')

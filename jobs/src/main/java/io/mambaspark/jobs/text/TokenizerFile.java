@@ -214,7 +214,7 @@ public final class TokenizerFile implements Serializable {
   }
 
   /** The largest id of the vocabulary and the added tokens, which any text might have. */
-  public int largestId() {
+  int largestId() {
     return largestId;
   }
 

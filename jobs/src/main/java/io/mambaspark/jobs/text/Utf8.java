@@ -28,14 +28,10 @@ public final class Utf8 {
     return text;
   }
 
-  /** The offset of the first byte of the first sequence that is not UTF-8; -1 if there is none. */
-  public static int firstBadByte(byte[] bytes) {
-    return firstBadByte(bytes, new String(bytes, StandardCharsets.UTF_8));
-  }
-
   /**
-   * The JDK's lenient decoding runs at the speed of memory and puts a replacement character where
-   * something is wrong; only a text with one in it may have been repaired and is looked at closely.
+   * The offset of the first byte of the first sequence that is not UTF-8; -1 if there is none. The
+   * JDK's lenient decoding runs at the speed of memory and replaces malformed sequences with a
+   * replacement character, so only a text that has one needs a second look.
    */
   private static int firstBadByte(byte[] bytes, String decoded) {
     return decoded.indexOf(REPLACEMENT) < 0 ? -1 : firstMalformed(bytes);

@@ -1,12 +1,10 @@
 package io.mambaspark.jobs.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mambaspark.engine.kernel.WeightFormat;
-import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.engine.model.MambaModel;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
@@ -33,11 +31,18 @@ import org.apache.spark.serializer.KryoSerializer;
 import org.apache.spark.serializer.SerializationStream;
 import org.apache.spark.serializer.Serializer;
 import org.apache.spark.serializer.SerializerInstance;
+import org.apache.spark.storage.BlockId;
+import org.apache.spark.storage.BlockManager;
+import org.apache.spark.storage.BlockStatus;
+import org.apache.spark.storage.BroadcastBlockId;
+import org.apache.spark.storage.StorageLevel;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import scala.Option;
 import scala.reflect.ClassTag;
 import scala.reflect.ClassTag$;
+import scala.util.Left;
 
 class ModelBroadcastTest {
   private static final ClassTag<ModelBroadcast> TAG = ClassTag$.MODULE$.apply(ModelBroadcast.class);
@@ -46,13 +51,27 @@ class ModelBroadcastTest {
 
   @BeforeEach
   void forgetModel() {
-    forget(TestModels.write(folder));
+    try (ModelSource source = open(TestModels.write(folder))) {
+      forget(source);
+    }
   }
 
-  private static void forget(Path model) {
-    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(model)) {
-      PackedModels.drop(checkpoint.fingerprint() + " F32");
-    }
+  private static JavaSparkContext context() {
+    return JavaSparkContext.fromSparkContext(TestSpark.session().sparkContext());
+  }
+
+  private static ModelSource open(Path model) {
+    return ModelSource.open(model.toString(), context().hadoopConfiguration());
+  }
+
+  private static void forget(ModelSource source) {
+    PackedModels.drop(PackedModels.identity(source.checkpoint().fingerprint(), WeightFormat.F32));
+  }
+
+  /** As a driver sends it to executors. */
+  private static ModelBroadcast broadcast(ModelSource source) {
+    return new ModelBroadcast(
+        source.checkpoint(), WeightFormat.F32, FileDelivery.served(source, WeightFormat.F32));
   }
 
   private static byte[] write(Serializer serializer, ModelBroadcast model) {
@@ -80,12 +99,12 @@ class ModelBroadcastTest {
   @Test
   void what_arrives_scores_as_what_was_sent() {
     SparkConf conf = new SparkConf();
-    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
-      Scores<String> expected = score(checkpoint.load());
+    try (ModelSource source = open(TestModels.write(folder))) {
+      Scores<String> expected = score(source.checkpoint().load());
       for (Serializer serializer : List.of(new JavaSerializer(conf), new KryoSerializer(conf))) {
-        PackedModels.drop(checkpoint.fingerprint() + " F32");
+        forget(source);
         long before = PackedModels.loads();
-        byte[] bytes = write(serializer, new ModelBroadcast(checkpoint, WeightFormat.F32));
+        byte[] bytes = write(serializer, broadcast(source));
         ModelBroadcast arrived = read(serializer, bytes);
         assertThat(PackedModels.loads() - before).isEqualTo(1);
         Scores<String> scores = score(arrived.model());
@@ -118,10 +137,10 @@ class ModelBroadcastTest {
     }
     Files.write(weights, written.array());
 
-    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(folder)) {
-      Scores<String> expected = score(checkpoint.load());
+    try (ModelSource source = open(folder)) {
+      Scores<String> expected = score(source.checkpoint().load());
       JavaSerializer serializer = new JavaSerializer(new SparkConf());
-      byte[] bytes = write(serializer, new ModelBroadcast(checkpoint, WeightFormat.F32));
+      byte[] bytes = write(serializer, broadcast(source));
       assertThat(score(read(serializer, bytes).model()).lastLogits())
           .containsExactly(expected.lastLogits());
     }
@@ -131,22 +150,19 @@ class ModelBroadcastTest {
   void the_demo_model_keeps_its_two_bytes_a_weight_on_the_way() throws Exception {
     Path demo = Files.createDirectory(folder.resolve("demo"));
     DemoModel.unpack(demo);
-    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(demo)) {
-      byte[] bytes =
-          write(
-              new JavaSerializer(new SparkConf()),
-              new ModelBroadcast(checkpoint, WeightFormat.F32));
+    try (ModelSource source = open(demo)) {
+      byte[] bytes = write(new JavaSerializer(new SparkConf()), broadcast(source));
       assertThat(bytes.length).isBetween(2_400_000, 2_500_000);
       ModelBroadcast arrived = read(new JavaSerializer(new SparkConf()), bytes);
-      assertThat(score(arrived.model()).nll()).isEqualTo(score(checkpoint.load()).nll());
+      assertThat(score(arrived.model()).nll()).isEqualTo(score(source.checkpoint().load()).nll());
     }
   }
 
   @Test
   void a_model_that_this_jvm_has_is_not_unpacked_again() {
     JavaSerializer serializer = new JavaSerializer(new SparkConf());
-    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
-      byte[] bytes = write(serializer, new ModelBroadcast(checkpoint, WeightFormat.F32));
+    try (ModelSource source = open(TestModels.write(folder))) {
+      byte[] bytes = write(serializer, broadcast(source));
       long before = PackedModels.loads();
       MambaModel first = read(serializer, bytes).model();
       ModelBroadcast second = read(serializer, bytes);
@@ -157,31 +173,86 @@ class ModelBroadcastTest {
       byte[] reference = write(serializer, second);
       assertThat(reference.length).isLessThan(2000);
       assertThat(read(serializer, reference).model()).isSameAs(first);
-      PackedModels.drop(checkpoint.fingerprint() + " F32");
-      assertThatThrownBy(() -> read(serializer, reference))
-          .isInstanceOf(IllegalStateException.class)
-          .hasMessageEndingWith("is no longer in this JVM");
+      assertThat(PackedModels.loads() - before).isEqualTo(1);
     }
   }
 
   @Test
-  void a_model_that_a_broadcast_on_disk_counts_on_stays_until_it_is_dropped() {
+  void a_broadcast_on_disk_fetches_a_model_that_this_jvm_has_lost() {
+    SparkConf conf = new SparkConf();
+    try (ModelSource source = open(TestModels.write(folder))) {
+      for (Serializer serializer : List.of(new JavaSerializer(conf), new KryoSerializer(conf))) {
+        forget(source);
+        ModelBroadcast arrived = read(serializer, write(serializer, broadcast(source)));
+        Scores<String> expected = score(arrived.model());
+        byte[] reference = write(serializer, arrived);
+        forget(source);
+        long before = PackedModels.loads();
+        ModelBroadcast back = read(serializer, reference);
+        assertThat(back.model()).isNotSameAs(arrived.model());
+        assertThat(back.estimatedSize()).isEqualTo(arrived.estimatedSize());
+        assertThat(score(back.model()).lastLogits()).containsExactly(expected.lastLogits());
+        assertThat(PackedModels.loads() - before).isEqualTo(1);
+        // Spark uses one file for every move to disk.
+        forget(source);
+        assertThat(score(read(serializer, reference).model()).nll()).isEqualTo(expected.nll());
+      }
+    }
+  }
+
+  @Test
+  void a_broadcast_on_disk_keeps_no_memory() {
     JavaSerializer serializer = new JavaSerializer(new SparkConf());
-    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
-      byte[] whole = write(serializer, new ModelBroadcast(checkpoint, WeightFormat.F32));
+    try (ModelSource source = open(TestModels.write(folder))) {
+      byte[] whole = write(serializer, broadcast(source));
       WeakReference<MambaModel> model = new WeakReference<>(read(serializer, whole).model());
       byte[] reference = write(serializer, read(serializer, whole));
       runOutOfMemory();
-      assertThat(model.get()).isNotNull();
-      assertThat(read(serializer, reference).model()).isSameAs(model.get());
+      assertThat(model.get()).isNull();
+      assertThat(read(serializer, reference).model()).isNotNull();
     }
+  }
+
+  @Test
+  void sparks_block_manager_moves_a_model_to_disk_twice_and_back() {
+    JavaSerializer serializer = new JavaSerializer(new SparkConf());
+    BlockManager blocks = context().sc().env().blockManager();
+    BlockId id = new BroadcastBlockId(1 << 20, "");
+    try (ModelSource source = open(TestModels.write(folder))) {
+      // On an executor, whose broadcasts Spark stores like this.
+      ModelBroadcast arrived = read(serializer, write(serializer, broadcast(source)));
+      Scores<String> expected = score(arrived.model());
+      blocks.putSingle(id, arrived, StorageLevel.MEMORY_AND_DISK(), false, TAG);
+      ModelBroadcast current = arrived;
+      for (int move = 0; move < 2; move++) {
+        moveToDisk(blocks, id, current);
+        BlockStatus status = blocks.getStatus(id).get();
+        assertThat(status.memSize()).isZero();
+        assertThat(status.diskSize()).isBetween(1L, 2000L);
+        forget(source);
+        ModelBroadcast back = (ModelBroadcast) blocks.getLocalValues(id).get().data().next();
+        blocks.releaseLock(id, Option.empty());
+        assertThat(score(back.model()).lastLogits()).containsExactly(expected.lastLogits());
+        assertThat(blocks.getStatus(id).get().memSize()).isPositive();
+        current = back;
+      }
+    } finally {
+      blocks.removeBroadcast(1 << 20, false);
+    }
+  }
+
+  /** As Spark does when it needs storage memory for another block. */
+  private static void moveToDisk(BlockManager blocks, BlockId id, ModelBroadcast value) {
+    blocks.blockInfoManager().lockForWriting(id, true);
+    blocks.dropFromMemory(id, () -> new Left<>(new ModelBroadcast[] {value}), TAG);
+    blocks.releaseLock(id, Option.empty());
   }
 
   @Test
   void a_model_that_nobody_uses_stays_for_the_next_job_until_memory_is_short() {
     JavaSerializer serializer = new JavaSerializer(new SparkConf());
-    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
-      byte[] whole = write(serializer, new ModelBroadcast(checkpoint, WeightFormat.F32));
+    try (ModelSource source = open(TestModels.write(folder))) {
+      byte[] whole = write(serializer, broadcast(source));
       WeakReference<MambaModel> model = new WeakReference<>(read(serializer, whole).model());
       long before = PackedModels.loads();
       System.gc();
@@ -209,12 +280,10 @@ class ModelBroadcastTest {
 
   @Test
   void many_tasks_of_a_jvm_pack_the_model_once() {
-    JavaSparkContext context =
-        JavaSparkContext.fromSparkContext(TestSpark.session().sparkContext());
-    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(TestModels.write(folder))) {
+    JavaSparkContext context = context();
+    try (ModelSource source = open(TestModels.write(folder))) {
       long before = PackedModels.loads();
-      Broadcast<ModelBroadcast> sent =
-          context.broadcast(new ModelBroadcast(checkpoint, WeightFormat.F32));
+      Broadcast<ModelBroadcast> sent = context.broadcast(broadcast(source));
       List<Integer> tasks = IntStream.range(0, 8).boxed().toList();
       long models =
           context

@@ -138,8 +138,8 @@ class ModelDeliveryTest {
         assertThat(TokenizerSource.open(named, source, hadoop()).fingerprint())
             .isEqualTo(tokenizer.fingerprint());
         String parent = named.startsWith("hdfslike:") ? "hdfslike://" + folder : folder.toString();
-        assertThat(ModelSource.liesIn(named, parent)).isTrue();
-        assertThat(ModelSource.stamp(named)).contains(shard.getFileName().toString());
+        assertThat(ModelLocation.of(named).liesIn(parent)).isTrue();
+        assertThat(ModelLocation.of(named).stamp()).contains(shard.getFileName().toString());
       }
     }
     assertThat(sums).hasSize(15).containsOnly(sums.get(0));
@@ -214,7 +214,9 @@ class ModelDeliveryTest {
     try (ModelSource source = ModelSource.open(folder.toString(), hadoop());
         ModelDelivery here = FileDelivery.here(source, WeightFormat.F32)) {
       forget(source);
-      ModelBroadcast broadcast = new ModelBroadcast(source.checkpoint(), WeightFormat.F32);
+      ModelBroadcast broadcast =
+          new ModelBroadcast(
+              source.checkpoint(), WeightFormat.F32, FileDelivery.here(source, WeightFormat.F32));
       Path weights = folder.resolve("model.safetensors");
       try (RandomAccessFile file = new RandomAccessFile(weights.toFile(), "rw")) {
         file.seek(file.length() - 4);

@@ -20,8 +20,8 @@ import io.mambaspark.jobs.TestModels;
 import io.mambaspark.jobs.TestSpark;
 import io.mambaspark.jobs.io.DocumentColumns;
 import io.mambaspark.jobs.io.RowError;
-import io.mambaspark.jobs.model.ModelBroadcast;
 import io.mambaspark.jobs.model.ModelDelivery;
+import io.mambaspark.jobs.model.ModelSource;
 import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.spark.Failures;
@@ -60,30 +60,35 @@ class ScoringTest {
 
   @TempDir static Path folder;
 
+  private static ModelSource source;
   private static MambaCheckpoint checkpoint;
   private static MambaModel model;
   private static ModelDelivery delivery;
 
   @BeforeAll
   static void openModel() {
-    checkpoint = MambaCheckpoint.open(TestModels.write(folder.resolve("model")));
+    source = open(TestModels.write(folder.resolve("model")));
+    checkpoint = source.checkpoint();
     model = checkpoint.load();
-    delivery = sent(checkpoint);
+    delivery = sent(source);
   }
 
   @AfterAll
   static void closeModel() {
     delivery.close();
-    checkpoint.close();
+    source.close();
   }
 
   private static JavaSparkContext context() {
     return JavaSparkContext.fromSparkContext(TestSpark.session().sparkContext());
   }
 
-  private static ModelDelivery sent(MambaCheckpoint checkpoint) {
-    return new ModelDelivery.ByBroadcast(
-        context().broadcast(new ModelBroadcast(checkpoint, WeightFormat.F32)));
+  private static ModelSource open(Path model) {
+    return ModelSource.open(model.toString(), context().hadoopConfiguration());
+  }
+
+  private static ModelDelivery sent(ModelSource source) {
+    return ModelDelivery.send(ModelDelivery.Mode.BROADCAST, source, WeightFormat.F32, context());
   }
 
   private static ScoreOptions emit(String emit) {
@@ -339,13 +344,13 @@ class ScoringTest {
 
   @Test
   void a_score_that_is_not_finite_is_an_error_of_its_row() {
-    try (MambaCheckpoint hot =
-        MambaCheckpoint.open(TestModels.write(folder.resolve("hot"), 3e38f))) {
+    try (ModelSource hot = open(TestModels.write(folder.resolve("hot"), 3e38f))) {
       ModelDelivery sent = sent(hot);
       for (String emit : List.of("perplexity", "last-logits", "top-k=1", "logits")) {
         Dataset<Row> input = rows(new int[] {1, 2, 3}, new int[0]);
         List<Row> scored =
-            Scoring.score(input, emit(emit), hot.config(), sent, null, null).collectAsList();
+            Scoring.score(input, emit(emit), hot.checkpoint().config(), sent, null, null)
+                .collectAsList();
         assertThat(scored).hasSize(emit.equals("logits") ? 1 : 2);
         assertThat(value(scored.get(0), "error").toString()).startsWith("Score is not finite: ");
         assertThat(scored.get(0).isNullAt(1)).isEqualTo(scored.get(0).fieldIndex("error") > 3);

@@ -22,7 +22,6 @@ import io.mambaspark.jobs.io.RowGroups;
 import io.mambaspark.jobs.io.RunRecord;
 import io.mambaspark.jobs.io.RunRecords;
 import io.mambaspark.jobs.job.FaultsTest;
-import io.mambaspark.jobs.model.FileDelivery;
 import io.mambaspark.jobs.model.ModelDelivery;
 import io.mambaspark.jobs.model.ModelSource;
 import io.mambaspark.jobs.model.PackedModels;
@@ -51,6 +50,7 @@ import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -826,7 +826,12 @@ public class UnitsTest {
                     part.input(), 0, 0, part.start(), part.end(), 0, ROWS, part.tokens())));
     try (ModelSource source =
             ModelSource.open(model.toString(), spark().sparkContext().hadoopConfiguration());
-        ModelDelivery delivery = FileDelivery.here(source, WeightFormat.F32)) {
+        ModelDelivery delivery =
+            ModelDelivery.send(
+                ModelDelivery.Mode.FILE,
+                source,
+                WeightFormat.F32,
+                JavaSparkContext.fromSparkContext(spark().sparkContext()))) {
       ScoreOptions failing = ScoreOptions.of(OptionValues.NONE.with(Options.ON_ERROR, "fail"));
       ScoringSchema schema = ScoringSchema.of(input.schema(), failing);
       Dataset<Row> scored =

@@ -1,0 +1,70 @@
+package io.mambaspark.jobs.model;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A new folder on this machine's disk. It is deleted on close, or at the end of the JVM where close
+ * is not reached.
+ */
+final class TemporaryFolder implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(TemporaryFolder.class);
+  private static final String PREFIX = "mamba-spark-model";
+
+  private final Path path;
+  private final Thread deletion;
+
+  private TemporaryFolder(Path path) {
+    this.path = path;
+    this.deletion = new Thread(() -> delete(path), "mamba-spark-model-deletion");
+    Runtime.getRuntime().addShutdownHook(deletion);
+  }
+
+  /** Creates a folder in the JVM's folder for temporary files. */
+  static TemporaryFolder create() {
+    try {
+      return new TemporaryFolder(Files.createTempDirectory(PREFIX));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Creates a folder inside another one. */
+  static TemporaryFolder createIn(Path parent) throws IOException {
+    return new TemporaryFolder(Files.createTempDirectory(parent, PREFIX));
+  }
+
+  Path path() {
+    return path;
+  }
+
+  @Override
+  public void close() {
+    delete(path);
+    try {
+      Runtime.getRuntime().removeShutdownHook(deletion);
+    } catch (IllegalStateException e) {
+      LOG.debug("The JVM is shutting down", e);
+    }
+  }
+
+  /** Files that remain are only logged: they must not change the result of a job. */
+  private static void delete(Path folder) {
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.deleteIfExists(file);
+      }
+    } catch (NoSuchFileException e) {
+      LOG.debug("{} is gone", folder);
+    } catch (IOException | UncheckedIOException e) {
+      LOG.warn("Could not remove {}: {}", folder, e.toString());
+    }
+  }
+}

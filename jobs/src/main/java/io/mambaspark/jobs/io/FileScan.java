@@ -180,9 +180,9 @@ public final class FileScan implements Serializable {
    * What a part gives: a row, or why it has no more.
    *
    * @param row null where there is an error
-   * @param error a message of {@link RowError}; null where there is a row
+   * @param error null where there is a row
    */
-  record Read(Row row, Part part, String error) {}
+  record Read(Row row, Part part, RowError error) {}
 
   /** What a task makes of what it reads. */
   interface Reading extends Serializable {
@@ -279,7 +279,7 @@ public final class FileScan implements Serializable {
     }
 
     /** The error for a part with bad content; fails the task if a retry may help. */
-    private String unreadable(Exception e) {
+    private RowError unreadable(Exception e) {
       String file = Refusal.redacted(part.path().toString());
       String cause = Failures.cause(e, part.path().toString());
       boolean bad = contentIsBad(e, part);

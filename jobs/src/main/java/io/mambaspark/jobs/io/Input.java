@@ -249,7 +249,7 @@ public record Input(
     for (int i = 0; read.row() != null && i < width - 1; i++) {
       values[i] = read.row().get(i);
     }
-    values[width - 1] = read.error();
+    values[width - 1] = InputErrors.value(read.error());
     return RowFactory.create(values);
   }
 

@@ -473,9 +473,10 @@ public final class JsonInput {
                 : line.part().partition()[i];
       }
       values[values.length - 1] =
-          found.error() == null || line.error() != null
-              ? found.error()
-              : found.error() + ", in " + file(line);
+          InputErrors.value(
+              found.error() == null || line.error() != null
+                  ? found.error()
+                  : found.error().in(file(line)));
       return RowFactory.create(values);
     }
 

@@ -37,9 +37,9 @@ final class JsonLines {
    *
    * @param values in the order of the planned columns, as {@link RowFactory#create} takes them:
    *     texts as String or byte[], lists as Object[], objects as Row
-   * @param error a message of {@link RowError}; null when all is well
+   * @param error null when all is well
    */
-  record Line(Object[] values, String error) {}
+  record Line(Object[] values, RowError error) {}
 
   /** Reads the next value as one of a type; {@link #MISFIT} and a flaw where it is of another. */
   private interface Value {
@@ -77,7 +77,7 @@ final class JsonLines {
   /** The row of a line, given without its line end; null if the line is blank. */
   Line read(byte[] line) {
     String text;
-    String error = null;
+    RowError error = null;
     try {
       text = Utf8.decode(line);
     } catch (Utf8.Malformed e) {
@@ -97,7 +97,7 @@ final class JsonLines {
       read(in, columns, values);
       in.end();
     } catch (JsonReader.Malformed e) {
-      in.flaw(e.getMessage());
+      in.flaw(e.error());
     }
     return new Line(values, error == null ? in.flaw() : error);
   }

@@ -46,13 +46,20 @@ final class JsonReader {
     }
   }
 
-  /** The text is not JSON from some character on. The message is that of a {@link RowError}. */
+  /** The text is not JSON from some character on. */
   static final class Malformed extends Exception {
     private static final long serialVersionUID = 1;
 
+    private final RowError error;
+
     // Without a stack trace: a file may have millions of such lines.
-    private Malformed(String message) {
-      super(message, null, false, false);
+    private Malformed(RowError error) {
+      super(error.message(), null, false, false);
+      this.error = error;
+    }
+
+    RowError error() {
+      return error;
     }
   }
 
@@ -71,7 +78,7 @@ final class JsonReader {
   /** Whether the innermost object or list has an element already. */
   private boolean begun;
 
-  private String flaw;
+  private RowError flaw;
 
   /**
    * @param start the offset of the first character to read
@@ -92,8 +99,8 @@ final class JsonReader {
     return token;
   }
 
-  /** The first mistake that did not end the reading, as the message of a {@link RowError}. */
-  String flaw() {
+  /** The first mistake that did not end the reading; null if there is none. */
+  RowError flaw() {
     return flaw;
   }
 
@@ -427,10 +434,10 @@ final class JsonReader {
     }
   }
 
-  /** As {@link #flaw(String, int, String)} for a whole message. */
-  void flaw(String message) {
+  /** As {@link #flaw(String, int, String)} for a whole error. */
+  void flaw(RowError error) {
     if (flaw == null) {
-      flaw = message;
+      flaw = error;
     }
   }
 

@@ -93,8 +93,8 @@ record Summary(
     json.put("position_curve", positions());
     json.put("error_documents", totals.errorRows());
     Map<String, Long> errors = new LinkedHashMap<>();
-    for (RowError error : RowError.values()) {
-      errors.put(error.kind(), totals.errors().getOrDefault(error, 0L));
+    for (RowError.Kind error : RowError.Kind.values()) {
+      errors.put(error.label(), totals.errors().getOrDefault(error, 0L));
     }
     json.put("errors", errors);
     json.putAll(files.json());
@@ -249,7 +249,7 @@ record Summary(
     }
     if (totals.errorRows() > 0) {
       line(out, "  with errors", "%,d", totals.errorRows());
-      totals.errors().forEach((error, count) -> line(out, "    " + error.kind(), "%,d", count));
+      totals.errors().forEach((error, count) -> line(out, "    " + error.label(), "%,d", count));
     }
     if (isPair() && emit().nll()) {
       line(out, "  greedy", "%,d", totals.count(Count.GREEDY_ROWS));
@@ -368,7 +368,7 @@ record Summary(
       groups.add(row(String.join(" · ", group.key()), group.sums()));
     }
     Map<String, Long> errors = new LinkedHashMap<>();
-    totals.errors().forEach((error, count) -> errors.put(error.kind().replace('_', ' '), count));
+    totals.errors().forEach((error, count) -> errors.put(error.label().replace('_', ' '), count));
     Map<String, String> shownOptions = new LinkedHashMap<>();
     options
         .byName()

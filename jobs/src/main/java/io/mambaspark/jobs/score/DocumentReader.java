@@ -2,6 +2,7 @@ package io.mambaspark.jobs.score;
 
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.DocumentColumns;
+import io.mambaspark.jobs.io.InputErrors;
 import io.mambaspark.jobs.io.RowError;
 import io.mambaspark.jobs.spark.Tasks;
 import io.mambaspark.jobs.text.PairEncoding;
@@ -50,7 +51,7 @@ public record DocumentReader(
    * @param error null when all is well
    */
   public record Document(
-      int[] tokens, int context, boolean truncated, Long bytes, Long words, String error) {
+      int[] tokens, int context, boolean truncated, Long bytes, Long words, RowError error) {
     private static final Document NULL = new Document(null, 1, false, null, null, null);
 
     /**
@@ -63,10 +64,10 @@ public record DocumentReader(
   }
 
   /** Ids, or why there are none. */
-  private record Ids(int[] ids, boolean truncated, String error) {}
+  private record Ids(int[] ids, boolean truncated, RowError error) {}
 
   /** A text, or why there is none. */
-  private record Text(String text, String error) {}
+  private record Text(String text, RowError error) {}
 
   /** Opens the reader for the rows of one task. */
   public ForTask open() {
@@ -84,7 +85,7 @@ public record DocumentReader(
     public Document read(Row row) {
       int inputError = columns.all().size();
       if (row.length() > inputError && !row.isNullAt(inputError)) {
-        return refused(false, row.getString(inputError));
+        return refused(false, InputErrors.read(row, inputError));
       }
       return columns.isPair() ? pair(row) : single(row);
     }
@@ -104,7 +105,7 @@ public record DocumentReader(
         bytes = bytes(row, 0);
         words = words(text.text);
       }
-      String error = ids.error != null ? ids.error : badCount(row);
+      RowError error = ids.error != null ? ids.error : badCount(row);
       if (error != null) {
         return refused(ids.truncated, error);
       }
@@ -163,7 +164,7 @@ public record DocumentReader(
         bytes = bytes(row, 1);
         words = words(scored.text);
       }
-      String error =
+      RowError error =
           context.error != null
               ? context.error
               : continuation.error != null ? continuation.error : badCount(row);
@@ -257,7 +258,7 @@ public record DocumentReader(
       return row.isNullAt(at) ? null : row.getLong(at);
     }
 
-    private String badCount(Row row) {
+    private RowError badCount(Row row) {
       for (int at = content; at < columns.all().size(); at++) {
         if (!row.isNullAt(at) && row.getLong(at) < 0) {
           return RowError.negativeCount(columns.all().get(at), row.getLong(at));
@@ -266,7 +267,7 @@ public record DocumentReader(
       return null;
     }
 
-    private static Document refused(boolean truncated, String error) {
+    private static Document refused(boolean truncated, RowError error) {
       return new Document(new int[0], 1, truncated, null, null, error);
     }
   }

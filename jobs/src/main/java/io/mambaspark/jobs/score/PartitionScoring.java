@@ -61,7 +61,8 @@ public record PartitionScoring(
    * What of a row has to wait for its scores. {@code error} is null for a row that is scored,
    * {@code place} where no message will name it.
    */
-  private record Pending(Row kept, DocumentReader.Document document, String error, String place) {}
+  private record Pending(
+      Row kept, DocumentReader.Document document, RowError error, String place) {}
 
   @Override
   public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<Row> rows) {
@@ -96,7 +97,7 @@ public record PartitionScoring(
       return new Sequence<>(new Pending(kept, document, null, null), new int[0]);
     }
     int count = document.tokens().length - document.context() + 1;
-    String error = document.error();
+    RowError error = document.error();
     if (error == null && rowBytes(count) > MAX_ROW_BYTES) {
       error = RowError.tooLarge(count, rowBytes(count));
     }
@@ -127,7 +128,7 @@ public record PartitionScoring(
     if (row.document.isNull()) {
       return new Tuple2<>(row.kept, out);
     }
-    String error = row.error;
+    RowError error = row.error;
     if (error == null) {
       error = RowError.nonFinite(scores.firstNonFinite());
       if (error != null) {
@@ -138,7 +139,7 @@ public record PartitionScoring(
       }
     }
     out.setTruncated(row.document.truncated());
-    out.setError(error);
+    out.fail(error);
     if (error == null) {
       if (emit.nll()) {
         setNll(out, scores, row.document);
@@ -201,8 +202,8 @@ public record PartitionScoring(
     return file.isEmpty() ? "" : "a row of " + file;
   }
 
-  private TaskFailure failure(Row kept, String error, String place) {
-    StringBuilder message = new StringBuilder(error);
+  private TaskFailure failure(Row kept, RowError error, String place) {
+    StringBuilder message = new StringBuilder(error.message());
     if (!place.isEmpty()) {
       message.append(", in ").append(place);
     }
@@ -289,12 +290,12 @@ public record PartitionScoring(
       Pending row = taken.peek();
       if (row.error != null) {
         taken.remove();
-        out.setError(row.error);
+        out.fail(row.error);
         return new Tuple2<>(row.kept, out);
       }
       PositionLogits<Pending> position = next;
       next = null;
-      String error = RowError.nonFinite(position.firstNonFinite());
+      RowError error = RowError.nonFinite(position.firstNonFinite());
       if (error != null) {
         if (failOnError) {
           throw failure(row.kept, error, row.place);
@@ -303,7 +304,7 @@ public record PartitionScoring(
         // The positions before stand; this one says why those after are missing.
         failed = row;
         taken.remove();
-        out.setError(error);
+        out.fail(error);
         return new Tuple2<>(row.kept, out);
       }
       out.setPosition(position.position());

@@ -170,8 +170,13 @@ public record RowSchema(
   }
 
   /** Why a row of the input cannot be read; null when all is well. */
-  public Column inputError() {
-    return hasInputErrors ? col(InputErrors.COLUMN) : lit(null).cast("string");
+  private Column inputError() {
+    return hasInputErrors ? col(InputErrors.COLUMN) : lit(null).cast(InputErrors.TYPE);
+  }
+
+  /** The same as a message only. */
+  public Column inputErrorMessage() {
+    return InputErrors.message(inputError());
   }
 
   /** For each of {@link #input} the column of the input that it is made of. */

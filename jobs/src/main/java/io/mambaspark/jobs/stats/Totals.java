@@ -76,7 +76,7 @@ public final class Totals implements Serializable {
   private final BigDecimal[] sums = new BigDecimal[Sum.values().length];
   private final List<BigDecimal> positionNll = new ArrayList<>();
   private final List<Long> positionTokens = new ArrayList<>();
-  private final TreeMap<RowError, Long> errors = new TreeMap<>();
+  private final TreeMap<RowError.Kind, Long> errors = new TreeMap<>();
 
   /** Nothing yet. */
   public Totals() {
@@ -162,7 +162,7 @@ public final class Totals implements Serializable {
 
   private static ScoredRow read(Row row, Emit emit) {
     ScoredRow scored = new ScoredRow();
-    scored.setError(row.getString(0));
+    scored.fail(RowError.fromWritten(row.getString(0)));
     scored.setTruncated(row.getBoolean(READ.size()) ? null : Boolean.TRUE.equals(row.getAs(1)));
     scored.setTokenCount(row.getAs(2));
     scored.setNll(row.getAs(3));
@@ -195,8 +195,8 @@ public final class Totals implements Serializable {
     boolean truncated = Boolean.TRUE.equals(row.getTruncated());
     add(Count.ROWS, 1);
     add(Count.TRUNCATED, truncated && !emit.logits() ? 1 : 0);
-    if (row.getError() != null) {
-      errors.merge(RowError.of(row.getError()), 1L, Long::sum);
+    if (row.error() != null) {
+      errors.merge(row.error().kind(), 1L, Long::sum);
       return;
     }
     if (row.getTruncated() == null && !emit.logits()) {
@@ -296,7 +296,7 @@ public final class Totals implements Serializable {
       exactSums.put(name(sum), sums[sum.ordinal()].toPlainString());
     }
     Map<String, Long> exactErrors = new TreeMap<>();
-    errors.forEach((kind, count) -> exactErrors.put(kind.kind(), count));
+    errors.forEach((kind, count) -> exactErrors.put(kind.label(), count));
     return new Exact(
         exactCounts,
         exactSums,
@@ -322,9 +322,7 @@ public final class Totals implements Serializable {
     }
     exact
         .errors()
-        .forEach(
-            (kind, count) ->
-                errors.merge(RowError.valueOf(kind.toUpperCase(Locale.ROOT)), count, Long::sum));
+        .forEach((kind, count) -> errors.merge(RowError.Kind.labelled(kind), count, Long::sum));
   }
 
   private void add(Totals other) {
@@ -373,7 +371,7 @@ public final class Totals implements Serializable {
     return rows() - scoredRows() - nulls() - errorRows();
   }
 
-  public Map<RowError, Long> errors() {
+  public Map<RowError.Kind, Long> errors() {
     return errors;
   }
 

@@ -545,12 +545,12 @@ class ScoringTest {
     List<Row> rows = List.of(row(new int[2_000_000]), row(new int[] {1, 2}));
     Iterator<Tuple2<Row, ScoredRow>> scored =
         scoring(Emit.parse("top-k=24"), null).call(rows.iterator());
-    String error = scored.next()._2().getError();
-    assertThat(error)
+    RowError error = scored.next()._2().error();
+    assertThat(error.message())
         .isEqualTo(
             "Scores of 2000000 tokens take 1600000000 bytes, more than one row may; emit"
                 + " less, or cut documents");
-    assertThat(RowError.of(error).kind()).isEqualTo("too_large");
+    assertThat(error.kind().label()).isEqualTo("too_large");
     assertThat(scored.next()._2().getError()).isNull();
   }
 

@@ -87,9 +87,9 @@ class TotalsTest {
             RowFactory.create(2.0, 2L, 3.0, false, null),
             RowFactory.create(0.0, 0L, null, false, null),
             RowFactory.create(null, null, null, null, null),
-            RowFactory.create(null, null, null, true, RowError.nullElement(1)),
-            RowFactory.create(null, null, null, false, RowError.outside(99, 0, 24)),
-            RowFactory.create(null, null, null, false, RowError.outside(98, 5, 24)));
+            RowFactory.create(null, null, null, true, RowError.nullElement(1).message()),
+            RowFactory.create(null, null, null, false, RowError.outside(99, 0, 24).message()),
+            RowFactory.create(null, null, null, false, RowError.outside(98, 5, 24).message()));
     Totals totals =
         Totals.of(TestSpark.session().createDataFrame(rows, SCHEMA), Emit.PERPLEXITY, COLUMNS);
     assertThat(totals.rows()).isEqualTo(7);
@@ -101,8 +101,8 @@ class TotalsTest {
     assertThat(totals.meanDocumentPerplexity()).isEqualTo(11.5);
     assertThat(totals.errorRows()).isEqualTo(3);
     assertThat(totals.errors())
-        .containsEntry(RowError.NULL_ELEMENT, 1L)
-        .containsEntry(RowError.ID_OUTSIDE_VOCABULARY, 2L)
+        .containsEntry(RowError.Kind.NULL_ELEMENT, 1L)
+        .containsEntry(RowError.Kind.ID_OUTSIDE_VOCABULARY, 2L)
         .hasSize(2);
   }
 

@@ -87,7 +87,7 @@ final class DemoReport {
         "mean of documents");
     kinds.entrySet().stream()
         .filter(e -> e.getValue().tokens() > 0)
-        .sorted(Comparator.comparingDouble(e -> e.getValue().corpusPerplexity()))
+        .sorted(Comparator.comparingDouble(e -> e.getValue().perplexities().corpus()))
         .forEach(
             e ->
                 out.printf(
@@ -96,8 +96,8 @@ final class DemoReport {
                     e.getKey(),
                     e.getValue().rows(),
                     e.getValue().tokens(),
-                    e.getValue().corpusPerplexity(),
-                    e.getValue().meanDocumentPerplexity()));
+                    e.getValue().perplexities().corpus(),
+                    e.getValue().perplexities().meanOfDocuments()));
   }
 
   private static void print(String title, List<Row> rows, PrintWriter out) {

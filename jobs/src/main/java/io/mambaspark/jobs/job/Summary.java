@@ -154,17 +154,19 @@ record Summary(
     boolean nll = emit().nll();
     boolean texts = nll && scoresWholeTexts();
     Map<String, Object> numbers = new LinkedHashMap<>();
-    numbers.put("corpus_perplexity", nll ? totals.corpusPerplexity() : null);
+    numbers.put("corpus_perplexity", nll ? totals.perplexities().corpus() : null);
     numbers.put("corpus_perplexity_error", nll ? error(totals) : null);
-    numbers.put("mean_document_perplexity", nll ? totals.meanDocumentPerplexity() : null);
-    numbers.put("word_perplexity", texts ? totals.wordPerplexity() : null);
-    numbers.put("byte_perplexity", texts ? totals.bytePerplexity() : null);
-    numbers.put("bits_per_byte", texts ? totals.bitsPerByte() : null);
+    numbers.put("mean_document_perplexity", nll ? totals.perplexities().meanOfDocuments() : null);
+    numbers.put("word_perplexity", texts ? totals.perplexities().perWord() : null);
+    numbers.put("byte_perplexity", texts ? totals.perplexities().perByte() : null);
+    numbers.put("bits_per_byte", texts ? totals.perplexities().bitsPerByte() : null);
     return numbers;
   }
 
   private Double error(Totals totals) {
-    return isChunked() ? totals.errorOverTokens() : totals.errorOverDocuments();
+    return isChunked()
+        ? totals.perplexities().errorOverTokens()
+        : totals.perplexities().errorOverDocuments();
   }
 
   private boolean isChunked() {
@@ -309,7 +311,7 @@ record Summary(
           group.name(),
           group.sums().rows(),
           group.sums().tokens(),
-          shown(group.sums().corpusPerplexity()),
+          shown(group.sums().perplexities().corpus()),
           shown(error(group.sums())));
     }
     if (corpus.groups().number() > PRINTED) {

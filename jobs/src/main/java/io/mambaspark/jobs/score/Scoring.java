@@ -80,10 +80,8 @@ public final class Scoring {
         reader,
         options.emit(),
         windows,
-        options.minPerplexity(),
-        options.maxPerplexity(),
-        options.failOnError(),
-        schema.rows().keptAsRead(),
+        new PerplexityBounds(options.minPerplexity(), options.maxPerplexity()),
+        new RowFailures(options.failOnError(), schema.rows().keptAsRead()),
         progress);
   }
 

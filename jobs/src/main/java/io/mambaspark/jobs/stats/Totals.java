@@ -1,11 +1,10 @@
 package io.mambaspark.jobs.stats;
 
-
 import io.mambaspark.jobs.io.RowError;
 import io.mambaspark.jobs.score.Emit;
+import io.mambaspark.jobs.score.ScoreColumn;
 import io.mambaspark.jobs.score.ScoredRow;
 import io.mambaspark.jobs.score.Scoring;
-import io.mambaspark.jobs.score.ScoringSchema.ScoreColumn;
 import java.io.Serializable;
 import java.math.BigDecimal;
 import java.math.MathContext;

@@ -4,9 +4,9 @@ import static org.apache.spark.sql.functions.col;
 
 import io.mambaspark.jobs.io.RowError;
 import io.mambaspark.jobs.score.Emit;
+import io.mambaspark.jobs.score.ScoreColumn;
 import io.mambaspark.jobs.score.ScoredRow;
 import io.mambaspark.jobs.score.ScoringSchema;
-import io.mambaspark.jobs.score.ScoringSchema.ScoreColumn;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;

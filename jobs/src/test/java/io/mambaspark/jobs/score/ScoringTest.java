@@ -533,7 +533,13 @@ class ScoringTest {
   private static PartitionScoring scoring(Emit emit, LongAccumulator progress) {
     StructType kept = new StructType().add("id", DataTypes.BinaryType);
     return new PartitionScoring(
-        delivery, READER, emit, Windows.FULL, null, null, false, kept, progress);
+        delivery,
+        READER,
+        emit,
+        Windows.FULL,
+        new PerplexityBounds(null, null),
+        new RowFailures(false, kept),
+        progress);
   }
 
   private static Row row(int[] tokens) {
@@ -604,10 +610,8 @@ class ScoringTest {
             READER,
             Emit.PERPLEXITY,
             Windows.FULL,
-            null,
-            null,
-            false,
-            new StructType().add("id", DataTypes.BinaryType),
+            new PerplexityBounds(null, null),
+            new RowFailures(false, new StructType().add("id", DataTypes.BinaryType)),
             null);
     Iterator<?> scored = scoring.call(rows);
     for (int i = 1; i <= 200; i++) {

@@ -34,7 +34,7 @@ import org.apache.spark.util.LongAccumulator;
  * --keep-columns} they are those of the lines at the beginning of each file, so that the data is
  * read once only.
  */
-public final class JsonInput {
+public final class JsonInput implements Input {
   /** The least size of a task's share of the input, in bytes. */
   private static final long LEAST_BYTES = 64 << 10;
 
@@ -158,21 +158,21 @@ public final class JsonInput {
   }
 
   /** Parts of files for each task, in the order of the files. */
-  private static List<List<FileScan.Part>> tasks(
+  private static List<List<FileSplit>> tasks(
       SparkSession spark, InputFiles listed, PartitionColumns partitions) {
     int cores = spark.sparkContext().defaultParallelism();
     long share = listed.bytes() / ((long) TASKS_PER_CORE * cores);
     long target = Math.min(SessionSettings.mostBytes(spark), Math.max(LEAST_BYTES, share));
     FirstBytes first = new FirstBytes("json", spark.sparkContext().hadoopConfiguration());
-    List<List<FileScan.Part>> tasks = new ArrayList<>();
-    List<FileScan.Part> task = new ArrayList<>();
+    List<List<FileSplit>> tasks = new ArrayList<>();
+    List<FileSplit> task = new ArrayList<>();
     long bytes = 0;
     for (InputFile file : listed.files()) {
       boolean whole = !first.isSplittable(file.path());
       for (long start = 0; start < file.size(); ) {
         long length =
             whole ? file.size() : Math.min(file.size() - start, Math.max(1, target - bytes));
-        task.add(FileScan.part(0, file, start, length, whole, partitions));
+        task.add(FileSplit.of(0, file, start, length, whole, partitions));
         start += length;
         bytes += length;
         if (bytes >= target) {
@@ -194,7 +194,8 @@ public final class JsonInput {
   }
 
   /** The columns of the lines, then those of partition folders. */
-  StructType schema() {
+  @Override
+  public StructType schema() {
     StructType schema = found;
     for (StructField field : partitions.schema().fields()) {
       schema = schema.add(field);
@@ -202,21 +203,23 @@ public final class JsonInput {
     return schema.add(InputErrors.field());
   }
 
-  InputFiles listed() {
+  @Override
+  public InputFiles files() {
     return listed;
   }
 
-  /** Facts about the columns that a user may not expect. */
-  List<String> notes() {
+  @Override
+  public List<String> notes() {
     return notes;
   }
 
-  /**
-   * The rows, with the columns that are used.
-   *
-   * @param read counts bytes of the files; for a display only. May be null
-   */
-  public Dataset<Row> rows(LongAccumulator read) {
+  @Override
+  public long countedBytes() {
+    return listed.bytes();
+  }
+
+  @Override
+  public Dataset<Row> rows(List<String> used, LongAccumulator read) {
     JsonPlan planned = plan;
     int width = partitions.schema().length();
     return natural(
@@ -233,7 +236,7 @@ public final class JsonInput {
   }
 
   /**
-   * The same of lines that Spark's own source gives, as in a stream.
+   * The rows of lines that Spark's own source gives, as in a stream.
    *
    * @param lines as {@code text} reads them
    * @param columns those of the lines, as {@link #ofLines} gave them once

@@ -1,13 +1,17 @@
 package io.mambaspark.jobs.io;
 
+import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
 
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.InputFiles.InputFile;
 import io.mambaspark.jobs.spark.ColumnNames;
+import io.mambaspark.jobs.spark.Iterators;
+import io.mambaspark.jobs.spark.SessionSettings;
 import io.mambaspark.jobs.spark.Tasks;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -18,12 +22,14 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.execution.datasources.parquet.ParquetToSparkSchemaConverter;
 import org.apache.spark.sql.internal.SQLConf;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,7 +39,7 @@ import org.slf4j.LoggerFactory;
  * files. Each file is read under its own types and cast, because Spark before 4.1 reads no INT32 as
  * a bigint.
  */
-public final class ParquetInput {
+public final class ParquetInput implements Input {
   private static final Logger LOG = LoggerFactory.getLogger(ParquetInput.class);
 
   /** There are at least so many pieces for each core, so that all end at about the same time. */
@@ -109,23 +115,68 @@ public final class ParquetInput {
   }
 
   /** The columns of the files that Spark can read, then those of partition folders. */
+  @Override
   public StructType schema() {
     return planned.schema();
   }
 
   /** The files that can be read, by their footers. */
-  public List<ParquetFile> files() {
+  public List<ParquetFile> footers() {
     return files;
   }
 
   /** The files as they were listed, the damaged ones among the unread. */
-  public InputFiles listed() {
+  @Override
+  public InputFiles files() {
     return listed;
   }
 
-  /** Facts about the schema that a user may not expect. */
-  List<String> notes() {
+  @Override
+  public List<String> notes() {
     return planned.notes();
+  }
+
+  @Override
+  public Dataset<Row> rows(List<String> used, LongAccumulator read) {
+    List<StructField> fields =
+        Arrays.stream(schema().fields()).filter(field -> used.contains(field.name())).toList();
+    // Packed, because rows of a scan are Java objects.
+    List<Column> packed = new ArrayList<>();
+    StructType schema = new StructType();
+    List<Column> unpacked = new ArrayList<>();
+    for (StructField field : fields) {
+      String name = "c" + packed.size();
+      packed.add(PackedColumn.pack(ColumnNames.quoted(field.name()), field.dataType()).as(name));
+      schema = schema.add(name, PackedColumn.packed(field.dataType()));
+      unpacked.add(
+          PackedColumn.unpack(col(name), field.dataType(), true)
+              .as(field.name(), field.metadata()));
+    }
+    schema = schema.add(InputErrors.field());
+    unpacked.add(InputErrors.marked());
+    FileScan scan =
+        scan(packed.toArray(Column[]::new), fields.stream().map(StructField::name).toList());
+    int width = fields.size() + 1;
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    List<List<FileSplit>> tasks =
+        pieces(SessionSettings.mostBytes(spark), context).stream()
+            .map(piece -> piece.stream().map(this::split).toList())
+            .toList();
+    return spark
+        .createDataFrame(
+            scan.rows(
+                context, tasks, null, all -> Iterators.map(all, row -> withError(row, width))),
+            schema)
+        .select(unpacked.toArray(Column[]::new));
+  }
+
+  private static Row withError(FileScan.Read read, int width) {
+    Object[] values = new Object[width];
+    for (int i = 0; read.row() != null && i < width - 1; i++) {
+      values[i] = read.row().get(i);
+    }
+    values[width - 1] = InputErrors.value(read.error());
+    return RowFactory.create(values);
   }
 
   /**
@@ -170,10 +221,10 @@ public final class ParquetInput {
     return RowGroups.cut(files, Math.min(most, share(Tasks.cores(context))));
   }
 
-  /** A part of one of the files. */
-  public FileScan.Part part(RowGroups part) {
+  /** A part of one of the files, as it is read. */
+  public FileSplit split(RowGroups part) {
     ParquetFile file = byName.get(part.input().path());
-    return FileScan.part(
+    return FileSplit.of(
         planned.form(file), file.file(), part.start(), part.end() - part.start(), true, partitions);
   }
 

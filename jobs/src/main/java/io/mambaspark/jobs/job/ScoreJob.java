@@ -138,7 +138,7 @@ public final class ScoreJob {
           options.byUnits()
               ? Optional.of(
                   new UnitPlan(
-                      input.parquet(),
+                      input.parquet().orElseThrow(),
                       source.checkpoint().parameterCount() * options.scoring().windows().runs()))
               : Optional.empty();
       schema.rows().checkKept(options.groupBy(), "--group-by");
@@ -221,7 +221,7 @@ public final class ScoreJob {
         Dataset<Row> scored =
             UnitScoring.score(
                 output.run(),
-                input.parquet(),
+                input.parquet().orElseThrow(),
                 missing,
                 schema,
                 options.scoring(),
@@ -450,8 +450,9 @@ public final class ScoreJob {
       if (options.demo()) {
         return Optional.of(DemoCorpus.size());
       }
-      return Optional.ofNullable(input.parquet())
-          .map(parquet -> InputSize.of(parquet.files(), schema.rows().keptNames()));
+      return input
+          .parquet()
+          .map(parquet -> InputSize.of(parquet.footers(), schema.rows().keptNames()));
     }
 
     /**

@@ -13,6 +13,7 @@ import io.mambaspark.jobs.io.InputFiles;
 import io.mambaspark.jobs.io.JsonInput;
 import io.mambaspark.jobs.io.LedgerFolder;
 import io.mambaspark.jobs.io.Output;
+import io.mambaspark.jobs.io.ParquetInput;
 import io.mambaspark.jobs.io.PartitionColumns;
 import io.mambaspark.jobs.io.RunRecord;
 import io.mambaspark.jobs.io.RunRecords;
@@ -339,12 +340,10 @@ public final class StreamJob {
           options.input().get(0));
     }
     Input found = options.open(spark, listed.oneTable());
-    if (found.parquet() != null) {
-      found.parquet().checkReadAtOnce();
-    }
+    found.parquet().ifPresent(ParquetInput::checkReadAtOnce);
     StructType folders = PartitionColumns.of(listed.files(), spark.conf()).schema();
-    if (found.json() != null) {
-      return new Columns(found.json().ofLines(), folders);
+    if (found instanceof JsonInput json) {
+      return new Columns(json.ofLines(), folders);
     }
     List<String> names = List.of(folders.fieldNames());
     StructType files = new StructType();

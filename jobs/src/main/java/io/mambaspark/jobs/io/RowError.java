@@ -147,7 +147,7 @@ public record RowError(Kind kind, String message) implements Serializable {
     return found == null ? null : nonFinite(found.name(), found.value());
   }
 
-  public static RowError nonFinite(String what, double value) {
+  static RowError nonFinite(String what, double value) {
     return Kind.NON_FINITE_SCORE.error(what, Double.toString(value));
   }
 }

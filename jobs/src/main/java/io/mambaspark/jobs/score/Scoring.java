@@ -36,7 +36,7 @@ public final class Scoring {
    * @throws Refusal if a column is missing or of the wrong type, a name would stand twice, or the
    *     model has no such prefix or fewer than K ids
    */
-  public static Dataset<Row> score(
+  static Dataset<Row> score(
       Dataset<Row> input,
       ScoreOptions options,
       MambaConfig config,

@@ -121,14 +121,17 @@ public final class MambaFunctions {
           document instanceof String text
               ? texts().read(RowFactory.create(text.getBytes(StandardCharsets.UTF_8)))
               : tokens().read(RowFactory.create(document));
-      if (read.error() != null || read.isNull()) {
-        return RowFactory.create(null, null, null, read.error());
+      if (read.isNull()) {
+        return RowFactory.create(null, null, null, null);
+      }
+      if (read.error() != null) {
+        return RowFactory.create(null, null, null, read.error().message());
       }
       Scores<Integer> scores =
           scorer.score(List.of(new Sequence<>(0, read.tokens())).iterator(), PERPLEXITY).next();
-      String error = RowError.nonFinite(scores.firstNonFinite());
+      RowError error = RowError.nonFinite(scores.firstNonFinite());
       if (error != null) {
-        return RowFactory.create(null, null, null, error);
+        return RowFactory.create(null, null, null, error.message());
       }
       return RowFactory.create(
           scores.nll(),

@@ -37,9 +37,9 @@ final class JsonLines {
    *
    * @param values in the order of the planned columns, as {@link RowFactory#create} takes them:
    *     texts as String or byte[], lists as Object[], objects as Row
-   * @param error a message of {@link RowError}; null when all is well
+   * @param error null when all is well
    */
-  record Line(Object[] values, String error) {}
+  record Line(Object[] values, RowError error) {}
 
   /** Reads the next value as one of a type; {@link #MISFIT} and a flaw where it is of another. */
   private interface Value {
@@ -77,7 +77,7 @@ final class JsonLines {
   /** The row of a line, given without its line end; null if the line is blank. */
   Line read(byte[] line) {
     String text;
-    String error = null;
+    RowError error = null;
     try {
       text = Utf8.decode(line);
     } catch (Utf8.Malformed e) {
@@ -97,17 +97,17 @@ final class JsonLines {
       read(in, columns, values);
       in.end();
     } catch (JsonReader.Malformed e) {
-      in.flaw(e.getMessage());
+      in.flaw(e.error());
     }
     return new Line(values, error == null ? in.flaw() : error);
   }
 
   /** Enters the object that a line is. */
   static void openLine(JsonReader in) throws JsonReader.Malformed {
-    JsonReader.Kind kind = in.peek("one JSON object");
-    if (kind == JsonReader.Kind.LIST) {
+    JsonKind kind = in.peek("one JSON object");
+    if (kind == JsonKind.LIST) {
       throw in.unexpected("one JSON object; jq -c '.[]' makes lines of a list");
-    } else if (kind != JsonReader.Kind.OBJECT) {
+    } else if (kind != JsonKind.OBJECT) {
       throw in.unexpected("one JSON object");
     }
     in.open();
@@ -166,25 +166,25 @@ final class JsonLines {
   private static Value text(StructField field) {
     boolean binary = field.dataType().equals(DataTypes.BinaryType);
     return in -> {
-      JsonReader.Kind kind = in.peek();
-      if (kind == JsonReader.Kind.STRING) {
+      JsonKind kind = in.peek();
+      if (kind == JsonKind.STRING) {
         String text = in.string();
         return binary ? text.getBytes(StandardCharsets.UTF_8) : text;
       }
-      if (kind != JsonReader.Kind.NULL) {
+      if (kind != JsonKind.NULL) {
         in.flaw(RowError.notText(kind.words(), in.character(in.token()), field.name()));
       }
       in.skip();
-      return kind == JsonReader.Kind.NULL ? null : MISFIT;
+      return kind == JsonKind.NULL ? null : MISFIT;
     };
   }
 
   private Value value(DataType type, String column) {
     if (type.equals(DataTypes.StringType)) {
-      return orNull(in -> in.peek() == JsonReader.Kind.STRING ? in.string() : in.raw());
+      return orNull(in -> in.peek() == JsonKind.STRING ? in.string() : in.raw());
     } else if (type.equals(DataTypes.BinaryType)) {
       return of(
-          JsonReader.Kind.STRING,
+          JsonKind.STRING,
           in -> in.string().getBytes(StandardCharsets.UTF_8),
           "a string in column " + column);
     } else if (type.equals(DataTypes.LongType)) {
@@ -196,13 +196,13 @@ final class JsonLines {
           digits -> JsonNumbers.asDecimal(digits, decimal.precision(), decimal.scale()),
           "a number that %s holds in column %s".formatted(decimal.catalogString(), column));
     } else if (type.equals(DataTypes.BooleanType)) {
-      return of(JsonReader.Kind.BOOLEAN, JsonReader::bool, "true or false in column " + column);
+      return of(JsonKind.BOOLEAN, JsonReader::bool, "true or false in column " + column);
     } else if (type instanceof ArrayType list) {
       Value element = value(list.elementType(), column);
-      return of(JsonReader.Kind.LIST, in -> list(in, element), "a list in column " + column);
+      return of(JsonKind.LIST, in -> list(in, element), "a list in column " + column);
     } else if (type instanceof StructType struct) {
       Fields fields = fields(struct, column);
-      return of(JsonReader.Kind.OBJECT, in -> object(in, fields), "an object in column " + column);
+      return of(JsonKind.OBJECT, in -> object(in, fields), "an object in column " + column);
     }
     throw new IllegalStateException("No JSON is read as " + type.catalogString());
   }
@@ -227,7 +227,7 @@ final class JsonLines {
 
   private static Value orNull(Value value) {
     return in -> {
-      if (in.peek() == JsonReader.Kind.NULL) {
+      if (in.peek() == JsonKind.NULL) {
         in.skip();
         return null;
       }
@@ -235,7 +235,7 @@ final class JsonLines {
     };
   }
 
-  private static Value of(JsonReader.Kind kind, Value value, String expected) {
+  private static Value of(JsonKind kind, Value value, String expected) {
     return orNull(
         in -> {
           if (in.peek() == kind) {
@@ -251,7 +251,7 @@ final class JsonLines {
   private static Value number(
       java.util.function.Function<String, Object> conversion, String expected) {
     return of(
-        JsonReader.Kind.NUMBER,
+        JsonKind.NUMBER,
         in -> {
           int from = in.token();
           Object value = conversion.apply(in.number());

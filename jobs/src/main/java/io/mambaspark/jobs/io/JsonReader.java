@@ -3,7 +3,6 @@ package io.mambaspark.jobs.io;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Set;
 
 /**
@@ -20,39 +19,22 @@ final class JsonReader {
   /** Objects and lists in each other. Callers recurse, so this bounds their stacks. */
   static final int MAX_DEPTH = 1000;
 
-  /** Characters of the user's data in a message. */
-  private static final int EXCERPT = 40;
-
   private static final char REPLACEMENT = '\uFFFD';
 
-  /** What a value is. */
-  enum Kind {
-    OBJECT("an object"),
-    LIST("a list"),
-    STRING("a string"),
-    NUMBER("a number"),
-    BOOLEAN("a boolean"),
-    NULL("null");
-
-    private final String words;
-
-    Kind(String words) {
-      this.words = words;
-    }
-
-    /** The kind as messages name it. */
-    String words() {
-      return words;
-    }
-  }
-
-  /** The text is not JSON from some character on. The message is that of a {@link RowError}. */
+  /** The text is not JSON from some character on. */
   static final class Malformed extends Exception {
     private static final long serialVersionUID = 1;
 
+    private final RowError error;
+
     // Without a stack trace: a file may have millions of such lines.
-    private Malformed(String message) {
-      super(message, null, false, false);
+    private Malformed(RowError error) {
+      super(error.message(), null, false, false);
+      this.error = error;
+    }
+
+    RowError error() {
+      return error;
     }
   }
 
@@ -71,7 +53,7 @@ final class JsonReader {
   /** Whether the innermost object or list has an element already. */
   private boolean begun;
 
-  private String flaw;
+  private RowError flaw;
 
   /**
    * @param start the offset of the first character to read
@@ -92,13 +74,13 @@ final class JsonReader {
     return token;
   }
 
-  /** The first mistake that did not end the reading, as the message of a {@link RowError}. */
-  String flaw() {
+  /** The first mistake that did not end the reading; null if there is none. */
+  RowError flaw() {
     return flaw;
   }
 
   /** The kind of the next value. */
-  Kind peek() throws Malformed {
+  JsonKind peek() throws Malformed {
     return peek("a value");
   }
 
@@ -107,29 +89,29 @@ final class JsonReader {
    *
    * @param expected what the message says where there is none
    */
-  Kind peek(String expected) throws Malformed {
+  JsonKind peek(String expected) throws Malformed {
     space();
     token = at;
     if (at < text.length()) {
       char c = text.charAt(at);
       switch (c) {
         case '{':
-          return Kind.OBJECT;
+          return JsonKind.OBJECT;
         case '[':
-          return Kind.LIST;
+          return JsonKind.LIST;
         case '"':
-          return Kind.STRING;
+          return JsonKind.STRING;
         case '-':
-          return Kind.NUMBER;
+          return JsonKind.NUMBER;
         default:
           if (c >= '0' && c <= '9' || isWord("NaN") || isWord("Infinity")) {
-            return Kind.NUMBER;
+            return JsonKind.NUMBER;
           }
           if (isWord("true") || isWord("false")) {
-            return Kind.BOOLEAN;
+            return JsonKind.BOOLEAN;
           }
           if (isWord("null")) {
-            return Kind.NULL;
+            return JsonKind.NULL;
           }
       }
     }
@@ -181,7 +163,7 @@ final class JsonReader {
 
   /** Remembers that the key at this offset is there for the second time. */
   void twice(String key, int from, String expected) {
-    flaw("key \"" + excerpt(key, 0, key.length()) + "\" again", from, expected);
+    flaw("key \"" + JsonExcerpt.of(key, 0, key.length()) + "\" again", from, expected);
   }
 
   private boolean next(char end, String expected) throws Malformed {
@@ -226,7 +208,8 @@ final class JsonReader {
       if (c < ' ') {
         throw new Malformed(
             RowError.malformedInput(
-                "%s at character %d, inside a string".formatted(found(at), character(at)),
+                "%s at character %d, inside a string"
+                    .formatted(JsonExcerpt.next(text, at), character(at)),
                 "it as \\u%04x".formatted((int) c)));
       }
       if (c != '\\') {
@@ -236,33 +219,42 @@ final class JsonReader {
       if (wanted) {
         built = (built == null ? new StringBuilder() : built).append(text, from, at);
       }
-      int escape = at;
-      char value = escape();
-      char low = 0;
-      if (Character.isHighSurrogate(value) && text.startsWith("\\u", at)) {
-        int second = at;
-        low = escape();
-        if (!Character.isLowSurrogate(low)) {
-          at = second;
-          low = 0;
-        }
-      }
-      if (Character.isSurrogate(value) && low == 0) {
-        flaw("the lone surrogate " + text.substring(escape, escape + 6), escape, "a pair");
-        value = REPLACEMENT;
-      }
-      if (wanted) {
-        built.append(value);
-        if (low != 0) {
-          built.append(low);
-        }
-      }
+      escaped(built);
       from = at;
     }
     throw new Malformed(
         RowError.malformedInput(
             "the end of the line in the string that begins at character " + character(begin),
             "'\"'"));
+  }
+
+  /**
+   * Reads an escape, and both of a pair of surrogates.
+   *
+   * @param built takes the characters; may be null
+   */
+  private void escaped(StringBuilder built) throws Malformed {
+    int escape = at;
+    char value = escape();
+    char low = 0;
+    if (Character.isHighSurrogate(value) && text.startsWith("\\u", at)) {
+      int second = at;
+      low = escape();
+      if (!Character.isLowSurrogate(low)) {
+        at = second;
+        low = 0;
+      }
+    }
+    if (Character.isSurrogate(value) && low == 0) {
+      flaw("the lone surrogate " + text.substring(escape, escape + 6), escape, "a pair");
+      value = REPLACEMENT;
+    }
+    if (built != null) {
+      built.append(value);
+      if (low != 0) {
+        built.append(low);
+      }
+    }
   }
 
   private char escape() throws Malformed {
@@ -401,23 +393,7 @@ final class JsonReader {
 
   /** The text up to the last token, shortened to what a message may hold of the user's data. */
   String excerpt(int from) {
-    return excerpt(text, from, at);
-  }
-
-  private static String excerpt(String text, int from, int to) {
-    int end = Math.min(to, from + EXCERPT);
-    if (end < to && Character.isHighSurrogate(text.charAt(end - 1))) {
-      end--;
-    }
-    StringBuilder excerpt = new StringBuilder(text.substring(from, end));
-    for (int i = 0; i < excerpt.length(); i++) {
-      // A message is one line.
-      if (Character.isISOControl(excerpt.charAt(i))
-          || "\u2028\u2029".indexOf(excerpt.charAt(i)) >= 0) {
-        excerpt.setCharAt(i, ' ');
-      }
-    }
-    return excerpt.append(end < to ? "…" : "").toString();
+    return JsonExcerpt.of(text, from, at);
   }
 
   /** Remembers a mistake behind which the reading goes on. Only the first one counts. */
@@ -427,10 +403,10 @@ final class JsonReader {
     }
   }
 
-  /** As {@link #flaw(String, int, String)} for a whole message. */
-  void flaw(String message) {
+  /** As {@link #flaw(String, int, String)} for a whole error. */
+  void flaw(RowError error) {
     if (flaw == null) {
-      flaw = message;
+      flaw = error;
     }
   }
 
@@ -442,24 +418,7 @@ final class JsonReader {
   /** The exception for what stands at the next offset. */
   Malformed unexpected(String expected) {
     String where = at == text.length() ? "" : " at character " + character(at);
-    return new Malformed(RowError.malformedInput(found(at) + where, expected));
-  }
-
-  private String found(int offset) {
-    if (offset == text.length()) {
-      return "the end of the line";
-    }
-    int end = offset;
-    while (end < text.length() && Character.isLetterOrDigit(text.charAt(end))) {
-      end++;
-    }
-    if (end > offset) {
-      return excerpt(text, offset, end);
-    }
-    int c = text.codePointAt(offset);
-    return c < 127 && c >= ' ' && c != '\''
-        ? "'" + (char) c + "'"
-        : c == '\'' ? "a single quote" : String.format(Locale.ROOT, "U+%04X", c);
+    return new Malformed(RowError.malformedInput(JsonExcerpt.next(text, at) + where, expected));
   }
 
   private void space() {

@@ -131,14 +131,14 @@ final class JsonTypes implements Serializable {
   }
 
   private void addValue(JsonReader in, int depth) throws JsonReader.Malformed {
-    JsonReader.Kind kind = in.peek();
-    if (kind == JsonReader.Kind.NUMBER) {
+    JsonKind kind = in.peek();
+    if (kind == JsonKind.NUMBER) {
       seen |= number(in.number());
-    } else if (kind == JsonReader.Kind.OBJECT && depth < MAX_DEPTH) {
+    } else if (kind == JsonKind.OBJECT && depth < MAX_DEPTH) {
       seen |= OBJECT;
       in.open();
       addFields(in, depth);
-    } else if (kind == JsonReader.Kind.LIST && depth < MAX_DEPTH) {
+    } else if (kind == JsonKind.LIST && depth < MAX_DEPTH) {
       seen |= LIST;
       in.open();
       while (in.element()) {

@@ -25,7 +25,6 @@ import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.HadoopReadOptions;
-import org.apache.parquet.column.statistics.Statistics;
 import org.apache.parquet.format.SchemaElement;
 import org.apache.parquet.format.Util;
 import org.apache.parquet.hadoop.ParquetFileReader;
@@ -126,21 +125,14 @@ public record ParquetFile(
       int leaves = 0;
       boolean unknown = reader.getFooter().getBlocks().isEmpty();
       for (BlockMetaData block : reader.getFooter().getBlocks()) {
-        long tokens = 0;
-        int leaf = 0;
-        for (ColumnChunkMetaData column : block.getColumns()) {
-          String name = column.getPath().toArray()[0];
-          columnBytes.merge(name, column.getTotalSize(), Long::sum);
-          if (document.stream().anyMatch(name::equalsIgnoreCase)) {
-            tokens += tokens(column);
-          }
-          boolean known = column.getStatistics() != null && column.getStatistics().isNumNullsSet();
-          unknown |= !known;
+        groups.add(rowGroup(block, document));
+        for (int leaf = 0; leaf < block.getColumns().size(); leaf++) {
+          ColumnChunkMetaData column = block.getColumns().get(leaf);
+          columnBytes.merge(name(column), column.getTotalSize(), Long::sum);
+          unknown |= !knowsNulls(column);
           values.set(leaf, values.get(leaf) || hasValues(column));
-          leaf++;
         }
-        leaves = Math.max(leaves, leaf);
-        groups.add(new RowGroup(block.getStartingPos(), block.getRowCount(), tokens));
+        leaves = Math.max(leaves, block.getColumns().size());
       }
       FileMetaData schema = reader.getFooter().getFileMetaData();
       BitSet nullTypes = unknown ? nullTypes(file, configuration) : new BitSet();
@@ -190,17 +182,32 @@ public record ParquetFile(
     }
   }
 
+  private static RowGroup rowGroup(BlockMetaData block, List<String> document) {
+    long tokens =
+        block.getColumns().stream()
+            .filter(column -> document.stream().anyMatch(name(column)::equalsIgnoreCase))
+            .mapToLong(ParquetFile::tokens)
+            .sum();
+    return new RowGroup(block.getStartingPos(), block.getRowCount(), tokens);
+  }
+
+  /** The name of the top-level column. */
+  private static String name(ColumnChunkMetaData column) {
+    return column.getPath().toArray()[0];
+  }
+
   private static long tokens(ColumnChunkMetaData column) {
     boolean text = column.getPath().size() == 1;
     return text ? column.getTotalUncompressedSize() / BYTES_PER_TOKEN : column.getValueCount();
   }
 
+  private static boolean knowsNulls(ColumnChunkMetaData column) {
+    return column.getStatistics() != null && column.getStatistics().isNumNullsSet();
+  }
+
   private static boolean hasValues(ColumnChunkMetaData column) {
-    Statistics<?> statistics = column.getStatistics();
     boolean allNull =
-        statistics != null
-            && statistics.isNumNullsSet()
-            && statistics.getNumNulls() == column.getValueCount();
+        knowsNulls(column) && column.getStatistics().getNumNulls() == column.getValueCount();
     return column.getValueCount() > 0 && !allNull;
   }
 }

@@ -1,120 +1,153 @@
 package io.mambaspark.jobs.io;
 
 import io.mambaspark.engine.score.NonFinite;
+import java.io.Serializable;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.Locale;
 
-/** Why a row cannot be scored. The message is written to the column {@code error}. */
-public enum RowError {
-  MALFORMED_INPUT("Input line is malformed: ", "found %s; expected %s"),
-  UNREADABLE_INPUT("Input cannot be read: ", "%s ends after %d rows: %s"),
-  NOT_TEXT("Text is not a string: ", "found %s at character %d in column %s"),
-  NULL_ELEMENT("Token at position ", "%d is null"),
-  NEGATIVE_ID("Token id -", "%s at position %d is negative; expected an id in [0, %d)"),
-  ID_OUTSIDE_VOCABULARY("Token id ", "%d at position %d is outside [0, %d)"),
-  INVALID_UTF8("Text is not UTF-8: ", "byte 0x%02X at offset %d of column %s"),
-  NOT_TOKENIZED("Text cannot be tokenized: ", "%s"),
-  EMPTY_CONTEXT(
-      "Context is empty", ", and the model names no bos or eos for its place; see --prefix-token"),
-  MERGED_CONTINUATION(
-      "Continuation has no token of its own: ",
-      "column %s merges into the last token of column %s; move the end of the context to the"
-          + " continuation"),
-  NEGATIVE_COUNT("Count in column ", "%s is %d; expected at least 0"),
-  TOO_LARGE(
-      "Scores of ", "%d tokens take %d bytes, more than one row may; emit less, or cut documents"),
-  NON_FINITE_SCORE("Score is not finite: ", "%s is %s");
+/**
+ * Why a row cannot be scored.
+ *
+ * @param message is written to the column {@code error}
+ */
+public record RowError(Kind kind, String message) implements Serializable {
 
-  private final String start;
-  private final String rest;
+  /** What errors are counted by, and how their messages begin and go on. */
+  public enum Kind {
+    MALFORMED_INPUT("Input line is malformed: ", "found %s; expected %s"),
+    UNREADABLE_INPUT("Input cannot be read: ", "%s ends after %d rows: %s"),
+    NOT_TEXT("Text is not a string: ", "found %s at character %d in column %s"),
+    NULL_ELEMENT("Token at position ", "%d is null"),
+    NEGATIVE_ID("Token id -", "%s at position %d is negative; expected an id in [0, %d)"),
+    ID_OUTSIDE_VOCABULARY("Token id ", "%d at position %d is outside [0, %d)"),
+    INVALID_UTF8("Text is not UTF-8: ", "byte 0x%02X at offset %d of column %s"),
+    NOT_TOKENIZED("Text cannot be tokenized: ", "%s"),
+    EMPTY_CONTEXT(
+        "Context is empty",
+        ", and the model names no bos or eos for its place; see --prefix-token"),
+    MERGED_CONTINUATION(
+        "Continuation has no token of its own: ",
+        "column %s merges into the last token of column %s; move the end of the context to the"
+            + " continuation"),
+    NEGATIVE_COUNT("Count in column ", "%s is %d; expected at least 0"),
+    TOO_LARGE(
+        "Scores of ",
+        "%d tokens take %d bytes, more than one row may; emit less, or cut documents"),
+    NON_FINITE_SCORE("Score is not finite: ", "%s is %s");
 
-  RowError(String start, String rest) {
-    this.start = start;
-    this.rest = rest;
-  }
+    private final String start;
+    private final String rest;
 
-  /** The name in the summary. */
-  public String kind() {
-    return name().toLowerCase(Locale.ROOT);
-  }
-
-  /** The kind of a written message: each kind's messages begin in a way of their own. */
-  public static RowError of(String message) {
-    for (RowError error : values()) {
-      if (message.startsWith(error.start)) {
-        return error;
-      }
+    Kind(String start, String rest) {
+      this.start = start;
+      this.rest = rest;
     }
-    throw new IllegalStateException("Not an error that this version writes: " + message);
-  }
 
-  /** The message for a line of the input that is not a row as planned. */
-  static String malformedInput(String found, String expected) {
-    return MALFORMED_INPUT.message(found, expected);
-  }
-
-  /** The message for another JSON value where the document's text is expected. */
-  static String notText(String found, int character, String column) {
-    return NOT_TEXT.message(found, character, column);
-  }
-
-  /** The message for a file that ends before its end, after so many rows of a part of it. */
-  static String unreadableInput(String file, long rows, String cause) {
-    return UNREADABLE_INPUT.message(file, rows, cause);
-  }
-
-  public static String nullElement(int position) {
-    return NULL_ELEMENT.message(position);
-  }
-
-  /** The message for an id that is no row of the embedding. */
-  public static String outside(long id, int position, int vocabSize) {
-    if (id < 0) {
-      // The sign is in the start of the message; Long.MIN_VALUE has no positive counterpart.
-      return NEGATIVE_ID.message(Long.toString(id).substring(1), position, vocabSize);
+    /** The name in the summary. */
+    public String label() {
+      return name().toLowerCase(Locale.ROOT);
     }
-    return ID_OUTSIDE_VOCABULARY.message(id, position, vocabSize);
-  }
 
-  public static String invalidUtf8(byte bad, int offset, String column) {
-    return INVALID_UTF8.message(bad & 0xFF, offset, column);
-  }
+    /** The kind of a label. */
+    public static Kind labelled(String label) {
+      return valueOf(label.toUpperCase(Locale.ROOT));
+    }
 
-  public static String notTokenized(String why) {
-    return NOT_TOKENIZED.message(why);
-  }
-
-  public static String emptyContext() {
-    return EMPTY_CONTEXT.message();
+    private RowError error(Object... args) {
+      return new RowError(this, start + String.format(Locale.ROOT, rest, args));
+    }
   }
 
   /**
-   * The message for a text that adds no token to its context.
+   * The error of a written message, whose kind is not written: the kind with the longest beginning
+   * that the message has. Only for rows that are read back from an output; elsewhere an error has
+   * its kind.
+   *
+   * @param message may be null
+   * @return null for null
+   */
+  public static RowError fromWritten(String message) {
+    if (message == null) {
+      return null;
+    }
+    return Arrays.stream(Kind.values())
+        .filter(kind -> message.startsWith(kind.start))
+        .max(Comparator.comparing(kind -> kind.start.length()))
+        .map(kind -> new RowError(kind, message))
+        .orElseThrow(
+            () -> new IllegalStateException("Not an error that this version writes: " + message));
+  }
+
+  /** The same error with the place where it was found. */
+  RowError in(String place) {
+    return new RowError(kind, message + ", in " + place);
+  }
+
+  /** The error for a line of the input that is not a row as planned. */
+  static RowError malformedInput(String found, String expected) {
+    return Kind.MALFORMED_INPUT.error(found, expected);
+  }
+
+  /** The error for another JSON value where the document's text is expected. */
+  static RowError notText(String found, int character, String column) {
+    return Kind.NOT_TEXT.error(found, character, column);
+  }
+
+  /** The error for a file that ends before its end, after so many rows of a part of it. */
+  static RowError unreadableInput(String file, long rows, String cause) {
+    return Kind.UNREADABLE_INPUT.error(file, rows, cause);
+  }
+
+  public static RowError nullElement(int position) {
+    return Kind.NULL_ELEMENT.error(position);
+  }
+
+  /** The error for an id that is no row of the embedding. */
+  public static RowError outside(long id, int position, int vocabSize) {
+    if (id < 0) {
+      // The sign is in the start of the message; Long.MIN_VALUE has no positive counterpart.
+      return Kind.NEGATIVE_ID.error(Long.toString(id).substring(1), position, vocabSize);
+    }
+    return Kind.ID_OUTSIDE_VOCABULARY.error(id, position, vocabSize);
+  }
+
+  public static RowError invalidUtf8(byte bad, int offset, String column) {
+    return Kind.INVALID_UTF8.error(bad & 0xFF, offset, column);
+  }
+
+  public static RowError notTokenized(String why) {
+    return Kind.NOT_TOKENIZED.error(why);
+  }
+
+  public static RowError emptyContext() {
+    return Kind.EMPTY_CONTEXT.error();
+  }
+
+  /**
+   * The error for a text that adds no token to its context.
    *
    * @param continuation its column
    * @param context the context's
    */
-  public static String mergedContinuation(String continuation, String context) {
-    return MERGED_CONTINUATION.message(continuation, context);
+  public static RowError mergedContinuation(String continuation, String context) {
+    return Kind.MERGED_CONTINUATION.error(continuation, context);
   }
 
-  public static String negativeCount(String column, long count) {
-    return NEGATIVE_COUNT.message(column, count);
+  public static RowError negativeCount(String column, long count) {
+    return Kind.NEGATIVE_COUNT.error(column, count);
   }
 
-  public static String tooLarge(int tokens, long bytes) {
-    return TOO_LARGE.message(tokens, bytes);
+  public static RowError tooLarge(int tokens, long bytes) {
+    return Kind.TOO_LARGE.error(tokens, bytes);
   }
 
-  /** The message for a number of a result, which is null where all are finite; null for null. */
-  public static String nonFinite(NonFinite found) {
+  /** The error for a number of a result, which is null where all are finite; null for null. */
+  public static RowError nonFinite(NonFinite found) {
     return found == null ? null : nonFinite(found.name(), found.value());
   }
 
-  public static String nonFinite(String what, double value) {
-    return NON_FINITE_SCORE.message(what, Double.toString(value));
-  }
-
-  private String message(Object... args) {
-    return start + String.format(Locale.ROOT, rest, args);
+  static RowError nonFinite(String what, double value) {
+    return Kind.NON_FINITE_SCORE.error(what, Double.toString(value));
   }
 }

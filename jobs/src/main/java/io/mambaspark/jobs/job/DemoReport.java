@@ -2,6 +2,7 @@ package io.mambaspark.jobs.job;
 
 import static org.apache.spark.sql.functions.col;
 
+import io.mambaspark.jobs.io.RowError;
 import io.mambaspark.jobs.score.Emit;
 import io.mambaspark.jobs.score.ScoredRow;
 import io.mambaspark.jobs.stats.Totals;
@@ -57,7 +58,7 @@ final class DemoReport {
       scores.setTokenCount(row.getAs(3));
       scores.setNll(row.getAs(4));
       scores.setPerplexity(row.getAs(5));
-      scores.setError(row.getAs(6));
+      scores.fail(RowError.fromWritten(row.getAs(6)));
       kind.add(scores, Emit.PERPLEXITY);
       if (perplexity(row) > 0) {
         ranked.add(row);
@@ -86,7 +87,7 @@ final class DemoReport {
         "mean of documents");
     kinds.entrySet().stream()
         .filter(e -> e.getValue().tokens() > 0)
-        .sorted(Comparator.comparingDouble(e -> e.getValue().corpusPerplexity()))
+        .sorted(Comparator.comparingDouble(e -> e.getValue().perplexities().corpus()))
         .forEach(
             e ->
                 out.printf(
@@ -95,8 +96,8 @@ final class DemoReport {
                     e.getKey(),
                     e.getValue().rows(),
                     e.getValue().tokens(),
-                    e.getValue().corpusPerplexity(),
-                    e.getValue().meanDocumentPerplexity()));
+                    e.getValue().perplexities().corpus(),
+                    e.getValue().perplexities().meanOfDocuments()));
   }
 
   private static void print(String title, List<Row> rows, PrintWriter out) {

@@ -130,7 +130,7 @@ public final class ScoreJob {
           request.byUnits()
               ? Optional.of(
                   new UnitPlan(
-                      input.parquet(),
+                      input.parquet().orElseThrow(),
                       source.checkpoint().parameterCount() * request.scores().windows().runs()))
               : Optional.empty();
       schema.rows().checkKept(request.corpus().groupBy(), "--group-by");
@@ -215,7 +215,7 @@ public final class ScoreJob {
         Dataset<Row> scored =
             UnitScoring.score(
                 output.run(),
-                input.parquet(),
+                input.parquet().orElseThrow(),
                 missing,
                 schema,
                 request.scores(),
@@ -445,8 +445,9 @@ public final class ScoreJob {
       if (request.input().isDemo()) {
         return Optional.of(DemoCorpus.size());
       }
-      return Optional.ofNullable(input.parquet())
-          .map(parquet -> InputSize.of(parquet.files(), schema.rows().keptNames()));
+      return input
+          .parquet()
+          .map(parquet -> InputSize.of(parquet.footers(), schema.rows().keptNames()));
     }
 
     /**

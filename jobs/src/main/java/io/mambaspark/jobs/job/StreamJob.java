@@ -13,14 +13,15 @@ import io.mambaspark.jobs.io.JsonInput;
 import io.mambaspark.jobs.io.LedgerFolder;
 import io.mambaspark.jobs.io.Output;
 import io.mambaspark.jobs.io.OutputOptions;
+import io.mambaspark.jobs.io.ParquetInput;
 import io.mambaspark.jobs.io.PartitionColumns;
 import io.mambaspark.jobs.io.RunRecord;
 import io.mambaspark.jobs.io.RunRecords;
 import io.mambaspark.jobs.io.SinkLog;
 import io.mambaspark.jobs.model.OpenModel;
 import io.mambaspark.jobs.score.DatasetScorer;
+import io.mambaspark.jobs.score.ScoreColumn;
 import io.mambaspark.jobs.score.ScoringSchema;
-import io.mambaspark.jobs.score.ScoringSchema.ScoreColumn;
 import io.mambaspark.jobs.spark.Failures;
 import io.mambaspark.jobs.spark.HadoopFiles;
 import io.mambaspark.jobs.spark.SessionSettings;
@@ -340,12 +341,10 @@ public final class StreamJob {
     if (request.scores().failOnError()) {
       found.refuseUnread();
     }
-    if (found.parquet() != null) {
-      found.parquet().checkReadAtOnce();
-    }
+    found.parquet().ifPresent(ParquetInput::checkReadAtOnce);
     StructType folders = PartitionColumns.of(listed.files(), spark.conf()).schema();
-    if (found.json() != null) {
-      return new Columns(found.json().ofLines(), folders);
+    if (found instanceof JsonInput json) {
+      return new Columns(json.ofLines(), folders);
     }
     List<String> names = List.of(folders.fieldNames());
     StructType files = new StructType();

@@ -94,8 +94,8 @@ record Summary(
     json.put("position_curve", positions());
     json.put("error_documents", totals.errorRows());
     Map<String, Long> errors = new LinkedHashMap<>();
-    for (RowError error : RowError.values()) {
-      errors.put(error.kind(), totals.errors().getOrDefault(error, 0L));
+    for (RowError.Kind error : RowError.Kind.values()) {
+      errors.put(error.label(), totals.errors().getOrDefault(error, 0L));
     }
     json.put("errors", errors);
     json.putAll(files.json());
@@ -155,17 +155,19 @@ record Summary(
     boolean nll = emit().nll();
     boolean texts = nll && scoresWholeTexts();
     Map<String, Object> numbers = new LinkedHashMap<>();
-    numbers.put("corpus_perplexity", nll ? totals.corpusPerplexity() : null);
+    numbers.put("corpus_perplexity", nll ? totals.perplexities().corpus() : null);
     numbers.put("corpus_perplexity_error", nll ? error(totals) : null);
-    numbers.put("mean_document_perplexity", nll ? totals.meanDocumentPerplexity() : null);
-    numbers.put("word_perplexity", texts ? totals.wordPerplexity() : null);
-    numbers.put("byte_perplexity", texts ? totals.bytePerplexity() : null);
-    numbers.put("bits_per_byte", texts ? totals.bitsPerByte() : null);
+    numbers.put("mean_document_perplexity", nll ? totals.perplexities().meanOfDocuments() : null);
+    numbers.put("word_perplexity", texts ? totals.perplexities().perWord() : null);
+    numbers.put("byte_perplexity", texts ? totals.perplexities().perByte() : null);
+    numbers.put("bits_per_byte", texts ? totals.perplexities().bitsPerByte() : null);
     return numbers;
   }
 
   private Double error(Totals totals) {
-    return isChunked() ? totals.errorOverTokens() : totals.errorOverDocuments();
+    return isChunked()
+        ? totals.perplexities().errorOverTokens()
+        : totals.perplexities().errorOverDocuments();
   }
 
   private boolean isChunked() {
@@ -250,7 +252,7 @@ record Summary(
     }
     if (totals.errorRows() > 0) {
       line(out, "  with errors", "%,d", totals.errorRows());
-      totals.errors().forEach((error, count) -> line(out, "    " + error.kind(), "%,d", count));
+      totals.errors().forEach((error, count) -> line(out, "    " + error.label(), "%,d", count));
     }
     if (isPair() && emit().nll()) {
       line(out, "  greedy", "%,d", totals.count(Count.GREEDY_ROWS));
@@ -310,7 +312,7 @@ record Summary(
           group.name(),
           group.sums().rows(),
           group.sums().tokens(),
-          shown(group.sums().corpusPerplexity()),
+          shown(group.sums().perplexities().corpus()),
           shown(error(group.sums())));
     }
     if (corpus.groups().number() > PRINTED) {
@@ -369,7 +371,7 @@ record Summary(
       groups.add(row(String.join(" · ", group.key()), group.sums()));
     }
     Map<String, Long> errors = new LinkedHashMap<>();
-    totals.errors().forEach((error, count) -> errors.put(error.kind().replace('_', ' '), count));
+    totals.errors().forEach((error, count) -> errors.put(error.label().replace('_', ' '), count));
     Map<String, String> shownOptions = new LinkedHashMap<>();
     request
         .values()

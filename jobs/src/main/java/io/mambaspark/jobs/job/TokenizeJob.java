@@ -141,7 +141,8 @@ public final class TokenizeJob {
     List<Column> columns = new ArrayList<>();
     kept.forEach(column -> columns.add(ColumnNames.quoted(column)));
     Column encoded =
-        once.apply(ColumnNames.quoted(text).cast("binary"), schema.inputError()).as("mamba_tokens");
+        once.apply(ColumnNames.quoted(text).cast("binary"), schema.inputErrorMessage())
+            .as("mamba_tokens");
     List<Column> with = new ArrayList<>(columns);
     with.add(encoded);
     for (StructField field : RESULT.fields()) {
@@ -160,10 +161,10 @@ public final class TokenizeJob {
       return RowFactory.create(
           Arrays.stream(ids).boxed().toList(), (long) bytes.length, PythonText.words(text), null);
     } catch (Utf8.Malformed e) {
-      String error = RowError.invalidUtf8(bytes[e.offset()], e.offset(), column);
-      return unreadable(error);
+      RowError error = RowError.invalidUtf8(bytes[e.offset()], e.offset(), column);
+      return unreadable(error.message());
     } catch (Refusal e) {
-      return unreadable(RowError.notTokenized(e.getMessage()));
+      return unreadable(RowError.notTokenized(e.getMessage()).message());
     }
   }
 

@@ -1,5 +1,7 @@
 package io.mambaspark.jobs.score;
 
+import io.mambaspark.jobs.io.RowError;
+
 /**
  * What two models make of one row, on its way into Spark; a bean as {@link ScoredRow} is. What is
  * not known is null.
@@ -17,7 +19,7 @@ public final class ComparedRow {
   private Double top1Agreement;
   private Long byteCount;
   private Boolean truncated;
-  private String error;
+  private RowError error;
 
   /** For Spark. */
   public ComparedRow() {}
@@ -142,13 +144,18 @@ public final class ComparedRow {
     this.truncated = truncated;
   }
 
-  /** Null when all is well. */
+  /** The message of the error, which is written; null when all is well. */
   public String getError() {
+    return error == null ? null : error.message();
+  }
+
+  /** The error with its kind, which Spark does not see; null when all is well. */
+  public RowError error() {
     return error;
   }
 
-  /** Null when all is well. */
-  public void setError(String error) {
-    this.error = error;
+  /** Sets why the row has no scores; null when all is well. */
+  public void fail(RowError why) {
+    error = why;
   }
 }

@@ -2,6 +2,7 @@ package io.mambaspark.jobs.score;
 
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.DocumentColumns;
+import io.mambaspark.jobs.io.InputErrors;
 import io.mambaspark.jobs.io.RowError;
 import io.mambaspark.jobs.spark.Tasks;
 import io.mambaspark.jobs.text.PairEncoding;
@@ -11,6 +12,7 @@ import io.mambaspark.jobs.text.TokenizerFile;
 import io.mambaspark.jobs.text.Utf8;
 import java.io.Serializable;
 import java.math.BigDecimal;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
@@ -50,7 +52,7 @@ public record DocumentReader(
    * @param error null when all is well
    */
   public record Document(
-      int[] tokens, int context, boolean truncated, Long bytes, Long words, String error) {
+      int[] tokens, int context, boolean truncated, Long bytes, Long words, RowError error) {
     private static final Document NULL = new Document(null, 1, false, null, null, null);
 
     /**
@@ -63,10 +65,33 @@ public record DocumentReader(
   }
 
   /** Ids, or why there are none. */
-  private record Ids(int[] ids, boolean truncated, String error) {}
+  private record Ids(int[] ids, boolean truncated, RowError error) {
+    private static final Ids EMPTY = new Ids(new int[0], false, null);
+
+    static Ids none(RowError error) {
+      return new Ids(null, false, error);
+    }
+  }
+
+  /**
+   * What a row holds.
+   *
+   * @param context empty where it is no pair
+   * @param bytes of the text that is scored; null where there is none
+   * @param words alike
+   */
+  private record Contents(Ids context, Ids scored, Long bytes, Long words) {
+    static Contents of(Ids scored) {
+      return new Contents(Ids.EMPTY, scored, null, null);
+    }
+
+    RowError error() {
+      return context.error != null ? context.error : scored.error;
+    }
+  }
 
   /** A text, or why there is none. */
-  private record Text(String text, String error) {}
+  private record Text(String text, RowError error) {}
 
   /** Opens the reader for the rows of one task. */
   public ForTask open() {
@@ -84,114 +109,96 @@ public record DocumentReader(
     public Document read(Row row) {
       int inputError = columns.all().size();
       if (row.length() > inputError && !row.isNullAt(inputError)) {
-        return refused(false, row.getString(inputError));
+        return refused(false, InputErrors.read(row, inputError));
       }
       return columns.isPair() ? pair(row) : single(row);
     }
 
     private Document single(Row row) {
-      Long bytes = null;
-      Long words = null;
-      Ids ids;
-      if (texts == null) {
-        ids = ids(row, 0, maxTokens);
-      } else {
-        Text text = text(row, 0);
-        if (text.error != null) {
-          return refused(false, text.error);
-        }
-        ids = encoded(text.text);
-        bytes = bytes(row, 0);
-        words = words(text.text);
-      }
-      String error = ids.error != null ? ids.error : badCount(row);
+      Contents read = texts == null ? Contents.of(ids(row, 0, maxTokens)) : text(row);
+      RowError error = read.error() != null ? read.error() : badCount(row);
       if (error != null) {
-        return refused(ids.truncated, error);
+        return refused(read.scored.truncated, error);
       }
-      if (row.isNullAt(0)) {
-        return Document.NULL;
-      }
-      int from = prefix == TokenOptions.NO_PREFIX ? 0 : 1;
-      int[] tokens = new int[from + ids.ids.length];
-      if (from == 1) {
-        tokens[0] = prefix;
-      }
-      System.arraycopy(ids.ids, 0, tokens, from, ids.ids.length);
-      return new Document(
-          tokens,
-          1,
-          ids.truncated,
-          count(row, columns.byteCount(), bytes),
-          count(row, columns.wordCount(), words),
-          null);
+      return row.isNullAt(0) ? Document.NULL : document(row, prefix, read);
     }
 
     /**
      * The continuation's tokens follow the context's; an empty or null context is the prefix token.
      */
     private Document pair(Row row) {
-      Ids context;
-      Ids continuation;
-      Long bytes = null;
-      Long words = null;
-      if (texts == null) {
-        context = ids(row, 0, 0);
-        continuation = ids(row, 1, 0);
-      } else {
-        Text given = text(row, 0);
-        Text scored = text(row, 1);
-        if (given.error != null || scored.error != null) {
-          return refused(false, given.error != null ? given.error : scored.error);
-        }
-        try {
-          PairEncoding.EncodedPair encoded =
-              pairs.encode(
-                  given.text == null ? "" : given.text, scored.text == null ? "" : scored.text);
-          context = new Ids(encoded.context(), false, null);
-          boolean merged =
-              encoded.continuation().length == 0 && scored.text != null && !scored.text.isEmpty();
-          continuation =
-              new Ids(
-                  encoded.continuation(),
-                  false,
-                  merged
-                      ? RowError.mergedContinuation(columns.continuation(), columns.context())
-                      : null);
-        } catch (Refusal e) {
-          return refused(false, RowError.notTokenized(e.getMessage()));
-        }
-        bytes = bytes(row, 1);
-        words = words(scored.text);
-      }
-      String error =
-          context.error != null
-              ? context.error
-              : continuation.error != null ? continuation.error : badCount(row);
+      Contents read =
+          texts == null
+              ? new Contents(ids(row, 0, 0), ids(row, 1, 0), null, null)
+              : pairOfTexts(row);
+      RowError error = read.error() != null ? read.error() : badCount(row);
       if (error != null) {
         return refused(false, error);
       }
       if (row.isNullAt(1)) {
         return Document.NULL;
       }
-      int first = context.ids.length == 0 ? emptyContext : prefix;
-      if (context.ids.length == 0 && first == TokenOptions.NO_PREFIX) {
+      boolean empty = read.context.ids.length == 0;
+      if (empty && emptyContext == TokenOptions.NO_PREFIX) {
         return refused(false, RowError.emptyContext());
       }
+      return document(row, empty ? emptyContext : prefix, read);
+    }
+
+    /**
+     * Lays the tokens end to end.
+     *
+     * @param first the id in front of them, or {@link TokenOptions#NO_PREFIX}
+     */
+    private Document document(Row row, int first, Contents read) {
+      int[] context = read.context.ids;
+      int[] scored = read.scored.ids;
       int from = first == TokenOptions.NO_PREFIX ? 0 : 1;
-      int given = from + context.ids.length;
-      int[] tokens = new int[given + continuation.ids.length];
+      int given = from + context.length;
+      int[] tokens = new int[given + scored.length];
       if (from == 1) {
         tokens[0] = first;
       }
-      System.arraycopy(context.ids, 0, tokens, from, context.ids.length);
-      System.arraycopy(continuation.ids, 0, tokens, given, continuation.ids.length);
+      System.arraycopy(context, 0, tokens, from, context.length);
+      System.arraycopy(scored, 0, tokens, given, scored.length);
       return new Document(
           tokens,
-          given,
-          false,
-          count(row, columns.byteCount(), bytes),
-          count(row, columns.wordCount(), words),
+          columns.isPair() ? given : 1,
+          read.scored.truncated,
+          count(row, columns.byteCount(), read.bytes),
+          count(row, columns.wordCount(), read.words),
           null);
+    }
+
+    private Contents text(Row row) {
+      Text text = text(row, 0);
+      return text.error != null
+          ? Contents.of(Ids.none(text.error))
+          : new Contents(Ids.EMPTY, encoded(text.text), bytes(row, 0), words(text.text));
+    }
+
+    private Contents pairOfTexts(Row row) {
+      Text given = text(row, 0);
+      Text scored = text(row, 1);
+      if (given.error != null || scored.error != null) {
+        return Contents.of(Ids.none(given.error != null ? given.error : scored.error));
+      }
+      PairEncoding.EncodedPair encoded;
+      try {
+        encoded =
+            pairs.encode(
+                given.text == null ? "" : given.text, scored.text == null ? "" : scored.text);
+      } catch (Refusal e) {
+        return Contents.of(Ids.none(RowError.notTokenized(e.getMessage())));
+      }
+      boolean merged =
+          encoded.continuation().length == 0 && scored.text != null && !scored.text.isEmpty();
+      Ids continuation =
+          merged
+              ? Ids.none(RowError.mergedContinuation(columns.continuation(), columns.context()))
+              : new Ids(encoded.continuation(), false, null);
+      return new Contents(
+          new Ids(encoded.context(), false, null), continuation, bytes(row, 1), words(scored.text));
     }
 
     private Ids encoded(String text) {
@@ -199,10 +206,10 @@ public record DocumentReader(
       try {
         ids = text == null ? new int[0] : texts.encode(text);
       } catch (Refusal e) {
-        return new Ids(null, false, RowError.notTokenized(e.getMessage()));
+        return Ids.none(RowError.notTokenized(e.getMessage()));
       }
       boolean truncated = maxTokens > 0 && ids.length > maxTokens;
-      return new Ids(truncated ? java.util.Arrays.copyOf(ids, maxTokens) : ids, truncated, null);
+      return new Ids(truncated ? Arrays.copyOf(ids, maxTokens) : ids, truncated, null);
     }
 
     private Text text(Row row, int column) {
@@ -257,7 +264,7 @@ public record DocumentReader(
       return row.isNullAt(at) ? null : row.getLong(at);
     }
 
-    private String badCount(Row row) {
+    private RowError badCount(Row row) {
       for (int at = content; at < columns.all().size(); at++) {
         if (!row.isNullAt(at) && row.getLong(at) < 0) {
           return RowError.negativeCount(columns.all().get(at), row.getLong(at));
@@ -266,7 +273,7 @@ public record DocumentReader(
       return null;
     }
 
-    private static Document refused(boolean truncated, String error) {
+    private static Document refused(boolean truncated, RowError error) {
       return new Document(new int[0], 1, truncated, null, null, error);
     }
   }

@@ -31,7 +31,7 @@ public record PartitionComparing(
   private static final long serialVersionUID = 1;
 
   /** What of a row has to wait; {@code error} is null for a row that is scored. */
-  private record Pending(Row kept, DocumentReader.Document document, String error) {}
+  private record Pending(Row kept, DocumentReader.Document document, RowError error) {}
 
   @Override
   public Iterator<Tuple2<Row, ComparedRow>> call(Iterator<Row> rows) {
@@ -54,7 +54,7 @@ public record PartitionComparing(
     Row kept = PartitionScoring.kept(row, readerA.columns());
     DocumentReader.Document a = forA.read(row);
     DocumentReader.Document b = forB.read(row);
-    String error = a.error() != null ? a.error() : b.error();
+    RowError error = a.error() != null ? a.error() : b.error();
     if (error != null) {
       ScoringCounters.foundError();
       return new Pair<>(new Pending(kept, a, error), new int[0], new int[0]);
@@ -72,8 +72,9 @@ public record PartitionComparing(
       return new Tuple2<>(row.kept, out);
     }
     out.setTruncated(row.document.truncated());
-    String error = row.error != null ? row.error : RowError.nonFinite(comparison.firstNonFinite());
-    out.setError(error);
+    RowError error =
+        row.error != null ? row.error : RowError.nonFinite(comparison.firstNonFinite());
+    out.fail(error);
     if (error == null) {
       long tokens = comparison.tokensA();
       out.setNllA(comparison.nllA());

@@ -1,28 +1,21 @@
 package io.mambaspark.jobs.score;
 
 import io.mambaspark.engine.model.MambaModel;
-import io.mambaspark.engine.score.PositionLogits;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
 import io.mambaspark.engine.score.Windows;
 import io.mambaspark.jobs.io.DocumentColumns;
-import io.mambaspark.jobs.io.PackedColumn;
 import io.mambaspark.jobs.io.RowError;
 import io.mambaspark.jobs.model.ModelDelivery;
 import io.mambaspark.jobs.spark.Iterators;
-import io.mambaspark.jobs.spark.TaskFailure;
-import java.util.ArrayDeque;
 import java.util.Iterator;
-import java.util.NoSuchElementException;
 import java.util.function.Supplier;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.rdd.InputFileBlockHolder;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
-import org.apache.spark.sql.types.StructField;
-import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 import scala.Tuple2;
 
@@ -35,8 +28,7 @@ import scala.Tuple2;
  * reads ahead.
  *
  * @param windows how documents are cut
- * @param minPerplexity rows below are marked as dropped; null for no bound
- * @param maxPerplexity rows above are marked as dropped; null for no bound
+ * @param bounds rows outside are marked as dropped
  * @param progress may be null
  */
 public record PartitionScoring(
@@ -44,10 +36,8 @@ public record PartitionScoring(
     DocumentReader reader,
     Emit emit,
     Windows windows,
-    Double minPerplexity,
-    Double maxPerplexity,
-    boolean failOnError,
-    StructType keptColumns,
+    PerplexityBounds bounds,
+    RowFailures failures,
     LongAccumulator progress)
     implements MapPartitionsFunction<Row, Tuple2<Row, ScoredRow>> {
   private static final long serialVersionUID = 1;
@@ -61,7 +51,12 @@ public record PartitionScoring(
    * What of a row has to wait for its scores. {@code error} is null for a row that is scored,
    * {@code place} where no message will name it.
    */
-  private record Pending(Row kept, DocumentReader.Document document, String error, String place) {}
+  record Pending(Row kept, DocumentReader.Document document, RowError error, String place) {}
+
+  /** Whether a row that cannot be scored fails its task. */
+  public boolean failOnError() {
+    return failures.fatal();
+  }
 
   @Override
   public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<Row> rows) {
@@ -79,7 +74,7 @@ public record PartitionScoring(
     Scorer scorer = new Scorer(packed, Scorer.CHUNK, tokens -> chunkDone(tokens, progress, task));
     DocumentReader.ForTask documents = reader.open();
     if (emit.logits()) {
-      return new LogitsRows(rows, documents, place, scorer);
+      return new LogitsRows(rows, row -> sequence(row, documents, place), scorer, failures);
     }
     Iterator<Scores<Pending>> scores =
         scorer.score(
@@ -96,20 +91,17 @@ public record PartitionScoring(
       return new Sequence<>(new Pending(kept, document, null, null), new int[0]);
     }
     int count = document.tokens().length - document.context() + 1;
-    String error = document.error();
+    RowError error = document.error();
     if (error == null && rowBytes(count) > MAX_ROW_BYTES) {
       error = RowError.tooLarge(count, rowBytes(count));
     }
     if (error == null) {
       return new Sequence<>(
-          new Pending(kept, document, null, failOnError ? place.get() : null),
+          new Pending(kept, document, null, failures.fatal() ? place.get() : null),
           document.tokens(),
           document.context());
     }
-    if (failOnError) {
-      throw failure(kept, error, place.get());
-    }
-    ScoringCounters.foundError();
+    failures.found(error, kept, place);
     return new Sequence<>(new Pending(kept, document, error, null), new int[0]);
   }
 
@@ -127,18 +119,15 @@ public record PartitionScoring(
     if (row.document.isNull()) {
       return new Tuple2<>(row.kept, out);
     }
-    String error = row.error;
+    RowError error = row.error;
     if (error == null) {
       error = RowError.nonFinite(scores.firstNonFinite());
       if (error != null) {
-        if (failOnError) {
-          throw failure(row.kept, error, row.place);
-        }
-        ScoringCounters.foundError();
+        failures.found(error, row.kept, row::place);
       }
     }
     out.setTruncated(row.document.truncated());
-    out.setError(error);
+    out.fail(error);
     if (error == null) {
       if (emit.nll()) {
         setNll(out, scores, row.document);
@@ -169,11 +158,7 @@ public record PartitionScoring(
     if (whole && document.bytes() != null && document.bytes() > 0) {
       out.setBitsPerByte(scores.nll() / document.bytes() / LN_2);
     }
-    // NaN where nothing was scored, which is on neither side of a bound.
-    double perplexity = scores.perplexity();
-    out.setDropped(
-        (minPerplexity != null && perplexity < minPerplexity)
-            || (maxPerplexity != null && perplexity > maxPerplexity));
+    out.setDropped(bounds.exclude(scores.perplexity()));
   }
 
   /**
@@ -201,23 +186,6 @@ public record PartitionScoring(
     return file.isEmpty() ? "" : "a row of " + file;
   }
 
-  private TaskFailure failure(Row kept, String error, String place) {
-    StringBuilder message = new StringBuilder(error);
-    if (!place.isEmpty()) {
-      message.append(", in ").append(place);
-    }
-    StructField[] columns = keptColumns.fields();
-    for (int i = 0; i < columns.length; i++) {
-      String value = PackedColumn.shown(kept.get(i), columns[i].dataType()).replaceAll("\\s+", " ");
-      message
-          .append(i == 0 ? "; the row has " : ", ")
-          .append(columns[i].name())
-          .append('=')
-          .append(value.length() > 80 ? value.substring(0, 80) + "…" : value);
-    }
-    return new TaskFailure(message.toString(), null);
-  }
-
   /** A long row is many chunks: between them it is seen to move, and can be stopped. */
   public static void chunkDone(int tokens, LongAccumulator progress, TaskContext task) {
     ScoringCounters.ranTokens(tokens);
@@ -226,90 +194,6 @@ public record PartitionScoring(
     }
     if (task != null) {
       task.killTaskIfInterrupted();
-    }
-  }
-
-  /**
-   * One row per position. Rows that cannot be scored have no position to come out with, so they are
-   * noted as the scorer takes them in, and put in their place among the positions that come out.
-   */
-  private final class LogitsRows implements Iterator<Tuple2<Row, ScoredRow>> {
-    private final ArrayDeque<Pending> taken = new ArrayDeque<>();
-    private final Iterator<PositionLogits<Pending>> positions;
-    private PositionLogits<Pending> next;
-    private Pending failed;
-
-    LogitsRows(
-        Iterator<Row> rows,
-        DocumentReader.ForTask documents,
-        Supplier<String> place,
-        Scorer scorer) {
-      positions =
-          scorer.logits(
-              Iterators.map(
-                  rows,
-                  row -> {
-                    Sequence<Pending> sequence = sequence(row, documents, place);
-                    taken.add(sequence.key());
-                    return sequence;
-                  }));
-    }
-
-    @Override
-    public boolean hasNext() {
-      advance();
-      return next != null || !taken.isEmpty();
-    }
-
-    /**
-     * Finds the next position, and drops from {@code taken} what gives no row, so that afterwards
-     * its first element is either the row of {@code next} or one with an error that comes before.
-     */
-    private void advance() {
-      while (next == null && positions.hasNext()) {
-        PositionLogits<Pending> position = positions.next();
-        if (position.key() != failed) {
-          next = position;
-        }
-      }
-      while (!taken.isEmpty()
-          && taken.peek().error == null
-          && (next == null || taken.peek() != next.key())) {
-        taken.remove();
-      }
-    }
-
-    @Override
-    public Tuple2<Row, ScoredRow> next() {
-      if (!hasNext()) {
-        throw new NoSuchElementException();
-      }
-      ScoredRow out = new ScoredRow();
-      out.setDropped(false);
-      Pending row = taken.peek();
-      if (row.error != null) {
-        taken.remove();
-        out.setError(row.error);
-        return new Tuple2<>(row.kept, out);
-      }
-      PositionLogits<Pending> position = next;
-      next = null;
-      String error = RowError.nonFinite(position.firstNonFinite());
-      if (error != null) {
-        if (failOnError) {
-          throw failure(row.kept, error, row.place);
-        }
-        ScoringCounters.foundError();
-        // The positions before stand; this one says why those after are missing.
-        failed = row;
-        taken.remove();
-        out.setError(error);
-        return new Tuple2<>(row.kept, out);
-      }
-      out.setPosition(position.position());
-      out.setToken(position.token());
-      out.setLogits(position.logits());
-      return new Tuple2<>(row.kept, out);
     }
   }
 }

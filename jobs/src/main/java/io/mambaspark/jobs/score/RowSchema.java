@@ -10,15 +10,12 @@ import io.mambaspark.jobs.io.InputErrors;
 import io.mambaspark.jobs.io.PackedColumn;
 import io.mambaspark.jobs.spark.ColumnNames;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import org.apache.spark.sql.Column;
-import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.AtomicType;
-import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
@@ -34,11 +31,6 @@ import org.apache.spark.sql.types.StructType;
 public record RowSchema(
     DocumentColumns document, boolean text, List<StructField> kept, boolean hasInputErrors) {
 
-  /** As Spark reads the unsigned integers of 64 bits of Parquet. */
-  private static final DataType UNSIGNED_LONG = DataTypes.createDecimalType(20, 0);
-
-  private static final String TOKEN_TYPES = "array<int>, array<bigint> or array<smallint>";
-
   /**
    * Throws {@link Refusal} where the input lacks a column, or has another in its place.
    *
@@ -51,7 +43,7 @@ public record RowSchema(
     for (StructField field : found.fields()) {
       input = InputErrors.isMarked(field) ? input : input.add(field);
     }
-    boolean text = isText(input, document);
+    boolean text = DocumentTypes.isText(input, document);
     List<StructField> kept = new ArrayList<>();
     if (keepColumns == null) {
       List<String> left = new ArrayList<>(document.all());
@@ -66,7 +58,7 @@ public record RowSchema(
       }
     } else {
       for (String name : keepColumns) {
-        kept.add(field(input, name, "--keep-columns"));
+        kept.add(DocumentTypes.field(input, name, "--keep-columns"));
       }
     }
     Set<String> names = new HashSet<>();
@@ -81,72 +73,6 @@ public record RowSchema(
       }
     }
     return new RowSchema(document, text, List.copyOf(kept), found.length() > input.length());
-  }
-
-  private static StructField field(StructType input, String name, String option) {
-    return Arrays.stream(input.fields())
-        .filter(f -> f.name().equals(name))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                Refusal.because(
-                    "Column %s (%s) is not in the input; its columns are %s",
-                    name, option, String.join(", ", input.fieldNames())));
-  }
-
-  /** Whether the columns hold text; refuses what is neither text nor tokens. */
-  private static boolean isText(StructType input, DocumentColumns document) {
-    for (String column : document.all()) {
-      StructField field = field(input, column, document.option(column));
-      if (!document.content().contains(column)) {
-        check(field, isCount(field.dataType()), "bigint, int or smallint");
-      } else if (document.text() != null) {
-        check(field, isText(field.dataType()), "string or binary");
-      } else if (document.tokens() != null) {
-        check(field, isTokens(field.dataType()), TOKEN_TYPES);
-      } else {
-        boolean either = isText(field.dataType()) || isTokens(field.dataType());
-        check(field, either, "string, binary, " + TOKEN_TYPES);
-      }
-    }
-    if (!document.isPair()) {
-      return document.text() != null;
-    }
-    StructField context = field(input, document.context(), "--context-column");
-    StructField continuation = field(input, document.continuation(), "--continuation-column");
-    boolean text = isText(context.dataType());
-    if (text != isText(continuation.dataType())) {
-      throw Refusal.because(
-          "Column %s is %s and column %s is %s; expected two texts or two lists of tokens",
-          context.name(),
-          context.dataType().catalogString(),
-          continuation.name(),
-          continuation.dataType().catalogString());
-    }
-    return text;
-  }
-
-  private static void check(StructField field, boolean good, String expected) {
-    if (!good) {
-      throw Refusal.because(
-          "Column %s is %s; expected %s", field.name(), field.dataType().catalogString(), expected);
-    }
-  }
-
-  private static boolean isText(DataType type) {
-    return type.equals(DataTypes.StringType) || type.equals(DataTypes.BinaryType);
-  }
-
-  private static boolean isTokens(DataType type) {
-    return type instanceof ArrayType array
-        && (isCount(array.elementType()) || array.elementType().equals(UNSIGNED_LONG));
-  }
-
-  private static boolean isCount(DataType type) {
-    return type.equals(DataTypes.IntegerType)
-        || type.equals(DataTypes.LongType)
-        || type.equals(DataTypes.ShortType)
-        || type.equals(DataTypes.ByteType);
   }
 
   /**
@@ -173,8 +99,13 @@ public record RowSchema(
   }
 
   /** Why a row of the input cannot be read; null when all is well. */
-  public Column inputError() {
-    return hasInputErrors ? col(InputErrors.COLUMN) : lit(null).cast("string");
+  private Column inputError() {
+    return hasInputErrors ? col(InputErrors.COLUMN) : lit(null).cast(InputErrors.TYPE);
+  }
+
+  /** The same as a message only. */
+  public Column inputErrorMessage() {
+    return InputErrors.message(inputError());
   }
 
   /** For each of {@link #input} the column of the input that it is made of. */

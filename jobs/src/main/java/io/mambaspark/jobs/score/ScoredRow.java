@@ -1,5 +1,7 @@
 package io.mambaspark.jobs.score;
 
+import io.mambaspark.jobs.io.RowError;
+
 /**
  * The scores of one row, or the logits of one position, on their way into Spark. What was not asked
  * for is null.
@@ -30,7 +32,7 @@ public final class ScoredRow {
   private double[] positionNll;
   private long[] positionTokens;
   private Boolean dropped;
-  private String error;
+  private RowError error;
 
   /** For Spark. */
   public ScoredRow() {}
@@ -165,14 +167,19 @@ public final class ScoredRow {
     this.logits = logits;
   }
 
-  /** Null when all is well. */
+  /** The message of the error, which is written; null when all is well. */
   public String getError() {
+    return error == null ? null : error.message();
+  }
+
+  /** The error with its kind, which Spark does not see; null when all is well. */
+  public RowError error() {
     return error;
   }
 
-  /** Null when all is well. */
-  public void setError(String error) {
-    this.error = error;
+  /** Sets why the row has no scores; null when all is well. */
+  public void fail(RowError why) {
+    error = why;
   }
 
   /** Σ (ln p)² of the scored tokens. */

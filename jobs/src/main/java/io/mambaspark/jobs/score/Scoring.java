@@ -36,7 +36,7 @@ public final class Scoring {
    * @throws Refusal if a column is missing or of the wrong type, a name would stand twice, or the
    *     model has no such prefix or fewer than K ids
    */
-  public static Dataset<Row> score(
+  static Dataset<Row> score(
       Dataset<Row> input,
       ScoreOptions options,
       MambaConfig config,
@@ -80,10 +80,8 @@ public final class Scoring {
         reader,
         options.emit(),
         windows,
-        options.minPerplexity(),
-        options.maxPerplexity(),
-        options.failOnError(),
-        schema.rows().keptAsRead(),
+        new PerplexityBounds(options.minPerplexity(), options.maxPerplexity()),
+        new RowFailures(options.failOnError(), schema.rows().keptAsRead()),
         progress);
   }
 

@@ -68,45 +68,48 @@ public final class ComparedTotals implements Serializable {
   public static Groups<ComparedTotals> byGroup(Dataset<Row> written, List<String> groupBy) {
     List<String> present = Arrays.asList(written.columns());
     List<Column> columns = new ArrayList<>();
-    for (CompareColumn column : READ) {
-      columns.add(
-          present.contains(column.column())
-              ? col(column.column())
-              : org.apache.spark.sql.functions.lit(null));
-    }
+    List<CompareColumn> selected =
+        READ.stream().filter(column -> present.contains(column.column())).toList();
+    selected.forEach(column -> columns.add(col(column.column())));
     groupBy.forEach(column -> columns.add(Distributions.group(column)));
+    Places<CompareColumn> places = new Places<>(CompareColumn.class, selected);
     return Groups.of(
         written.select(columns.toArray(Column[]::new)),
         groupBy.size(),
         ComparedTotals::new,
-        ComparedTotals::add,
+        (totals, row) -> totals.add(row, places),
         ComparedTotals::add,
         ComparedTotals::rows);
   }
 
-  private void add(Row row) {
+  private void add(Row row, Places<CompareColumn> at) {
     rows++;
-    if (!row.isNullAt(0)) {
+    if (!at.isNull(row, CompareColumn.ERROR)) {
       errors++;
       return;
     }
-    if (row.isNullAt(3)) {
+    if (at.isNull(row, CompareColumn.TOKEN_COUNT)) {
       nulls++;
       return;
     }
-    long a = row.getLong(3);
-    long b = row.isNullAt(4) ? a : row.getLong(4);
-    double delta = row.getDouble(2) - row.getDouble(1);
-    // Tokens of two tokenizers are no measure of a text; its bytes are.
-    long n = row.isNullAt(4) ? a : row.isNullAt(8) ? 0 : row.getLong(8);
+    long a = at.number(row, CompareColumn.TOKEN_COUNT);
+    boolean sameTokens = at.isNull(row, CompareColumn.TOKEN_COUNT_B);
+    long b = sameTokens ? a : at.number(row, CompareColumn.TOKEN_COUNT_B);
+    long size =
+        at.isNull(row, CompareColumn.BYTE_COUNT) ? 0 : at.number(row, CompareColumn.BYTE_COUNT);
+    double nllA = at.real(row, CompareColumn.NLL_A);
+    double nllB = at.real(row, CompareColumn.NLL_B);
+    double delta = nllB - nllA;
+    // Tokens of two tokenizers do not measure a text; its bytes do.
+    long n = sameTokens ? a : size;
     scored += a > 0 ? 1 : 0;
     tokensA += a;
     tokensB += b;
-    bytes += row.isNullAt(8) ? 0 : row.getLong(8);
+    bytes += size;
     length += n;
     betterDocuments += delta < 0 ? 1 : 0;
-    add(Sum.NLL_A, row.getDouble(1));
-    add(Sum.NLL_B, row.getDouble(2));
+    add(Sum.NLL_A, nllA);
+    add(Sum.NLL_B, nllB);
     add(Sum.DELTA, delta);
     add(Sum.DELTA_SQUARES, delta * delta);
     add(Sum.DELTA_LENGTH, delta * n);
@@ -114,14 +117,18 @@ public final class ComparedTotals implements Serializable {
     if (a == 0) {
       return;
     }
-    knowsTokens &= !row.isNullAt(5);
-    knowsDistributions &= !row.isNullAt(6);
-    // Shares were made of whole numbers, which they give back.
-    betterTokens += row.isNullAt(5) ? 0 : Math.round(row.getDouble(5) * a);
-    agreements += row.isNullAt(7) ? 0 : Math.round(row.getDouble(7) * a);
-    if (!row.isNullAt(6)) {
-      add(Sum.KL, row.getDouble(6) * a);
+    knowsTokens &= !at.isNull(row, CompareColumn.BETTER_TOKENS);
+    knowsDistributions &= !at.isNull(row, CompareColumn.KL);
+    betterTokens += count(row, at, CompareColumn.BETTER_TOKENS, a);
+    agreements += count(row, at, CompareColumn.TOP1_AGREEMENT, a);
+    if (!at.isNull(row, CompareColumn.KL)) {
+      add(Sum.KL, at.real(row, CompareColumn.KL) * a);
     }
+  }
+
+  /** The tokens of which a column is the share: a share of whole numbers gives them back. */
+  private static long count(Row row, Places<CompareColumn> at, CompareColumn share, long tokens) {
+    return at.isNull(row, share) ? 0 : Math.round(at.real(row, share) * tokens);
   }
 
   private void add(Sum sum, double number) {

@@ -1,13 +1,10 @@
 package io.mambaspark.jobs.stats;
 
-import static org.apache.spark.sql.functions.col;
-
 import io.mambaspark.jobs.io.RowError;
 import io.mambaspark.jobs.score.Emit;
+import io.mambaspark.jobs.score.ScoreColumn;
 import io.mambaspark.jobs.score.ScoredRow;
 import io.mambaspark.jobs.score.Scoring;
-import io.mambaspark.jobs.score.ScoringSchema;
-import io.mambaspark.jobs.score.ScoringSchema.ScoreColumn;
 import java.io.Serializable;
 import java.math.BigDecimal;
 import java.math.MathContext;
@@ -18,10 +15,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.functions;
 
 /**
  * The sums over scored rows. Each double is added exactly, so that neither the order of the rows
@@ -76,27 +71,12 @@ public final class Totals implements Serializable {
   private final BigDecimal[] sums = new BigDecimal[Sum.values().length];
   private final List<BigDecimal> positionNll = new ArrayList<>();
   private final List<Long> positionTokens = new ArrayList<>();
-  private final TreeMap<RowError, Long> errors = new TreeMap<>();
+  private final TreeMap<RowError.Kind, Long> errors = new TreeMap<>();
 
   /** Nothing yet. */
   public Totals() {
     Arrays.fill(sums, BigDecimal.ZERO);
   }
-
-  /** What {@link #of} and {@link #byGroup} read of a row. */
-  private static final List<ScoreColumn> READ =
-      List.of(
-          ScoreColumn.ERROR,
-          ScoreColumn.TRUNCATED,
-          ScoreColumn.TOKEN_COUNT,
-          ScoreColumn.NLL,
-          ScoreColumn.PERPLEXITY,
-          ScoreColumn.NLL_SQUARES,
-          ScoreColumn.IS_GREEDY,
-          ScoreColumn.BYTE_COUNT,
-          ScoreColumn.WORD_COUNT,
-          ScoreColumn.POSITION_NLL,
-          ScoreColumn.TOP_K);
 
   /**
    * Adds up what {@link Scoring} made, or what was written of it.
@@ -105,12 +85,13 @@ public final class Totals implements Serializable {
    */
   public static Totals of(Dataset<Row> scored, Emit emit, List<ScoreColumn> columns) {
     Totals totals = new Totals();
+    WrittenScores written = new WrittenScores(columns, emit);
     // One small record per partition comes to the driver.
     for (Totals part :
-        scored
-            .select(columns(columns, List.of()))
+        written
+            .select(scored, List.of())
             .toJavaRDD()
-            .mapPartitions(rows -> List.of(sum(rows, emit)).iterator())
+            .mapPartitions(rows -> List.of(sum(rows, written, emit)).iterator())
             .collect()) {
       totals.add(part);
     }
@@ -127,60 +108,22 @@ public final class Totals implements Serializable {
     // Nobody asks for the positions of a group.
     List<ScoreColumn> withoutPositions =
         columns.stream().filter(column -> column != ScoreColumn.POSITION_NLL).toList();
+    WrittenScores written = new WrittenScores(withoutPositions, emit);
     return Groups.of(
-        scored.select(columns(withoutPositions, groupBy)),
+        written.select(scored, groupBy),
         groupBy.size(),
         Totals::new,
-        (totals, row) -> totals.add(read(row, emit), emit),
+        (totals, row) -> totals.add(written.read(row), emit),
         Totals::add,
         Totals::scoredRows);
   }
 
-  private static Column[] columns(List<ScoreColumn> present, List<String> groupBy) {
-    List<Column> columns = new ArrayList<>();
-    for (ScoreColumn column : READ) {
-      Column found = col(column.column());
-      columns.add(
-          !present.contains(column)
-              ? functions.lit(null)
-              : column == ScoreColumn.TOP_K ? functions.size(found) : found);
-    }
-    columns.add(ScoringSchema.isNullDocument(present));
-    for (String column : groupBy) {
-      columns.add(Distributions.group(column));
-    }
-    return columns.toArray(Column[]::new);
-  }
-
-  private static Totals sum(Iterator<Row> rows, Emit emit) {
+  private static Totals sum(Iterator<Row> rows, WrittenScores written, Emit emit) {
     Totals totals = new Totals();
     while (rows.hasNext()) {
-      totals.add(read(rows.next(), emit), emit);
+      totals.add(written.read(rows.next()), emit);
     }
     return totals;
-  }
-
-  private static ScoredRow read(Row row, Emit emit) {
-    ScoredRow scored = new ScoredRow();
-    scored.setError(row.getString(0));
-    scored.setTruncated(row.getBoolean(READ.size()) ? null : Boolean.TRUE.equals(row.getAs(1)));
-    scored.setTokenCount(row.getAs(2));
-    scored.setNll(row.getAs(3));
-    scored.setPerplexity(row.getAs(4));
-    scored.setNllSquares(row.getAs(5));
-    scored.setIsGreedy(row.getAs(6));
-    scored.setByteCount(row.getAs(7));
-    scored.setWordCount(row.getAs(8));
-    if (!row.isNullAt(9)) {
-      List<Row> buckets = row.getList(9);
-      scored.setPositionTokens(buckets.stream().mapToLong(bucket -> bucket.getLong(0)).toArray());
-      scored.setPositionNll(buckets.stream().mapToDouble(bucket -> bucket.getDouble(1)).toArray());
-    }
-    if (!emit.nll() && !row.isNullAt(10)) {
-      // The size of a null array is null or -1, as Spark is set.
-      scored.setTokenCount((long) Math.max(0, row.getInt(10)));
-    }
-    return scored;
   }
 
   /**
@@ -195,8 +138,8 @@ public final class Totals implements Serializable {
     boolean truncated = Boolean.TRUE.equals(row.getTruncated());
     add(Count.ROWS, 1);
     add(Count.TRUNCATED, truncated && !emit.logits() ? 1 : 0);
-    if (row.getError() != null) {
-      errors.merge(RowError.of(row.getError()), 1L, Long::sum);
+    if (row.error() != null) {
+      errors.merge(row.error().kind(), 1L, Long::sum);
       return;
     }
     if (row.getTruncated() == null && !emit.logits()) {
@@ -296,7 +239,7 @@ public final class Totals implements Serializable {
       exactSums.put(name(sum), sums[sum.ordinal()].toPlainString());
     }
     Map<String, Long> exactErrors = new TreeMap<>();
-    errors.forEach((kind, count) -> exactErrors.put(kind.kind(), count));
+    errors.forEach((kind, count) -> exactErrors.put(kind.label(), count));
     return new Exact(
         exactCounts,
         exactSums,
@@ -322,9 +265,7 @@ public final class Totals implements Serializable {
     }
     exact
         .errors()
-        .forEach(
-            (kind, count) ->
-                errors.merge(RowError.valueOf(kind.toUpperCase(Locale.ROOT)), count, Long::sum));
+        .forEach((kind, count) -> errors.merge(RowError.Kind.labelled(kind), count, Long::sum));
   }
 
   private void add(Totals other) {
@@ -346,6 +287,13 @@ public final class Totals implements Serializable {
 
   double sum(Sum sum) {
     return sums[sum.ordinal()].doubleValue();
+  }
+
+  /** A sum divided by a number, rounded once. */
+  double mean(Sum sum, long number) {
+    return sums[sum.ordinal()]
+        .divide(BigDecimal.valueOf(number), MathContext.DECIMAL128)
+        .doubleValue();
   }
 
   /** Rows of the output: documents, or positions and errors where logits were asked for. */
@@ -373,7 +321,7 @@ public final class Totals implements Serializable {
     return rows() - scoredRows() - nulls() - errorRows();
   }
 
-  public Map<RowError, Long> errors() {
+  public Map<RowError.Kind, Long> errors() {
     return errors;
   }
 
@@ -385,82 +333,9 @@ public final class Totals implements Serializable {
     return sum(Sum.NLL);
   }
 
-  /** {@code exp(Σ nll / Σ tokens)}; null where nothing was scored. */
-  public Double corpusPerplexity() {
-    return perplexity(Sum.NLL, tokens());
-  }
-
-  /** {@code exp(Σ nll / Σ words)}; null where no words are known. */
-  public Double wordPerplexity() {
-    return perplexity(Sum.WORD_NLL, count(Count.WORDS));
-  }
-
-  /** {@code exp(Σ nll / Σ bytes)}; null where no bytes are known. */
-  public Double bytePerplexity() {
-    return perplexity(Sum.BYTE_NLL, count(Count.BYTES));
-  }
-
-  /** {@code Σ nll / Σ bytes / ln 2}; null where no bytes are known. */
-  public Double bitsPerByte() {
-    return count(Count.BYTES) == 0
-        ? null
-        : sum(Sum.BYTE_NLL) / count(Count.BYTES) / StrictMath.log(2);
-  }
-
-  private Double perplexity(Sum sum, long units) {
-    return units == 0 ? null : StrictMath.exp(sum(sum) / units);
-  }
-
-  /**
-   * The mean of the documents' own perplexities: infinite where one of them is; null where nothing
-   * was scored.
-   */
-  public Double meanDocumentPerplexity() {
-    if (count(Count.INFINITE_ROWS) > 0) {
-      return Double.POSITIVE_INFINITY;
-    }
-    return scoredRows() == 0
-        ? null
-        : sums[Sum.PERPLEXITY.ordinal()]
-            .divide(BigDecimal.valueOf(scoredRows()), MathContext.DECIMAL128)
-            .doubleValue();
-  }
-
-  /**
-   * The standard error of the corpus perplexity, documents being drawn at random: that of a ratio
-   * of sums, {@code Σ nll / Σ n}, times the perplexity. Null for less than two scored documents, or
-   * where the perplexity is infinite.
-   */
-  public Double errorOverDocuments() {
-    long documents = scoredRows();
-    if (documents < 2) {
-      return null;
-    }
-    double ratio = sum(Sum.NLL) / tokens();
-    double squares =
-        sum(Sum.ROW_NLL_SQUARES)
-            - 2 * ratio * sum(Sum.ROW_NLL_TOKENS)
-            + ratio * ratio * sum(Sum.ROW_TOKENS_SQUARES);
-    double variance = Math.max(0, squares) * documents / (documents - 1);
-    return ofPerplexity(Math.sqrt(variance) / tokens());
-  }
-
-  /**
-   * llama.cpp's error bar, tokens being drawn at random: {@code sqrt((E[nll²] - E[nll]²) / (count -
-   * 1)) × perplexity}. Null for less than two scored tokens, or where the perplexity is infinite.
-   */
-  public Double errorOverTokens() {
-    if (tokens() < 2) {
-      return null;
-    }
-    double mean = sum(Sum.NLL) / tokens();
-    double variance = Math.max(0, sum(Sum.NLL_SQUARES) / tokens() - mean * mean);
-    return ofPerplexity(Math.sqrt(variance / (tokens() - 1)));
-  }
-
-  /** The error of the perplexity, from that of its logarithm. */
-  private Double ofPerplexity(double error) {
-    return corpusPerplexity().isInfinite() ? null : error * corpusPerplexity();
+  /** What follows from the sums. */
+  public Perplexities perplexities() {
+    return new Perplexities(this);
   }
 
   /** Scored tokens at positions 2^b to 2^(b+1) - 1. */

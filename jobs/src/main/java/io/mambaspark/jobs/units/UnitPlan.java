@@ -26,7 +26,7 @@ public record UnitPlan(ParquetInput input, double work) {
 
   /** The files that can be read, as they are now, in the order of their paths. */
   public List<InputVersion> inputs() {
-    return input.files().stream().map(file -> InputVersion.of(file.file())).toList();
+    return input.footers().stream().map(file -> InputVersion.of(file.file())).toList();
   }
 
   /** Tokens of a unit where the user names none. */
@@ -42,7 +42,7 @@ public record UnitPlan(ParquetInput input, double work) {
    */
   public List<Unit> units(long targetTokens, List<List<InputVersion>> arrivals) {
     Map<String, ParquetFile> files = new HashMap<>();
-    input.files().forEach(file -> files.put(file.file().name(), file));
+    input.footers().forEach(file -> files.put(file.file().name(), file));
     List<Unit> units = new ArrayList<>();
     for (List<InputVersion> arrival : arrivals) {
       List<ParquetFile> arrived =
@@ -51,7 +51,7 @@ public record UnitPlan(ParquetInput input, double work) {
     }
     if (units.isEmpty()) {
       // One file without rows, that the output has its columns.
-      return List.of(Unit.empty(input.files().get(0)));
+      return List.of(Unit.empty(input.footers().get(0)));
     }
     return units.stream()
         .sorted(Comparator.comparingLong(Unit::tokens).reversed().thenComparing(Unit::name))

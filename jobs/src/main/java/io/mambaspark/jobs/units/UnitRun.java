@@ -174,7 +174,7 @@ public final class UnitRun {
       }
     }
     for (String path : known.keySet()) {
-      String why = plan.input().listed().unread().get(path);
+      String why = plan.input().files().unread().get(path);
       if (why != null) {
         throw Refusal.because(
             "Cannot resume output %s: input %s could be read and cannot be any more: %s",

@@ -1,6 +1,7 @@
 package io.mambaspark.jobs.units;
 
 import io.mambaspark.jobs.io.FileScan;
+import io.mambaspark.jobs.io.FileSplit;
 import io.mambaspark.jobs.io.ParquetInput;
 import io.mambaspark.jobs.score.PartitionScoring;
 import io.mambaspark.jobs.score.ScoreOptions;
@@ -26,7 +27,7 @@ public final class UnitScoring
   private static final long serialVersionUID = 1;
 
   /** A unit, and its parts as they are read. */
-  record Work(Unit unit, List<FileScan.Part> parts) implements Serializable {}
+  record Work(Unit unit, List<FileSplit> parts) implements Serializable {}
 
   private final String run;
   private final FileScan scan;
@@ -58,7 +59,7 @@ public final class UnitScoring
     FileScan scan = input.scan(schema.rows().input(), schema.rows().inputNames());
     List<Work> work =
         units.stream()
-            .map(unit -> new Work(unit, unit.parts().stream().map(input::part).toList()))
+            .map(unit -> new Work(unit, unit.parts().stream().map(input::split).toList()))
             .toList();
     JavaRDD<Tuple2<Row, ScoredRow>> rows =
         Tasks.distribute(context, work)

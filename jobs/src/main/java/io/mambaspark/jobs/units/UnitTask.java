@@ -1,6 +1,6 @@
 package io.mambaspark.jobs.units;
 
-import io.mambaspark.jobs.io.FileScan;
+import io.mambaspark.jobs.io.FileSplit;
 import io.mambaspark.jobs.io.RowGroups;
 import io.mambaspark.jobs.score.Emit;
 import io.mambaspark.jobs.score.ScoredRow;
@@ -105,7 +105,7 @@ final class UnitTask {
    * @param parts of the input, those of the unit
    * @param open reads one
    */
-  Iterator<Row> reading(List<FileScan.Part> parts, Function<FileScan.Part, Iterator<Row>> open) {
+  Iterator<Row> reading(List<FileSplit> parts, Function<FileSplit, Iterator<Row>> open) {
     return new Iterator<>() {
       private int next;
       private Iterator<Row> rows = Collections.emptyIterator();
@@ -132,7 +132,7 @@ final class UnitTask {
     };
   }
 
-  private Iterator<Row> rows(FileScan.Part source, Function<FileScan.Part, Iterator<Row>> open) {
+  private Iterator<Row> rows(FileSplit source, Function<FileSplit, Iterator<Row>> open) {
     Iterator<Row> checked = new Checked(source, open);
     if (!giveUp || !unit.isShared()) {
       return checked;
@@ -150,14 +150,14 @@ final class UnitTask {
   /** The rows of a part, as many as its footer says. */
   private final class Checked implements Iterator<Row> {
     private final RowGroups expected = unit.parts().get(part);
-    private final FileScan.Part source;
-    private final Function<FileScan.Part, Iterator<Row>> open;
+    private final FileSplit source;
+    private final Function<FileSplit, Iterator<Row>> open;
     private Iterator<Row> rows;
     private Row next;
     private long read;
     private boolean ended;
 
-    Checked(FileScan.Part source, Function<FileScan.Part, Iterator<Row>> open) {
+    Checked(FileSplit source, Function<FileSplit, Iterator<Row>> open) {
       this.source = source;
       this.open = open;
     }
@@ -195,7 +195,7 @@ final class UnitTask {
     }
 
     private void unreadable(Exception e) {
-      boolean bad = FileScan.contentIsBad(e, source);
+      boolean bad = source.contentIsBad(e);
       String file = expected.input().path();
       String cause = Failures.cause(e, source.path().toString());
       if (!giveUp || !bad) {

@@ -97,7 +97,7 @@ class ScoreCommandTest {
     // 0 + 2 + 5 + … + 86, the first token of each being context only.
     assertThat(json.get("tokens").asInt()).isEqualTo(3 * 435 - 29);
     assertThat(json.get("error_documents").asInt()).isZero();
-    assertThat(json.get("errors").size()).isEqualTo(RowError.values().length);
+    assertThat(json.get("errors").size()).isEqualTo(RowError.Kind.values().length);
     double nll = json.get("nll").asDouble();
     assertThat(json.get("corpus_perplexity").asDouble())
         .isEqualTo(StrictMath.exp(nll / (3 * 435 - 29)));

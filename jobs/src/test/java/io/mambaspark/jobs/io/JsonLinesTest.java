@@ -49,7 +49,7 @@ class JsonLinesTest {
 
   private Object value(String column, String json) {
     JsonLines.Line line = read("{\"" + column + "\":" + json + "}");
-    assertThat(line.error()).isNull();
+    assertThat(error(line)).isNull();
     return line.values()[PLAN.fieldIndex(column)];
   }
 
@@ -58,7 +58,12 @@ class JsonLinesTest {
     assertThat(line.values()[ID]).isEqualTo("a");
     assertThat(line.values()[PLAN.fieldIndex("ok")]).isEqualTo(true);
     assertThat(line.values()[PLAN.fieldIndex(column)]).isNull();
-    return line.error();
+    return error(line);
+  }
+
+  /** The message of a line's error; null when all is well. */
+  private static String error(JsonLines.Line line) {
+    return line.error() == null ? null : line.error().message();
   }
 
   private static String malformed(String rest) {
@@ -74,7 +79,7 @@ class JsonLinesTest {
       number++;
       JsonLines.Line line = lines.read(bytes);
       if (line != null) {
-        errors.put(number + " " + line.values()[ID], String.valueOf(line.error()));
+        errors.put(number + " " + line.values()[ID], String.valueOf(error(line)));
       }
     }
     assertThat(errors)
@@ -130,7 +135,10 @@ class JsonLinesTest {
             Map.entry("27 last", "null"));
     errors.values().stream()
         .filter(e -> !e.equals("null"))
-        .forEach(e -> assertThat(RowError.of(e)).isIn(RowError.MALFORMED_INPUT, RowError.NOT_TEXT));
+        .forEach(
+            e ->
+                assertThat(RowError.fromWritten(e).kind())
+                    .isIn(RowError.Kind.MALFORMED_INPUT, RowError.Kind.NOT_TEXT));
   }
 
   private static List<byte[]> split(byte[] file) {
@@ -182,7 +190,7 @@ class JsonLinesTest {
         "{\"é\":😀}|found U+1F600 at character 6; expected a value",
       })
   void what_breaks_a_line_is_named_with_its_place(String line, String error) {
-    assertThat(read(line).error()).isEqualTo(malformed(error));
+    assertThat(error(read(line))).isEqualTo(malformed(error));
   }
 
   @Test
@@ -195,7 +203,7 @@ class JsonLinesTest {
   void a_line_that_is_not_utf8_is_kept_with_replacement_characters() {
     byte[] latin1 = "{\"text\":\"caf\u00e9\",\"id\":\"b\"}".getBytes(StandardCharsets.ISO_8859_1);
     JsonLines.Line line = lines.read(latin1);
-    assertThat(line.error()).isEqualTo(malformed("found byte 0xE9 at offset 12; expected UTF-8"));
+    assertThat(error(line)).isEqualTo(malformed("found byte 0xE9 at offset 12; expected UTF-8"));
     assertThat((byte[]) line.values()[0]).isEqualTo(bytes("caf\uFFFD"));
     assertThat(line.values()[ID]).isEqualTo("b");
   }
@@ -214,10 +222,10 @@ class JsonLinesTest {
     JsonLines.Line line = read("{\"text\":\"" + escaped + "\",\"id\":\"c\"}");
     String surrogate = escaped.replaceFirst("^a", "").substring(0, 6);
     String error = "found the lone surrogate %s at character %%d; expected a pair";
-    assertThat(line.error()).isEqualTo(malformed(error.formatted(surrogate).formatted(at)));
+    assertThat(error(line)).isEqualTo(malformed(error.formatted(surrogate).formatted(at)));
     assertThat((byte[]) line.values()[0]).isEqualTo(bytes(kept));
     assertThat(line.values()[ID]).isEqualTo("c");
-    assertThat(read("{\"other\":[{\"" + escaped + "\":1}],\"id\":\"c\"}").error())
+    assertThat(error(read("{\"other\":[{\"" + escaped + "\":1}],\"id\":\"c\"}")))
         .isEqualTo(malformed(error.formatted(surrogate).formatted(at + 3)));
   }
 
@@ -225,14 +233,13 @@ class JsonLinesTest {
   void a_key_twice_is_an_error_at_any_depth() {
     String error = "found key \"id\" again at character %d; expected each key once";
     JsonLines.Line line = read("{\"id\":\"a\",\"id\":\"b\",\"n\":3}");
-    assertThat(line.error()).isEqualTo(malformed(error.formatted(11)));
+    assertThat(error(line)).isEqualTo(malformed(error.formatted(11)));
     assertThat(line.values()).containsExactly(null, "a", 3L, null, null, null, null, null);
-    assertThat(read("{\"o\":[{\"id\":1,\"id\":2}]}").error())
+    assertThat(error(read("{\"o\":[{\"id\":1,\"id\":2}]}")))
         .isEqualTo(malformed(error.formatted(15)));
-    assertThat(read("{\"i\\u0064\":1,\"id\":2}").error()).isEqualTo(malformed(error.formatted(14)));
-    assertThat(read("{\"o\":{\"id\":1},\"p\":{\"id\":1},\"id\":\"a\"}").error()).isNull();
-    assertThat(
-            read("{\"k\":1,\"" + "k".repeat(500) + "\":1,\"" + "k".repeat(500) + "\":1}").error())
+    assertThat(error(read("{\"i\\u0064\":1,\"id\":2}"))).isEqualTo(malformed(error.formatted(14)));
+    assertThat(error(read("{\"o\":{\"id\":1},\"p\":{\"id\":1},\"id\":\"a\"}"))).isNull();
+    assertThat(error(read("{\"k\":1,\"" + "k".repeat(500) + "\":1,\"" + "k".repeat(500) + "\":1}")))
         .isEqualTo(
             malformed(
                 "found key \"%s…\" again at character 513; expected each key once"
@@ -244,22 +251,22 @@ class JsonLinesTest {
     assertThat(read("{\"ID\":\"a\",\"META\":{\"Url\":\"u\"}}").values())
         .containsExactly(
             null, "a", null, null, null, null, null, RowFactory.create("u", null, null));
-    assertThat(read("{\"id\":\"a\",\"ID\":\"b\"}").error())
+    assertThat(error(read("{\"id\":\"a\",\"ID\":\"b\"}")))
         .isEqualTo(
             malformed(
                 "found key \"ID\" again at character 11; expected each key once, whatever its"
                     + " case"));
-    assertThat(read("{\"other\":\"a\",\"Other\":\"b\"}").error()).isNull();
+    assertThat(error(read("{\"other\":\"a\",\"Other\":\"b\"}"))).isNull();
     JsonLines exact = new JsonLines(StructType.fromDDL("id string, ID string"), Set.of(), true);
     assertThat(exact.read(bytes("{\"id\":\"a\",\"ID\":\"b\",\"Id\":\"c\"}")))
-        .satisfies(line -> assertThat(line.error()).isNull())
+        .satisfies(line -> assertThat(error(line)).isNull())
         .satisfies(line -> assertThat(line.values()).containsExactly("a", "b"));
   }
 
   @Test
   void missing_keys_and_nulls_are_null() {
     JsonLines.Line line = read("{\"text\":null,\"tokens\":null,\"meta\":null,\"n\":null}");
-    assertThat(line.error()).isNull();
+    assertThat(error(line)).isNull();
     assertThat(line.values()).containsOnlyNulls();
   }
 
@@ -335,17 +342,17 @@ class JsonLinesTest {
                         .formatted("0".repeat(38))
                     + " big"));
     assertThat(misfit("big", "0.5")).contains("found 0.5 at");
-    assertThat(read("{\"ok\":1}").error())
+    assertThat(error(read("{\"ok\":1}")))
         .isEqualTo(malformed("found 1 at character 7; expected true or false in column ok"));
     JsonLines.Line text = read("{\"text\":[\"a\"],\"id\":\"a\"}");
     assertThat(text.values()).startsWith(null, "a");
-    assertThat(text.error())
+    assertThat(error(text))
         .isEqualTo("Text is not a string: found a list at character 9 in column text");
   }
 
   @Test
   void the_first_mistake_is_told_and_no_more_than_a_little_of_the_data() {
-    assertThat(read("{\"n\":\"a\",\"text\":7,\"id\"").error())
+    assertThat(error(read("{\"n\":\"a\",\"text\":7,\"id\"")))
         .isEqualTo(
             malformed("found \"a\" at character 6; expected an integer of 64 bits in column n"));
     for (String line :
@@ -355,7 +362,7 @@ class JsonLinesTest {
             "y".repeat(5000),
             "{\"n\":" + "9".repeat(5000) + "}",
             "{\"n\":" + "\\n".repeat(5000) + "}")) {
-      assertThat(read(line).error()).hasSizeLessThan(170).doesNotContain("\n", "\u2028");
+      assertThat(error(read(line))).hasSizeLessThan(170).doesNotContain("\n", "\u2028");
     }
   }
 
@@ -374,7 +381,7 @@ class JsonLinesTest {
     for (String open : List.of("[", "{\"a\":")) {
       JsonLines.Line line = read("{\"id\":\"a\",\"other\":" + open.repeat(1_000_000));
       assertThat(line.values()[ID]).isEqualTo("a");
-      assertThat(line.error())
+      assertThat(error(line))
           .isEqualTo(
               malformed(
                   "found a value in more than 1000 lists and objects at character %d; expected at"
@@ -421,12 +428,12 @@ class JsonLinesTest {
         continue;
       }
       if (typed.error() != null) {
-        assertThat(RowError.of(typed.error())).isNotNull();
-        assertThat(typed.error()).hasSizeLessThan(170).doesNotContain("\n", "\r");
+        assertThat(typed.error().kind()).isNotNull();
+        assertThat(error(typed)).hasSizeLessThan(170).doesNotContain("\n", "\r");
       }
       String text = new String(line, StandardCharsets.UTF_8);
       if (!Arrays.equals(bytes(text), line)) {
-        assertThat(read.error()).startsWith(malformed("found byte 0x"));
+        assertThat(error(read)).startsWith(malformed("found byte 0x"));
         continue;
       }
       // Jackson takes these for infinities, too, and refuses numbers beyond its BigDecimal.
@@ -435,11 +442,11 @@ class JsonLinesTest {
       }
       JsonNode expected = jackson(text);
       if (expected == null) {
-        assertThat(read.error()).as(text).isNotNull();
+        assertThat(error(read)).as(text).isNotNull();
         continue;
       }
       if (read.error() != null) {
-        assertThat(read.error()).as(text).contains("the lone surrogate");
+        assertThat(error(read)).as(text).contains("the lone surrogate");
         continue;
       }
       valid++;
@@ -505,7 +512,7 @@ class JsonLinesTest {
     byte[] whole = bytes(line);
     for (int end = 1; end < whole.length; end++) {
       JsonLines.Line cut = lines.read(Arrays.copyOf(whole, end));
-      assertThat(RowError.of(cut.error())).isEqualTo(RowError.MALFORMED_INPUT);
+      assertThat(cut.error().kind()).isEqualTo(RowError.Kind.MALFORMED_INPUT);
       if (end > line.indexOf(",\"n\"")) {
         assertThat(cut.values()[ID]).isEqualTo("a");
       }
@@ -513,7 +520,7 @@ class JsonLinesTest {
         assertThat(cut.values()[PLAN.fieldIndex("n")]).isEqualTo(12L);
       }
     }
-    assertThat(lines.read(whole).error()).isNull();
+    assertThat(error(lines.read(whole))).isNull();
   }
 
   @Test
@@ -542,7 +549,7 @@ class JsonLinesTest {
     StructType plan = new StructType().add("text", DataTypes.StringType);
     JsonLines strings = new JsonLines(plan, Set.of("text"), false);
     assertThat(strings.read(bytes("{\"text\":\"é\"}")).values()).containsExactly("é");
-    assertThat(strings.read(bytes("{\"text\":1}")).error())
+    assertThat(error(strings.read(bytes("{\"text\":1}"))))
         .isEqualTo("Text is not a string: found a number at character 9 in column text");
   }
 }

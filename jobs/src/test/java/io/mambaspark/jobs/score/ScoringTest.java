@@ -546,7 +546,13 @@ class ScoringTest {
   private static PartitionScoring scoring(Emit emit, LongAccumulator progress) {
     StructType kept = new StructType().add("id", DataTypes.BinaryType);
     return new PartitionScoring(
-        delivery, READER, emit, Windows.FULL, null, null, false, kept, progress);
+        delivery,
+        READER,
+        emit,
+        Windows.FULL,
+        new PerplexityBounds(null, null),
+        new RowFailures(false, kept),
+        progress);
   }
 
   private static Row row(int[] tokens) {
@@ -558,12 +564,12 @@ class ScoringTest {
     List<Row> rows = List.of(row(new int[2_000_000]), row(new int[] {1, 2}));
     Iterator<Tuple2<Row, ScoredRow>> scored =
         scoring(Emit.parse("top-k=24"), null).call(rows.iterator());
-    String error = scored.next()._2().getError();
-    assertThat(error)
+    RowError error = scored.next()._2().error();
+    assertThat(error.message())
         .isEqualTo(
             "Scores of 2000000 tokens take 1600000000 bytes, more than one row may; emit"
                 + " less, or cut documents");
-    assertThat(RowError.of(error).kind()).isEqualTo("too_large");
+    assertThat(error.kind().label()).isEqualTo("too_large");
     assertThat(scored.next()._2().getError()).isNull();
   }
 
@@ -617,10 +623,8 @@ class ScoringTest {
             READER,
             Emit.PERPLEXITY,
             Windows.FULL,
-            null,
-            null,
-            false,
-            new StructType().add("id", DataTypes.BinaryType),
+            new PerplexityBounds(null, null),
+            new RowFailures(false, new StructType().add("id", DataTypes.BinaryType)),
             null);
     Iterator<?> scored = scoring.call(rows);
     for (int i = 1; i <= 200; i++) {

@@ -15,7 +15,7 @@ import io.mambaspark.jobs.TestOutput;
 import io.mambaspark.jobs.TestScores;
 import io.mambaspark.jobs.TestSpark;
 import io.mambaspark.jobs.score.Emit;
-import io.mambaspark.jobs.score.ScoringSchema.ScoreColumn;
+import io.mambaspark.jobs.score.ScoreColumn;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

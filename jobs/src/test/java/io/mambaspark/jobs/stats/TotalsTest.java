@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.mambaspark.jobs.TestSpark;
 import io.mambaspark.jobs.io.RowError;
 import io.mambaspark.jobs.score.Emit;
+import io.mambaspark.jobs.score.ScoreColumn;
 import io.mambaspark.jobs.score.ScoredRow;
-import io.mambaspark.jobs.score.ScoringSchema.ScoreColumn;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -69,8 +69,8 @@ class TotalsTest {
       seen.add(
           List.of(
               totals.nll(),
-              totals.corpusPerplexity(),
-              totals.meanDocumentPerplexity(),
+              totals.perplexities().corpus(),
+              totals.perplexities().meanOfDocuments(),
               totals.tokens(),
               totals.count(Totals.Count.TRUNCATED)));
     }
@@ -87,9 +87,9 @@ class TotalsTest {
             RowFactory.create(2.0, 2L, 3.0, false, null),
             RowFactory.create(0.0, 0L, null, false, null),
             RowFactory.create(null, null, null, null, null),
-            RowFactory.create(null, null, null, true, RowError.nullElement(1)),
-            RowFactory.create(null, null, null, false, RowError.outside(99, 0, 24)),
-            RowFactory.create(null, null, null, false, RowError.outside(98, 5, 24)));
+            RowFactory.create(null, null, null, true, RowError.nullElement(1).message()),
+            RowFactory.create(null, null, null, false, RowError.outside(99, 0, 24).message()),
+            RowFactory.create(null, null, null, false, RowError.outside(98, 5, 24).message()));
     Totals totals =
         Totals.of(TestSpark.session().createDataFrame(rows, SCHEMA), Emit.PERPLEXITY, COLUMNS);
     assertThat(totals.rows()).isEqualTo(7);
@@ -97,12 +97,12 @@ class TotalsTest {
     assertThat(totals.tooShort()).isEqualTo(1);
     assertThat(totals.scoredRows()).isEqualTo(2);
     assertThat(totals.tokens()).isEqualTo(4);
-    assertThat(totals.corpusPerplexity()).isEqualTo(StrictMath.exp(2));
-    assertThat(totals.meanDocumentPerplexity()).isEqualTo(11.5);
+    assertThat(totals.perplexities().corpus()).isEqualTo(StrictMath.exp(2));
+    assertThat(totals.perplexities().meanOfDocuments()).isEqualTo(11.5);
     assertThat(totals.errorRows()).isEqualTo(3);
     assertThat(totals.errors())
-        .containsEntry(RowError.NULL_ELEMENT, 1L)
-        .containsEntry(RowError.ID_OUTSIDE_VOCABULARY, 2L)
+        .containsEntry(RowError.Kind.NULL_ELEMENT, 1L)
+        .containsEntry(RowError.Kind.ID_OUTSIDE_VOCABULARY, 2L)
         .hasSize(2);
   }
 
@@ -115,21 +115,21 @@ class TotalsTest {
     totals.add(infinite, Emit.PERPLEXITY);
     assertThat(totals.scoredRows()).isEqualTo(2);
     assertThat(totals.count(Totals.Count.INFINITE_ROWS)).isEqualTo(1);
-    assertThat(totals.meanDocumentPerplexity()).isInfinite();
-    assertThat(totals.corpusPerplexity()).isEqualTo(StrictMath.exp(1006 / 3.0));
-    assertThat(totals.errorOverDocuments()).isNotNull();
+    assertThat(totals.perplexities().meanOfDocuments()).isInfinite();
+    assertThat(totals.perplexities().corpus()).isEqualTo(StrictMath.exp(1006 / 3.0));
+    assertThat(totals.perplexities().errorOverDocuments()).isNotNull();
     Totals read = new Totals();
     read.add(totals.exact());
-    assertThat(read.meanDocumentPerplexity()).isInfinite();
+    assertThat(read.perplexities().meanOfDocuments()).isInfinite();
     totals.add(row(1e6, 1), Emit.PERPLEXITY);
-    assertThat(totals.corpusPerplexity()).isInfinite();
-    assertThat(totals.errorOverDocuments()).isNull();
-    assertThat(totals.errorOverTokens()).isNull();
+    assertThat(totals.perplexities().corpus()).isInfinite();
+    assertThat(totals.perplexities().errorOverDocuments()).isNull();
+    assertThat(totals.perplexities().errorOverTokens()).isNull();
   }
 
   @Test
   void nothing_scored_has_no_perplexity() {
-    assertThat(new Totals().corpusPerplexity()).isNull();
-    assertThat(new Totals().meanDocumentPerplexity()).isNull();
+    assertThat(new Totals().perplexities().corpus()).isNull();
+    assertThat(new Totals().perplexities().meanOfDocuments()).isNull();
   }
 }

@@ -156,7 +156,7 @@ class UnitPlanTest {
     write("b.parquet");
     UnitPlan plan = plan();
     List<Unit> units = plan.units(100, List.of(plan.inputs()));
-    assertThat(units).isEqualTo(List.of(Unit.empty(plan.input().files().get(0))));
+    assertThat(units).isEqualTo(List.of(Unit.empty(plan.input().footers().get(0))));
     write("c.parquet", 3);
     UnitPlan more = plan();
     assertThat(shown(more.units(100, List.of(more.inputs())))).containsExactly("c0-0");
@@ -190,16 +190,16 @@ class UnitPlanTest {
     ParquetInput input = input();
     long share = (8L * cores + 51) / (4L * cores);
     assertThat(input.pieces(Long.MAX_VALUE, context()))
-        .isEqualTo(RowGroups.cut(input.files(), share));
+        .isEqualTo(RowGroups.cut(input.footers(), share));
   }
 
   @Test
   void a_piece_has_no_more_of_the_tokens_than_of_the_bytes() throws IOException {
     write("a.parquet", IntStream.generate(() -> 10).limit(40).toArray());
     ParquetInput input = input();
-    long bytes = input.listed().bytes();
+    long bytes = input.files().bytes();
     assertThat(input.pieces(bytes * 15 / 400, context())).hasSize(40);
     assertThat(input.pieces(bytes * 25 / 400, context())).hasSize(20);
-    assertThat(input.pieces(0, context())).isEqualTo(RowGroups.cut(input.files(), 1));
+    assertThat(input.pieces(0, context())).isEqualTo(RowGroups.cut(input.footers(), 1));
   }
 }

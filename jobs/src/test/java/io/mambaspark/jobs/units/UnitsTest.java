@@ -814,8 +814,8 @@ public class UnitsTest {
             spark(),
             InputFiles.list(List.of(file.toString()), hadoop),
             new DocumentOptions(DocumentColumns.tokens("tokens"), null));
-    Unit whole = Unit.cut(input.files(), Long.MAX_VALUE).get(0);
-    Unit cut = Unit.cut(input.files(), 1).get(0);
+    Unit whole = Unit.cut(input.footers(), Long.MAX_VALUE).get(0);
+    Unit cut = Unit.cut(input.footers(), 1).get(0);
     assertThat(whole.rows()).isEqualTo(ROWS);
     RowGroups part = cut.parts().get(0);
     Unit lying =

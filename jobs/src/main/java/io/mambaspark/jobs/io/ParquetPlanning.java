@@ -1,0 +1,261 @@
+package io.mambaspark.jobs.io;
+
+import io.mambaspark.jobs.Refusal;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.MapType;
+import org.apache.spark.sql.types.NullType;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * Decides the schema of Parquet files by their footers: their columns by name, under Spark's own
+ * rule of capitals, each with the type that has the values of all files.
+ */
+final class ParquetPlanning {
+  private final List<ParquetFile> files;
+  private final PartitionColumns partitions;
+  private final DocumentColumns document;
+  private final List<String> keepColumns;
+  private final boolean caseSensitive;
+  private final List<String> notes = new ArrayList<>();
+
+  ParquetPlanning(
+      List<ParquetFile> files,
+      PartitionColumns partitions,
+      DocumentOptions documents,
+      boolean caseSensitive) {
+    this.files = files;
+    this.partitions = partitions;
+    this.document = documents.columns();
+    this.keepColumns = documents.kept();
+    this.caseSensitive = caseSensitive;
+  }
+
+  /** A column of all files. */
+  private static final class Planned {
+    final String name;
+    final Map<ParquetFile, ParquetColumn> columns = new LinkedHashMap<>();
+    JoinedType type;
+    ParquetFile typedBy;
+    String problem;
+
+    Planned(String name) {
+      this.name = name;
+    }
+  }
+
+  /**
+   * Decides the schema.
+   *
+   * @throws Refusal if a column that is used cannot be read in one of the files
+   */
+  ParquetSchema plan() {
+    Map<String, Planned> columns = columns();
+    partitions.checkDocument(document, caseSensitive);
+    hide(columns);
+    checkDocument(columns);
+    StructType schema = new StructType();
+    List<Planned> readable = new ArrayList<>();
+    Set<String> used = new HashSet<>();
+    for (Planned column : columns.values()) {
+      boolean isUsed = isUsed(column.name);
+      if (column.problem == null) {
+        readable.add(column);
+        ParquetColumn first = column.columns.values().iterator().next();
+        schema = schema.add(column.name, column.type.type(), true, first.metadata());
+      } else if (isUsed) {
+        throw unreadable(column);
+      }
+      if (isUsed) {
+        used.add(column.name);
+        noteMissing(column);
+      }
+    }
+    for (StructField field : partitions.schema().fields()) {
+      schema = schema.add(field);
+    }
+    Map<List<StructField>, Integer> numbers = new LinkedHashMap<>();
+    Map<String, Integer> formOf = new HashMap<>();
+    for (ParquetFile file : files) {
+      List<StructField> form = new ArrayList<>();
+      for (Planned column : readable) {
+        form.add(isUsed(column.name) ? own(column, file) : null);
+      }
+      formOf.put(file.file().name(), numbers.computeIfAbsent(form, key -> numbers.size()));
+    }
+    return new ParquetSchema(
+        schema, notes, used, List.copyOf(numbers.keySet()), formOf, caseSensitive);
+  }
+
+  private Refusal unreadable(Planned column) {
+    boolean isDocument = document.all().stream().anyMatch(c -> key(c).equals(key(column.name)));
+    return Refusal.because(
+        "%s; %s",
+        column.problem,
+        isDocument
+            ? "write its files with one type that is read, or score them in separate runs"
+            : keepColumns == null
+                ? "name the columns to carry over with --keep-columns, without " + column.name
+                : "write it with one type, or leave it out of --keep-columns");
+  }
+
+  /** The columns of all files with their joined types, in order of first appearance. */
+  private Map<String, Planned> columns() {
+    Map<String, Planned> byKey = new LinkedHashMap<>();
+    for (ParquetFile file : files) {
+      Set<String> seen = new HashSet<>();
+      for (ParquetColumn column : file.columns()) {
+        Planned planned =
+            byKey.computeIfAbsent(
+                key(column.name()),
+                k -> new Planned(document.spelling(column.name(), keepColumns, caseSensitive)));
+        if (!seen.add(key(column.name()))) {
+          planned.problem =
+              "Columns of %s have the same name: %s%s"
+                  .formatted(
+                      file.file().name(),
+                      column.name(),
+                      caseSensitive ? "" : " (spark.sql.caseSensitive is false)");
+        } else {
+          planned.columns.put(file, column);
+          add(planned, file, column);
+        }
+      }
+    }
+    for (Planned planned : byKey.values()) {
+      if (planned.problem == null) {
+        planned.type = new JoinedType(withoutNull(planned.type.type()), planned.type.allNull());
+      }
+    }
+    return byKey;
+  }
+
+  private void add(Planned planned, ParquetFile file, ParquetColumn column) {
+    if (planned.problem != null) {
+      return;
+    }
+    if (column.foreign() != null) {
+      planned.problem =
+          "Column %s of %s has Parquet type %s, which Spark cannot read"
+              .formatted(column.name(), file.file().name(), column.foreign());
+      return;
+    }
+    JoinedType own = JoinedType.of(column, file);
+    if (planned.type == null) {
+      planned.type = own;
+      planned.typedBy = file;
+      return;
+    }
+    Optional<JoinedType> joined = planned.type.join(own, caseSensitive);
+    if (joined.isEmpty()) {
+      planned.problem =
+          "Column %s has types that cannot be joined: %s in %s, %s in %s"
+              .formatted(
+                  planned.name,
+                  planned.type.type().catalogString(),
+                  planned.typedBy.file().name(),
+                  own.type().catalogString(),
+                  file.file().name());
+      return;
+    }
+    if (!joined.get().type().equals(planned.type.type())) {
+      planned.typedBy = file;
+    }
+    planned.type = joined.get();
+  }
+
+  /** What has no value in any file is a string, as Spark has it. */
+  private static DataType withoutNull(DataType type) {
+    if (type instanceof StructType struct) {
+      StructType without = new StructType();
+      for (StructField field : struct.fields()) {
+        without = without.add(field.name(), withoutNull(field.dataType()), true, field.metadata());
+      }
+      return without;
+    }
+    if (type instanceof ArrayType array) {
+      return DataTypes.createArrayType(withoutNull(array.elementType()));
+    }
+    if (type instanceof MapType map) {
+      return DataTypes.createMapType(withoutNull(map.keyType()), withoutNull(map.valueType()));
+    }
+    return type instanceof NullType ? DataTypes.StringType : type;
+  }
+
+  private String key(String name) {
+    return caseSensitive ? name : name.toLowerCase(Locale.ROOT);
+  }
+
+  private boolean isUsed(String column) {
+    return keepColumns == null
+        || document.all().stream().anyMatch(c -> key(c).equals(key(column)))
+        || keepColumns.stream().anyMatch(c -> key(c).equals(key(column)));
+  }
+
+  private void hide(Map<String, Planned> columns) {
+    for (String name : List.copyOf(columns.keySet())) {
+      String hiding = partitions.hiding(name, caseSensitive);
+      if (hiding != null) {
+        ParquetFile any = columns.remove(name).columns.keySet().iterator().next();
+        notes.add(partitions.note(hiding, any.file()));
+      }
+    }
+  }
+
+  /** Refuses a file with rows that lacks a column of the document. */
+  private void checkDocument(Map<String, Planned> columns) {
+    for (String name : document.content()) {
+      Planned column = columns.get(key(name));
+      if (column == null) {
+        continue;
+      }
+      for (ParquetFile file : files) {
+        if (!column.columns.containsKey(file) && file.rows() > 0) {
+          throw Refusal.because(
+              "Column %s (%s) is not in %s; its columns are %s",
+              name,
+              document.option(name),
+              file.file().name(),
+              String.join(", ", file.columns().stream().map(ParquetColumn::name).toList()));
+        }
+      }
+    }
+  }
+
+  private void noteMissing(Planned column) {
+    List<ParquetFile> without =
+        files.stream()
+            .filter(file -> file.rows() > 0 && !column.columns.containsKey(file))
+            .toList();
+    if (!without.isEmpty()) {
+      notes.add(
+          "column %s is null in %,d of %,d files, which do not have it, such as %s"
+              .formatted(column.name, without.size(), files.size(), without.get(0).file().name()));
+    }
+  }
+
+  /** How a column is read from a file; null where it has no value. */
+  private StructField own(Planned column, ParquetFile file) {
+    ParquetColumn own = column.columns.get(file);
+    if (own == null) {
+      return null;
+    }
+    JoinedType type = JoinedType.of(own, file);
+    if (type.isNull() && !type.type().equals(column.type.type())) {
+      return null;
+    }
+    DataType read = JoinedType.form(type.type(), column.type.type(), caseSensitive);
+    return DataTypes.createStructField(own.name(), read, true);
+  }
+}

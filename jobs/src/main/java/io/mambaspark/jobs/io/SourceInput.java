@@ -1,0 +1,110 @@
+package io.mambaspark.jobs.io;
+
+import io.mambaspark.jobs.Refusal;
+import java.net.URI;
+import java.util.List;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
+
+/**
+ * Rows that a source of Spark reads by itself: tables, files of other formats, the demo.
+ *
+ * @param all the rows with all their columns
+ */
+record SourceInput(InputFiles files, Dataset<Row> all) implements Input {
+  /** Tasks for every core, so that a slow last one costs little. */
+  static final int TASKS_PER_CORE = 2;
+
+  static SourceInput of(
+      SparkSession spark, InputOptions options, DocumentOptions documents, InputFiles files) {
+    return new SourceInput(files, read(spark, options, documents, files));
+  }
+
+  private static Dataset<Row> read(
+      SparkSession spark, InputOptions options, DocumentOptions documents, InputFiles files) {
+    if (options.isDemo()) {
+      return demo(spark);
+    }
+    if (options.table() != null) {
+      return spark.table(options.table());
+    }
+    return files == InputFiles.NONE
+        ? spark.read().format(options.format()).load(options.paths().toArray(String[]::new))
+        : otherFiles(spark, options, documents, files);
+  }
+
+  /** The rows travel with the tasks: executors need not see a file. */
+  private static Dataset<Row> demo(SparkSession spark) {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    List<Row> rows = DemoCorpus.rows();
+    int tasks = Math.min(rows.size(), TASKS_PER_CORE * context.defaultParallelism());
+    return spark.createDataFrame(context.parallelize(rows, tasks), DemoCorpus.SCHEMA);
+  }
+
+  /** Files of a source that infers its columns itself. */
+  private static Dataset<Row> otherFiles(
+      SparkSession spark, InputOptions options, DocumentOptions documents, InputFiles files) {
+    for (InputFiles.InputFile file : files.files()) {
+      if (InputFiles.isHidden(file.path().getName())) {
+        throw Refusal.because(
+            "Cannot read input %s: Spark's source %s reads no file whose name begins with _ or .;"
+                + " rename it",
+            file.name(), options.format());
+      }
+    }
+    Dataset<Row> rows =
+        spark
+            .read()
+            .format(options.format())
+            .option("__globPaths__", "false")
+            // Without it, Spark reads a file whose path has a glob character once for each path.
+            .option("recursiveFileLookup", true)
+            // The columns of all files, by name. Spark's default is the columns of one file.
+            .option("mergeSchema", options.format().equals("orc"))
+            .load(files.files().stream().map(f -> f.path().toString()).toArray(String[]::new));
+    PartitionColumns partitions = PartitionColumns.of(files.files(), spark.conf());
+    boolean caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
+    partitions.checkDocument(documents.columns(), caseSensitive);
+    for (String column : rows.columns()) {
+      String hiding = partitions.hiding(column, caseSensitive);
+      if (hiding != null) {
+        throw Refusal.because(
+            "Column %s is both in the files and a partition folder, such as that of %s; rename one"
+                + " of them",
+            column, files.files().get(0).name());
+      }
+    }
+    return partitions.addTo(rows);
+  }
+
+  @Override
+  public StructType schema() {
+    return all.schema();
+  }
+
+  @Override
+  public List<String> notes() {
+    return List.of();
+  }
+
+  @Override
+  public Dataset<Row> rows(List<String> used, LongAccumulator read) {
+    return all;
+  }
+
+  @Override
+  public void checkApart(Path output) {
+    for (String file : all.inputFiles()) {
+      OverlappingPaths.refuse(
+          "Output",
+          output,
+          new Path(URI.create(file)),
+          all.sparkSession().sparkContext().hadoopConfiguration());
+    }
+  }
+}

@@ -1,0 +1,116 @@
+package io.mambaspark.jobs.score;
+
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.expr;
+
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.Metadata;
+import org.apache.spark.sql.types.MetadataBuilder;
+
+/** A column that scoring adds: its property in {@link ScoredRow}, its type and its unit. */
+public enum ScoreColumn {
+  NLL("nll", "nll", "double", "Sum of -ln p over the scored tokens, in nats"),
+  TOKEN_COUNT("token_count", "tokenCount", "bigint", "Number of scored tokens"),
+  PERPLEXITY(
+      "perplexity",
+      "perplexity",
+      "double",
+      "exp(nll / token_count); null if nothing was scored or if it is too large for a double"),
+  NLL_SQUARES("nll_squares", "nllSquares", "double", "Sum of (ln p)^2 over the scored tokens"),
+  IS_GREEDY(
+      "is_greedy",
+      "isGreedy",
+      "boolean",
+      "True if every scored token was the arg max; null if nothing was scored"),
+  BYTE_COUNT("byte_count", "byteCount", "bigint", "UTF-8 bytes of the document"),
+  WORD_COUNT("word_count", "wordCount", "bigint", "Words of the document, parted by white space"),
+  BITS_PER_BYTE(
+      "bits_per_byte",
+      "bitsPerByte",
+      "double",
+      "nll / byte_count / ln 2; null where a part of the document was not scored"),
+  TRUNCATED(
+      "truncated",
+      "truncated",
+      "boolean",
+      "True if tokens beyond --max-tokens were dropped; null without a document"),
+  TOKEN_LOGPROBS(
+      "token_logprobs", "tokenLogprobs", "array<float>", "ln p of each scored token, in nats"),
+  GREEDY_MATCH(
+      "greedy_match",
+      "greedyMatch",
+      "array<boolean>",
+      "True where the scored token was the arg max"),
+  TOKEN_RANKS(
+      "token_ranks",
+      "tokenRanks",
+      "array<int>",
+      "Place of each scored token among all ids by their probability, 1 for the arg max"),
+  TOP_K(
+      "top_k",
+      "topKIds",
+      "array<array<struct<id:int,logprob:float>>>",
+      "Per scored token the K likeliest ids, best first, with their ln p in nats"),
+  POSITION_NLL(
+      "position_nll",
+      "positionNll",
+      "array<struct<tokens:bigint,nll:double>>",
+      "nll and number of the scored tokens at positions 2^b to 2^(b+1) - 1, for b from 0"),
+  LAST_LOGITS(
+      "last_logits",
+      "lastLogits",
+      "array<float>",
+      "Logits after the last token, one per vocabulary id"),
+  POSITION("position", "position", "int", "Position in the row, from 0, prefix included"),
+  TOKEN("token", "token", "int", "Token id at the position"),
+  LOGITS("logits", "logits", "array<float>", "Logits after the token, one per vocabulary id"),
+  ERROR("error", "error", "string", "Why the row could not be scored; null when all is well");
+
+  /** Ids and log-probabilities come as arrays of numbers and become pairs inside Spark. */
+  private static final String TOP_K_PAIRS =
+      "zip_with(_2.topKIds, _2.topKLogprobs, (ids, logprobs) -> zip_with(ids, logprobs,"
+          + " (id, logprob) -> named_struct('id', id, 'logprob', logprob)))";
+
+  /** Two arrays become one of pairs, likewise. */
+  private static final String POSITION_PAIRS =
+      "zip_with(_2.positionTokens, _2.positionNll, (tokens, nll) -> named_struct('tokens', tokens,"
+          + " 'nll', nll))";
+
+  private final String column;
+  private final String property;
+  private final String type;
+  private final String comment;
+
+  ScoreColumn(String column, String property, String type, String comment) {
+    this.column = column;
+    this.property = property;
+    this.type = type;
+    this.comment = comment;
+  }
+
+  /** The type, as Spark writes it. */
+  DataType type() {
+    return DataType.fromDDL(type);
+  }
+
+  /** Takes it from the second half of what a partition makes. */
+  Column output() {
+    Column value =
+        switch (this) {
+          case TOP_K -> expr(TOP_K_PAIRS);
+          case POSITION_NLL -> expr(POSITION_PAIRS);
+          default -> col("_2").getField(property);
+        };
+    return value.as(column, metadata());
+  }
+
+  /** The comment, which names the unit. */
+  Metadata metadata() {
+    return new MetadataBuilder().putString("comment", comment).build();
+  }
+
+  public String column() {
+    return column;
+  }
+}

@@ -16,7 +16,7 @@ import io.mambaspark.jobs.options.Options;
 public record ModelOptions(
     String path, WeightFormat weights, ModelDelivery.Mode delivery, String tokenizer) {
 
-  /** What is given of it, for a model. */
+  /** The options of a model, from the values that were given. */
   public static ModelOptions of(String path, OptionValues values) {
     return new ModelOptions(
         path,

@@ -202,6 +202,7 @@ record Summary(
     Map<List<String>, Percentiles> byKey = new LinkedHashMap<>();
     corpus
         .distributions()
+        .grouping()
         .groups()
         .forEach(group -> byKey.put(group.values(), group.percentiles()));
     List<Map<String, Object>> groups = new ArrayList<>();
@@ -382,21 +383,22 @@ record Summary(
     }
     Versions.ofScores().forEach((name, value) -> versions.put(name, String.valueOf(value)));
     return new ReportData(
-        title(),
-        headlines,
+        new ReportData.Head(title(), headlines, reportNotes()),
         corpus.distributions(),
-        groups,
-        totals.positions().stream()
-            .map(p -> new ReportData.Position(p.first(), p.tokens(), p.nll()))
-            .toList(),
-        errors,
-        timeline.speed().stream().map(s -> new ReportData.Speed(s.seconds(), s.tokens())).toList(),
-        timeline.tasks().stream()
-            .map(t -> new ReportData.TaskTime(t.start(), t.end(), -1))
-            .toList(),
-        shownOptions,
-        versions,
-        reportNotes());
+        new ReportData.Sums(
+            groups,
+            totals.positions().stream()
+                .map(p -> new ReportData.Position(p.first(), p.tokens(), p.nll()))
+                .toList(),
+            errors),
+        new ReportData.Course(
+            timeline.speed().stream()
+                .map(s -> new ReportData.Speed(s.seconds(), s.tokens()))
+                .toList(),
+            timeline.tasks().stream()
+                .map(t -> new ReportData.TaskTime(t.start(), t.end(), -1))
+                .toList()),
+        new ReportData.Origin(shownOptions, versions));
   }
 
   private String title() {

@@ -1,50 +1,12 @@
 package io.mambaspark.jobs;
 
-import io.mambaspark.jobs.cli.CompareCommand;
-import io.mambaspark.jobs.cli.InspectCommand;
-import io.mambaspark.jobs.cli.ScoreCommand;
-import io.mambaspark.jobs.cli.TokenizeCommand;
-import io.mambaspark.jobs.spark.Failures;
-import io.mambaspark.jobs.spark.Versions;
+import io.mambaspark.jobs.cli.Commands;
 import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.lang.reflect.Constructor;
 import org.apache.spark.SparkUserAppException;
-import picocli.CommandLine;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.IVersionProvider;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.ParseResult;
 
 /** The command line. */
-@Command(
-    name = "mamba-spark",
-    description = "Scores text with Mamba language models on Apache Spark.",
-    mixinStandardHelpOptions = true,
-    versionProvider = Main.Version.class,
-    synopsisSubcommandLabel = "COMMAND",
-    subcommands = {
-      ScoreCommand.class,
-      CompareCommand.class,
-      TokenizeCommand.class,
-      InspectCommand.class,
-      CommandLine.HelpCommand.class
-    },
-    descriptionHeading = "%n",
-    commandListHeading = "%nCommands:%n",
-    footerHeading = "%nStart here:%n",
-    footer = {
-      "    score --model demo --input demo",
-      "    score --help",
-      "",
-      "Any argument @FILE is replaced by the arguments in that file."
-    })
 public final class Main {
-  public static final String VERBOSE = "--verbose";
-
-  private static final int FAILED = 1;
-  private static final int WRONG_USAGE = 2;
-
   private Main() {}
 
   /**
@@ -62,7 +24,7 @@ public final class Main {
         throw e;
       }
       System.err.println("error: Spark is not on the class path; start this jar with spark-submit");
-      code = FAILED;
+      code = Commands.FAILED;
     }
     if (!startedBySpark()) {
       System.exit(code);
@@ -101,53 +63,6 @@ public final class Main {
    * @return 0 done, 1 failed, 2 wrong usage, 3 done with quarantined rows under {@code --strict}
    */
   public static int run(PrintWriter out, PrintWriter err, String... args) {
-    CommandLine command = new CommandLine(new Main());
-    command.setOut(out);
-    command.setErr(err);
-    command.setUsageHelpWidth(96);
-    // A mistyped option after --input is an unknown option, not one more path.
-    command.setUnmatchedOptionsAllowedAsOptionParameters(false);
-    command.setParameterExceptionHandler((e, arguments) -> wrongUsage(e));
-    command.setExecutionExceptionHandler(Main::failed);
-    if (args.length == 0) {
-      command.usage(err);
-      return WRONG_USAGE;
-    }
-    return command.execute(args);
-  }
-
-  private static int wrongUsage(ParameterException e) {
-    CommandLine command = e.getCommandLine();
-    command.getErr().println("error: " + Refusal.redacted(Failures.firstLine(e.getMessage())));
-    hint(command);
-    return WRONG_USAGE;
-  }
-
-  private static int failed(Exception e, CommandLine command, ParseResult parsed) {
-    command.getErr().println("error: " + Failures.oneLine(e));
-    boolean wrongUsage = e instanceof Refusal refusal && refusal.isWrongUsage();
-    if (wrongUsage) {
-      hint(command);
-    }
-    ParseResult leaf = parsed.subcommand() == null ? parsed : parsed.subcommand();
-    if (leaf.hasMatchedOption(VERBOSE)) {
-      StringWriter trace = new StringWriter();
-      e.printStackTrace(new PrintWriter(trace, true));
-      command.getErr().print(Refusal.redacted(trace.toString()));
-    }
-    command.getErr().flush();
-    return wrongUsage ? WRONG_USAGE : FAILED;
-  }
-
-  private static void hint(CommandLine command) {
-    command.getErr().println("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
-    command.getErr().flush();
-  }
-
-  static final class Version implements IVersionProvider {
-    @Override
-    public String[] getVersion() {
-      return new String[] {"mamba-spark " + Versions.mambaSpark()};
-    }
+    return Commands.run(out, err, args);
   }
 }

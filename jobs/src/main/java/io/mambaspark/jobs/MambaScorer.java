@@ -2,18 +2,18 @@ package io.mambaspark.jobs;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import io.mambaspark.engine.kernel.WeightFormat;
-import io.mambaspark.jobs.io.DocumentColumns;
-import io.mambaspark.jobs.model.ModelDelivery;
 import io.mambaspark.jobs.model.ModelOptions;
 import io.mambaspark.jobs.model.OpenModel;
+import io.mambaspark.jobs.options.Option;
+import io.mambaspark.jobs.options.OptionValues;
+import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.score.DatasetScorer;
-import io.mambaspark.jobs.score.Emit;
 import io.mambaspark.jobs.score.ScoreOptions;
-import io.mambaspark.jobs.score.WindowOptions;
 import io.mambaspark.jobs.spark.HadoopFiles;
 import io.mambaspark.jobs.spark.Versions;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -36,10 +36,16 @@ import org.apache.spark.sql.types.StructType;
  * where it is not closed, as in a notebook, its files and broadcasts go with the JVM.
  */
 public final class MambaScorer implements AutoCloseable {
+  private final OpenModel model;
+  private final OptionValues values;
   private final DatasetScorer scorer;
 
-  private MambaScorer(DatasetScorer scorer) {
-    this.scorer = scorer;
+  private MambaScorer(OpenModel model, OptionValues values) {
+    this.model = model;
+    this.values = values;
+    this.scorer =
+        new DatasetScorer(
+            model, ModelOptions.of(values.get(Options.MODEL), values), ScoreOptions.of(values));
   }
 
   /**
@@ -53,106 +59,104 @@ public final class MambaScorer implements AutoCloseable {
     Versions.checkSpark();
     OpenModel open = new OpenModel(model);
     try {
-      DatasetScorer scorer =
-          new DatasetScorer(
-              open,
-              new ModelOptions(model, WeightFormat.F32, ModelDelivery.Mode.AUTO, null),
-              ScoreOptions.defaults());
-      scorer.check();
-      return new MambaScorer(scorer);
+      MambaScorer scorer = new MambaScorer(open, OptionValues.NONE.with(Options.MODEL, model));
+      scorer.scorer.check();
+      return scorer;
     } catch (RuntimeException | Error e) {
       open.close();
       throw e;
     }
   }
 
-  private ScoreOptions options() {
-    return scorer.options();
+  private <T> MambaScorer with(Option<T> option, T value) {
+    return new MambaScorer(model, values.with(option, value));
   }
 
-  private ModelOptions kept() {
-    return scorer.kept();
+  /**
+   * Sets options, all at once, by the names that they have on the command line without dashes, such
+   * as {@code max-tokens}.
+   *
+   * @param given each of the type that the method of that option takes; null for its default
+   * @throws Refusal if there is no such option, or a value contradicts the others
+   */
+  public MambaScorer options(Map<String, ?> given) {
+    OptionValues changed = values;
+    for (Map.Entry<String, ?> entry : given.entrySet()) {
+      Option<?> option =
+          Options.SCORER.stream()
+              .filter(known -> known.name().equals(entry.getKey()))
+              .findFirst()
+              .orElseThrow(() -> unknown(entry.getKey()));
+      changed = changed.withUnchecked(option, entry.getValue());
+    }
+    return new MambaScorer(model, changed);
   }
 
-  private MambaScorer with(ScoreOptions other) {
-    return new MambaScorer(new DatasetScorer(scorer.model(), kept(), other));
+  private static Refusal unknown(String name) {
+    return Refusal.wrongUsage(
+        "No option %s; expected one of %s",
+        name, Options.SCORER.stream().map(Option::name).collect(Collectors.joining(", ")));
   }
 
-  private MambaScorer with(ModelOptions other) {
-    return new MambaScorer(new DatasetScorer(scorer.model(), other, options()));
+  /** The columns of a document: those of one kind take the place of all others. */
+  private MambaScorer document(String tokens, String text, String context, String continuation) {
+    return new MambaScorer(
+        model,
+        values
+            .with(Options.TOKENS_COLUMN, tokens)
+            .with(Options.TEXT_COLUMN, text)
+            .with(Options.CONTEXT_COLUMN, context)
+            .with(Options.CONTINUATION_COLUMN, continuation));
   }
 
   /** Scores documents of token ids. */
   public MambaScorer tokensColumn(String column) {
-    DocumentColumns c = options().columns();
-    return with(
-        options()
-            .withColumns(
-                new DocumentColumns(column, null, null, null, c.byteCount(), c.wordCount())));
+    return document(column, null, null, null);
   }
 
   /** Scores documents of text. */
   public MambaScorer textColumn(String column) {
-    DocumentColumns c = options().columns();
-    return with(
-        options()
-            .withColumns(
-                new DocumentColumns(null, column, null, null, c.byteCount(), c.wordCount())));
+    return document(null, column, null, null);
   }
 
   /** Scores continuations, given their contexts. */
   public MambaScorer contextAndContinuationColumns(String context, String continuation) {
-    DocumentColumns c = options().columns();
-    return with(
-        options()
-            .withColumns(
-                new DocumentColumns(
-                    null, null, context, continuation, c.byteCount(), c.wordCount())));
+    return document(null, null, context, continuation);
   }
 
   /** Takes the documents' lengths in bytes from a column. */
   public MambaScorer byteCountColumn(String column) {
-    DocumentColumns c = options().columns();
-    return with(
-        options()
-            .withColumns(
-                new DocumentColumns(
-                    c.tokens(), c.text(), c.context(), c.continuation(), column, c.wordCount())));
+    return with(Options.BYTE_COUNT_COLUMN, column);
   }
 
   /** Takes the documents' lengths in words from a column. */
   public MambaScorer wordCountColumn(String column) {
-    DocumentColumns c = options().columns();
-    return with(
-        options()
-            .withColumns(
-                new DocumentColumns(
-                    c.tokens(), c.text(), c.context(), c.continuation(), c.byteCount(), column)));
+    return with(Options.WORD_COUNT_COLUMN, column);
   }
 
   /** Encodes texts with another tokenizer than the one beside the model: a file or its folder. */
   public MambaScorer tokenizer(String path) {
-    return with(new ModelOptions(kept().path(), kept().weights(), kept().delivery(), path));
+    return with(Options.TOKENIZER, path);
   }
 
   /** Carries over these columns, and no others; all but those of tokens and counts by default. */
   public MambaScorer keepColumns(String... columns) {
-    return with(options().withKeepColumns(List.of(columns)));
+    return with(Options.KEEP_COLUMNS, List.of(columns));
   }
 
   /** What to add, a list such as {@code perplexity,top-k=5}. */
   public MambaScorer emit(String list) {
-    return with(options().withEmit(Emit.parse(list)));
+    return with(Options.EMIT, list);
   }
 
   /** The token put in front of every row: {@code bos}, {@code eos}, {@code none} or an id. */
   public MambaScorer prefixToken(String id) {
-    return with(options().withPrefixToken(id));
+    return with(Options.PREFIX_TOKEN, id);
   }
 
   /** Drops a row's tokens beyond so many. */
   public MambaScorer maxTokens(int tokens) {
-    return with(options().withMaxTokens(ScoreOptions.positive("--max-tokens", tokens)));
+    return with(Options.MAX_TOKENS, tokens);
   }
 
   /** How documents are cut: {@code full}, {@code rolling}, {@code strided}, {@code chunked}. */
@@ -167,46 +171,44 @@ public final class MambaScorer implements AutoCloseable {
    * @param stride of strided ones; null for half a window
    */
   public MambaScorer window(String policy, Integer tokens, Integer stride) {
-    return with(options().withWindows(WindowOptions.parse(policy, tokens, stride)));
+    return new MambaScorer(
+        model,
+        values
+            .with(Options.WINDOW, policy)
+            .with(Options.WINDOW_TOKENS, tokens)
+            .with(Options.STRIDE, stride));
   }
 
   /** Leaves out rows of a lower perplexity. */
   public MambaScorer minPerplexity(double perplexity) {
-    return with(options().withPerplexities(perplexity, options().maxPerplexity()));
+    return with(Options.MIN_PERPLEXITY, perplexity);
   }
 
   /** Leaves out rows of a higher perplexity. */
   public MambaScorer maxPerplexity(double perplexity) {
-    return with(options().withPerplexities(options().minPerplexity(), perplexity));
+    return with(Options.MAX_PERPLEXITY, perplexity);
   }
 
   /**
    * {@code quarantine}: a row that cannot be scored has an error; {@code fail}: it stops the job.
    */
   public MambaScorer onError(String what) {
-    return with(options().withFailOnError(ScoreOptions.failsOnError(what)));
+    return with(Options.ON_ERROR, what);
   }
 
   /** How weights are kept in memory: {@code f32} or {@code bf16}. */
   public MambaScorer weights(String format) {
-    return with(
-        new ModelOptions(
-            kept().path(),
-            ModelOptions.weightFormat(format),
-            kept().delivery(),
-            kept().tokenizer()));
+    return with(Options.WEIGHTS, format);
   }
 
   /** How the model gets to the executors: {@code auto}, {@code broadcast} or {@code file}. */
   public MambaScorer modelDelivery(String how) {
-    return with(
-        new ModelOptions(
-            kept().path(), kept().weights(), ModelOptions.deliveryMode(how), kept().tokenizer()));
+    return with(Options.MODEL_DELIVERY, how);
   }
 
   /** The SHA-256 that names the model. */
   public String fingerprint() {
-    return scorer.model().source().checkpoint().fingerprint();
+    return model.source().checkpoint().fingerprint();
   }
 
   /**
@@ -214,12 +216,12 @@ public final class MambaScorer implements AutoCloseable {
    * folder is gone by then.
    */
   public void holdModel() {
-    scorer.model().source().held();
+    model.source().held();
   }
 
   /** Undoes {@link #holdModel}. */
   public void releaseModel() {
-    scorer.model().source().release();
+    model.source().release();
   }
 
   /**
@@ -230,10 +232,9 @@ public final class MambaScorer implements AutoCloseable {
    * @throws Refusal if a file cannot be read or written
    */
   public void saveModel(String folder) {
-    String tokenizer = kept().tokenizer();
-    byte[] other =
-        tokenizer == null ? null : scorer.model().tokenizer(tokenizer).json().getBytes(UTF_8);
-    scorer.model().source().held().copyTo(folder, other, HadoopFiles.configuration());
+    String tokenizer = values.get(Options.TOKENIZER);
+    byte[] other = tokenizer == null ? null : model.tokenizer(tokenizer).json().getBytes(UTF_8);
+    model.source().held().copyTo(folder, other, HadoopFiles.configuration());
   }
 
   /**
@@ -260,6 +261,6 @@ public final class MambaScorer implements AutoCloseable {
   /** Closes the model for this scorer and all that were made from it. */
   @Override
   public void close() {
-    scorer.model().close();
+    model.close();
   }
 }

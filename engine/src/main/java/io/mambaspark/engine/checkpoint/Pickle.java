@@ -1,8 +1,6 @@
 package io.mambaspark.engine.checkpoint;
 
 import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -30,7 +28,6 @@ final class Pickle {
   static final int MAX_STACK = 10_000;
 
   static final int MAX_MEMO = 1_000_000;
-  private static final int MAX_GLOBAL = 200;
 
   /** A storage in the archive: its elements' type, key and count. */
   record Storage(ElementType type, String key, long elements) {}
@@ -76,15 +73,13 @@ final class Pickle {
 
   private static final Object NONE = new Object();
 
-  private final ByteBuffer bytes;
-  private final String source;
+  private final PickleOperands operands;
   private final List<Object> stack = new ArrayList<>();
   private final List<Integer> marks = new ArrayList<>();
   private final Map<Long, Object> memo = new HashMap<>();
 
-  private Pickle(ByteBuffer bytes, String source) {
-    this.bytes = bytes;
-    this.source = source;
+  private Pickle(PickleOperands operands) {
+    this.operands = operands;
   }
 
   /** The tensors of a pickled state dict, by name. {@code bytes} is little-endian. */
@@ -94,7 +89,7 @@ final class Pickle {
           "Cannot read data.pkl of %s: found %d bytes, expected at most %d"
               .formatted(source, bytes.remaining(), MAX_BYTES));
     }
-    Pickle pickle = new Pickle(bytes, source);
+    Pickle pickle = new Pickle(new PickleOperands(bytes, source));
     return pickle.tensors(pickle.run());
   }
 
@@ -124,10 +119,10 @@ final class Pickle {
 
   private Object run() {
     for (int step = 0; step < MAX_STEPS; step++) {
-      int opcode = u8();
+      int opcode = operands.u8();
       if (opcode == '.') {
         Object top = pop();
-        if (!stack.isEmpty() || !marks.isEmpty() || bytes.hasRemaining()) {
+        if (!stack.isEmpty() || !marks.isEmpty() || operands.hasRemaining()) {
           throw refused("something is left behind its end");
         }
         return top;
@@ -142,26 +137,21 @@ final class Pickle {
 
   private void execute(int opcode) {
     switch (opcode) {
-      case 0x80 -> { // PROTO
-        int protocol = u8();
-        if (protocol < 2 || protocol > 5) {
-          throw refused("found protocol " + protocol + ", expected 2 to 5");
-        }
-      }
-      case 0x95 -> take(8); // FRAME
+      case 0x80 -> checkProtocol(operands.u8()); // PROTO
+      case 0x95 -> operands.take(8); // FRAME
       case '(' -> marks.add(stack.size());
       case '0' -> pop();
       case 'N' -> stack.add(NONE);
       case 0x88 -> stack.add(true);
       case 0x89 -> stack.add(false);
-      case 'K' -> stack.add((long) u8());
-      case 'M' -> stack.add((long) take(2).getShort() & 0xffff);
-      case 'J' -> stack.add((long) take(4).getInt());
-      case 0x8a -> stack.add(longInteger(u8())); // LONG1
-      case 'G' -> stack.add(Double.longBitsToDouble(Long.reverseBytes(take(8).getLong())));
-      case 'X' -> stack.add(text(u32()));
-      case 0x8c -> stack.add(text(u8())); // SHORT_BINUNICODE
-      case 0x8d -> stack.add(text(take(8).getLong())); // BINUNICODE8
+      case 'K' -> stack.add((long) operands.u8());
+      case 'M' -> stack.add((long) operands.take(2).getShort() & 0xffff);
+      case 'J' -> stack.add((long) operands.take(4).getInt());
+      case 0x8a -> stack.add(operands.longInteger(operands.u8())); // LONG1
+      case 'G' -> stack.add(Double.longBitsToDouble(Long.reverseBytes(operands.take(8).getLong())));
+      case 'X' -> stack.add(operands.text(operands.u32()));
+      case 0x8c -> stack.add(operands.text(operands.u8())); // SHORT_BINUNICODE
+      case 0x8d -> stack.add(operands.text(operands.take(8).getLong())); // BINUNICODE8
       case ')' -> stack.add(new Tuple(List.of()));
       case 't' -> stack.add(new Tuple(popMark()));
       case 0x85 -> stack.add(new Tuple(popTop(1)));
@@ -173,20 +163,13 @@ final class Pickle {
       case '}' -> stack.add(new Dict());
       case 's' -> setItems(popTop(2));
       case 'u' -> setItems(popMark());
-      case 'q' -> remember(u8());
-      case 'r' -> remember(u32());
+      case 'q' -> remember(operands.u8());
+      case 'r' -> remember(operands.u32());
       case 0x94 -> remember(memo.size()); // MEMOIZE
-      case 'h' -> recall(u8());
-      case 'j' -> recall(u32());
-      case 'c' -> stack.add(global(line(), line()));
-      case 0x93 -> { // STACK_GLOBAL
-        Object name = pop();
-        Object module = pop();
-        if (!(module instanceof String m && name instanceof String n)) {
-          throw refused("a global's name is not a string");
-        }
-        stack.add(global(m, n));
-      }
+      case 'h' -> recall(operands.u8());
+      case 'j' -> recall(operands.u32());
+      case 'c' -> stack.add(global(operands.line(), operands.line()));
+      case 0x93 -> stack.add(stackGlobal(pop(), pop())); // STACK_GLOBAL
       case 'R' -> {
         Object arguments = pop();
         stack.add(call(pop(), arguments));
@@ -199,8 +182,21 @@ final class Pickle {
       default ->
           throw refused(
               "opcode 0x%02x at byte %d does more than describe tensors; nothing was executed"
-                  .formatted(opcode, bytes.position() - 1));
+                  .formatted(opcode, operands.position() - 1));
     }
+  }
+
+  private void checkProtocol(int protocol) {
+    if (protocol < 2 || protocol > 5) {
+      throw refused("found protocol " + protocol + ", expected 2 to 5");
+    }
+  }
+
+  private Object stackGlobal(Object name, Object module) {
+    if (!(module instanceof String m && name instanceof String n)) {
+      throw refused("a global's name is not a string");
+    }
+    return global(m, n);
   }
 
   private Object global(String module, String name) {
@@ -344,7 +340,7 @@ final class Pickle {
 
   private Object peek() {
     if (stack.size() <= floor()) {
-      throw refused("its stack is empty at byte " + bytes.position());
+      throw refused("its stack is empty at byte " + operands.position());
     }
     return stack.get(stack.size() - 1);
   }
@@ -357,14 +353,14 @@ final class Pickle {
 
   private List<Object> popTop(int count) {
     if (stack.size() - floor() < count) {
-      throw refused("its stack is empty at byte " + bytes.position());
+      throw refused("its stack is empty at byte " + operands.position());
     }
     return popFrom(stack.size() - count);
   }
 
   private List<Object> popMark() {
     if (marks.isEmpty()) {
-      throw refused("its stack has no mark at byte " + bytes.position());
+      throw refused("its stack has no mark at byte " + operands.position());
     }
     return popFrom(marks.remove(marks.size() - 1));
   }
@@ -374,57 +370,6 @@ final class Pickle {
     List<Object> items = List.copyOf(top);
     top.clear();
     return items;
-  }
-
-  /** The next {@code count} bytes. */
-  private ByteBuffer take(long count) {
-    if (count < 0 || count > bytes.remaining()) {
-      throw refused(
-          "it is truncated: expected %s bytes at byte %d, found %d"
-              .formatted(Long.toUnsignedString(count), bytes.position(), bytes.remaining()));
-    }
-    ByteBuffer taken = bytes.slice(bytes.position(), (int) count).order(bytes.order());
-    bytes.position(bytes.position() + (int) count);
-    return taken;
-  }
-
-  private int u8() {
-    return take(1).get() & 0xff;
-  }
-
-  private long u32() {
-    return take(4).getInt() & 0xffffffffL;
-  }
-
-  private long longInteger(int length) {
-    if (length > Long.BYTES) {
-      throw refused("found an integer of " + length + " bytes, expected at most 8");
-    }
-    ByteBuffer digits = take(length);
-    long value = length == 0 ? 0 : digits.get(length - 1) < 0 ? -1 : 0;
-    for (int i = length - 1; i >= 0; i--) {
-      value = value << 8 | digits.get(i) & 0xff;
-    }
-    return value;
-  }
-
-  private String text(long length) {
-    try {
-      return StandardCharsets.UTF_8.newDecoder().decode(take(length)).toString();
-    } catch (CharacterCodingException e) {
-      throw refused("the string before byte " + bytes.position() + " is not UTF-8");
-    }
-  }
-
-  private String line() {
-    StringBuilder line = new StringBuilder();
-    for (int c = u8(); c != '\n'; c = u8()) {
-      if (line.length() == MAX_GLOBAL) {
-        throw refused("a global's name is longer than " + MAX_GLOBAL + " bytes");
-      }
-      line.append((char) c);
-    }
-    return line.toString();
   }
 
   private String describe(Object value) {
@@ -445,6 +390,6 @@ final class Pickle {
   }
 
   private CheckpointException refused(String why) {
-    return new CheckpointException("Cannot read data.pkl of " + source + ": " + why);
+    return operands.refused(why);
   }
 }

@@ -18,7 +18,7 @@ public enum WeightFormat {
   }
 
   /** Bytes of a weight. */
-  public int bytes() {
+  int bytes() {
     return bytes;
   }
 

@@ -64,7 +64,7 @@ public record MambaConfig(
    * @throws CheckpointException if a number is missing or absurd, or if the config asks for
    *     something that this engine does not run
    */
-  public static MambaConfig of(JsonNode config) {
+  static MambaConfig of(JsonNode config) {
     if (isHuggingFace(config)) {
       return checked(huggingFace(config));
     }

@@ -37,7 +37,7 @@ public final class MambaModel {
     private final MambaWeights weights;
 
     /** For a model of this shape, its matrices kept in F32. */
-    public Builder(MambaConfig config) {
+    Builder(MambaConfig config) {
       this(config, WeightFormat.F32);
     }
 

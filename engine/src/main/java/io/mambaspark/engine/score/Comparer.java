@@ -41,7 +41,7 @@ public final class Comparer {
   }
 
   /** Whether distributions are compared, and not only what the models say of the tokens. */
-  public boolean comparesDistributions() {
+  boolean comparesDistributions() {
     return sameTokens && a.config().vocabSize() == b.config().vocabSize();
   }
 

@@ -40,7 +40,7 @@ public final class Scorer {
   }
 
   /** A scorer with chunks of another size, from 1. */
-  public Scorer(MambaModel model, int chunkTokens) {
+  Scorer(MambaModel model, int chunkTokens) {
     this(model, chunkTokens, tokens -> {});
   }
 

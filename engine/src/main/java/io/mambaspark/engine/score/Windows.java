@@ -95,17 +95,17 @@ public record Windows(Policy policy, int tokens, int stride, int firstToken)
   }
 
   /** Windows of {@code tokens} scored tokens. */
-  public static Windows rolling(int tokens) {
+  static Windows rolling(int tokens) {
     return new Windows(Policy.ROLLING, tokens, 0, AS_IT_IS);
   }
 
   /** Windows of {@code tokens} tokens every {@code stride}. */
-  public static Windows strided(int tokens, int stride) {
+  static Windows strided(int tokens, int stride) {
     return new Windows(Policy.STRIDED, tokens, stride, AS_IT_IS);
   }
 
   /** Windows of {@code tokens} tokens of which the second half is scored. */
-  public static Windows chunked(int tokens, int firstToken) {
+  static Windows chunked(int tokens, int firstToken) {
     return new Windows(Policy.CHUNKED, tokens, 0, firstToken);
   }
 

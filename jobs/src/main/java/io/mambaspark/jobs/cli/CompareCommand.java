@@ -1,18 +1,11 @@
 package io.mambaspark.jobs.cli;
 
-import io.mambaspark.jobs.Main;
-import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.job.CompareJob;
-import io.mambaspark.jobs.job.JobOptions;
-import io.mambaspark.jobs.score.ScoreOptions;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.Callable;
+import io.mambaspark.jobs.job.CompareRequest;
+import io.mambaspark.jobs.options.OptionValues;
+import io.mambaspark.jobs.options.Options;
+import java.io.PrintWriter;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** {@code compare}: options to a {@link CompareJob}, nothing else. */
 @Command(
@@ -42,86 +35,14 @@ import picocli.CommandLine.Spec;
       "2:wrong usage",
       "3:done, with rows that could not be scored, under --strict"
     })
-public final class CompareCommand implements Callable<Integer> {
-  @Spec CommandSpec spec;
-
-  @Option(
-      names = "--model",
-      required = true,
-      paramLabel = "FOLDER",
-      description = "Given twice: the first model and the second, as for score.")
-  List<String> model = new ArrayList<>();
-
-  @Mixin ModelArguments models;
-
-  @Mixin InputArguments input;
-
-  @Mixin DocumentArguments documents;
-
-  @Option(
-      names = "--prefix-token",
-      paramLabel = "ID",
-      description = "Token put in front of every row: an id, bos, eos or none (default: none).")
-  String prefixToken;
-
-  @Option(
-      names = "--max-tokens",
-      paramLabel = "N",
-      description = "Drop a row's tokens beyond N, prefix not counted.")
-  Integer maxTokens;
-
-  @Option(
-      names = "--group-by",
-      paramLabel = "COLUMN,...",
-      description = "Sum up the rows for each value of these kept columns, too.")
-  String groupBy;
-
-  @Mixin OutputArguments output;
-
-  @Option(
-      names = "--strict",
-      description = "Exit with " + ScoreCommand.STRICT + " if any row could not be scored.")
-  boolean strict;
-
-  @Option(names = Main.VERBOSE, description = "Show the stack trace of a failure.")
-  boolean verbose;
+public final class CompareCommand extends TableCommand {
+  CompareCommand() {
+    super(Options.COMPARE);
+  }
 
   @Override
-  public Integer call() {
-    if (model.size() != 2) {
-      throw Refusal.wrongUsage("Give --model twice; found %d", model.size());
-    }
-    ScoreOptions reading =
-        ScoreOptions.defaults()
-            .withColumns(documents.columns(input, null, null))
-            .withKeepColumns(documents.kept())
-            .withPrefixToken(prefixToken)
-            .withMaxTokens(ScoreOptions.positive("--max-tokens", maxTokens));
-    JobOptions options =
-        new JobOptions(
-            model.get(0),
-            models.weightFormat(),
-            models.deliveryMode(),
-            input.input,
-            input.inputFormat,
-            input.inputTable,
-            reading,
-            documents.tokenizer,
-            input.partitions(),
-            input.limit(),
-            output.output,
-            output.outputFormat,
-            output.overwrite,
-            false,
-            false,
-            0,
-            DocumentArguments.groups(groupBy),
-            null,
-            null,
-            null,
-            strict,
-            false);
-    long errors = new CompareJob(options, model.get(1), spec.commandLine().getOut()).run();
-    return strict && errors > 0 ? ScoreCommand.STRICT : 0;
+  int run(OptionValues values, PrintWriter out) {
+    long errors = new CompareJob(CompareRequest.of(values), out).run();
+    return values.get(Options.STRICT) && errors > 0 ? Options.STRICT_CODE : 0;
   }
 }

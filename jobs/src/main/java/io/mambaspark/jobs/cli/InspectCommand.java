@@ -4,19 +4,16 @@ import io.mambaspark.engine.checkpoint.CheckpointException;
 import io.mambaspark.engine.checkpoint.StoredTensor;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.engine.model.MambaConfig;
-import io.mambaspark.jobs.Main;
 import io.mambaspark.jobs.model.ModelSource;
+import io.mambaspark.jobs.options.OptionValues;
+import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.spark.ByteSize;
 import io.mambaspark.jobs.spark.HadoopFiles;
 import java.io.PrintWriter;
 import java.util.Arrays;
 import java.util.Locale;
-import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** {@code inspect}: what a checkpoint is. */
 @Command(
@@ -32,23 +29,16 @@ import picocli.CommandLine.Spec;
       "    inspect --model models/mamba-130m-hf",
       "    inspect --model hdfs:///models/mamba-130m-hf"
     })
-public final class InspectCommand implements Callable<Integer> {
-  @Spec CommandSpec spec;
-
-  @Option(
-      names = "--model",
-      required = true,
-      paramLabel = "FOLDER",
-      description = "Checkpoint: a folder, any Hadoop URI, or 'demo' for the model inside the jar.")
-  String model;
-
-  @Option(names = Main.VERBOSE, description = "Show the stack trace of a failure.")
-  boolean verbose;
+public final class InspectCommand extends TableCommand {
+  InspectCommand() {
+    super(Options.INSPECT);
+  }
 
   @Override
-  public Integer call() {
-    try (ModelSource source = ModelSource.open(model, HadoopFiles.configuration())) {
-      print(source, spec.commandLine().getOut());
+  int run(OptionValues values, PrintWriter out) {
+    try (ModelSource source =
+        ModelSource.open(values.get(Options.MODEL), HadoopFiles.configuration())) {
+      print(source, out);
     }
     return 0;
   }

@@ -1,19 +1,11 @@
 package io.mambaspark.jobs.cli;
 
-import io.mambaspark.engine.kernel.WeightFormat;
-import io.mambaspark.jobs.Main;
-import io.mambaspark.jobs.io.DocumentColumns;
-import io.mambaspark.jobs.job.JobOptions;
 import io.mambaspark.jobs.job.TokenizeJob;
-import io.mambaspark.jobs.model.ModelDelivery;
-import io.mambaspark.jobs.score.ScoreOptions;
-import java.util.List;
-import java.util.concurrent.Callable;
+import io.mambaspark.jobs.job.TokenizeRequest;
+import io.mambaspark.jobs.options.OptionValues;
+import io.mambaspark.jobs.options.Options;
+import java.io.PrintWriter;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** {@code tokenize}: options to a {@link TokenizeJob}, nothing else. */
 @Command(
@@ -40,73 +32,14 @@ import picocli.CommandLine.Spec;
       "2:wrong usage",
       "3:done, with texts that could not be read, under --strict"
     })
-public final class TokenizeCommand implements Callable<Integer> {
-  @Spec CommandSpec spec;
-
-  @Option(
-      names = "--tokenizer",
-      required = true,
-      paramLabel = "FILE",
-      description = "The tokenizer.json of Hugging Face's tokenizers, or its folder, or 'demo'.")
-  String tokenizer;
-
-  @Mixin InputArguments input;
-
-  @Option(
-      names = "--text-column",
-      defaultValue = "text",
-      paramLabel = "COLUMN",
-      description = "The texts: a string, or binary in UTF-8 (default: ${DEFAULT-VALUE}).")
-  String textColumn;
-
-  @Option(
-      names = "--keep-columns",
-      paramLabel = "COLUMN,...",
-      description =
-          "Input columns to write with the tokens (default: all but the text; '' for none).")
-  String keepColumns;
-
-  @Mixin OutputArguments output;
-
-  @Option(
-      names = "--strict",
-      description = "Exit with " + ScoreCommand.STRICT + " if any text could not be read.")
-  boolean strict;
-
-  @Option(names = Main.VERBOSE, description = "Show the stack trace of a failure.")
-  boolean verbose;
+public final class TokenizeCommand extends TableCommand {
+  TokenizeCommand() {
+    super(Options.TOKENIZE);
+  }
 
   @Override
-  public Integer call() {
-    ScoreOptions reading =
-        ScoreOptions.defaults()
-            .withColumns(DocumentColumns.text(textColumn))
-            .withKeepColumns(keepColumns == null ? null : DocumentArguments.list(keepColumns));
-    JobOptions options =
-        new JobOptions(
-            null,
-            WeightFormat.F32,
-            ModelDelivery.Mode.AUTO,
-            input.input,
-            input.inputFormat,
-            input.inputTable,
-            reading,
-            tokenizer,
-            input.partitions(),
-            input.limit(),
-            output.output,
-            output.outputFormat,
-            output.overwrite,
-            false,
-            false,
-            0,
-            List.of(),
-            null,
-            null,
-            null,
-            strict,
-            false);
-    long errors = new TokenizeJob(options, spec.commandLine().getOut()).run();
-    return strict && errors > 0 ? ScoreCommand.STRICT : 0;
+  int run(OptionValues values, PrintWriter out) {
+    long errors = new TokenizeJob(TokenizeRequest.of(values), out).run();
+    return values.get(Options.STRICT) && errors > 0 ? Options.STRICT_CODE : 0;
   }
 }

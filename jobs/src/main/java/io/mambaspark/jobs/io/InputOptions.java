@@ -1,7 +1,11 @@
 package io.mambaspark.jobs.io;
 
+import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.options.OptionValues;
+import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.spark.Demo;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * Which rows a command reads.
@@ -15,8 +19,36 @@ import java.util.List;
  */
 public record InputOptions(
     List<String> paths, String format, String table, int partitions, int limit) {
+
+  /** Checks what can be checked without touching a file. */
+  public InputOptions {
+    paths = List.copyOf(paths);
+    // Spark does not mind capitals in the names of its sources; names of classes have them.
+    String lowerCase = format.toLowerCase(Locale.ROOT);
+    format = Input.FILE_FORMATS.contains(lowerCase) ? lowerCase : format;
+    if (paths.isEmpty() == (table == null)) {
+      throw Refusal.wrongUsage(
+          paths.isEmpty()
+              ? "Give --input or --input-table"
+              : "Give either --input or --input-table, not both");
+    }
+    if (paths.size() > 1 && paths.contains(Demo.NAME)) {
+      throw Refusal.wrongUsage("--input demo stands alone");
+    }
+  }
+
+  /** What is given of it. */
+  public static InputOptions of(OptionValues values) {
+    return new InputOptions(
+        values.get(Options.INPUT),
+        values.get(Options.INPUT_FORMAT),
+        values.get(Options.INPUT_TABLE),
+        values.count(Options.PARTITIONS),
+        values.count(Options.LIMIT));
+  }
+
   /** Whether the rows are those inside the jar. */
-  boolean isDemo() {
+  public boolean isDemo() {
     return paths.contains(Demo.NAME);
   }
 

@@ -1,38 +1,32 @@
 package io.mambaspark.jobs.job;
 
+import io.mambaspark.jobs.score.TokenOptions;
+import io.mambaspark.jobs.options.Options;
+import io.mambaspark.jobs.model.OpenModel;
+import io.mambaspark.jobs.model.ModelOptions;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.jobs.Refusal;
-import io.mambaspark.jobs.ScoringMetrics;
 import io.mambaspark.jobs.io.Input;
-import io.mambaspark.jobs.io.InputFiles;
 import io.mambaspark.jobs.io.Output;
 import io.mambaspark.jobs.model.ModelDelivery;
 import io.mambaspark.jobs.model.ModelMemory;
 import io.mambaspark.jobs.model.ModelSource;
-import io.mambaspark.jobs.model.TokenizerSource;
 import io.mambaspark.jobs.score.CompareColumn;
 import io.mambaspark.jobs.score.ComparedRow;
 import io.mambaspark.jobs.score.DocumentReader;
 import io.mambaspark.jobs.score.PartitionComparing;
 import io.mambaspark.jobs.score.RowSchema;
-import io.mambaspark.jobs.score.ScoreOptions;
-import io.mambaspark.jobs.spark.HadoopFiles;
-import io.mambaspark.jobs.spark.Session;
 import io.mambaspark.jobs.spark.Tasks;
-import io.mambaspark.jobs.spark.Versions;
 import io.mambaspark.jobs.stats.ComparedTotals;
 import io.mambaspark.jobs.stats.Groups;
 import io.mambaspark.jobs.text.TokenizerFile;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Column;
@@ -44,19 +38,12 @@ import org.apache.spark.util.LongAccumulator;
 
 /** Scores documents with two models in one pass over them. */
 public final class CompareJob {
-  private final JobOptions options;
-  private final String other;
+  private final CompareRequest request;
   private final PrintWriter out;
 
-  /**
-   * Prepares a job; nothing is touched yet.
-   *
-   * @param options of the first model
-   * @param other the second model
-   */
-  public CompareJob(JobOptions options, String other, PrintWriter out) {
-    this.options = options;
-    this.other = other;
+  /** Prepares a job; nothing is touched yet. */
+  public CompareJob(CompareRequest request, PrintWriter out) {
+    this.request = request;
     this.out = out;
   }
 
@@ -66,56 +53,49 @@ public final class CompareJob {
    * @return the number of rows that could not be scored, and of files that could not be read
    */
   public long run() {
-    if (options.output() == null) {
-      throw Refusal.wrongUsage("Give --output: where to write");
-    }
-    Versions.checkSpark();
-    Configuration files = HadoopFiles.configuration();
-    Output output =
-        Output.at(options.outputOptions(), options.buckets() != null, !options.dryRun(), files);
-    InputFiles listed = Input.list(options.inputOptions(), files);
-    options.checkApart(files);
-    try (ModelSource a = ModelSource.open(options.model(), files);
-        ModelSource b = ModelSource.open(other, files)) {
+    Preparation prepared =
+        Preparation.of(request.input(), Optional.of(request.output()), false, true);
+    try (OpenModel a = new OpenModel(request.models().get(0).path());
+        OpenModel b = new OpenModel(request.models().get(1).path())) {
       List<Optional<TokenizerFile>> tokenizers = new ArrayList<>();
-      for (ModelSource source : List.of(a, b)) {
-        options.scoring().check(source.checkpoint().config());
+      for (OpenModel model : List.of(a, b)) {
+        request.tokens().prefixId(model.source().checkpoint().config(), false);
         tokenizers.add(
-            options.scoring().columns().text() == null
+            request.documents().columns().text() == null
                 ? Optional.empty()
-                : Optional.of(TokenizerSource.open(options.tokenizer(), source, files)));
-        source.checkpoint().fingerprint();
-        source.warnIfRounded(options.weights());
+                : Optional.of(model.tokenizer(kept().tokenizer())));
+        model.check(kept().weights());
       }
-      return Session.during(
-          "compare",
-          options.inputTable() != null,
-          ScoringMetrics.class,
-          spark -> run(spark, listed, List.of(a, b), tokenizers, output));
+      return prepared.during(
+          "compare", spark -> run(spark, prepared, List.of(a.source(), b.source()), tokenizers));
     }
+  }
+
+  /** How both models are kept and sent. */
+  private ModelOptions kept() {
+    return request.models().get(0);
   }
 
   private long run(
       SparkSession spark,
-      InputFiles listed,
+      Preparation prepared,
       List<ModelSource> models,
-      List<Optional<TokenizerFile>> tokenizers,
-      Output output) {
+      List<Optional<TokenizerFile>> tokenizers) {
+    Output output = prepared.output().orElseThrow();
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     ModelDelivery.Mode mode =
-        ModelMemory.choose(options.modelDelivery(), models, options.weights(), context);
-    Input input = options.open(spark, listed);
-    RowSchema schema =
-        RowSchema.of(input.schema(), options.scoring().columns(), options.scoring().keepColumns());
-    schema.checkKept(options.groupBy(), "--group-by");
+        ModelMemory.choose(kept().delivery(), models, kept().weights(), context);
+    Input input = prepared.open(spark, request.documents());
+    RowSchema schema = RowSchema.of(input.schema(), request.documents());
+    schema.checkKept(request.groupBy(), "--group-by");
     boolean sameTokens = sameTokens(tokenizers);
     List<CompareColumn> columns = columns(schema, sameTokens);
     columns.forEach(column -> schema.checkFree(column.column()));
     List<Broadcast<TokenizerFile>> sent = sent(tokenizers, context);
     LongAccumulator progress = spark.sparkContext().longAccumulator("tokens");
     long start = System.nanoTime();
-    try (ModelDelivery a = ModelDelivery.send(mode, models.get(0), options.weights(), context);
-        ModelDelivery b = ModelDelivery.send(mode, models.get(1), options.weights(), context)) {
+    try (ModelDelivery a = ModelDelivery.send(mode, models.get(0), kept().weights(), context);
+        ModelDelivery b = ModelDelivery.send(mode, models.get(1), kept().weights(), context)) {
       PartitionComparing comparing =
           new PartitionComparing(
               a,
@@ -128,7 +108,7 @@ public final class CompareJob {
           "Comparing %s with %s".formatted(models.get(0).name(), models.get(1).name()));
       LongAccumulator bytesRead = spark.sparkContext().longAccumulator("bytes");
       Dataset<Row> rows =
-          Input.cut(input.rows(schema.inputNames(), bytesRead), options.inputOptions());
+          Input.cut(input.rows(schema.inputNames(), bytesRead), request.input());
       Dataset<Row> compared = compared(rows, schema, comparing, columns);
       Progress shown = showProgress(context, progress, bytesRead, input);
       CompareSummary summary = write(compared, output, models, input, shown, start);
@@ -148,7 +128,7 @@ public final class CompareJob {
             .get(0)
             .map(TokenizerFile::fingerprint)
             .equals(tokenizers.get(1).map(TokenizerFile::fingerprint));
-    if (!same && options.scoring().maxTokens() > 0) {
+    if (!same && request.tokens().maxTokens() > 0) {
       throw Refusal.wrongUsage(
           "--max-tokens cuts a text at other places for models with tokenizers of their own; cut the"
               + " texts instead");
@@ -187,7 +167,7 @@ public final class CompareJob {
         tokens,
         OptionalLong::empty,
         bytesRead,
-        options.limit() > 0 ? 0 : input.countedBytes(),
+        request.input().limit() > 0 ? 0 : input.countedBytes(),
         Progress.terminal());
   }
 
@@ -215,12 +195,11 @@ public final class CompareJob {
 
   private DocumentReader reader(ModelSource source, Broadcast<TokenizerFile> tokenizer) {
     MambaConfig config = source.checkpoint().config();
-    ScoreOptions scoring = options.scoring();
     return new DocumentReader(
-        scoring.columns(),
-        scoring.prefixId(config),
-        ScoreOptions.NO_PREFIX,
-        scoring.maxTokens(),
+        request.documents().columns(),
+        request.tokens().prefixId(config, false),
+        TokenOptions.NO_PREFIX,
+        request.tokens().maxTokens(),
         config.vocabSize(),
         tokenizer);
   }
@@ -246,9 +225,7 @@ public final class CompareJob {
       Dataset<Row> written, String run, List<ModelSource> models, Input input, double seconds) {
     List<Groups.Group<ComparedTotals>> all = ComparedTotals.byGroup(written, List.of()).largest();
     ComparedTotals totals = all.isEmpty() ? new ComparedTotals() : all.get(0).sums();
-    List<String> groupBy = options.groupBy();
-    Map<String, Object> given = new LinkedHashMap<>(options.byName());
-    given.put("model", models.stream().map(ModelSource::name).toList());
+    List<String> groupBy = request.groupBy();
     return new CompareSummary(
         run,
         totals.numbers(),
@@ -258,6 +235,6 @@ public final class CompareJob {
         seconds,
         Artifact.of(models.get(0)),
         Artifact.of(models.get(1)),
-        given);
+        request.values().recorded(Options.COMPARE));
   }
 }

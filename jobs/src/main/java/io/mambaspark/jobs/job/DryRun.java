@@ -36,15 +36,17 @@ final class DryRun {
       boolean byUnits,
       boolean isCut,
       double runs) {
-    static Request of(JobOptions options) {
+    static Request of(ScoreRequest request) {
       return new Request(
-          Refusal.redacted(options.model()),
-          options.weights(),
-          options.demo() ? Optional.of("demo") : Optional.ofNullable(options.inputTable()),
-          options.scoring().emit(),
-          options.byUnits(),
-          options.limit() > 0 || options.scoring().maxTokens() > 0,
-          options.scoring().windows().runs());
+          Refusal.redacted(request.model().path()),
+          request.model().weights(),
+          request.input().isDemo()
+              ? Optional.of("demo")
+              : Optional.ofNullable(request.input().table()),
+          request.scores().emit(),
+          request.byUnits(),
+          request.input().limit() > 0 || request.scores().maxTokens() > 0,
+          request.scores().windows().runs());
     }
   }
 

@@ -37,10 +37,10 @@ final class ReportFile {
    * file that is no report.
    *
    * @param report the path; null for no report
-   * @param output the path of the output; null for none
+   * @param output the path of the output
    */
   static Optional<ReportFile> at(
-      String report, String output, InputOptions input, Configuration configuration) {
+      String report, Optional<String> output, InputOptions input, Configuration configuration) {
     if (report == null) {
       return Optional.empty();
     }
@@ -67,9 +67,7 @@ final class ReportFile {
       throw Refusal.because(e, "Cannot use report %s: %s", report, Failures.oneLine(e));
     }
     Path page = HadoopFiles.canonical(path, configuration);
-    if (output != null) {
-      checkApart(report, page, output, configuration);
-    }
+    output.ifPresent(folder -> checkApart(report, page, folder, configuration));
     if (input.hasFiles()) {
       checkNotAmong(report, page, input.paths(), configuration);
     }

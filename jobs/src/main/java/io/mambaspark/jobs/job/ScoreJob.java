@@ -1,19 +1,15 @@
 package io.mambaspark.jobs.job;
 
+import io.mambaspark.jobs.io.OutputOptions;
 import io.mambaspark.jobs.Refusal;
-import io.mambaspark.jobs.ScoringMetrics;
 import io.mambaspark.jobs.io.DemoCorpus;
 import io.mambaspark.jobs.io.Input;
-import io.mambaspark.jobs.io.InputFiles;
 import io.mambaspark.jobs.io.InputSize;
 import io.mambaspark.jobs.io.Output;
 import io.mambaspark.jobs.model.ModelSource;
 import io.mambaspark.jobs.model.OpenModel;
 import io.mambaspark.jobs.score.DatasetScorer;
 import io.mambaspark.jobs.score.ScoringSchema;
-import io.mambaspark.jobs.spark.HadoopFiles;
-import io.mambaspark.jobs.spark.Session;
-import io.mambaspark.jobs.spark.Versions;
 import io.mambaspark.jobs.stats.Buckets;
 import io.mambaspark.jobs.stats.Totals;
 import io.mambaspark.jobs.text.TokenizerFile;
@@ -40,7 +36,7 @@ import org.apache.spark.util.LongAccumulator;
 
 /** Runs a scoring job from the model's files to the written scores. */
 public final class ScoreJob {
-  private final JobOptions options;
+  private final ScoreRequest request;
   private final PrintWriter out;
 
   /**
@@ -48,8 +44,10 @@ public final class ScoreJob {
    *
    * @param out gets the summary, or the plan of a dry run
    */
-  public ScoreJob(JobOptions options, PrintWriter out) {
-    this.options = options;
+  public ScoreJob(ScoreRequest request, PrintWriter out) {
+    // A page shows the nll by position: the ledger of units knows it, other jobs write it.
+    boolean positions = request.corpus().report() != null && !request.byUnits();
+    this.request = positions ? request.with(request.scores().withPositionNll()) : request;
     this.out = out;
   }
 
@@ -61,32 +59,28 @@ public final class ScoreJob {
    * @throws io.mambaspark.engine.checkpoint.CheckpointException if the model's files are bad
    */
   public long run() {
-    Versions.checkSpark();
-    Configuration files = HadoopFiles.configuration();
-    Output output =
-        options.output() == null
-            ? null
-            : Output.at(
-                options.outputOptions(), options.buckets() != null, !options.dryRun(), files);
-    InputFiles listed = Input.list(options.inputOptions(), files);
-    options.checkApart(files);
-    Optional<ReportFile> report =
-        ReportFile.at(options.report(), options.output(), options.inputOptions(), files);
+    CorpusOptions corpus = request.corpus();
+    Preparation prepared =
+        Preparation.of(
+            request.input(), request.output(), corpus.buckets() != null, !request.dryRun());
+    Optional<ReportFile> report = ReportFile.at(
+            corpus.report(),
+            request.output().map(OutputOptions::path),
+            request.input(),
+            prepared.files());
     Map<String, Double> thresholds =
-        options.bucketThresholds() == null
+        corpus.bucketThresholds() == null
             ? Map.of()
-            : Buckets.thresholds(options.bucketThresholds(), files);
-    try (OpenModel model = new OpenModel(options.model())) {
-      DatasetScorer scorer = new DatasetScorer(model, options.modelOptions(), options.scoring());
+            : Buckets.thresholds(corpus.bucketThresholds(), prepared.files());
+    try (OpenModel model = new OpenModel(request.model().path())) {
+      DatasetScorer scorer = new DatasetScorer(model, request.model(), request.scores());
       scorer.check();
-      return Session.during(
+      return prepared.during(
           "score",
-          options.inputTable() != null,
-          ScoringMetrics.class,
           spark -> {
             // What was sent to executors goes before they do.
             try (model) {
-              return new Run(spark, scorer, listed, output, report, thresholds).run();
+              return new Run(spark, scorer, prepared, report, thresholds).run();
             }
           });
     }
@@ -113,33 +107,35 @@ public final class ScoreJob {
     Run(
         SparkSession spark,
         DatasetScorer scorer,
-        InputFiles listed,
-        Output output,
+        Preparation prepared,
         Optional<ReportFile> report,
         Map<String, Double> givenThresholds) {
       this.spark = spark;
       this.context = JavaSparkContext.fromSparkContext(spark.sparkContext());
       this.files = spark.sparkContext().hadoopConfiguration();
-      this.output = output;
+      this.output = prepared.output().orElse(null);
       this.report = report;
       this.givenThresholds = givenThresholds;
       // Before Spark looks at the input, which takes a task.
       this.scorer = scorer;
-      if (!options.dryRun()) {
+      if (!request.dryRun()) {
         scorer.checkMemory(context);
       }
       this.source = scorer.model().source();
-      this.input = options.open(spark, listed);
+      this.input = prepared.open(spark, request.scores().documents());
+      if (request.scores().failOnError()) {
+        input.refuseUnread();
+      }
       this.schema = scorer.schema(input.schema());
       this.plan =
-          options.byUnits()
+          request.byUnits()
               ? Optional.of(
                   new UnitPlan(
                       input.parquet(),
-                      source.checkpoint().parameterCount() * options.scoring().windows().runs()))
+                      source.checkpoint().parameterCount() * request.scores().windows().runs()))
               : Optional.empty();
-      schema.rows().checkKept(options.groupBy(), "--group-by");
-      if (options.hasBuckets()) {
+      schema.rows().checkKept(request.corpus().groupBy(), "--group-by");
+      if (request.corpus().hasBuckets()) {
         schema.rows().checkFree(Buckets.COLUMN);
       }
       this.tokenizer = scorer.tokenizer(schema);
@@ -148,12 +144,14 @@ public final class ScoreJob {
     }
 
     long run() {
-      if (options.dryRun()) {
+      if (request.dryRun()) {
         dryRun();
         return 0;
       }
       String buckets =
-          options.buckets() != null ? options.buckets().toString() : givenThresholds.toString();
+          request.corpus().buckets() != null
+              ? request.corpus().buckets().toString()
+              : givenThresholds.toString();
       // Before the model is sent, too.
       Optional<UnitRun> units =
           plan.map(
@@ -161,16 +159,16 @@ public final class ScoreJob {
                   UnitRun.plan(
                       output,
                       cut,
-                      options.unitOptions(),
+                      request.units(),
                       RunIdentity.of(
-                          options.scoring(),
-                          options.weights(),
+                          request.values(),
+                          request.scores(),
                           schema,
                           source.checkpoint(),
                           tokenizer,
                           buckets,
                           spark.conf()),
-                      options.buckets() != null,
+                      request.corpus().buckets() != null,
                       context));
       Summary summary = units.isPresent() ? byUnits(units.get()) : atOnce();
       SummaryText.print(summary, out);
@@ -189,14 +187,14 @@ public final class ScoreJob {
               .orElseGet(
                   () ->
                       Input.partitions(
-                          input.rows(schema.rows().inputNames(), null), options.inputOptions()));
-      new DryRun(DryRun.Request.of(options), source.checkpoint(), schema, input, out)
+                          input.rows(schema.rows().inputNames(), null), request.input()));
+      new DryRun(DryRun.Request.of(request), source.checkpoint(), schema, input, out)
           .print(inputSize(), tasks, cores);
     }
 
     private long target(UnitPlan units) {
-      return options.targetUnitTokens() > 0
-          ? options.targetUnitTokens()
+      return request.units().targetTokens() > 0
+          ? request.units().targetTokens()
           : units.targetTokens(context);
     }
 
@@ -220,7 +218,7 @@ public final class ScoreJob {
                 input.parquet(),
                 missing,
                 schema,
-                options.scoring(),
+                request.scores(),
                 scorer.partitions(schema, spark, progress),
                 spark);
         Progress shown = showProgress(() -> OptionalLong.of(runs(run.missingTokens())));
@@ -247,7 +245,7 @@ public final class ScoreJob {
             SummaryJson::text);
       }
       Map<String, Double> thresholds =
-          options.buckets() == null
+          request.corpus().buckets() == null
               ? givenThresholds
               : Buckets.found(output.path().toString(), files);
       Function<Path, Summary> summarize = summarize(run, result, thresholds, seconds);
@@ -275,12 +273,12 @@ public final class ScoreJob {
 
     private SummingUp summingUp() {
       return new SummingUp(
-          SummaryRequest.of(options),
+          SummaryRequest.of(request),
           input,
           schema,
           report.isPresent(),
           new Summary.ScoredWith(
-              Summary.Model.of(source, options.weights()),
+              Summary.Model.of(source, request.model().weights()),
               Optional.ofNullable(tokenizer).map(Artifact::of)));
     }
 
@@ -290,8 +288,8 @@ public final class ScoreJob {
     /** In one Spark job, whose output is there when all of it is done. */
     private Summary atOnce() {
       Dataset<Row> rows =
-          Input.cut(input.rows(schema.rows().inputNames(), bytesRead), options.inputOptions());
-      context.setJobDescription(description(options.demo() ? "the demo corpus" : "rows"));
+          Input.cut(input.rows(schema.rows().inputNames(), bytesRead), request.input());
+      context.setJobDescription(description(request.input().isDemo() ? "the demo corpus" : "rows"));
       Dataset<Row> scored = withGivenBuckets(scorer.score(rows, progress));
       long start = System.nanoTime();
       AtOnce job = new AtOnce(rows, scored, showProgress(() -> total(inputSize())), start);
@@ -316,7 +314,7 @@ public final class ScoreJob {
       List<Row> rows = job.scored().collectAsList();
       double seconds = stopDisplay(job);
       Dataset<Row> result = spark.createDataFrame(rows, job.scored().schema());
-      boolean parts = options.buckets() != null;
+      boolean parts = request.corpus().buckets() != null;
       Map<String, Double> thresholds =
           parts ? thresholds(result, summingUp().totals(result)) : givenThresholds;
       Dataset<Row> parted = parts ? Buckets.add(result, thresholds) : result;
@@ -376,13 +374,13 @@ public final class ScoreJob {
     }
 
     private void printIfDemo(StructType written) {
-      if (options.demo()) {
+      if (request.input().isDemo()) {
         printDemo(output.read(spark, output.path(), written));
       }
     }
 
     private void printDemo(Dataset<Row> scored) {
-      DemoReport.print(scored, options.groupBy().isEmpty(), out);
+      DemoReport.print(scored, request.corpus().groupBy().isEmpty(), out);
       out.println();
     }
 
@@ -392,21 +390,21 @@ public final class ScoreJob {
 
     private Map<String, Double> thresholds(Dataset<Row> scores, Totals totals) {
       context.setJobDescription("Finding the buckets of %,d rows".formatted(totals.rows()));
-      return options.buckets().thresholds(scores, totals.scoredRows());
+      return request.corpus().buckets().thresholds(scores, totals.scoredRows());
     }
 
     /** For the page of Spark that shows jobs and stages. */
     private String description(String what) {
       String from =
-          options.inputTable() != null
-              ? options.inputTable()
-              : Refusal.redacted(String.join(", ", options.input()));
+          request.input().table() != null
+              ? request.input().table()
+              : Refusal.redacted(String.join(", ", request.input().paths()));
       return "Scoring %s of %s with %s (%s)"
           .formatted(what, from, source.name(), source.checkpoint().fingerprint().substring(0, 12));
     }
 
     private Optional<InputSize> inputSize() {
-      if (options.demo()) {
+      if (request.input().isDemo()) {
         return Optional.of(DemoCorpus.size());
       }
       return Optional.ofNullable(input.parquet())
@@ -424,13 +422,13 @@ public final class ScoreJob {
           progress,
           total,
           bytesRead,
-          options.limit() > 0 ? 0 : input.countedBytes(),
+          request.input().limit() > 0 ? 0 : input.countedBytes(),
           Progress.terminal());
     }
 
     private OptionalLong total(Optional<InputSize> size) {
       // The size is that of all rows, and of whole ones.
-      boolean cut = options.limit() > 0 || options.scoring().maxTokens() > 0;
+      boolean cut = request.input().limit() > 0 || request.scores().maxTokens() > 0;
       return cut || size.isEmpty()
           ? OptionalLong.empty()
           : OptionalLong.of(runs(size.get().tokens()));
@@ -438,7 +436,7 @@ public final class ScoreJob {
 
     /** Windows may run a token more than once. */
     private long runs(long tokens) {
-      return (long) (tokens * options.scoring().windows().runs());
+      return (long) (tokens * request.scores().windows().runs());
     }
   }
 

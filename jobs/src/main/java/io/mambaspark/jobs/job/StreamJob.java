@@ -1,7 +1,7 @@
 package io.mambaspark.jobs.job;
 
+import io.mambaspark.jobs.io.OutputOptions;
 import io.mambaspark.jobs.Refusal;
-import io.mambaspark.jobs.ScoringMetrics;
 import io.mambaspark.jobs.io.Input;
 import io.mambaspark.jobs.io.InputFiles;
 import io.mambaspark.jobs.io.JsonInput;
@@ -17,7 +17,6 @@ import io.mambaspark.jobs.score.ScoringSchema;
 import io.mambaspark.jobs.score.ScoringSchema.ScoreColumn;
 import io.mambaspark.jobs.spark.Failures;
 import io.mambaspark.jobs.spark.HadoopFiles;
-import io.mambaspark.jobs.spark.Session;
 import io.mambaspark.jobs.spark.SessionSettings;
 import io.mambaspark.jobs.spark.Versions;
 import io.mambaspark.jobs.stats.Buckets;
@@ -64,9 +63,10 @@ public final class StreamJob {
   private static final String INPUT_SCHEMA = "the input's columns";
   private static final String PARTITION_SCHEMA = "the columns of partition folders";
 
-  private final JobOptions options;
+  private final ScoreRequest request;
   private final StreamOptions stream;
   private final PrintWriter out;
+  private final OutputOptions target;
   private final Path input;
   private final Path output;
   private final Path checkpoint;
@@ -76,14 +76,14 @@ public final class StreamJob {
    *
    * @param out gets what this start has scored, when it ends
    */
-  public StreamJob(JobOptions options, StreamOptions stream, PrintWriter out) {
-    stream.check(options);
-    this.options = options;
+  public StreamJob(ScoreRequest request, StreamOptions stream, PrintWriter out) {
+    this.request = request;
     this.stream = stream;
     this.out = out;
+    this.target = request.output().orElseThrow();
     Configuration files = HadoopFiles.configuration();
-    this.input = HadoopFiles.qualified(options.input().get(0), files);
-    this.output = HadoopFiles.qualified(options.output(), files);
+    this.input = HadoopFiles.qualified(request.input().paths().get(0), files);
+    this.output = HadoopFiles.qualified(target.path(), files);
     this.checkpoint =
         stream.checkpointLocation() == null
             ? new Path(new Path(output, LedgerFolder.NAME), "checkpoint")
@@ -98,28 +98,24 @@ public final class StreamJob {
    * @throws Refusal if the job cannot be carried out as given, or goes on with another one's output
    */
   public long run() {
-    Versions.checkSpark();
-    Configuration files = HadoopFiles.configuration();
+    Preparation prepared = Preparation.ofStream(request.input(), output);
+    Configuration files = prepared.files();
+    Input.checkApart("Checkpoint", checkpoint, request.input(), files);
+    checkFolder(prepared.listed(), files);
     RunRecords records = new RunRecords(output, files);
-    InputFiles listed = InputFiles.list(options.input(), files);
-    options.checkApart(files);
-    Input.checkApart("Checkpoint", checkpoint, options.inputOptions(), files);
-    checkFolder(listed, files);
     Optional<RunRecord> earlier = earlier(records, files);
     Map<String, Double> thresholds =
-        options.bucketThresholds() == null
+        request.corpus().bucketThresholds() == null
             ? Map.of()
-            : Buckets.thresholds(options.bucketThresholds(), files);
-    try (OpenModel model = new OpenModel(options.model())) {
-      DatasetScorer scorer = new DatasetScorer(model, options.modelOptions(), options.scoring());
+            : Buckets.thresholds(request.corpus().bucketThresholds(), files);
+    try (OpenModel model = new OpenModel(request.model().path())) {
+      DatasetScorer scorer = new DatasetScorer(model, request.model(), request.scores());
       scorer.check();
-      return Session.during(
+      return prepared.during(
           "score",
-          false,
-          ScoringMetrics.class,
           spark -> {
             try (model) {
-              return run(spark, scorer, thresholds, listed, records, earlier);
+              return run(spark, scorer, thresholds, prepared, records, earlier);
             }
           });
     }
@@ -127,7 +123,7 @@ public final class StreamJob {
 
   /** What Spark's file source cannot watch. */
   private void checkFolder(InputFiles listed, Configuration configuration) {
-    String named = options.input().get(0);
+    String named = request.input().paths().get(0);
     for (Map.Entry<String, String> entry : listed.leftOut().entrySet()) {
       if (entry.getValue().startsWith(InputFiles.LOOP)) {
         throw Refusal.because(
@@ -151,13 +147,13 @@ public final class StreamJob {
       throw Refusal.because(
           "Input %s: Hadoop matches no glob against a path with a colon, and Spark's streams take a"
               + " path with any of { } [ ] * ? \\ for a glob; rename the folder",
-          options.input().get(0));
+          request.input().paths().get(0));
     }
     if (HadoopFiles.exists(new Path(input, SinkLog.FOLDER), configuration)) {
       throw Refusal.because(
           "Input %s is the output of a stream, of which Spark finds the whole files only under a"
               + " path without any of { } [ ] * ? \\; rename the folder",
-          options.input().get(0));
+          request.input().paths().get(0));
     }
   }
 
@@ -168,7 +164,7 @@ public final class StreamJob {
       if (HadoopFiles.within(output, checkpoint)) {
         throw Refusal.because(
             "Checkpoint %s holds output %s; choose another with --checkpoint-location",
-            checkpoint, options.output());
+            checkpoint, target.path());
       }
       Optional<RunRecord> earlier = records.latest();
       boolean taken = holdsFiles(new Path(checkpoint, "offsets"), configuration);
@@ -179,17 +175,17 @@ public final class StreamJob {
       }
       if (earlier.isEmpty() && files.exists(output)) {
         throw Refusal.because(
-            "Output %s exists, and no stream has begun it; choose another", options.output());
+            "Output %s exists, and no stream has begun it; choose another", target.path());
       }
       if (earlier.isEmpty()) {
         throw Refusal.because(
             "Checkpoint %s is that of a stream which did not write to %s; choose another with"
                 + " --checkpoint-location",
-            checkpoint, options.output());
+            checkpoint, target.path());
       }
       if (!earlier.get().isStream()) {
         throw Refusal.because(
-            "Output %s was begun without --stream; choose another", options.output());
+            "Output %s was begun without --stream; choose another", target.path());
       }
       RunIdentity.check(
           earlier.get().settings(),
@@ -203,11 +199,11 @@ public final class StreamJob {
         // Spark would begin anew, and its sink would take the new batches for those it has.
         throw Refusal.because(
             "Cannot go on with output %s: its checkpoint %s is gone; choose another output",
-            options.output(), checkpoint);
+            target.path(), checkpoint);
       }
       return earlier;
     } catch (IOException e) {
-      throw Refusal.because(e, "Cannot use output %s: %s", options.output(), e.getMessage());
+      throw Refusal.because(e, "Cannot use output %s: %s", target.path(), e.getMessage());
     }
   }
 
@@ -223,20 +219,20 @@ public final class StreamJob {
       SparkSession spark,
       DatasetScorer scorer,
       Map<String, Double> thresholds,
-      InputFiles listed,
+      Preparation prepared,
       RunRecords records,
       Optional<RunRecord> earlier) {
     scorer.checkMemory(JavaSparkContext.fromSparkContext(spark.sparkContext()));
     Columns columns =
-        earlier.map(run -> columns(run.settings())).orElseGet(() -> columnsOf(spark, listed));
+        earlier.map(run -> columns(run.settings())).orElseGet(() -> columnsOf(spark, prepared));
     ScoringSchema schema = scorer.schema(columns.all());
     if (!thresholds.isEmpty()) {
       schema.rows().checkFree(Buckets.COLUMN);
     }
     Map<String, String> settings =
         RunIdentity.of(
-            options.scoring(),
-            options.weights(),
+            request.values(),
+            request.scores(),
             schema,
             scorer.model().source().checkpoint(),
             scorer.tokenizer(schema),
@@ -253,14 +249,14 @@ public final class StreamJob {
             write(
                 thresholds.isEmpty() ? scored : Buckets.add(scored, thresholds),
                 schema.scores(),
-                listed.withoutEmpty(options.inputFormat())));
+                prepared.listed().withoutEmpty(request.input().format())));
   }
 
   /** Adds the settings that only a stream has: a start with others must not go on with it. */
   private void addOfStream(Map<String, String> settings, Columns columns) {
     settings.put(RunRecord.STREAM, Refusal.redacted(input.toString()));
-    settings.put("--input-format", options.inputFormat());
-    settings.put("--output-format", options.outputFormat());
+    settings.put("--input-format", request.input().format());
+    settings.put("--output-format", target.format());
     settings.put(CHECKPOINT, Refusal.redacted(checkpoint.toString()));
     settings.put(INPUT_SCHEMA, columns.ofFiles.json());
     settings.put(PARTITION_SCHEMA, columns.ofFolders.json());
@@ -281,12 +277,12 @@ public final class StreamJob {
 
   /** The rows of the files as they come. */
   private Dataset<Row> rows(SparkSession spark, Columns columns) {
-    boolean json = options.inputFormat().equals("json");
+    boolean json = request.input().format().equals("json");
     Dataset<Row> read =
         spark
             .readStream()
             .schema(json ? JsonInput.LINE : columns.ofFiles)
-            .format(json ? "text" : options.inputFormat())
+            .format(json ? "text" : request.input().format())
             .option("maxFilesPerTrigger", filesPerBatch(spark))
             .option("maxFileAge", MAX_FILE_AGE)
             // By itself Spark takes files in plain sub-folders, or those in partition folders, and
@@ -303,7 +299,7 @@ public final class StreamJob {
         ? JsonInput.rows(
             read,
             columns.ofFiles,
-            options.scoring().columns(),
+            request.scores().columns(),
             folders,
             Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive")))
         : folders.addTo(read);
@@ -338,14 +334,19 @@ public final class StreamJob {
         (StructType) DataType.fromJson(settings.get(PARTITION_SCHEMA)));
   }
 
-  private Columns columnsOf(SparkSession spark, InputFiles listed) {
+  private Columns columnsOf(SparkSession spark, Preparation prepared) {
+    InputFiles listed = prepared.listed();
     if (listed.files().isEmpty()) {
       throw Refusal.because(
           "Input %s is empty: the first start of a stream finds its columns in the files that are"
               + " there; start it when the first has come",
-          options.input().get(0));
+          request.input().paths().get(0));
     }
-    Input found = options.open(spark, listed.oneTable());
+    listed.oneTable();
+    Input found = prepared.open(spark, request.scores().documents());
+    if (request.scores().failOnError()) {
+      found.refuseUnread();
+    }
     if (found.parquet() != null) {
       found.parquet().checkReadAtOnce();
     }
@@ -362,13 +363,13 @@ public final class StreamJob {
   }
 
   private long write(Dataset<Row> scored, List<ScoreColumn> scores, InputFiles unread) {
-    Batches batches = new Batches(options.scoring().emit().nll());
+    Batches batches = new Batches(request.scores().emit().nll());
     SparkSession spark = scored.sparkSession();
     DataStreamWriter<Row> writer =
         batches
             .observed(scored, scores)
             .writeStream()
-            .format(options.outputFormat())
+            .format(target.format())
             // As Output has them.
             .option("ignoreNullFields", false)
             .option("parquet.block.size", Output.ROW_GROUP_BYTES)
@@ -391,7 +392,7 @@ public final class StreamJob {
           "%s; what was scored in whole batches stays in %s; when the cause is mended, start the"
               + " same command again to go on",
           Failures.oneLine(e),
-          options.output());
+          target.path());
     } finally {
       toldAll(spark);
       spark.streams().removeListener(batches);

@@ -1,73 +1,98 @@
 package io.mambaspark.jobs.job;
 
 import io.mambaspark.jobs.Refusal;
-import java.util.LinkedHashMap;
+import io.mambaspark.jobs.io.InputOptions;
+import io.mambaspark.jobs.options.Option;
+import io.mambaspark.jobs.options.OptionValues;
+import io.mambaspark.jobs.options.Options;
 import java.util.List;
-import java.util.Map;
+import java.util.Optional;
 import org.apache.spark.network.util.JavaUtils;
 import org.apache.spark.sql.streaming.Trigger;
 
 /**
  * How a folder is scored whose files come in time.
  *
- * @param when {@value #AVAILABLE_NOW}, or the time from one look at the folder to the next
+ * @param when {@value Options#AVAILABLE_NOW}, or the time from one look at the folder to the next
  * @param checkpointLocation where Spark keeps what it has taken; null for the output's ledger
  * @param maxFilesPerBatch 0 for what suits the cores
  */
 public record StreamOptions(String when, String checkpointLocation, int maxFilesPerBatch) {
-  public static final String AVAILABLE_NOW = "available-now";
-
   /** What Spark's file sources and its file sink both know. */
   private static final List<String> FORMATS = List.of("parquet", "json", "orc");
 
+  /** Options of jobs that end, and write what may be replaced. */
+  private static final List<Option<?>> OF_BATCHES =
+      List.of(
+          Options.PARTITIONS,
+          Options.LIMIT,
+          Options.TARGET_UNIT_TOKENS,
+          Options.OVERWRITE,
+          Options.DRY_RUN,
+          Options.GROUP_BY,
+          Options.BUCKET,
+          Options.REPORT);
+
   /** Checks what can be checked without touching a file. */
   public StreamOptions {
-    if (!when.equals(AVAILABLE_NOW) && !when.matches("[1-9]\\d{0,8}(ms|s|m|min|h|d)")) {
+    if (!when.equals(Options.AVAILABLE_NOW) && !when.matches("[1-9]\\d{0,8}(ms|s|m|min|h|d)")) {
       throw Refusal.wrongUsage(
-          "--stream %s: expected %s, or a time such as 30s, 5m or 1h", when, AVAILABLE_NOW);
+          "--stream %s: expected %s, or a time such as 30s, 5m or 1h", when, Options.AVAILABLE_NOW);
     }
   }
 
   Trigger trigger() {
-    return when.equals(AVAILABLE_NOW)
+    return when.equals(Options.AVAILABLE_NOW)
         ? Trigger.AvailableNow()
         : Trigger.ProcessingTime(JavaUtils.timeStringAsMs(when));
   }
 
-  /** Refuses the options of a job that a stream has no place for. */
-  void check(JobOptions options) {
-    if (options.demo() || options.inputTable() != null || options.input().size() > 1) {
+  /**
+   * What is given of it; none without {@code --stream}.
+   *
+   * @throws Refusal if options are given that need a stream, or that a stream cannot follow
+   */
+  public static Optional<StreamOptions> of(OptionValues values, InputOptions input) {
+    if (!values.isGiven(Options.STREAM)) {
+      for (Option<?> option : List.of(Options.CHECKPOINT_LOCATION, Options.MAX_FILES_PER_BATCH)) {
+        if (values.isGiven(option)) {
+          throw Refusal.wrongUsage("%s needs --stream", option.flag());
+        }
+      }
+      return Optional.empty();
+    }
+    StreamOptions stream =
+        new StreamOptions(
+            values.get(Options.STREAM),
+            values.get(Options.CHECKPOINT_LOCATION),
+            values.count(Options.MAX_FILES_PER_BATCH));
+    check(values, input);
+    return Optional.of(stream);
+  }
+
+  private static void check(OptionValues values, InputOptions input) {
+    if (input.isDemo() || input.table() != null || input.paths().size() > 1) {
       throw Refusal.wrongUsage(
           "--stream watches a folder; give one --input, a path or a glob, found %s",
-          options.inputTable() != null
-              ? "--input-table " + options.inputTable()
-              : String.join(" ", options.input()));
+          input.table() != null
+              ? "--input-table " + input.table()
+              : String.join(" ", input.paths()));
     }
-    if (!FORMATS.contains(options.inputFormat())) {
+    if (!FORMATS.contains(input.format())) {
       throw Refusal.wrongUsage(
           "--stream with --input-format %s: expected one of %s",
-          options.inputFormat(), String.join(", ", FORMATS));
+          input.format(), String.join(", ", FORMATS));
     }
-    if (options.resume()) {
+    if (values.isGiven(Options.RESUME)) {
       throw Refusal.wrongUsage(
           "--resume does not go with --stream: started again, a stream goes on by itself");
     }
-    Map<String, Boolean> given = new LinkedHashMap<>();
-    given.put("--partitions", options.partitions() > 0);
-    given.put("--limit", options.limit() > 0);
-    given.put("--target-unit-tokens", options.targetUnitTokens() > 0);
-    given.put("--overwrite", options.overwrite());
-    given.put("--dry-run", options.dryRun());
-    given.put("--group-by", !options.groupBy().isEmpty());
-    given.put("--bucket", options.buckets() != null);
-    given.put("--report", options.report() != null);
-    given.forEach(
-        (option, is) -> {
-          if (is) {
-            throw Refusal.wrongUsage(
-                "%s does not go with --stream, which has no end and keeps what it has written",
-                option);
-          }
-        });
+    for (Option<?> option : OF_BATCHES) {
+      if (values.isGiven(option)) {
+        throw Refusal.wrongUsage(
+            "%s does not go with --stream, which has no end and keeps what it has written",
+            option.flag());
+      }
+    }
   }
 }

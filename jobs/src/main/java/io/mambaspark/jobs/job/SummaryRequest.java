@@ -1,5 +1,7 @@
 package io.mambaspark.jobs.job;
 
+import io.mambaspark.jobs.options.Options;
+import io.mambaspark.jobs.io.InputOptions;
 import io.mambaspark.engine.score.Windows;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.score.Emit;
@@ -29,29 +31,29 @@ record SummaryRequest(
     boolean hasBuckets,
     Map<String, Object> options) {
 
-  static SummaryRequest of(JobOptions options) {
+  static SummaryRequest of(ScoreRequest request) {
     return new SummaryRequest(
-        input(options),
-        options.scoring().emit(),
-        options.scoring().windows(),
-        options.scoring().maxTokens(),
-        options.scoring().columns().isPair(),
-        options.scoring().filters(),
-        options.groupBy(),
-        options.hasBuckets(),
-        options.byName());
+        input(request.input()),
+        request.scores().emit(),
+        request.scores().windows(),
+        request.scores().maxTokens(),
+        request.scores().columns().isPair(),
+        request.scores().filters(),
+        request.corpus().groupBy(),
+        request.corpus().hasBuckets(),
+        request.values().recorded(Options.SCORE));
   }
 
-  private static String input(JobOptions options) {
-    if (options.demo()) {
+  private static String input(InputOptions input) {
+    if (input.isDemo()) {
       return "the demo";
     }
-    if (options.inputTable() != null) {
-      return options.inputTable();
+    if (input.table() != null) {
+      return input.table();
     }
-    return options.input().size() == 1
-        ? Refusal.redacted(options.input().get(0))
-        : "%,d inputs".formatted(options.input().size());
+    return input.paths().size() == 1
+        ? Refusal.redacted(input.paths().get(0))
+        : "%,d inputs".formatted(input.paths().size());
   }
 
   boolean isChunked() {

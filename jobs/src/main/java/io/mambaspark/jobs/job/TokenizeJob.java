@@ -1,21 +1,17 @@
 package io.mambaspark.jobs.job;
 
+import java.util.Optional;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.udf;
 
 import io.mambaspark.jobs.Refusal;
-import io.mambaspark.jobs.ScoringMetrics;
 import io.mambaspark.jobs.io.Input;
-import io.mambaspark.jobs.io.InputFiles;
 import io.mambaspark.jobs.io.Output;
 import io.mambaspark.jobs.io.RowError;
 import io.mambaspark.jobs.model.TokenizerSource;
 import io.mambaspark.jobs.score.RowSchema;
 import io.mambaspark.jobs.spark.ColumnNames;
-import io.mambaspark.jobs.spark.HadoopFiles;
-import io.mambaspark.jobs.spark.Session;
 import io.mambaspark.jobs.spark.Tasks;
-import io.mambaspark.jobs.spark.Versions;
 import io.mambaspark.jobs.text.PythonText;
 import io.mambaspark.jobs.text.TokenizerFile;
 import io.mambaspark.jobs.text.Utf8;
@@ -24,7 +20,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Column;
@@ -47,12 +42,12 @@ public final class TokenizeJob {
           .add("word_count", DataTypes.LongType)
           .add("token_error", DataTypes.StringType);
 
-  private final JobOptions options;
+  private final TokenizeRequest request;
   private final PrintWriter out;
 
   /** Prepares a job; nothing is touched yet. */
-  public TokenizeJob(JobOptions options, PrintWriter out) {
-    this.options = options;
+  public TokenizeJob(TokenizeRequest request, PrintWriter out) {
+    this.request = request;
     this.out = out;
   }
 
@@ -62,30 +57,19 @@ public final class TokenizeJob {
    * @return the number of texts, and of files, that could not be read
    */
   public long run() {
-    if (options.output() == null) {
-      throw Refusal.wrongUsage("Give --output: where to write");
-    }
-    Versions.checkSpark();
-    Configuration files = HadoopFiles.configuration();
-    Output output =
-        Output.at(options.outputOptions(), options.buckets() != null, !options.dryRun(), files);
-    InputFiles listed = Input.list(options.inputOptions(), files);
-    options.checkApart(files);
-    TokenizerFile tokenizer = TokenizerSource.at(options.tokenizer(), files);
-    return Session.during(
-        "tokenize",
-        options.inputTable() != null,
-        ScoringMetrics.class,
-        spark -> run(spark, listed, tokenizer, output));
+    Preparation prepared =
+        Preparation.of(request.input(), Optional.of(request.output()), false, true);
+    TokenizerFile tokenizer = TokenizerSource.at(request.tokenizer(), prepared.files());
+    return prepared.during("tokenize", spark -> run(spark, prepared, tokenizer));
   }
 
-  private long run(SparkSession spark, InputFiles listed, TokenizerFile tokenizer, Output output) {
+  private long run(SparkSession spark, Preparation prepared, TokenizerFile tokenizer) {
+    Output output = prepared.output().orElseThrow();
     // The library finds what is wrong with a tokenizer.
     tokenizer.tokenizer(Tasks.localFolder());
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    Input input = options.open(spark, listed);
-    RowSchema schema =
-        RowSchema.of(input.schema(), options.scoring().columns(), options.scoring().keepColumns());
+    Input input = prepared.open(spark, request.documents());
+    RowSchema schema = RowSchema.of(input.schema(), request.documents());
     List<String> kept = kept(schema);
     long start = System.nanoTime();
     Broadcast<TokenizerFile> sent = context.broadcast(tokenizer);
@@ -93,7 +77,7 @@ public final class TokenizeJob {
       context.setJobDescription("Tokenizing with " + tokenizer.name());
       Dataset<Row> tokens =
           tokens(
-              Input.cut(input.rows(schema.inputNames(), null), options.inputOptions()),
+              Input.cut(input.rows(schema.inputNames(), null), request.input()),
               schema,
               kept,
               sent);
@@ -122,8 +106,8 @@ public final class TokenizeJob {
         schema.keptNames().stream()
             .filter(
                 column ->
-                    options.scoring().keepColumns() != null
-                        || !column.equals(options.scoring().columns().text()))
+                    request.documents().kept() != null
+                        || !column.equals(request.documents().columns().text()))
             .toList();
     for (String column : RESULT.fieldNames()) {
       if (kept.stream().anyMatch(column::equalsIgnoreCase)) {
@@ -138,7 +122,7 @@ public final class TokenizeJob {
 
   private Dataset<Row> tokens(
       Dataset<Row> rows, RowSchema schema, List<String> kept, Broadcast<TokenizerFile> tokenizer) {
-    String text = options.scoring().columns().text();
+    String text = request.documents().columns().text();
     UDF2<byte[], String, Row> encode =
         (bytes, inputError) ->
             inputError != null ? unreadable(inputError) : encode(bytes, text, tokenizer.value());

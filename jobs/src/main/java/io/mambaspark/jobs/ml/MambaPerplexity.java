@@ -10,12 +10,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.Path;
-import org.apache.spark.ml.Transformer;
-import org.apache.spark.ml.param.BooleanParam;
-import org.apache.spark.ml.param.IntParam;
-import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.param.ParamMap;
-import org.apache.spark.ml.param.ParamValidators;
 import org.apache.spark.ml.util.DefaultParamsReader;
 import org.apache.spark.ml.util.DefaultParamsWriter;
 import org.apache.spark.ml.util.Identifiable$;
@@ -40,7 +35,7 @@ import org.apache.spark.sql.types.StructType;
  * <p>A model is opened once in a JVM, and again when its files have changed. It stays open, for
  * stages have no end.
  */
-public final class MambaPerplexity extends Transformer implements MLWritable {
+public final class MambaPerplexity extends StageParams<MambaPerplexity> implements MLWritable {
   private static final long serialVersionUID = 1;
 
   /** The folder of a saved stage that holds its model. */
@@ -65,23 +60,6 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
     }
   }
 
-  private final String uid;
-  private final Param<String> model;
-  private final Param<String> fingerprint;
-  private final BooleanParam saveModel;
-  private final Param<String> tokensColumn;
-  private final Param<String> textColumn;
-  private final Param<String> tokenizer;
-  private final Param<String> emit;
-  private final Param<String> prefixToken;
-  private final IntParam maxTokens;
-  private final Param<String> window;
-  private final IntParam windowTokens;
-  private final IntParam stride;
-  private final Param<String> onError;
-  private final Param<String> weights;
-  private final Param<String> modelDelivery;
-
   /** A stage with a name of its own. */
   public MambaPerplexity() {
     this(Identifiable$.MODULE$.randomUID("mambaPerplexity"));
@@ -89,206 +67,7 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
 
   /** A stage with this name. */
   public MambaPerplexity(String uid) {
-    this.uid = uid;
-    this.model = new Param<>(this, "model", "checkpoint: a folder, any Hadoop URI, or demo");
-    this.fingerprint =
-        new Param<>(this, "fingerprint", "SHA-256 that the model must have; set when saved");
-    this.saveModel =
-        new BooleanParam(
-            this, "saveModel", "whether saving the stage copies the model's files into it");
-    this.tokensColumn = new Param<>(this, "tokensColumn", "documents as token ids");
-    this.textColumn = new Param<>(this, "textColumn", "documents as text");
-    this.tokenizer =
-        new Param<>(this, "tokenizer", "tokenizer.json or its folder, if not beside the model");
-    this.emit = new Param<>(this, "emit", "what to add, such as perplexity,top-k=5");
-    this.prefixToken =
-        new Param<>(this, "prefixToken", "put in front of every row: an id, bos, eos or none");
-    this.maxTokens =
-        new IntParam(this, "maxTokens", "tokens of a row that are scored", ParamValidators.gt(0));
-    this.window = new Param<>(this, "window", "full, rolling, strided or chunked");
-    this.windowTokens =
-        new IntParam(this, "windowTokens", "length of a window", ParamValidators.gt(0));
-    this.stride =
-        new IntParam(this, "stride", "from a strided window to the next", ParamValidators.gt(0));
-    this.onError = new Param<>(this, "onError", "rows that cannot be scored: quarantine or fail");
-    this.weights = new Param<>(this, "weights", "in memory: f32 or bf16");
-    this.modelDelivery = new Param<>(this, "modelDelivery", "auto, broadcast or file");
-    setDefault(saveModel, false);
-    setDefault(emit, "perplexity");
-    setDefault(window, "full");
-    setDefault(onError, "quarantine");
-    setDefault(weights, "f32");
-    setDefault(modelDelivery, "auto");
-  }
-
-  @Override
-  public String uid() {
-    return uid;
-  }
-
-  /** Parameter {@code model}. */
-  public Param<String> model() {
-    return model;
-  }
-
-  /** Sets {@link #model}. */
-  public MambaPerplexity setModel(String value) {
-    set(model, value);
-    return this;
-  }
-
-  /** Parameter {@code fingerprint}. */
-  public Param<String> fingerprint() {
-    return fingerprint;
-  }
-
-  /** Sets {@link #fingerprint}. */
-  public MambaPerplexity setFingerprint(String value) {
-    set(fingerprint, value);
-    return this;
-  }
-
-  /** Parameter {@code saveModel}. */
-  public BooleanParam saveModel() {
-    return saveModel;
-  }
-
-  /** Sets {@link #saveModel}. */
-  public MambaPerplexity setSaveModel(boolean value) {
-    set(saveModel, value);
-    return this;
-  }
-
-  /** Parameter {@code tokensColumn}. */
-  public Param<String> tokensColumn() {
-    return tokensColumn;
-  }
-
-  /** Sets {@link #tokensColumn}. */
-  public MambaPerplexity setTokensColumn(String value) {
-    set(tokensColumn, value);
-    return this;
-  }
-
-  /** Parameter {@code textColumn}. */
-  public Param<String> textColumn() {
-    return textColumn;
-  }
-
-  /** Sets {@link #textColumn}. */
-  public MambaPerplexity setTextColumn(String value) {
-    set(textColumn, value);
-    return this;
-  }
-
-  /** Parameter {@code tokenizer}. */
-  public Param<String> tokenizer() {
-    return tokenizer;
-  }
-
-  /** Sets {@link #tokenizer}. */
-  public MambaPerplexity setTokenizer(String value) {
-    set(tokenizer, value);
-    return this;
-  }
-
-  /** Parameter {@code emit}. */
-  public Param<String> emit() {
-    return emit;
-  }
-
-  /** Sets {@link #emit}. */
-  public MambaPerplexity setEmit(String value) {
-    set(emit, value);
-    return this;
-  }
-
-  /** Parameter {@code prefixToken}. */
-  public Param<String> prefixToken() {
-    return prefixToken;
-  }
-
-  /** Sets {@link #prefixToken}. */
-  public MambaPerplexity setPrefixToken(String value) {
-    set(prefixToken, value);
-    return this;
-  }
-
-  /** Parameter {@code maxTokens}. */
-  public IntParam maxTokens() {
-    return maxTokens;
-  }
-
-  /** Sets {@link #maxTokens}. */
-  public MambaPerplexity setMaxTokens(int value) {
-    set(maxTokens, value);
-    return this;
-  }
-
-  /** Parameter {@code window}. */
-  public Param<String> window() {
-    return window;
-  }
-
-  /** Sets {@link #window}. */
-  public MambaPerplexity setWindow(String value) {
-    set(window, value);
-    return this;
-  }
-
-  /** Parameter {@code windowTokens}. */
-  public IntParam windowTokens() {
-    return windowTokens;
-  }
-
-  /** Sets {@link #windowTokens}. */
-  public MambaPerplexity setWindowTokens(int value) {
-    set(windowTokens, value);
-    return this;
-  }
-
-  /** Parameter {@code stride}. */
-  public IntParam stride() {
-    return stride;
-  }
-
-  /** Sets {@link #stride}. */
-  public MambaPerplexity setStride(int value) {
-    set(stride, value);
-    return this;
-  }
-
-  /** Parameter {@code onError}. */
-  public Param<String> onError() {
-    return onError;
-  }
-
-  /** Sets {@link #onError}. */
-  public MambaPerplexity setOnError(String value) {
-    set(onError, value);
-    return this;
-  }
-
-  /** Parameter {@code weights}. */
-  public Param<String> weights() {
-    return weights;
-  }
-
-  /** Sets {@link #weights}. */
-  public MambaPerplexity setWeights(String value) {
-    set(weights, value);
-    return this;
-  }
-
-  /** Parameter {@code modelDelivery}. */
-  public Param<String> modelDelivery() {
-    return modelDelivery;
-  }
-
-  /** Sets {@link #modelDelivery}. */
-  public MambaPerplexity setModelDelivery(String value) {
-    set(modelDelivery, value);
-    return this;
+    super(uid);
   }
 
   @Override
@@ -308,39 +87,18 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
 
   /** The model that the parameters name, with their options. */
   private MambaScorer scorer(String[] columns) {
-    MambaScorer scorer = open().keepColumns(columns);
-    if (isSet(tokensColumn)) {
-      scorer = scorer.tokensColumn(value(tokensColumn));
-    }
-    if (isSet(textColumn)) {
-      scorer = scorer.textColumn(value(textColumn));
-    }
-    if (isSet(tokenizer)) {
-      scorer = scorer.tokenizer(value(tokenizer));
-    }
-    if (isSet(prefixToken)) {
-      scorer = scorer.prefixToken(value(prefixToken));
-    }
-    if (isSet(maxTokens)) {
-      scorer = scorer.maxTokens(number(maxTokens));
-    }
-    return scorer
-        .emit(value(emit))
-        .window(value(window), number(windowTokens), number(stride))
-        .onError(value(onError))
-        .weights(value(weights))
-        .modelDelivery(value(modelDelivery));
+    return open().keepColumns(columns).options(values());
   }
 
   private MambaScorer open() {
-    if (!isSet(model)) {
-      throw new IllegalArgumentException("Stage " + uid + " has no model; set it with setModel");
+    if (!isSet(model())) {
+      throw new IllegalArgumentException("Stage " + uid() + " has no model; set it with setModel");
     }
-    MambaScorer scorer = OPEN.compute(value(model), Opened::now).scorer();
-    if (isSet(fingerprint) && !scorer.fingerprint().equals(value(fingerprint))) {
+    MambaScorer scorer = OPEN.compute(value(model()), Opened::now).scorer();
+    if (isSet(fingerprint()) && !scorer.fingerprint().equals(value(fingerprint()))) {
       throw Refusal.because(
           "Model %s is not the one that stage %s was saved with: expected fingerprint %s, found %s",
-          value(model), uid, value(fingerprint), scorer.fingerprint());
+          value(model()), uid(), value(fingerprint()), scorer.fingerprint());
     }
     if (savesModel()) {
       scorer.holdModel();
@@ -348,22 +106,14 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
     return scorer;
   }
 
-  private String value(Param<String> param) {
-    return getOrDefault(param);
-  }
-
-  private Integer number(IntParam param) {
-    return isSet(param) ? (Integer) getOrDefault(param) : null;
-  }
-
   private boolean savesModel() {
-    return (Boolean) getOrDefault(saveModel);
+    return (Boolean) getOrDefault(saveModel());
   }
 
   @Override
   public MLWriter write() {
     MambaPerplexity saved = copy(new ParamMap());
-    saved.set(fingerprint, modelFingerprint());
+    saved.set(fingerprint(), modelFingerprint());
     return new Writer(saved);
   }
 
@@ -387,15 +137,15 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
           "Path %s already exists; overwrite it with write().overwrite().save(path)"
               .formatted(path));
     }
-    if (!savesModel() && ModelSource.liesIn(value(model), path)) {
-      if (ModelSource.stamp(value(model)) == null) {
+    if (!savesModel() && ModelSource.liesIn(value(model()), path)) {
+      if (ModelSource.stamp(value(model())) == null) {
         setSaveModel(true);
         return;
       }
       throw Refusal.because(
           "Cannot save stage %s without its model to %s, which is where its model is; set saveModel,"
               + " or save it elsewhere",
-          uid, path);
+          uid(), path);
     }
   }
 
@@ -403,8 +153,8 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
   public void copyModel(String path) {
     if (savesModel()) {
       MambaScorer scorer = open();
-      if (isSet(tokenizer)) {
-        scorer = scorer.tokenizer(value(tokenizer));
+      if (isSet(tokenizer())) {
+        scorer = scorer.tokenizer(value(tokenizer()));
       }
       scorer.saveModel(new Path(path, MODEL).toString());
     }
@@ -414,8 +164,8 @@ public final class MambaPerplexity extends Transformer implements MLWritable {
   public void findModel(String path) throws IOException {
     if (savesModel()) {
       Path copy = new Path(path, MODEL);
-      set(model, copy.getFileSystem(hadoop()).makeQualified(copy).toString());
-      clear(tokenizer);
+      set(model(), copy.getFileSystem(hadoop()).makeQualified(copy).toString());
+      clear(tokenizer());
       open();
     }
   }

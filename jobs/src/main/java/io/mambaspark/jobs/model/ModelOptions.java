@@ -2,6 +2,8 @@ package io.mambaspark.jobs.model;
 
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.options.OptionValues;
+import io.mambaspark.jobs.options.Options;
 
 /**
  * Which model, and how it is kept and sent.
@@ -14,8 +16,16 @@ import io.mambaspark.jobs.Refusal;
 public record ModelOptions(
     String path, WeightFormat weights, ModelDelivery.Mode delivery, String tokenizer) {
 
-  /** The format of that name. */
-  public static WeightFormat weightFormat(String name) {
+  /** What is given of it, for a model. */
+  public static ModelOptions of(String path, OptionValues values) {
+    return new ModelOptions(
+        path,
+        weightFormat(values.get(Options.WEIGHTS)),
+        deliveryMode(values.get(Options.MODEL_DELIVERY)),
+        values.get(Options.TOKENIZER));
+  }
+
+  private static WeightFormat weightFormat(String name) {
     return switch (name) {
       case "f32" -> WeightFormat.F32;
       case "bf16" -> WeightFormat.BF16;
@@ -23,8 +33,7 @@ public record ModelOptions(
     };
   }
 
-  /** The mode of that name. */
-  public static ModelDelivery.Mode deliveryMode(String name) {
+  private static ModelDelivery.Mode deliveryMode(String name) {
     for (ModelDelivery.Mode mode : ModelDelivery.Mode.values()) {
       if (mode.option().equals(name)) {
         return mode;

@@ -121,7 +121,7 @@ public record DatasetScorer(OpenModel model, ModelOptions kept, ScoreOptions opt
     return new DocumentReader(
         columns,
         options.prefixId(config()),
-        ScoreOptions.NO_PREFIX,
+        TokenOptions.NO_PREFIX,
         options.maxTokens(),
         config().vocabSize(),
         file);

@@ -21,8 +21,8 @@ import org.apache.spark.sql.Row;
  * How a row becomes the tokens of a document. The first columns of the row are those of {@link
  * DocumentColumns#all}, texts as binary, counts as bigint.
  *
- * @param prefix the id put in front of every document, or {@link ScoreOptions#NO_PREFIX}
- * @param emptyContext the id that stands for an empty context, or {@link ScoreOptions#NO_PREFIX};
+ * @param prefix the id put in front of every document, or {@link TokenOptions#NO_PREFIX}
+ * @param emptyContext the id that stands for an empty context, or {@link TokenOptions#NO_PREFIX};
  *     used for pairs only
  * @param maxTokens 0 for no limit. Only tokens within the limit are looked at: a bad id beyond it
  *     is dropped with the rest
@@ -111,7 +111,7 @@ public record DocumentReader(
       if (row.isNullAt(0)) {
         return Document.NULL;
       }
-      int from = prefix == ScoreOptions.NO_PREFIX ? 0 : 1;
+      int from = prefix == TokenOptions.NO_PREFIX ? 0 : 1;
       int[] tokens = new int[from + ids.ids.length];
       if (from == 1) {
         tokens[0] = prefix;
@@ -174,10 +174,10 @@ public record DocumentReader(
         return Document.NULL;
       }
       int first = context.ids.length == 0 ? emptyContext : prefix;
-      if (context.ids.length == 0 && first == ScoreOptions.NO_PREFIX) {
+      if (context.ids.length == 0 && first == TokenOptions.NO_PREFIX) {
         return refused(false, RowError.emptyContext());
       }
-      int from = first == ScoreOptions.NO_PREFIX ? 0 : 1;
+      int from = first == TokenOptions.NO_PREFIX ? 0 : 1;
       int given = from + context.ids.length;
       int[] tokens = new int[given + continuation.ids.length];
       if (from == 1) {

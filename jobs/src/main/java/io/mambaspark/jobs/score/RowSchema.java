@@ -5,6 +5,7 @@ import static org.apache.spark.sql.functions.lit;
 
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.DocumentColumns;
+import io.mambaspark.jobs.io.DocumentOptions;
 import io.mambaspark.jobs.io.InputErrors;
 import io.mambaspark.jobs.io.PackedColumn;
 import io.mambaspark.jobs.spark.ColumnNames;
@@ -41,9 +42,11 @@ public record RowSchema(
   /**
    * Throws {@link Refusal} where the input lacks a column, or has another in its place.
    *
-   * @param keepColumns the columns to carry over; null for all but those of tokens and counts
+   * @param documents the columns that are used
    */
-  public static RowSchema of(StructType found, DocumentColumns document, List<String> keepColumns) {
+  public static RowSchema of(StructType found, DocumentOptions documents) {
+    DocumentColumns document = documents.columns();
+    List<String> keepColumns = documents.kept();
     StructType input = new StructType();
     for (StructField field : found.fields()) {
       input = InputErrors.isMarked(field) ? input : input.add(field);

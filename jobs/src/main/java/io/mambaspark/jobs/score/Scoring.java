@@ -70,8 +70,8 @@ public final class Scoring {
             columns,
             windows.firstToken() == Windows.AS_IT_IS
                 ? options.prefixId(config)
-                : ScoreOptions.NO_PREFIX,
-            columns.isPair() ? options.emptyContextId(config) : ScoreOptions.NO_PREFIX,
+                : TokenOptions.NO_PREFIX,
+            columns.isPair() ? options.tokens().emptyContextId(config) : TokenOptions.NO_PREFIX,
             options.maxTokens(),
             config.vocabSize(),
             schema.rows().text() ? tokenizer : null);

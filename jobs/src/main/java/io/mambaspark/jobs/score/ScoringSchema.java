@@ -116,7 +116,7 @@ public record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
 
   /** Throws {@link Refusal} where the input lacks a column or a name would stand twice. */
   public static ScoringSchema of(StructType input, ScoreOptions options) {
-    RowSchema rows = RowSchema.of(input, options.columns(), options.keepColumns());
+    RowSchema rows = RowSchema.of(input, options.documents());
     List<ScoreColumn> scores = scoreColumns(options, rows.text());
     scores.forEach(score -> rows.checkFree(score.column));
     return new ScoringSchema(rows, scores);

@@ -100,7 +100,7 @@ public record WindowOptions(Policy policy, int tokens, int stride) {
    *     first token, as llama.cpp has it
    */
   Windows windows(int prefix) {
-    boolean replaces = policy == Policy.CHUNKED && prefix != ScoreOptions.NO_PREFIX;
+    boolean replaces = policy == Policy.CHUNKED && prefix != TokenOptions.NO_PREFIX;
     return new Windows(policy, tokens, stride, replaces ? prefix : Windows.AS_IT_IS);
   }
 }

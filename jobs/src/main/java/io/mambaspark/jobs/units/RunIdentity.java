@@ -1,9 +1,11 @@
 package io.mambaspark.jobs.units;
 
-import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.options.Option;
+import io.mambaspark.jobs.options.OptionValues;
+import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.score.ScoreOptions;
 import io.mambaspark.jobs.score.ScoringSchema;
 import io.mambaspark.jobs.spark.Versions;
@@ -11,7 +13,6 @@ import io.mambaspark.jobs.text.TokenizerFile;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
@@ -19,7 +20,7 @@ import org.apache.spark.sql.RuntimeConfig;
 
 /** Whatever the scores of a run depend on but its input, by name, as a {@link Ledger} keeps it. */
 public final class RunIdentity {
-  private static final String ON_ERROR = "--on-error";
+  private static final String ON_ERROR = Options.ON_ERROR.flag();
 
   /** Scores of two versions must not lie in one output. */
   public static final String VERSION = "the version of mamba-spark";
@@ -38,13 +39,14 @@ public final class RunIdentity {
   /**
    * The settings of a run.
    *
+   * @param values the options as they were decided
    * @param tokenizer null where the columns hold tokens
    * @param buckets names the buckets and how they part the corpus
    * @param conf of the session that reads the input
    */
   public static Map<String, String> of(
+      OptionValues values,
       ScoreOptions scoring,
-      WeightFormat weights,
       ScoringSchema schema,
       MambaCheckpoint checkpoint,
       TokenizerFile tokenizer,
@@ -53,27 +55,24 @@ public final class RunIdentity {
     MambaConfig config = checkpoint.config();
     Map<String, String> settings = new LinkedHashMap<>();
     settings.put("the model's fingerprint", checkpoint.fingerprint());
-    settings.put("--weights", weights.name().toLowerCase(Locale.ROOT));
     settings.put("the columns of the document", String.join(", ", scoring.columns().named()));
     settings.put(
         "the kept columns",
         schema.rows().kept().stream()
             .map(field -> field.name() + " " + field.dataType().catalogString())
             .collect(Collectors.joining(", ")));
-    settings.put("--emit", scoring.emit().toString());
+    for (Option<?> option : Options.IDENTITY) {
+      settings.put(option.flag(), option.identity(values.get(option)));
+    }
     settings.put("the prefix token", Integer.toString(scoring.prefixId(config)));
     if (scoring.columns().isPair()) {
       settings.put(
-          "the token of an empty context", Integer.toString(scoring.emptyContextId(config)));
+          "the token of an empty context",
+          Integer.toString(scoring.tokens().emptyContextId(config)));
     }
-    settings.put("--max-tokens", Integer.toString(scoring.maxTokens()));
-    settings.put("--window", scoring.windows().toString());
-    settings.put("--min-perplexity", String.valueOf(scoring.minPerplexity()));
-    settings.put("--max-perplexity", String.valueOf(scoring.maxPerplexity()));
     settings.put(
         "the tokenizer's fingerprint", tokenizer == null ? "none" : tokenizer.fingerprint());
     settings.put("the buckets", buckets);
-    settings.put(ON_ERROR, scoring.failOnError() ? "fail" : "quarantine");
     settings.put(VERSION, Versions.mambaSpark());
     for (String key : KEPT_VALUES) {
       settings.put(key, conf.get(key));
@@ -86,7 +85,7 @@ public final class RunIdentity {
     List<String> differences = new ArrayList<>();
     now.forEach(
         (name, value) -> {
-          String was = earlier.get(name);
+          String was = String.valueOf(earlier.get(name));
           // What was written under 'fail' has no errors in it.
           boolean relaxed = name.equals(ON_ERROR) && "fail".equals(was);
           if (!value.equals(was) && !relaxed) {

@@ -7,8 +7,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mambaspark.jobs.Cli;
 import io.mambaspark.jobs.TestOutput;
 import io.mambaspark.jobs.TestSpark;
-import io.mambaspark.jobs.cli.ScoreCommand;
 import io.mambaspark.jobs.io.DemoCorpus;
+import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.spark.Versions;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -206,7 +206,7 @@ class StreamTest {
         .write()
         .parquet(input.resolve("day=1").toString());
     Cli run = stream("--strict");
-    assertThat(run.code()).isEqualTo(ScoreCommand.STRICT);
+    assertThat(run.code()).isEqualTo(Options.STRICT_CODE);
     assertThat(run.out()).containsPattern("rows +2\n +with errors +1\n");
     // Of the start, not of all that lies there.
     assertDone(stream("--strict"), 0, 0);

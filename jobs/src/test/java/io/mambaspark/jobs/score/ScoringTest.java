@@ -22,6 +22,8 @@ import io.mambaspark.jobs.io.DocumentColumns;
 import io.mambaspark.jobs.io.RowError;
 import io.mambaspark.jobs.model.ModelBroadcast;
 import io.mambaspark.jobs.model.ModelDelivery;
+import io.mambaspark.jobs.options.OptionValues;
+import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.spark.Failures;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -85,7 +87,7 @@ class ScoringTest {
   }
 
   private static ScoreOptions emit(String emit) {
-    return ScoreOptions.defaults().withEmit(Emit.parse(emit));
+    return ScoreOptions.of(OptionValues.NONE.with(Options.EMIT, emit));
   }
 
   private static Dataset<Row> score(Dataset<Row> rows, ScoreOptions options) {
@@ -354,8 +356,8 @@ class ScoringTest {
 
   @Test
   void a_prefix_token_makes_the_first_token_a_scored_one() {
-    ScoreOptions bos = ScoreOptions.defaults().withPrefixToken("bos");
-    ScoreOptions id = ScoreOptions.defaults().withPrefixToken("3");
+    ScoreOptions bos = ScoreOptions.of(OptionValues.NONE.with(Options.PREFIX_TOKEN, "bos"));
+    ScoreOptions id = ScoreOptions.of(OptionValues.NONE.with(Options.PREFIX_TOKEN, "3"));
     Wanted wanted = new Wanted(true, false, false, 0, false);
     Scores<String> expected = engine(wanted, new int[] {3, 9, 8}).get(0);
     for (ScoreOptions options : List.of(bos, id)) {
@@ -369,7 +371,8 @@ class ScoringTest {
   @Test
   void an_empty_row_after_a_prefix_has_last_logits() {
     ScoreOptions bos =
-        ScoreOptions.defaults().withEmit(Emit.parse("last-logits")).withPrefixToken("bos");
+        ScoreOptions.of(
+            OptionValues.NONE.with(Options.EMIT, "last-logits").with(Options.PREFIX_TOKEN, "bos"));
     List<Row> scored = score(rows(new int[0], new int[] {V}), bos).collectAsList();
     float[] expected =
         engine(new Wanted(false, false, false, 0, true), new int[] {3}).get(0).lastLogits();
@@ -379,7 +382,9 @@ class ScoringTest {
 
   @Test
   void a_row_is_cut_before_it_is_looked_at_and_says_so() {
-    ScoreOptions three = ScoreOptions.defaults().withPrefixToken("bos").withMaxTokens(3);
+    ScoreOptions three =
+        ScoreOptions.of(
+            OptionValues.NONE.with(Options.PREFIX_TOKEN, "bos").with(Options.MAX_TOKENS, 3));
     List<Row> scored =
         score(rows(new int[] {5, 6, 7, 999}, new int[] {5, 6, 7}, new int[] {5, 999, 7, 8}), three)
             .collectAsList();
@@ -395,7 +400,8 @@ class ScoringTest {
   @Test
   void logits_are_one_row_per_position_prefix_included() {
     ScoreOptions options =
-        ScoreOptions.defaults().withEmit(Emit.parse("logits")).withPrefixToken("bos");
+        ScoreOptions.of(
+            OptionValues.NONE.with(Options.EMIT, "logits").with(Options.PREFIX_TOKEN, "bos"));
     List<Row> scored = score(rows(new int[] {9, 8}, new int[0]), options).collectAsList();
     List<PositionLogits<String>> expected = new ArrayList<>();
     new Scorer(model)
@@ -440,7 +446,7 @@ class ScoringTest {
 
   @Test
   void under_fail_a_bad_row_stops_the_job_and_shows_its_columns() {
-    ScoreOptions fail = ScoreOptions.defaults().withFailOnError(true);
+    ScoreOptions fail = ScoreOptions.of(OptionValues.NONE.with(Options.ON_ERROR, "fail"));
     assertThatThrownBy(() -> score(rows(new int[] {1, 2}, new int[] {V}), fail).collectAsList())
         .isInstanceOf(SparkException.class)
         .satisfies(
@@ -463,7 +469,8 @@ class ScoringTest {
                 "array(struct(1 as x, map('k', 2.5D) as m)) as nested",
                 "cast('xyz' as binary) as bin",
                 "cast(null as int) as nothing");
-    ScoreOptions options = ScoreOptions.defaults().withColumns(DocumentColumns.tokens("to.kens"));
+    ScoreOptions options =
+        ScoreOptions.of(OptionValues.NONE.with(Options.TOKENS_COLUMN, "to.kens"));
     Dataset<Row> scored = score(input, options);
     String[] kept = {"`a.b c`", "dec", "ts", "d", "nested", "cast(bin as string)", "nothing"};
     assertThat(scored.selectExpr(kept).collectAsList())
@@ -521,10 +528,11 @@ class ScoringTest {
   @Test
   void columns_are_kept_by_choice_even_none_and_even_the_tokens() {
     Dataset<Row> input = rows(new int[] {1, 2});
-    ScoreOptions none = ScoreOptions.defaults().withKeepColumns(List.of());
+    ScoreOptions none = ScoreOptions.of(OptionValues.NONE.with(Options.KEEP_COLUMNS, List.of()));
     assertThat(score(input, none).columns()).startsWith("nll");
     assertThat(score(input, none).collectAsList()).hasSize(1);
-    ScoreOptions both = ScoreOptions.defaults().withKeepColumns(List.of("tokens", "id"));
+    ScoreOptions both =
+        ScoreOptions.of(OptionValues.NONE.with(Options.KEEP_COLUMNS, List.of("tokens", "id")));
     Row row = score(input, both).collectAsList().get(0);
     assertThat(row.getList(0)).isEqualTo(List.of(1, 2));
     assertThat(row.getString(1)).isEqualTo("row-0");

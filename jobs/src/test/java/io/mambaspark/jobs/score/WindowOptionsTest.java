@@ -154,7 +154,7 @@ class WindowOptionsTest {
 
   @Test
   void a_prefix_replaces_a_token_in_chunked_windows_alone() {
-    int none = ScoreOptions.NO_PREFIX;
+    int none = TokenOptions.NO_PREFIX;
     assertThat(options("chunked", 6, null).windows(3))
         .isEqualTo(new Windows(Policy.CHUNKED, 6, 0, 3));
     assertThat(options("chunked", 6, null).windows(0))

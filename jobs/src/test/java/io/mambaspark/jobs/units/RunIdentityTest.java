@@ -4,16 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
-import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.TestModels;
-import io.mambaspark.jobs.io.DocumentColumns;
 import io.mambaspark.jobs.model.DemoModel;
 import io.mambaspark.jobs.model.ModelSource;
-import io.mambaspark.jobs.score.Emit;
+import io.mambaspark.jobs.options.OptionValues;
+import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.score.ScoreOptions;
 import io.mambaspark.jobs.score.ScoringSchema;
-import io.mambaspark.jobs.score.WindowOptions;
 import io.mambaspark.jobs.spark.Demo;
 import io.mambaspark.jobs.spark.Versions;
 import io.mambaspark.jobs.text.TokenizerFile;
@@ -68,39 +66,44 @@ class RunIdentityTest {
   }
 
   private static Map<String, String> settings(
-      ScoreOptions scoring,
-      WeightFormat weights,
-      TokenizerFile tokenizer,
-      String buckets,
-      RuntimeConfig conf) {
-    ScoringSchema schema = ScoringSchema.of(INPUT, scoring);
-    return RunIdentity.of(scoring, weights, schema, model.checkpoint(), tokenizer, buckets, conf);
+      OptionValues given, TokenizerFile tokenizer, String buckets, RuntimeConfig conf) {
+    ScoreOptions scoring = ScoreOptions.of(given);
+    return RunIdentity.of(
+        scoring.settle(given),
+        scoring,
+        ScoringSchema.of(INPUT, scoring),
+        model.checkpoint(),
+        tokenizer,
+        buckets,
+        conf);
   }
 
-  private static Map<String, String> settings(ScoreOptions scoring) {
-    return settings(scoring, WeightFormat.F32, null, "none", conf());
+  private static Map<String, String> settings(OptionValues given) {
+    return settings(given, null, "none", conf());
   }
 
   private static Map<String, String> defaults() {
-    return settings(ScoreOptions.defaults());
+    return settings(OptionValues.NONE);
   }
 
   @Test
   void every_setting_has_its_name_and_its_place() {
     Map<String, String> expected = new LinkedHashMap<>();
     expected.put("the model's fingerprint", model.checkpoint().fingerprint());
-    expected.put("--weights", "f32");
     expected.put("the columns of the document", "--tokens-column tokens");
     expected.put("the kept columns", "id string, at timestamp, text string, continuation string");
+    expected.put("--weights", "f32");
     expected.put("--emit", "perplexity");
-    expected.put("the prefix token", "-1");
     expected.put("--max-tokens", "0");
     expected.put("--window", "full");
+    expected.put("--window-tokens", "null");
+    expected.put("--stride", "null");
     expected.put("--min-perplexity", "null");
     expected.put("--max-perplexity", "null");
+    expected.put("--on-error", "quarantine");
+    expected.put("the prefix token", "-1");
     expected.put("the tokenizer's fingerprint", "none");
     expected.put("the buckets", "none");
-    expected.put("--on-error", "quarantine");
     expected.put("the version of mamba-spark", Versions.mambaSpark());
     expected.put("spark.sql.caseSensitive", "false");
     expected.put("spark.sql.session.timeZone", "Asia/Kolkata");
@@ -111,8 +114,8 @@ class RunIdentityTest {
   }
 
   /** What another scoring changes, as the name of each setting and its value. */
-  private static Map<String, String> changed(UnaryOperator<ScoreOptions> change) {
-    return changed(settings(change.apply(ScoreOptions.defaults())));
+  private static Map<String, String> changed(UnaryOperator<OptionValues> change) {
+    return changed(settings(change.apply(OptionValues.NONE)));
   }
 
   private static Map<String, String> changed(Map<String, String> settings) {
@@ -123,43 +126,48 @@ class RunIdentityTest {
 
   @Test
   void each_option_that_scores_depend_on_changes_its_own_setting() {
-    assertThat(changed(o -> o.withKeepColumns(List.of("at", "id"))))
+    assertThat(changed(o -> o.with(Options.KEEP_COLUMNS, List.of("at", "id"))))
         .isEqualTo(Map.of("the kept columns", "at timestamp, id string"));
-    assertThat(changed(o -> o.withKeepColumns(List.of())))
+    assertThat(changed(o -> o.with(Options.KEEP_COLUMNS, List.of())))
         .isEqualTo(Map.of("the kept columns", ""));
-    assertThat(changed(o -> o.withEmit(Emit.parse("top-k=2,token-ranks"))))
+    assertThat(changed(o -> o.with(Options.EMIT, "top-k=2,token-ranks")))
         .isEqualTo(Map.of("--emit", "token-ranks,top-k=2"));
-    assertThat(changed(o -> o.withPrefixToken("bos"))).isEqualTo(Map.of("the prefix token", "3"));
-    assertThat(changed(o -> o.withPrefixToken("7"))).isEqualTo(Map.of("the prefix token", "7"));
-    assertThat(changed(o -> o.withMaxTokens(9))).isEqualTo(Map.of("--max-tokens", "9"));
-    assertThat(changed(o -> o.withWindows(WindowOptions.parse("strided", 8, 4))))
-        .isEqualTo(Map.of("--window", "strided, 8 tokens, stride 4"));
-    assertThat(changed(o -> o.withPerplexities(1.5, null)))
+    assertThat(changed(o -> o.with(Options.PREFIX_TOKEN, "bos")))
+        .isEqualTo(Map.of("the prefix token", "3"));
+    assertThat(changed(o -> o.with(Options.PREFIX_TOKEN, "7")))
+        .isEqualTo(Map.of("the prefix token", "7"));
+    assertThat(changed(o -> o.with(Options.MAX_TOKENS, 9))).isEqualTo(Map.of("--max-tokens", "9"));
+    assertThat(changed(o -> o.with(Options.WINDOW, "strided").with(Options.WINDOW_TOKENS, 8)))
+        .isEqualTo(Map.of("--window", "strided", "--window-tokens", "8", "--stride", "4"));
+    assertThat(changed(o -> o.with(Options.MIN_PERPLEXITY, 1.5)))
         .isEqualTo(Map.of("--min-perplexity", "1.5"));
-    assertThat(changed(o -> o.withPerplexities(null, 20.0)))
+    assertThat(changed(o -> o.with(Options.MAX_PERPLEXITY, 20.0)))
         .isEqualTo(Map.of("--max-perplexity", "20.0"));
-    assertThat(changed(o -> o.withFailOnError(true))).isEqualTo(Map.of("--on-error", "fail"));
+    assertThat(changed(o -> o.with(Options.ON_ERROR, "fail")))
+        .isEqualTo(Map.of("--on-error", "fail"));
   }
 
   @Test
   void a_prefix_is_identified_by_its_id_whatever_it_is_called() {
-    assertThat(settings(ScoreOptions.defaults().withPrefixToken("none"))).isEqualTo(defaults());
-    assertThat(settings(ScoreOptions.defaults().withPrefixToken("3")))
-        .isEqualTo(settings(ScoreOptions.defaults().withPrefixToken("bos")));
+    assertThat(settings(OptionValues.NONE.with(Options.PREFIX_TOKEN, "none")))
+        .isEqualTo(defaults());
+    assertThat(settings(OptionValues.NONE.with(Options.PREFIX_TOKEN, "3")))
+        .isEqualTo(settings(OptionValues.NONE.with(Options.PREFIX_TOKEN, "bos")));
     // Rolling windows have a prefix that nobody has named.
-    assertThat(changed(o -> o.withWindows(WindowOptions.parse("rolling", null, null))))
-        .isEqualTo(Map.of("the prefix token", "3", "--window", "rolling, 2048 tokens"));
+    assertThat(changed(o -> o.with(Options.WINDOW, "rolling")))
+        .isEqualTo(
+            Map.of("the prefix token", "3", "--window", "rolling", "--window-tokens", "2048"));
   }
 
   @Test
   void weights_tokenizer_buckets_and_session_are_settings_too() {
-    ScoreOptions scoring = ScoreOptions.defaults();
-    assertThat(changed(settings(scoring, WeightFormat.BF16, null, "none", conf())))
+    OptionValues given = OptionValues.NONE;
+    assertThat(changed(settings(given.with(Options.WEIGHTS, "bf16"), null, "none", conf())))
         .isEqualTo(Map.of("--weights", "bf16"));
     TokenizerFile tokenizer = TokenizerFile.parse(Demo.NAME, DemoModel.tokenizer());
-    assertThat(changed(settings(scoring, WeightFormat.F32, tokenizer, "none", conf())))
+    assertThat(changed(settings(given, tokenizer, "none", conf())))
         .isEqualTo(Map.of("the tokenizer's fingerprint", tokenizer.fingerprint()));
-    assertThat(changed(settings(scoring, WeightFormat.F32, null, "head:30", conf())))
+    assertThat(changed(settings(given, null, "head:30", conf())))
         .isEqualTo(Map.of("the buckets", "head:30"));
     RuntimeConfig conf = conf();
     conf.set("spark.sql.caseSensitive", "true");
@@ -168,7 +176,7 @@ class RunIdentityTest {
     conf.set("spark.sql.parquet.int96RebaseModeInRead", "CORRECTED");
     conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS");
     conf.set("spark.sql.shuffle.partitions", "3");
-    assertThat(changed(settings(scoring, WeightFormat.F32, null, "none", conf)))
+    assertThat(changed(settings(given, null, "none", conf)))
         .isEqualTo(
             Map.of(
                 "spark.sql.caseSensitive", "true",
@@ -180,7 +188,7 @@ class RunIdentityTest {
 
   @Test
   void texts_and_pairs_are_named_with_their_options() {
-    assertThat(changed(o -> o.withColumns(DocumentColumns.text("text"))))
+    assertThat(changed(o -> o.with(Options.TEXT_COLUMN, "text")))
         .isEqualTo(
             Map.of(
                 "the columns of the document",
@@ -189,9 +197,10 @@ class RunIdentityTest {
                 "id string, tokens array<int>, at timestamp, text string, continuation string"));
     Map<String, String> pair =
         settings(
-            ScoreOptions.defaults()
-                .withKeepColumns(List.of())
-                .withColumns(DocumentColumns.pair("text", "continuation")));
+            OptionValues.NONE
+                .with(Options.KEEP_COLUMNS, List.of())
+                .with(Options.CONTEXT_COLUMN, "text")
+                .with(Options.CONTINUATION_COLUMN, "continuation"));
     assertThat(pair)
         .containsEntry(
             "the columns of the document",
@@ -199,14 +208,15 @@ class RunIdentityTest {
         .containsEntry("the prefix token", "-1")
         .containsEntry("the token of an empty context", "3");
     // After the prefix, as differences are told in the order of the settings.
-    assertThat(List.copyOf(pair.keySet()).subList(5, 8))
-        .containsExactly("the prefix token", "the token of an empty context", "--max-tokens");
+    assertThat(List.copyOf(pair.keySet()))
+        .containsSubsequence("the prefix token", "the token of an empty context", "the buckets");
     assertThat(
             settings(
-                ScoreOptions.defaults()
-                    .withKeepColumns(List.of())
-                    .withPrefixToken("7")
-                    .withColumns(DocumentColumns.pair("text", "continuation"))))
+                OptionValues.NONE
+                    .with(Options.KEEP_COLUMNS, List.of())
+                    .with(Options.PREFIX_TOKEN, "7")
+                    .with(Options.CONTEXT_COLUMN, "text")
+                    .with(Options.CONTINUATION_COLUMN, "continuation")))
         .containsEntry("the prefix token", "7")
         .containsEntry("the token of an empty context", "7");
   }

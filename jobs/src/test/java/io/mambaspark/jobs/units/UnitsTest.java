@@ -26,6 +26,8 @@ import io.mambaspark.jobs.model.FileDelivery;
 import io.mambaspark.jobs.model.ModelDelivery;
 import io.mambaspark.jobs.model.ModelSource;
 import io.mambaspark.jobs.model.PackedModels;
+import io.mambaspark.jobs.options.OptionValues;
+import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.score.ScoreOptions;
 import io.mambaspark.jobs.score.Scoring;
 import io.mambaspark.jobs.score.ScoringSchema;
@@ -825,7 +827,7 @@ public class UnitsTest {
     try (ModelSource source =
             ModelSource.open(model.toString(), spark().sparkContext().hadoopConfiguration());
         ModelDelivery delivery = FileDelivery.here(source, WeightFormat.F32)) {
-      ScoreOptions failing = ScoreOptions.defaults().withFailOnError(true);
+      ScoreOptions failing = ScoreOptions.of(OptionValues.NONE.with(Options.ON_ERROR, "fail"));
       ScoringSchema schema = ScoringSchema.of(input.schema(), failing);
       Dataset<Row> scored =
           UnitScoring.score(

@@ -1,0 +1,240 @@
+package io.mambaspark.jobs.ml;
+
+import io.mambaspark.jobs.options.Option;
+import io.mambaspark.jobs.options.Options;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.param.BooleanParam;
+import org.apache.spark.ml.param.IntParam;
+import org.apache.spark.ml.param.Param;
+import org.apache.spark.ml.param.ParamValidators;
+
+/**
+ * The parameters of the stage: those options that a stage has, and how it is saved.
+ *
+ * @param <S> the stage itself, which each setter returns
+ */
+abstract class StageParams<S extends StageParams<S>> extends Transformer {
+  private static final long serialVersionUID = 1;
+
+  private final String uid;
+  private final Map<String, Param<?>> byOption = new LinkedHashMap<>();
+  private final Param<String> fingerprint;
+  private final BooleanParam saveModel;
+
+  StageParams(String uid) {
+    this.uid = uid;
+    Options.STAGE.forEach(this::declare);
+    this.fingerprint =
+        new Param<>(this, "fingerprint", "SHA-256 that the model must have; set when saved");
+    this.saveModel =
+        new BooleanParam(
+            this, "saveModel", "whether saving the stage copies the model's files into it");
+    setDefault(saveModel, false);
+  }
+
+  private <T> void declare(Option<T> option) {
+    if (option.kind().type() == Integer.class) {
+      byOption.put(
+          option.name(),
+          new IntParam(this, option.property(), option.brief(), ParamValidators.gt(0)));
+      return;
+    }
+    Param<T> param = new Param<>(this, option.property(), option.brief());
+    byOption.put(option.name(), param);
+    if (option.defaultValue() != null) {
+      setDefault(param, option.defaultValue());
+    }
+  }
+
+  @SuppressWarnings("unchecked")
+  private Param<String> text(Option<String> option) {
+    return (Param<String>) byOption.get(option.name());
+  }
+
+  private IntParam number(Option<Integer> option) {
+    return (IntParam) byOption.get(option.name());
+  }
+
+  @SuppressWarnings("unchecked")
+  private S with(Param<?> param, Object value) {
+    set((Param<Object>) param, value);
+    return (S) this;
+  }
+
+  /** The values that are set of the options of a scorer, by their names. */
+  Map<String, Object> values() {
+    Map<String, Object> values = new LinkedHashMap<>();
+    byOption.forEach(
+        (option, param) -> {
+          if (isSet(param) && !option.equals(Options.MODEL.name())) {
+            values.put(option, getOrDefault(param));
+          }
+        });
+    // A text goes before its tokens.
+    if (values.containsKey(Options.TEXT_COLUMN.name())) {
+      values.remove(Options.TOKENS_COLUMN.name());
+    }
+    return values;
+  }
+
+  @Override
+  public String uid() {
+    return uid;
+  }
+
+  String value(Param<String> param) {
+    return getOrDefault(param);
+  }
+
+  /** Parameter {@code fingerprint}. */
+  public Param<String> fingerprint() {
+    return fingerprint;
+  }
+
+  /** Sets {@link #fingerprint}. */
+  public S setFingerprint(String value) {
+    return with(fingerprint, value);
+  }
+
+  /** Parameter {@code saveModel}. */
+  public BooleanParam saveModel() {
+    return saveModel;
+  }
+
+  /** Sets {@link #saveModel}. */
+  public S setSaveModel(boolean value) {
+    return with(saveModel, value);
+  }
+
+  /** Parameter {@code model}. */
+  public Param<String> model() {
+    return text(Options.MODEL);
+  }
+
+  /** Sets {@link #model}. */
+  public S setModel(String value) {
+    return with(model(), value);
+  }
+
+  /** Parameter {@code weights}. */
+  public Param<String> weights() {
+    return text(Options.WEIGHTS);
+  }
+
+  /** Sets {@link #weights}. */
+  public S setWeights(String value) {
+    return with(weights(), value);
+  }
+
+  /** Parameter {@code modelDelivery}. */
+  public Param<String> modelDelivery() {
+    return text(Options.MODEL_DELIVERY);
+  }
+
+  /** Sets {@link #modelDelivery}. */
+  public S setModelDelivery(String value) {
+    return with(modelDelivery(), value);
+  }
+
+  /** Parameter {@code tokensColumn}. */
+  public Param<String> tokensColumn() {
+    return text(Options.TOKENS_COLUMN);
+  }
+
+  /** Sets {@link #tokensColumn}. */
+  public S setTokensColumn(String value) {
+    return with(tokensColumn(), value);
+  }
+
+  /** Parameter {@code textColumn}. */
+  public Param<String> textColumn() {
+    return text(Options.TEXT_COLUMN);
+  }
+
+  /** Sets {@link #textColumn}. */
+  public S setTextColumn(String value) {
+    return with(textColumn(), value);
+  }
+
+  /** Parameter {@code tokenizer}. */
+  public Param<String> tokenizer() {
+    return text(Options.TOKENIZER);
+  }
+
+  /** Sets {@link #tokenizer}. */
+  public S setTokenizer(String value) {
+    return with(tokenizer(), value);
+  }
+
+  /** Parameter {@code emit}. */
+  public Param<String> emit() {
+    return text(Options.EMIT);
+  }
+
+  /** Sets {@link #emit}. */
+  public S setEmit(String value) {
+    return with(emit(), value);
+  }
+
+  /** Parameter {@code prefixToken}. */
+  public Param<String> prefixToken() {
+    return text(Options.PREFIX_TOKEN);
+  }
+
+  /** Sets {@link #prefixToken}. */
+  public S setPrefixToken(String value) {
+    return with(prefixToken(), value);
+  }
+
+  /** Parameter {@code maxTokens}. */
+  public IntParam maxTokens() {
+    return number(Options.MAX_TOKENS);
+  }
+
+  /** Sets {@link #maxTokens}. */
+  public S setMaxTokens(int value) {
+    return with(maxTokens(), value);
+  }
+
+  /** Parameter {@code window}. */
+  public Param<String> window() {
+    return text(Options.WINDOW);
+  }
+
+  /** Sets {@link #window}. */
+  public S setWindow(String value) {
+    return with(window(), value);
+  }
+
+  /** Parameter {@code windowTokens}. */
+  public IntParam windowTokens() {
+    return number(Options.WINDOW_TOKENS);
+  }
+
+  /** Sets {@link #windowTokens}. */
+  public S setWindowTokens(int value) {
+    return with(windowTokens(), value);
+  }
+
+  /** Parameter {@code stride}. */
+  public IntParam stride() {
+    return number(Options.STRIDE);
+  }
+
+  /** Sets {@link #stride}. */
+  public S setStride(int value) {
+    return with(stride(), value);
+  }
+
+  /** Parameter {@code onError}. */
+  public Param<String> onError() {
+    return text(Options.ON_ERROR);
+  }
+
+  /** Sets {@link #onError}. */
+  public S setOnError(String value) {
+    return with(onError(), value);
+  }
+}

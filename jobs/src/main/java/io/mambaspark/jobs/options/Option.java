@@ -1,0 +1,244 @@
+package io.mambaspark.jobs.options;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/**
+ * An option: its name, its type, its default and what it means.
+ *
+ * @param <T> of its values
+ */
+public final class Option<T> {
+  /** Where the default belongs in a text. */
+  private static final String DEFAULT = "{default}";
+
+  /** How a value is written. */
+  public enum Kind {
+    /** A word. */
+    TEXT(String.class),
+    /** A word that may be left out, for which the option's fallback is taken. */
+    OPTIONAL_TEXT(String.class),
+    /** Words, separated by commas. */
+    LIST(List.class),
+    /** Words, separated by spaces or given with the option repeated. */
+    WORDS(List.class),
+    /** The option given several times. */
+    REPEATED(List.class),
+    /** A whole number, whose limits depend on other options. */
+    INTEGER(Integer.class),
+    /** A whole number of at least 1. */
+    COUNT(Integer.class),
+    /** A whole number of at least 1, which may need 64 bits. */
+    LONG_COUNT(Long.class),
+    /** A number. */
+    NUMBER(Double.class),
+    /** No value: given or not. */
+    FLAG(Boolean.class);
+
+    private final Class<?> type;
+
+    Kind(Class<?> type) {
+      this.type = type;
+    }
+
+    /** The class of its values. */
+    public Class<?> type() {
+      return type;
+    }
+  }
+
+  private final String name;
+  private final Kind kind;
+  private final String label;
+  private final T value;
+  private final String note;
+  private final String text;
+  private final String fallback;
+  private final boolean required;
+  private final String identity;
+  private final String brief;
+
+  private Option(
+      String name, Kind kind, String label, String text, T value, String note, Marks marks) {
+    this.name = name;
+    this.kind = kind;
+    this.label = label;
+    this.text = text;
+    this.value = value;
+    this.note = note;
+    this.fallback = marks.fallback;
+    this.required = marks.required;
+    this.identity = marks.identity;
+    this.brief = marks.brief;
+  }
+
+  /** What few options have. */
+  private record Marks(boolean required, String fallback, String identity, String brief) {
+    static final Marks NONE = new Marks(false, null, null, null);
+  }
+
+  private static <T> Option<T> of(String name, Kind kind, String label, String text, T value) {
+    return new Option<>(name, kind, label, text, value, null, Marks.NONE);
+  }
+
+  static Option<String> text(String name, String label, String text) {
+    return of(name, Kind.TEXT, label, text, null);
+  }
+
+  /** An option that may stand without a value. */
+  static Option<String> optionalText(String name, String label, String fallback, String text) {
+    return new Option<>(
+        name, Kind.OPTIONAL_TEXT, label, text, null, null, new Marks(false, fallback, null, null));
+  }
+
+  static Option<List<String>> list(String name, String label, String text) {
+    return of(name, Kind.LIST, label, text, null);
+  }
+
+  static Option<List<String>> words(String name, String label, String text) {
+    return of(name, Kind.WORDS, label, text, List.of());
+  }
+
+  static Option<List<String>> repeated(String name, String label, String text) {
+    return of(name, Kind.REPEATED, label, text, List.of());
+  }
+
+  static Option<Integer> integer(String name, String label, String text) {
+    return of(name, Kind.INTEGER, label, text, null);
+  }
+
+  static Option<Integer> count(String name, String label, String text) {
+    return of(name, Kind.COUNT, label, text, null);
+  }
+
+  static Option<Long> longCount(String name, String label, String text) {
+    return of(name, Kind.LONG_COUNT, label, text, null);
+  }
+
+  static Option<Double> number(String name, String label, String text) {
+    return of(name, Kind.NUMBER, label, text, null);
+  }
+
+  static Option<Boolean> flag(String name, String text) {
+    return of(name, Kind.FLAG, "", text, false);
+  }
+
+  private Marks marks() {
+    return new Marks(required, fallback, identity, brief);
+  }
+
+  /** The same with a default. */
+  Option<T> byDefault(T other) {
+    return new Option<>(name, kind, label, text, other, String.valueOf(other), marks());
+  }
+
+  /** The same with a default that depends on other things, in words. */
+  Option<T> byDefaultAs(String words) {
+    return new Option<>(name, kind, label, text, value, words, marks());
+  }
+
+  /** The same, which a command requires. */
+  Option<T> isRequired() {
+    return new Option<>(
+        name, kind, label, text, value, note, new Marks(true, fallback, identity, brief));
+  }
+
+  /** The same as another command explains it. */
+  Option<T> explained(String other) {
+    return new Option<>(name, kind, label, other, value, note, marks());
+  }
+
+  /**
+   * The same, on whose value scores depend: it is part of a run's identity.
+   *
+   * @param none what stands there for no value
+   */
+  Option<T> identifies(String none) {
+    return new Option<>(
+        name, kind, label, text, value, note, new Marks(required, fallback, none, brief));
+  }
+
+  /** The same, as a parameter of the pipeline stage explains it. */
+  Option<T> briefly(String words) {
+    return new Option<>(
+        name, kind, label, text, value, note, new Marks(required, fallback, identity, words));
+  }
+
+  /** The name on the command line, without dashes. */
+  public String name() {
+    return name;
+  }
+
+  /** The name on the command line: {@code --max-tokens}. */
+  public String flag() {
+    return "--" + name;
+  }
+
+  /** The name in the APIs: {@code maxTokens}. */
+  public String property() {
+    String[] words = name.split("-");
+    return words[0]
+        + Arrays.stream(words)
+            .skip(1)
+            .map(word -> word.substring(0, 1).toUpperCase(Locale.ROOT) + word.substring(1))
+            .collect(Collectors.joining());
+  }
+
+  public Kind kind() {
+    return kind;
+  }
+
+  /** What stands for the value in a help; empty for a flag. */
+  public String label() {
+    return label;
+  }
+
+  /** The value where none is given; may be null. */
+  public T defaultValue() {
+    return value;
+  }
+
+  /** The default in words; empty if there is none to tell. */
+  public String defaultWords() {
+    return note == null ? "" : note;
+  }
+
+  /** The value that an option without one stands for; null where it must have one. */
+  public String fallback() {
+    return fallback;
+  }
+
+  public boolean required() {
+    return required;
+  }
+
+  /** Whether scores depend on it. */
+  public boolean isIdentity() {
+    return identity != null;
+  }
+
+  /** A value as a run's identity has it. */
+  public String identity(Object settled) {
+    return settled == null ? identity : settled.toString();
+  }
+
+  /** What it means, in the words of the pipeline stage; null where the stage does not have it. */
+  public String brief() {
+    return brief;
+  }
+
+  /** What it means, without its default. */
+  public String text() {
+    return text.replace(DEFAULT, "");
+  }
+
+  /** What it means, with its default. */
+  public String help() {
+    String words = note == null ? "" : " (default: " + note + ")";
+    return text.contains(DEFAULT)
+        ? text.replace(DEFAULT, words)
+        : text.replaceFirst("\\.$", "") + words + ".";
+  }
+}

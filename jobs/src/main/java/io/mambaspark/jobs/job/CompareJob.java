@@ -17,17 +17,14 @@ import io.mambaspark.jobs.score.PartitionComparing;
 import io.mambaspark.jobs.score.RowSchema;
 import io.mambaspark.jobs.score.TokenOptions;
 import io.mambaspark.jobs.spark.Tasks;
-import io.mambaspark.jobs.spark.Versions;
 import io.mambaspark.jobs.stats.ComparedTotals;
 import io.mambaspark.jobs.stats.Groups;
 import io.mambaspark.jobs.text.TokenizerFile;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -91,25 +88,11 @@ public final class CompareJob {
     Input input = prepared.open(spark, request.documents());
     RowSchema schema = RowSchema.of(input.schema(), request.documents());
     schema.checkKept(request.groupBy(), "--group-by");
-    boolean sameTokens =
-        tokenizers
-            .get(0)
-            .map(TokenizerFile::fingerprint)
-            .equals(tokenizers.get(1).map(TokenizerFile::fingerprint));
-    if (!sameTokens && request.tokens().maxTokens() > 0) {
-      throw Refusal.wrongUsage(
-          "--max-tokens cuts a text at other places for models with tokenizers of their own; cut the"
-              + " texts instead");
-    }
+    boolean sameTokens = sameTokens(tokenizers);
     List<CompareColumn> columns = columns(schema, sameTokens);
     columns.forEach(column -> schema.checkFree(column.column()));
-    List<Broadcast<TokenizerFile>> sent = new ArrayList<>();
-    for (Optional<TokenizerFile> tokenizer : tokenizers) {
-      tokenizer.ifPresent(file -> file.tokenizer(Tasks.localFolder()));
-      sent.add(tokenizer.map(context::broadcast).orElse(null));
-    }
+    List<Broadcast<TokenizerFile>> sent = sent(tokenizers, context);
     LongAccumulator progress = spark.sparkContext().longAccumulator("tokens");
-    LongAccumulator bytesRead = spark.sparkContext().longAccumulator("bytes");
     long start = System.nanoTime();
     try (ModelDelivery a = ModelDelivery.send(mode, models.get(0), kept().weights(), context);
         ModelDelivery b = ModelDelivery.send(mode, models.get(1), kept().weights(), context)) {
@@ -123,48 +106,89 @@ public final class CompareJob {
               progress);
       context.setJobDescription(
           "Comparing %s with %s".formatted(models.get(0).name(), models.get(1).name()));
-      Dataset<Row> compared =
-          Input.cut(input.rows(schema.inputNames(), bytesRead), request.input())
-              .select(schema.input())
-              .mapPartitions(
-                  comparing,
-                  Encoders.tuple(
-                      Encoders.row(schema.keptStruct()), Encoders.bean(ComparedRow.class)))
-              .select(output(schema, columns));
-      Progress shown =
-          new Progress(
-              context,
-              progress,
-              OptionalLong::empty,
-              bytesRead,
-              request.input().limit() > 0 ? 0 : input.countedBytes(),
-              Progress.terminal());
-      try {
-        Map<String, Object> summary =
-            output.write(
-                compared,
-                folder -> {
-                  double seconds = (System.nanoTime() - start) / 1e9;
-                  shown.stop();
-                  return summary(
-                      output.read(spark, folder, compared.schema()),
-                      output.run(),
-                      models,
-                      input,
-                      seconds);
-                },
-                Summary::indented);
-        print(summary, input, output);
-        return (Long) summary.get("error_documents") + input.files().unread().size();
-      } finally {
-        shown.stop();
-        sent.forEach(
-            tokenizer -> {
-              if (tokenizer != null) {
-                tokenizer.destroy();
-              }
-            });
-      }
+      LongAccumulator bytesRead = spark.sparkContext().longAccumulator("bytes");
+      Dataset<Row> rows = Input.cut(input.rows(schema.inputNames(), bytesRead), request.input());
+      Dataset<Row> compared = compared(rows, schema, comparing, columns);
+      Progress shown = showProgress(context, progress, bytesRead, input);
+      CompareSummary summary = write(compared, output, models, input, shown, start);
+      summary.print(out);
+      new SummaryLines(out).writtenTo(output.path());
+      out.flush();
+      return summary.failures();
+    } finally {
+      sent.stream().filter(Objects::nonNull).forEach(Broadcast::destroy);
+    }
+  }
+
+  /** Whether both models see the same tokens: those of the input, or of one tokenizer. */
+  private boolean sameTokens(List<Optional<TokenizerFile>> tokenizers) {
+    boolean same =
+        tokenizers
+            .get(0)
+            .map(TokenizerFile::fingerprint)
+            .equals(tokenizers.get(1).map(TokenizerFile::fingerprint));
+    if (!same && request.tokens().maxTokens() > 0) {
+      throw Refusal.wrongUsage(
+          "--max-tokens cuts a text at other places for models with tokenizers of their own; cut the"
+              + " texts instead");
+    }
+    return same;
+  }
+
+  /** The tokenizers on the executors; null for a model whose input holds tokens. */
+  private static List<Broadcast<TokenizerFile>> sent(
+      List<Optional<TokenizerFile>> tokenizers, JavaSparkContext context) {
+    List<Broadcast<TokenizerFile>> sent = new ArrayList<>();
+    for (Optional<TokenizerFile> tokenizer : tokenizers) {
+      // The library finds what is wrong with a tokenizer.
+      tokenizer.ifPresent(file -> file.tokenizer(Tasks.localFolder()));
+      sent.add(tokenizer.map(context::broadcast).orElse(null));
+    }
+    return sent;
+  }
+
+  private static Dataset<Row> compared(
+      Dataset<Row> rows,
+      RowSchema schema,
+      PartitionComparing comparing,
+      List<CompareColumn> columns) {
+    return rows.select(schema.input())
+        .mapPartitions(
+            comparing,
+            Encoders.tuple(Encoders.row(schema.keptStruct()), Encoders.bean(ComparedRow.class)))
+        .select(output(schema, columns));
+  }
+
+  private Progress showProgress(
+      JavaSparkContext context, LongAccumulator tokens, LongAccumulator bytesRead, Input input) {
+    return new Progress(
+        context,
+        tokens,
+        OptionalLong::empty,
+        bytesRead,
+        request.input().limit() > 0 ? 0 : input.countedBytes(),
+        Progress.terminal());
+  }
+
+  private CompareSummary write(
+      Dataset<Row> compared,
+      Output output,
+      List<ModelSource> models,
+      Input input,
+      Progress shown,
+      long start) {
+    try {
+      return output.write(
+          compared,
+          folder -> {
+            double seconds = (System.nanoTime() - start) / 1e9;
+            shown.stop();
+            Dataset<Row> written = output.read(compared.sparkSession(), folder, compared.schema());
+            return summary(written, output.run(), models, input, seconds);
+          },
+          CompareSummary::json);
+    } finally {
+      shown.stop();
     }
   }
 
@@ -196,79 +220,20 @@ public final class CompareJob {
     return output.toArray(Column[]::new);
   }
 
-  private Map<String, Object> summary(
+  private CompareSummary summary(
       Dataset<Row> written, String run, List<ModelSource> models, Input input, double seconds) {
-    Groups<ComparedTotals> all = ComparedTotals.byGroup(written, List.of());
-    Map<String, Object> summary = new LinkedHashMap<>();
-    summary.put("run", run);
-    ComparedTotals totals =
-        all.largest().isEmpty() ? new ComparedTotals() : all.largest().get(0).sums();
-    summary.putAll(totals.numbers());
-    if (!request.groupBy().isEmpty()) {
-      Groups<ComparedTotals> groups = ComparedTotals.byGroup(written, request.groupBy());
-      summary.put("group_count", groups.number());
-      List<Map<String, Object>> shown = new ArrayList<>();
-      for (Groups.Group<ComparedTotals> group : groups.largest()) {
-        Map<String, Object> json = new LinkedHashMap<>();
-        Map<String, String> key = new LinkedHashMap<>();
-        for (int i = 0; i < request.groupBy().size(); i++) {
-          key.put(request.groupBy().get(i), group.key().get(i));
-        }
-        json.put("group", key);
-        json.putAll(group.sums().numbers());
-        shown.add(json);
-      }
-      summary.put("groups", shown);
-    }
-    summary.putAll(input.files().json());
-    summary.put("input_notes", input.notes());
-    summary.put("seconds", seconds);
-    summary.put("model_a", described(models.get(0)));
-    summary.put("model_b", described(models.get(1)));
-    summary.put("options", request.values().recorded(Options.COMPARE));
-    summary.put("versions", Versions.ofScores());
-    return summary;
-  }
-
-  private static Map<String, Object> described(ModelSource source) {
-    return Map.of("path", source.name(), "fingerprint", source.checkpoint().fingerprint());
-  }
-
-  private void print(Map<String, Object> summary, Input input, Output output) {
-    printNumbers(summary, "  ");
-    Object groups = summary.get("groups");
-    if (groups instanceof List<?> list) {
-      for (Object group : list.subList(0, Math.min(20, list.size()))) {
-        Map<?, ?> numbers = (Map<?, ?>) group;
-        out.println();
-        List<String> key =
-            ((Map<?, ?>) numbers.get("group")).values().stream().map(String::valueOf).toList();
-        out.println("  " + new Groups.Group<>(key, null).name());
-        printNumbers(numbers, "    ");
-      }
-      out.println();
-    }
-    Summary.print(input.files(), out);
-    input.notes().forEach(note -> Summary.line(out, "note", "%s", note));
-    out.println("  written to " + Refusal.redacted(output.path().toString()));
-    out.flush();
-  }
-
-  private void printNumbers(Map<?, ?> numbers, String indent) {
-    for (Object name : numbers.keySet()) {
-      Object value = numbers.get(name);
-      if (name.equals("null_documents") && value.equals(0L)) {
-        continue;
-      }
-      if (value instanceof Long || value instanceof Double) {
-        String shown =
-            value instanceof Long
-                ? String.format(Locale.ROOT, "%,d", value)
-                : String.format(Locale.ROOT, "%,.4f", value);
-        out.println(
-            String.format(
-                Locale.ROOT, "%s%-26s%s", indent, name.toString().replace('_', ' '), shown));
-      }
-    }
+    List<Groups.Group<ComparedTotals>> all = ComparedTotals.byGroup(written, List.of()).largest();
+    ComparedTotals totals = all.isEmpty() ? new ComparedTotals() : all.get(0).sums();
+    List<String> groupBy = request.groupBy();
+    return new CompareSummary(
+        run,
+        totals.numbers(),
+        new CompareSummary.ByGroup(
+            groupBy, groupBy.isEmpty() ? Groups.none() : ComparedTotals.byGroup(written, groupBy)),
+        InputRead.of(input),
+        seconds,
+        Artifact.of(models.get(0)),
+        Artifact.of(models.get(1)),
+        request.values().recorded(Options.COMPARE));
   }
 }

@@ -6,12 +6,13 @@ import io.mambaspark.jobs.stats.Totals;
 import java.util.Map;
 
 /**
- * What the scores of a run come to.
+ * The sums over the scores of a run.
  *
  * @param totals of all rows that were written
  * @param groups by {@code --group-by}; none without it
- * @param distributions of the perplexities, overall and by group; null if nobody asks for them
- * @param thresholds perplexities at which the buckets part; empty without buckets
+ * @param distributions of the perplexities, overall and by group; null without groups and without a
+ *     report
+ * @param thresholds perplexities that separate the buckets; empty without buckets
  */
 record CorpusScores(
     Totals totals,

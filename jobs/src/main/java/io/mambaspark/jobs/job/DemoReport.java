@@ -1,81 +1,108 @@
 package io.mambaspark.jobs.job;
 
-import static org.apache.spark.sql.functions.col;
-
 import io.mambaspark.jobs.io.RowError;
 import io.mambaspark.jobs.score.Emit;
 import io.mambaspark.jobs.score.ScoredRow;
+import io.mambaspark.jobs.spark.ColumnNames;
 import io.mambaspark.jobs.stats.Totals;
 import java.io.PrintWriter;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
-/** What is printed of the demo besides its summary. */
+/** Prints of the scored demo what its summary does not show: its kinds, and single documents. */
 final class DemoReport {
   private static final int SHOWN = 3;
   private static final int EXCERPT = 64;
 
+  private static final List<String> COLUMNS =
+      List.of("id", "kind", "text", "token_count", "nll", "perplexity", "error");
+
   private DemoReport() {}
 
+  /** A scored document; the numbers are null where it has none. */
+  private record Document(
+      String id,
+      String kind,
+      String text,
+      Long tokens,
+      Double nll,
+      Double storedPerplexity,
+      String error) {
+
+    static Document of(Row row) {
+      return new Document(
+          row.getAs("id"),
+          row.getAs("kind"),
+          row.getAs("text"),
+          row.getAs("token_count"),
+          row.getAs("nll"),
+          row.getAs("perplexity"),
+          row.getAs("error"));
+    }
+
+    /** 0 where nothing was scored. */
+    double perplexity() {
+      if (storedPerplexity != null) {
+        return storedPerplexity;
+      }
+      return tokens == null || tokens == 0 ? 0 : Double.POSITIVE_INFINITY;
+    }
+
+    void addTo(Totals totals) {
+      ScoredRow row = new ScoredRow();
+      // The corpus has no null document, and the sums do not show what was truncated.
+      row.setTruncated(false);
+      row.setTokenCount(tokens);
+      row.setNll(nll);
+      row.setPerplexity(storedPerplexity);
+      row.fail(RowError.fromWritten(error));
+      totals.add(row, Emit.PERPLEXITY);
+    }
+  }
+
   /**
-   * Prints perplexity per kind and the best and worst documents, where the scored rows have the
+   * Prints perplexity by kind and the best and worst documents, where the scored rows have the
    * columns for it.
    *
-   * @param kinds whether to print the kinds, which the summary does not
+   * @param kinds whether to print the kinds; a summary with groups has them itself
    */
   static void print(Dataset<Row> scored, boolean kinds, PrintWriter out) {
-    List<String> columns = Arrays.asList(scored.columns());
-    List<String> needed =
-        List.of("id", "kind", "text", "token_count", "nll", "perplexity", "error");
-    if (!columns.containsAll(needed)) {
+    if (!Arrays.asList(scored.columns()).containsAll(COLUMNS)) {
       return;
     }
-    List<Row> rows =
+    List<Document> documents =
         scored
-            .select(
-                col("id"),
-                col("kind"),
-                col("text"),
-                col("token_count"),
-                col("nll"),
-                col("perplexity"),
-                col("error"))
-            .collectAsList();
-    Map<String, Totals> byKind = new TreeMap<>();
-    List<Row> ranked = new ArrayList<>();
-    for (Row row : rows) {
-      Totals kind = byKind.computeIfAbsent(row.getString(1), k -> new Totals());
-      ScoredRow scores = new ScoredRow();
-      // The corpus has no null document, and the sums do not show what was truncated.
-      scores.setTruncated(false);
-      scores.setTokenCount(row.getAs(3));
-      scores.setNll(row.getAs(4));
-      scores.setPerplexity(row.getAs(5));
-      scores.fail(RowError.fromWritten(row.getAs(6)));
-      kind.add(scores, Emit.PERPLEXITY);
-      if (perplexity(row) > 0) {
-        ranked.add(row);
-      }
-    }
+            .select(COLUMNS.stream().map(ColumnNames::quoted).toArray(Column[]::new))
+            .collectAsList()
+            .stream()
+            .map(Document::of)
+            .toList();
     if (kinds) {
-      print(byKind, out);
+      printKinds(documents, out);
     }
-    ranked.sort(
-        Comparator.comparingDouble(DemoReport::perplexity).thenComparing(row -> row.getString(0)));
+    List<Document> ranked =
+        documents.stream()
+            .filter(document -> document.perplexity() > 0)
+            .sorted(Comparator.comparingDouble(Document::perplexity).thenComparing(Document::id))
+            .toList();
     int shown = Math.min(SHOWN, ranked.size() / 2);
     print("Most like the books the model has read", ranked.subList(0, shown), out);
     print("Least like them", ranked.subList(ranked.size() - shown, ranked.size()), out);
     out.flush();
   }
 
-  private static void print(Map<String, Totals> kinds, PrintWriter out) {
+  private static void printKinds(List<Document> documents, PrintWriter out) {
+    Map<String, Totals> kinds = new TreeMap<>();
+    for (Document document : documents) {
+      document.addTo(kinds.computeIfAbsent(document.kind(), kind -> new Totals()));
+    }
     out.println();
     out.printf(
         Locale.ROOT,
@@ -86,39 +113,33 @@ final class DemoReport {
         "corpus perplexity",
         "mean of documents");
     kinds.entrySet().stream()
-        .filter(e -> e.getValue().tokens() > 0)
-        .sorted(Comparator.comparingDouble(e -> e.getValue().perplexities().corpus()))
-        .forEach(
-            e ->
-                out.printf(
-                    Locale.ROOT,
-                    "  %-12s %,10d %,10d %,18.2f %,18.2f%n",
-                    e.getKey(),
-                    e.getValue().rows(),
-                    e.getValue().tokens(),
-                    e.getValue().perplexities().corpus(),
-                    e.getValue().perplexities().meanOfDocuments()));
+        .filter(kind -> kind.getValue().tokens() > 0)
+        .sorted(Comparator.comparingDouble(kind -> kind.getValue().perplexities().corpus()))
+        .forEach(kind -> print(kind.getKey(), kind.getValue(), out));
   }
 
-  private static void print(String title, List<Row> rows, PrintWriter out) {
+  private static void print(String kind, Totals totals, PrintWriter out) {
+    out.printf(
+        Locale.ROOT,
+        "  %-12s %,10d %,10d %,18.2f %,18.2f%n",
+        kind,
+        totals.rows(),
+        totals.tokens(),
+        totals.perplexities().corpus(),
+        totals.perplexities().meanOfDocuments());
+  }
+
+  private static void print(String title, List<Document> documents, PrintWriter out) {
     out.println();
     out.println("  " + title);
-    for (Row row : rows) {
+    for (Document document : documents) {
       out.printf(
           Locale.ROOT,
           "  %,12.2f  %-9s %s%n",
-          perplexity(row),
-          row.getString(1),
-          excerpt(row.getString(2)));
+          document.perplexity(),
+          document.kind(),
+          excerpt(document.text()));
     }
-  }
-
-  /** 0 where nothing was scored. */
-  private static double perplexity(Row row) {
-    if (!row.isNullAt(5)) {
-      return row.getDouble(5);
-    }
-    return row.isNullAt(3) || row.getLong(3) == 0 ? 0 : Double.POSITIVE_INFINITY;
   }
 
   private static String excerpt(String text) {

@@ -2,154 +2,139 @@ package io.mambaspark.jobs.job;
 
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaCheckpoint;
-import io.mambaspark.engine.model.MambaConfig;
-import io.mambaspark.engine.model.MambaModel;
-import io.mambaspark.engine.score.Scorer;
-import io.mambaspark.engine.score.Sequence;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.Input;
 import io.mambaspark.jobs.io.InputSize;
-import io.mambaspark.jobs.model.PackedModels;
 import io.mambaspark.jobs.score.Emit;
 import io.mambaspark.jobs.score.ScoringSchema;
 import io.mambaspark.jobs.spark.ByteSize;
 import java.io.PrintWriter;
-import java.util.Iterator;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.Random;
 
-/** Says what a job would do, and how long it would take at a speed measured here and now. */
+/** Prints what a job would do, and how long it would take at a speed measured here and now. */
 final class DryRun {
-  private static final double MEASURED_SECONDS = 1.5;
-  private static final int SEQUENCE = 512;
+  private final Request request;
+  private final MambaCheckpoint checkpoint;
+  private final ScoringSchema schema;
+  private final Input input;
+  private final PrintWriter out;
 
-  private DryRun() {}
+  /**
+   * What the plan needs to know of the request.
+   *
+   * @param input the demo or the table that is read; empty for files
+   * @param byUnits whether the work is cut into units
+   * @param isCut whether rows or tokens may be left out
+   * @param runs how often a token is run
+   */
+  record Request(
+      String model,
+      WeightFormat weights,
+      Optional<String> input,
+      Emit emit,
+      boolean byUnits,
+      boolean isCut,
+      double runs) {
+    static Request of(ScoreRequest request) {
+      return new Request(
+          Refusal.redacted(request.model().path()),
+          request.model().weights(),
+          request.input().isDemo()
+              ? Optional.of("demo")
+              : Optional.ofNullable(request.input().table()),
+          request.scores().emit(),
+          request.byUnits(),
+          request.input().limit() > 0 || request.scores().maxTokens() > 0,
+          request.scores().windows().runs());
+    }
+  }
+
+  DryRun(
+      Request request,
+      MambaCheckpoint checkpoint,
+      ScoringSchema schema,
+      Input input,
+      PrintWriter out) {
+    this.request = request;
+    this.checkpoint = checkpoint;
+    this.schema = schema;
+    this.input = input;
+    this.out = out;
+  }
 
   /**
    * Prints the plan.
    *
-   * @param input what is read
+   * @param size of the input; empty if only reading it could find that
    * @param partitions units or partitions of the input as it would be scored
    * @param cores that Spark would use at once
    */
-  static void print(
-      ScoreRequest request,
-      MambaCheckpoint checkpoint,
-      ScoringSchema schema,
-      Input input,
-      Optional<InputSize> size,
-      int partitions,
-      int cores,
-      PrintWriter out) {
-    Emit emit = request.scores().emit();
-    line(out, "model", Refusal.redacted(request.model().path()));
-    line(
-        out,
-        "packed in memory",
-        ByteSize.shown(checkpoint.packedBytes(request.model().weights())) + " per JVM");
-    line(
-        out,
-        "input",
-        request.input().isDemo()
-            ? "demo"
-            : request.input().table() != null
-                ? request.input().table()
-                : input.files().described() + " files");
-    Summary.printUnread(input.files(), out);
-    input.notes().forEach(note -> line(out, "note", note));
-    line(out, request.byUnits() ? "units of work" : "partitions", number(partitions));
-    line(out, "kept columns", String.join(", ", schema.rows().keptNames()));
-    line(
-        out,
-        "score columns",
-        String.join(", ", schema.scores().stream().map(c -> c.column()).toList()));
-    double speed = speed(checkpoint, request.model().weights(), emit) * cores;
+  void print(Optional<InputSize> size, int partitions, int cores) {
+    printModel();
+    printInput(partitions);
+    printColumns();
+    double speed =
+        MeasuredSpeed.tokensPerSecond(checkpoint, request.weights(), request.emit()) * cores;
     if (speed > 0) {
-      line(out, "speed", String.format(Locale.ROOT, "%,.0f tokens/s on %d cores", speed, cores));
+      line("speed", String.format(Locale.ROOT, "%,.0f tokens/s on %d cores", speed, cores));
     } else {
-      line(out, "speed", "not measured: the model does not fit the driver's heap");
+      line("speed", "not measured: the model does not fit the driver's heap");
     }
     if (size.isPresent()) {
-      InputSize known = size.get();
-      String rowBound =
-          request.input().limit() > 0 || request.scores().maxTokens() > 0 ? "at most " : "";
-      String bound = schema.rows().text() ? "about " : rowBound;
-      line(out, "rows", rowBound + number(known.rows()));
-      line(out, "tokens", bound + number(known.tokens()));
-      if (speed > 0) {
-        line(
-            out,
-            "time",
-            bound
-                + String.format(
-                    Locale.ROOT,
-                    "%.3f hours",
-                    known.tokens() * request.scores().windows().runs() / speed / 3600));
-      }
-      line(
-          out,
-          "output",
-          bound
-              + ByteSize.shown(
-                  keptBytes(known, emit) + scoreBytes(known, emit, checkpoint.config().vocabSize()))
-              + " before compression of the scores");
+      printSize(size.get(), speed);
     } else {
-      line(out, "tokens", "not known: only Parquet files tell beforehand");
+      line("tokens", "not known: only Parquet files tell beforehand");
     }
-    line(out, "written", "nothing: this is a dry run");
+    line("written", "nothing: this is a dry run");
     out.flush();
   }
 
-  /** Tokens a second on one core, after a warm-up of the same length; 0 without room for it. */
-  private static double speed(MambaCheckpoint checkpoint, WeightFormat weights, Emit emit) {
-    if (checkpoint.packedBytes(weights) > 0.7 * Runtime.getRuntime().maxMemory()) {
-      return 0;
-    }
-    MambaModel model =
-        PackedModels.model(
-            PackedModels.identity(checkpoint.fingerprint(), weights),
-            () -> checkpoint.load(weights));
-    run(model, emit);
-    return run(model, emit);
+  private void printModel() {
+    line("model", request.model());
+    line(
+        "packed in memory", ByteSize.shown(checkpoint.packedBytes(request.weights())) + " per JVM");
   }
 
-  private static double run(MambaModel model, Emit emit) {
-    MambaConfig config = model.config();
-    Random random = new Random(1);
-    long start = System.nanoTime();
-    long end = start + (long) (MEASURED_SECONDS * 1e9);
-    long[] tokens = {0};
-    Iterator<Sequence<Object>> sequences =
-        new Iterator<>() {
-          @Override
-          public boolean hasNext() {
-            return tokens[0] == 0 || System.nanoTime() < end;
-          }
+  private void printInput(int partitions) {
+    line("input", request.input().orElseGet(() -> input.files().described() + " files"));
+    new SummaryLines(out).unread(input.files());
+    input.notes().forEach(note -> line("note", note));
+    line(request.byUnits() ? "units of work" : "partitions", number(partitions));
+  }
 
-          @Override
-          public Sequence<Object> next() {
-            tokens[0] += SEQUENCE;
-            return new Sequence<>(null, random.ints(SEQUENCE, 0, config.vocabSize()).toArray());
-          }
-        };
-    Scorer scorer = new Scorer(model);
-    Iterator<?> scores =
-        emit.logits() ? scorer.logits(sequences) : scorer.score(sequences, emit.wanted());
-    while (scores.hasNext()) {
-      scores.next();
+  private void printColumns() {
+    line("kept columns", String.join(", ", schema.rows().keptNames()));
+    line(
+        "score columns", String.join(", ", schema.scores().stream().map(c -> c.column()).toList()));
+  }
+
+  private void printSize(InputSize size, double speed) {
+    String rowBound = request.isCut() ? "at most " : "";
+    String bound = schema.rows().text() ? "about " : rowBound;
+    line("rows", rowBound + number(size.rows()));
+    line("tokens", bound + number(size.tokens()));
+    if (speed > 0) {
+      double hours = size.tokens() * request.runs() / speed / 3600;
+      line("time", bound + String.format(Locale.ROOT, "%.3f hours", hours));
     }
-    return tokens[0] / ((System.nanoTime() - start) / 1e9);
+    line(
+        "output",
+        bound
+            + ByteSize.shown(keptBytes(size) + scoreBytes(size))
+            + " before compression of the scores");
   }
 
   /** Logits write the kept columns once for every position. */
-  private static long keptBytes(InputSize size, Emit emit) {
-    return emit.logits()
+  private long keptBytes(InputSize size) {
+    return request.emit().logits()
         ? (long) ((double) size.keptBytes() / Math.max(1, size.rows()) * size.tokens())
         : size.keptBytes();
   }
 
-  private static long scoreBytes(InputSize size, Emit emit, int vocabSize) {
+  private long scoreBytes(InputSize size) {
+    Emit emit = request.emit();
+    int vocabSize = checkpoint.config().vocabSize();
     double perRow = 1;
     double perToken = 0;
     if (emit.nll()) {
@@ -171,7 +156,7 @@ final class DryRun {
     return (long) (perRow * size.rows() + perToken * size.tokens());
   }
 
-  private static void line(PrintWriter out, String name, String value) {
+  private void line(String name, String value) {
     out.println(String.format(Locale.ROOT, "  %-18s", name) + value);
   }
 

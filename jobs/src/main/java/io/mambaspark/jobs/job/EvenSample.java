@@ -4,8 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A list that stays short however much is added: when it is full every second element goes, and of
- * what follows half as many are taken. For pictures, not for sums.
+ * A list that stays short however much is added: when it is full, every second element is dropped,
+ * and of those that follow half as many are added. For charts, not for sums.
  */
 final class EvenSample<T> {
   private static final int MOST = 2000;

@@ -52,12 +52,12 @@ final class Progress {
   private Timeline timeline;
 
   /**
-   * Starts to show.
+   * Starts the display.
    *
-   * @param total finds how many tokens there are to run, at most; empty if that is not known. Asked
-   *     beside the running job, which does not wait for the answer
-   * @param bytes counts the bytes of the input that are read, for inputs whose tokens nobody knows
-   * @param totalBytes how many there are; 0 if that is not known either
+   * @param total finds how many tokens there are to run, at most; empty if that is not known. Runs
+   *     beside the job, which does not wait for it
+   * @param bytes counts the bytes of the input that are read, for inputs whose tokens are not known
+   * @param totalBytes of the input; 0 if that is not known either
    * @param terminal the terminal to draw on; null for log lines
    */
   Progress(
@@ -88,7 +88,7 @@ final class Progress {
   }
 
   private Timeline.Speed now() {
-    // Retries and late heartbeats may take a little back; a curve that goes down says nothing.
+    // Retries and late heartbeats may lower the sum a little; the curve must not go down.
     most = Math.max(most, tokens.sum());
     return new Timeline.Speed((System.nanoTime() - start) / 1e9, most);
   }
@@ -172,7 +172,7 @@ final class Progress {
           all.isPresent()
               ? (double) done / Math.max(1, all.getAsLong())
               : totalBytes > 0 ? (double) bytes.sum() / totalBytes : shareOfTasks();
-      // Stages come and go and retries count twice; what was shown is not taken back.
+      // Stages come and go and retries count twice; the share that is shown must not go down.
       share = Math.max(share, Math.min(1, reached));
       if (bar != null) {
         bar.stepTo(all.isPresent() ? Math.min(done, all.getAsLong()) : done);
@@ -223,7 +223,7 @@ final class Progress {
     return all == 0 ? 0 : (double) done / all;
   }
 
-  /** Stops to show, and tells how it went. May be called twice. */
+  /** Stops the display. Returns how the run went, also when called again. */
   Timeline stop() {
     if (timeline != null) {
       return timeline;
@@ -231,7 +231,7 @@ final class Progress {
     clock.shutdownNow();
     try {
       clock.awaitTermination(10, TimeUnit.SECONDS);
-      // The end of a job is told before its last tasks are to listeners.
+      // Listeners hear of the end of a job before they hear of its last tasks.
       context.sc().listenerBus().waitUntilEmpty(10_000);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -1,7 +1,9 @@
 package io.mambaspark.jobs.job;
 
 import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.io.InputOptions;
 import io.mambaspark.jobs.report.Report;
+import io.mambaspark.jobs.report.ReportData;
 import io.mambaspark.jobs.spark.Failures;
 import io.mambaspark.jobs.spark.HadoopFiles;
 import java.io.IOException;
@@ -9,7 +11,9 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -30,13 +34,16 @@ final class ReportFile {
 
   /**
    * Refuses a place where no page can go, before any work is done: a folder, the output's, or a
-   * file that is no report. Empty if no report is asked for.
+   * file that is no report.
+   *
+   * @param report the path; null for no report
+   * @param output the path of the output
    */
-  static Optional<ReportFile> at(ScoreRequest request, Configuration configuration) {
-    if (request.corpus().report() == null) {
+  static Optional<ReportFile> at(
+      String report, Optional<String> output, InputOptions input, Configuration configuration) {
+    if (report == null) {
       return Optional.empty();
     }
-    String report = request.corpus().report();
     Path path = HadoopFiles.qualified(report, configuration);
     HadoopFiles.checkName(path, configuration);
     FileSystem files = HadoopFiles.fileSystem(path, configuration);
@@ -59,32 +66,35 @@ final class ReportFile {
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot use report %s: %s", report, Failures.oneLine(e));
     }
-    checkApart(HadoopFiles.canonical(path, configuration), request, configuration);
+    Path page = HadoopFiles.canonical(path, configuration);
+    output.ifPresent(folder -> checkApart(report, page, folder, configuration));
+    if (input.hasFiles()) {
+      checkNotAmong(report, page, input.paths(), configuration);
+    }
     return Optional.of(new ReportFile(path, files));
   }
 
-  /** Refuses a page among data, or where the output's folder will be. */
-  private static void checkApart(Path report, ScoreRequest request, Configuration configuration) {
-    if (request.output().isPresent()) {
-      Path output =
-          HadoopFiles.canonical(
-              HadoopFiles.qualified(request.output().get().path(), configuration), configuration);
-      if (HadoopFiles.within(report, output)) {
-        throw inData(request.corpus().report(), "output", request.output().get().path());
-      }
-      if (HadoopFiles.within(output, report)) {
-        throw Refusal.because(
-            "Output %s lies in report %s, which is to be a file; choose a place beside",
-            request.output().get().path(), request.corpus().report());
-      }
+  /** Refuses a page among the scores, or where the output's folder will be. */
+  private static void checkApart(
+      String report, Path page, String output, Configuration configuration) {
+    Path folder =
+        HadoopFiles.canonical(HadoopFiles.qualified(output, configuration), configuration);
+    if (HadoopFiles.within(page, folder)) {
+      throw inData(report, "output", output);
     }
-    if (!request.input().hasFiles()) {
-      return;
+    if (HadoopFiles.within(folder, page)) {
+      throw Refusal.because(
+          "Output %s lies in report %s, which is to be a file; choose a place beside",
+          output, report);
     }
-    for (String input : request.input().paths()) {
+  }
+
+  private static void checkNotAmong(
+      String report, Path page, List<String> inputs, Configuration configuration) {
+    for (String input : inputs) {
       for (FileStatus found : HadoopFiles.matches(input, configuration)) {
-        if (HadoopFiles.within(report, HadoopFiles.canonical(found.getPath(), configuration))) {
-          throw inData(request.corpus().report(), "input", input);
+        if (HadoopFiles.within(page, HadoopFiles.canonical(found.getPath(), configuration))) {
+          throw inData(report, "input", input);
         }
       }
     }
@@ -103,12 +113,16 @@ final class ReportFile {
     }
   }
 
-  /** Draws the page and puts it in its place. */
-  void write(Summary summary, Timeline timeline, PrintWriter out) {
+  /**
+   * Draws the page and puts it in its place.
+   *
+   * @param data makes what the page shows; if that fails, no page can be written
+   */
+  void write(Supplier<ReportData> data, PrintWriter out) {
     String shown = Refusal.redacted(path.toString());
     Path part = HadoopFiles.child(path.getParent(), "." + path.getName() + ".part");
     try {
-      byte[] page = Report.html(summary.reportData(timeline)).getBytes(StandardCharsets.UTF_8);
+      byte[] page = Report.html(data.get()).getBytes(StandardCharsets.UTF_8);
       try (OutputStream file = files.create(part, true)) {
         file.write(page);
       }

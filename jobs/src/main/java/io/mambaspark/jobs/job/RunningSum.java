@@ -32,8 +32,8 @@ final class RunningSum extends SparkListener {
 
   @Override
   public void onExecutorMetricsUpdate(SparkListenerExecutorMetricsUpdate heartbeat) {
-    // The updates are asked for as an element of a product, not by their accessor: its signature
-    // names a sequence, which is another class in Scala 2.12 than in 2.13.
+    // Read the updates as an element of a product, not by their accessor: its signature names a
+    // sequence, which is another class in Scala 2.12 than in 2.13.
     Seq<?> tasks = (Seq<?>) heartbeat.productElement(1);
     for (int i = 0; i < tasks.length(); i++) {
       Tuple4<?, ?, ?, ?> task = (Tuple4<?, ?, ?, ?>) tasks.apply(i);
@@ -59,7 +59,7 @@ final class RunningSum extends SparkListener {
     return (millis - start) / 1e3;
   }
 
-  /** Tasks that have ended since this listener was made; of many some. */
+  /** Tasks that have ended since this listener was made, or an even sample of them. */
   List<Timeline.Task> ended() {
     return ended.values();
   }

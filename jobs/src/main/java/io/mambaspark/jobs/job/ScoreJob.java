@@ -1,19 +1,16 @@
 package io.mambaspark.jobs.job;
 
-import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.DemoCorpus;
 import io.mambaspark.jobs.io.Input;
 import io.mambaspark.jobs.io.InputSize;
 import io.mambaspark.jobs.io.Output;
+import io.mambaspark.jobs.io.OutputOptions;
 import io.mambaspark.jobs.model.ModelSource;
 import io.mambaspark.jobs.model.OpenModel;
 import io.mambaspark.jobs.score.DatasetScorer;
-import io.mambaspark.jobs.score.ScoreOptions;
 import io.mambaspark.jobs.score.ScoringSchema;
 import io.mambaspark.jobs.stats.Buckets;
-import io.mambaspark.jobs.stats.Distributions;
-import io.mambaspark.jobs.stats.Groups;
 import io.mambaspark.jobs.stats.Totals;
 import io.mambaspark.jobs.text.TokenizerFile;
 import io.mambaspark.jobs.units.RunIdentity;
@@ -22,12 +19,12 @@ import io.mambaspark.jobs.units.UnitPlan;
 import io.mambaspark.jobs.units.UnitRun;
 import io.mambaspark.jobs.units.UnitScoring;
 import java.io.PrintWriter;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.function.Function;
+import java.util.function.Supplier;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -66,7 +63,12 @@ public final class ScoreJob {
     Preparation prepared =
         Preparation.of(
             request.input(), request.output(), corpus.buckets() != null, !request.dryRun());
-    Optional<ReportFile> report = ReportFile.at(request, prepared.files());
+    Optional<ReportFile> report =
+        ReportFile.at(
+            corpus.report(),
+            request.output().map(OutputOptions::path),
+            request.input(),
+            prepared.files());
     Map<String, Double> thresholds =
         corpus.bucketThresholds() == null
             ? Map.of()
@@ -170,13 +172,13 @@ public final class ScoreJob {
                       request.corpus().buckets() != null,
                       context));
       Summary summary = units.isPresent() ? byUnits(units.get()) : atOnce();
-      summary.print(out);
+      SummaryText.print(summary, out);
       if (output != null) {
-        out.println("  written to " + Refusal.redacted(output.path().toString()));
+        new SummaryLines(out).writtenTo(output.path());
       }
-      report.ifPresent(file -> file.write(summary, timeline, out));
+      report.ifPresent(file -> file.write(() -> SummaryPage.of(summary, timeline), out));
       out.flush();
-      return summary.corpus().totals().errorRows() + summary.files().unread().size();
+      return summary.failures();
     }
 
     private void dryRun() {
@@ -187,7 +189,8 @@ public final class ScoreJob {
                   () ->
                       Input.partitions(
                           input.rows(schema.rows().inputNames(), null), request.input()));
-      DryRun.print(request, source.checkpoint(), schema, input, inputSize(), tasks, cores, out);
+      new DryRun(DryRun.Request.of(request), source.checkpoint(), schema, input, out)
+          .print(inputSize(), tasks, cores);
     }
 
     private long target(UnitPlan units) {
@@ -200,8 +203,6 @@ public final class ScoreJob {
     private Summary byUnits(UnitRun run) {
       long start = System.nanoTime();
       List<Unit> missing = run.missing();
-      // Of what is written: there may be no file to read it from.
-      StructType columns = schema.outputSchema();
       if (missing.isEmpty()) {
         run.begin();
       } else {
@@ -221,7 +222,7 @@ public final class ScoreJob {
                 request.scores(),
                 scorer.partitions(schema, spark, progress),
                 spark);
-        Progress shown = showProgress(OptionalLong.of(runs(run.missingTokens())));
+        Progress shown = showProgress(() -> OptionalLong.of(runs(run.missingTokens())));
         run.begin();
         try {
           run.write(withGivenBuckets(scored));
@@ -229,52 +230,61 @@ public final class ScoreJob {
           timeline = shown.stop();
         }
       }
+      return finished(run, seconds(start));
+    }
+
+    /** Sums up what the units have written, parts it if asked to, and puts it in place. */
+    private Summary finished(UnitRun run, double seconds) {
       UnitRun.Result result = run.result();
-      double seconds = seconds(start);
       if (output.hasSecondPass()) {
         run.end();
-        Dataset<Row> scores = output.read(spark, output.scores(), columns);
+        Dataset<Row> scores = output.read(spark, output.scores(), schema.outputSchema());
         Map<String, Double> thresholds = thresholds(scores, result.totals());
         return output.write(
             Buckets.add(scores, thresholds),
-            folder -> summary(run, result, columns, folder, thresholds, seconds),
-            Summary::toJson);
+            summarize(run, result, thresholds, seconds),
+            SummaryJson::text);
       }
       Map<String, Double> thresholds =
           request.corpus().buckets() == null
               ? givenThresholds
               : Buckets.found(output.path().toString(), files);
-      if (missing.isEmpty() && output.isWhole()) {
-        return summary(run, result, columns, output.path(), thresholds, seconds);
+      Function<Path, Summary> summarize = summarize(run, result, thresholds, seconds);
+      if (run.missing().isEmpty() && output.isWhole()) {
+        return summarize.apply(output.path());
       }
       run.end();
-      return output.finish(
-          () -> summary(run, result, columns, output.target(), thresholds, seconds),
-          Summary::toJson);
+      return output.finish(() -> summarize.apply(output.target()), SummaryJson::text);
     }
 
-    private Summary summary(
-        UnitRun run,
-        UnitRun.Result result,
-        StructType columns,
-        Path folder,
-        Map<String, Double> thresholds,
-        double seconds) {
-      Dataset<Row> written = output.read(spark, folder, columns);
-      return new Summary(
-          output.run(),
-          run.units(),
-          run.units() - run.missing().size(),
-          input.files().without(result.unreadable()),
-          input.notes(),
-          corpus(written, result.totals(), thresholds),
-          request,
-          result.documents(),
-          result.totals().count(Totals.Count.DROPPED),
-          seconds,
-          describe(),
-          tokenizer());
+    /** Makes the summary of units from the folder that holds their rows. */
+    private Function<Path, Summary> summarize(
+        UnitRun run, UnitRun.Result result, Map<String, Double> thresholds, double seconds) {
+      // The planned schema: a resumed run may have no output file to infer it from.
+      return folder ->
+          summingUp()
+              .ofUnits(
+                  output.run(),
+                  run,
+                  result,
+                  output.read(spark, folder, schema.outputSchema()),
+                  thresholds,
+                  seconds);
     }
+
+    private SummingUp summingUp() {
+      return new SummingUp(
+          SummaryRequest.of(request),
+          input,
+          schema,
+          report.isPresent(),
+          new Summary.ScoredWith(
+              Summary.Model.of(source, request.model().weights()),
+              Optional.ofNullable(tokenizer).map(Artifact::of)));
+    }
+
+    /** A Spark job that is about to score all rows, and what shows how far it is. */
+    private record AtOnce(Dataset<Row> rows, Dataset<Row> scored, Progress shown, long start) {}
 
     /** In one Spark job, whose output is there when all of it is done. */
     private Summary atOnce() {
@@ -283,79 +293,96 @@ public final class ScoreJob {
       context.setJobDescription(description(request.input().isDemo() ? "the demo corpus" : "rows"));
       Dataset<Row> scored = withGivenBuckets(scorer.score(rows, progress));
       long start = System.nanoTime();
-      Progress shown = showProgress(null);
+      AtOnce job = new AtOnce(rows, scored, showProgress(() -> total(inputSize())), start);
       try {
-        if (output == null) {
-          List<Row> collected = scored.collectAsList();
-          timeline = shown.stop();
-          Dataset<Row> result = spark.createDataFrame(collected, scored.schema());
-          return reported("demo", result, rows, seconds(start));
-        }
-        if (output.hasSecondPass()) {
-          output.writeScores(scored);
-          timeline = shown.stop();
-          double seconds = seconds(start);
-          Dataset<Row> scores = output.read(spark, output.scores(), scored.schema());
-          Map<String, Double> thresholds;
-          try {
-            thresholds = thresholds(scores, totals(scores));
-          } catch (RuntimeException e) {
-            output.discardWithoutLedger();
-            throw e;
-          }
-          Dataset<Row> parted = Buckets.add(scores, thresholds);
-          return shown(
-              output.write(
-                  parted,
-                  folder ->
-                      summary(
-                          output.run(),
-                          output.read(spark, folder, parted.schema()),
-                          thresholds,
-                          rows,
-                          seconds),
-                  Summary::toJson),
-              parted.schema());
-        }
-        return shown(
-            output.write(
-                scored,
-                folder -> {
-                  double seconds = seconds(start);
-                  timeline = shown.stop();
-                  return summary(
-                      output.run(),
-                      output.read(spark, folder, scored.schema()),
-                      givenThresholds,
-                      rows,
-                      seconds);
-                },
-                Summary::toJson),
-            scored.schema());
+        return output == null
+            ? collected(job)
+            : output.hasSecondPass() ? inTwoPasses(job) : inOnePass(job);
       } finally {
-        shown.stop();
+        job.shown().stop();
       }
     }
 
-    /** What was not written: the demo without an output. */
-    private Summary reported(String run, Dataset<Row> result, Dataset<Row> rows, double seconds) {
+    /** Stops the display when all rows are scored. Returns the seconds that they took. */
+    private double stopDisplay(AtOnce job) {
+      double seconds = seconds(job.start());
+      timeline = job.shown().stop();
+      return seconds;
+    }
+
+    /** The demo without an output: its rows stay on the driver. */
+    private Summary collected(AtOnce job) {
+      List<Row> rows = job.scored().collectAsList();
+      double seconds = stopDisplay(job);
+      Dataset<Row> result = spark.createDataFrame(rows, job.scored().schema());
+      boolean parts = request.corpus().buckets() != null;
       Map<String, Double> thresholds =
-          request.corpus().buckets() == null ? givenThresholds : thresholds(result, totals(result));
-      Dataset<Row> parted =
-          request.corpus().buckets() == null ? result : Buckets.add(result, thresholds);
-      DemoReport.print(parted, request.corpus().groupBy().isEmpty(), out);
-      out.println();
-      return summary(run, parted, thresholds, rows, seconds);
+          parts ? thresholds(result, summingUp().totals(result)) : givenThresholds;
+      Dataset<Row> parted = parts ? Buckets.add(result, thresholds) : result;
+      printDemo(parted);
+      return summary("demo", job, parted, thresholds, seconds);
     }
 
-    /** Of the demo its documents, too. */
-    private Summary shown(Summary summary, StructType written) {
-      if (request.input().isDemo()) {
-        DemoReport.print(
-            output.read(spark, output.path(), written), request.corpus().groupBy().isEmpty(), out);
-        out.println();
-      }
+    private Summary inOnePass(AtOnce job) {
+      Summary summary =
+          output.write(
+              job.scored(),
+              folder -> {
+                double seconds = stopDisplay(job);
+                Dataset<Row> written = output.read(spark, folder, job.scored().schema());
+                return summary(output.run(), job, written, givenThresholds, seconds);
+              },
+              SummaryJson::text);
+      printIfDemo(job.scored().schema());
       return summary;
+    }
+
+    /** Only all scores give the thresholds of buckets, so the rows are written a second time. */
+    private Summary inTwoPasses(AtOnce job) {
+      output.writeScores(job.scored());
+      double seconds = stopDisplay(job);
+      Dataset<Row> scores = output.read(spark, output.scores(), job.scored().schema());
+      Map<String, Double> thresholds = thresholdsOrDiscard(scores);
+      Dataset<Row> parted = Buckets.add(scores, thresholds);
+      Summary summary =
+          output.write(
+              parted,
+              folder -> {
+                Dataset<Row> written = output.read(spark, folder, parted.schema());
+                return summary(output.run(), job, written, thresholds, seconds);
+              },
+              SummaryJson::text);
+      printIfDemo(parted.schema());
+      return summary;
+    }
+
+    private Map<String, Double> thresholdsOrDiscard(Dataset<Row> scores) {
+      try {
+        return thresholds(scores, summingUp().totals(scores));
+      } catch (RuntimeException e) {
+        output.discardWithoutLedger();
+        throw e;
+      }
+    }
+
+    private Summary summary(
+        String run,
+        AtOnce job,
+        Dataset<Row> written,
+        Map<String, Double> thresholds,
+        double seconds) {
+      return summingUp().ofRows(run, job.rows(), written, thresholds, seconds);
+    }
+
+    private void printIfDemo(StructType written) {
+      if (request.input().isDemo()) {
+        printDemo(output.read(spark, output.path(), written));
+      }
+    }
+
+    private void printDemo(Dataset<Row> scored) {
+      DemoReport.print(scored, request.corpus().groupBy().isEmpty(), out);
+      out.println();
     }
 
     private Dataset<Row> withGivenBuckets(Dataset<Row> scored) {
@@ -377,70 +404,6 @@ public final class ScoreJob {
           .formatted(what, from, source.name(), source.checkpoint().fingerprint().substring(0, 12));
     }
 
-    private Totals totals(Dataset<Row> scored) {
-      return Totals.of(scored, request.scores().emit(), schema.scores());
-    }
-
-    private Summary summary(
-        String run,
-        Dataset<Row> scored,
-        Map<String, Double> thresholds,
-        Dataset<Row> rows,
-        double seconds) {
-      Totals totals = totals(scored);
-      ScoreOptions scoring = request.scores();
-      // A row without tokens leaves no row of logits, and one that is left out none at all, so only
-      // the input can tell their number.
-      boolean counted = scoring.emit().logits() || scoring.filters();
-      long documents = counted ? rows.count() : totals.rows();
-      return new Summary(
-          run,
-          0,
-          0,
-          input.files(),
-          input.notes(),
-          corpus(scored, totals, thresholds),
-          request,
-          documents,
-          scoring.filters() ? documents - totals.rows() : 0,
-          seconds,
-          describe(),
-          tokenizer());
-    }
-
-    private CorpusScores corpus(
-        Dataset<Row> written, Totals totals, Map<String, Double> thresholds) {
-      List<String> groupBy = request.corpus().groupBy();
-      if (groupBy.isEmpty() && report.isEmpty()) {
-        return new CorpusScores(totals, Groups.none(), null, thresholds);
-      }
-      context.setJobDescription("Summing up %,d rows".formatted(totals.rows()));
-      Groups<Totals> groups =
-          groupBy.isEmpty()
-              ? Groups.none()
-              : Totals.byGroup(written, request.scores().emit(), schema.scores(), groupBy);
-      List<String> shown = report.isPresent() ? schema.rows().showable() : List.of();
-      return new CorpusScores(
-          totals, groups, Distributions.of(written, groupBy, shown), thresholds);
-    }
-
-    private Map<String, Object> describe() {
-      MambaCheckpoint checkpoint = source.checkpoint();
-      Map<String, Object> model = new LinkedHashMap<>();
-      model.put("path", source.name());
-      model.put("fingerprint", checkpoint.fingerprint());
-      model.put("weights", request.model().weights().name().toLowerCase(Locale.ROOT));
-      model.put("weights_rounded", checkpoint.rounds(request.model().weights()));
-      model.put("parameters", checkpoint.parameterCount());
-      return model;
-    }
-
-    private Map<String, Object> tokenizer() {
-      return tokenizer == null
-          ? null
-          : Map.of("path", tokenizer.name(), "fingerprint", tokenizer.fingerprint());
-    }
-
     private Optional<InputSize> inputSize() {
       if (request.input().isDemo()) {
         return Optional.of(DemoCorpus.size());
@@ -453,20 +416,20 @@ public final class ScoreJob {
     /**
      * Shows how far the job is.
      *
-     * @param total of tokens; null to find it beside the running job
+     * @param total finds the number of tokens, beside the running job
      */
-    private Progress showProgress(OptionalLong total) {
+    private Progress showProgress(Supplier<OptionalLong> total) {
       return new Progress(
           context,
           progress,
-          () -> total == null ? total(inputSize()) : total,
+          total,
           bytesRead,
           request.input().limit() > 0 ? 0 : input.countedBytes(),
           Progress.terminal());
     }
 
     private OptionalLong total(Optional<InputSize> size) {
-      // The size count all rows, and whole ones.
+      // The size is that of all rows, and of whole ones.
       boolean cut = request.input().limit() > 0 || request.scores().maxTokens() > 0;
       return cut || size.isEmpty()
           ? OptionalLong.empty()

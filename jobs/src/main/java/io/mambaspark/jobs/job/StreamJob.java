@@ -1,11 +1,5 @@
 package io.mambaspark.jobs.job;
 
-import static org.apache.spark.sql.functions.col;
-import static org.apache.spark.sql.functions.count;
-import static org.apache.spark.sql.functions.lit;
-import static org.apache.spark.sql.functions.sum;
-import static org.apache.spark.sql.functions.when;
-
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.Input;
 import io.mambaspark.jobs.io.InputFiles;
@@ -32,24 +26,20 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.UUID;
 import java.util.concurrent.TimeoutException;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.streaming.DataStreamWriter;
 import org.apache.spark.sql.streaming.StreamingQuery;
 import org.apache.spark.sql.streaming.StreamingQueryException;
-import org.apache.spark.sql.streaming.StreamingQueryListener;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
@@ -233,8 +223,7 @@ public final class StreamJob {
       Preparation prepared,
       RunRecords records,
       Optional<RunRecord> earlier) {
-    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    scorer.checkMemory(context);
+    scorer.checkMemory(JavaSparkContext.fromSparkContext(spark.sparkContext()));
     Columns columns =
         earlier.map(run -> columns(run.settings())).orElseGet(() -> columnsOf(spark, prepared));
     ScoringSchema schema = scorer.schema(columns.all());
@@ -250,30 +239,52 @@ public final class StreamJob {
             scorer.tokenizer(schema),
             thresholds.toString(),
             spark.conf());
+    addOfStream(settings, columns);
+    begin(records, earlier, settings, spark);
+    Dataset<Row> scored = scorer.score(rows(spark, columns), null);
+    return SessionSettings.during(
+        spark,
+        // Streams have none, and Spark warns of it.
+        Map.of("spark.sql.adaptive.enabled", "false"),
+        () ->
+            write(
+                thresholds.isEmpty() ? scored : Buckets.add(scored, thresholds),
+                schema.scores(),
+                prepared.listed().withoutEmpty(request.input().format())));
+  }
+
+  /** Adds the settings that only a stream has: a start with others must not go on with it. */
+  private void addOfStream(Map<String, String> settings, Columns columns) {
     settings.put(RunRecord.STREAM, Refusal.redacted(input.toString()));
     settings.put("--input-format", request.input().format());
     settings.put("--output-format", target.format());
     settings.put(CHECKPOINT, Refusal.redacted(checkpoint.toString()));
     settings.put(INPUT_SCHEMA, columns.ofFiles.json());
     settings.put(PARTITION_SCHEMA, columns.ofFolders.json());
+  }
+
+  private void begin(
+      RunRecords records,
+      Optional<RunRecord> earlier,
+      Map<String, String> settings,
+      SparkSession spark) {
     if (earlier.isPresent()) {
       RunIdentity.check(earlier.get().settings(), settings, output);
     } else {
       records.add(new RunRecord(Output.newRun(), settings, List.of()));
       new LedgerFolder(output, spark.sparkContext().hadoopConfiguration()).sweep();
     }
-    int files =
-        stream.maxFilesPerBatch() > 0
-            ? stream.maxFilesPerBatch()
-            : FILES_PER_CORE * context.defaultParallelism();
-    PartitionColumns folders = PartitionColumns.of(columns.ofFolders, spark.conf());
+  }
+
+  /** The rows of the files as they come. */
+  private Dataset<Row> rows(SparkSession spark, Columns columns) {
     boolean json = request.input().format().equals("json");
     Dataset<Row> read =
         spark
             .readStream()
             .schema(json ? JsonInput.LINE : columns.ofFiles)
             .format(json ? "text" : request.input().format())
-            .option("maxFilesPerTrigger", files)
+            .option("maxFilesPerTrigger", filesPerBatch(spark))
             .option("maxFileAge", MAX_FILE_AGE)
             // By itself Spark takes files in plain sub-folders, or those in partition folders, and
             // passes over the others.
@@ -284,25 +295,21 @@ public final class StreamJob {
                 HadoopFiles.exists(input, spark.sparkContext().hadoopConfiguration())
                     ? HadoopFiles.escaped(input)
                     : input.toString());
-    Dataset<Row> rows =
-        json
-            ? JsonInput.rows(
-                read,
-                columns.ofFiles,
-                request.scores().columns(),
-                folders,
-                Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive")))
-            : folders.addTo(read);
-    Dataset<Row> scored = scorer.score(rows, null);
-    return SessionSettings.during(
-        spark,
-        // Streams have none, and Spark warns of it.
-        Map.of("spark.sql.adaptive.enabled", "false"),
-        () ->
-            write(
-                thresholds.isEmpty() ? scored : Buckets.add(scored, thresholds),
-                schema.scores(),
-                prepared.listed().withoutEmpty(request.input().format())));
+    PartitionColumns folders = PartitionColumns.of(columns.ofFolders, spark.conf());
+    return json
+        ? JsonInput.rows(
+            read,
+            columns.ofFiles,
+            request.scores().columns(),
+            folders,
+            Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive")))
+        : folders.addTo(read);
+  }
+
+  private int filesPerBatch(SparkSession spark) {
+    return stream.maxFilesPerBatch() > 0
+        ? stream.maxFilesPerBatch()
+        : FILES_PER_CORE * spark.sparkContext().defaultParallelism();
   }
 
   /**
@@ -355,19 +362,11 @@ public final class StreamJob {
   }
 
   private long write(Dataset<Row> scored, List<ScoreColumn> scores, InputFiles unread) {
-    boolean nll = request.scores().emit().nll();
-    Batches batches = new Batches(nll);
-    Column isNull = ScoringSchema.isNullDocument(scores);
+    Batches batches = new Batches(request.scores().emit().nll());
     SparkSession spark = scored.sparkSession();
     DataStreamWriter<Row> writer =
-        scored
-            .observe(
-                batches.name,
-                count(lit(1)),
-                count(col(ScoreColumn.ERROR.column())),
-                sum(nll ? col(ScoreColumn.TOKEN_COUNT.column()) : lit(0L)),
-                sum(nll ? col(ScoreColumn.NLL.column()) : lit(0.0)),
-                count(when(isNull, 1)))
+        batches
+            .observed(scored, scores)
             .writeStream()
             .format(target.format())
             // As Output has them.
@@ -398,10 +397,11 @@ public final class StreamJob {
       spark.streams().removeListener(batches);
     }
     batches.print(out);
-    Summary.printUnread(unread, out);
-    out.println("  written to " + Refusal.redacted(output.toString()));
+    SummaryLines lines = new SummaryLines(out);
+    lines.unread(unread);
+    lines.writtenTo(output);
     out.flush();
-    return batches.errors + unread.unread().size();
+    return batches.errors() + unread.unread().size();
   }
 
   /** By reflection: what it returns is an Object in Spark 4 and a writer in 3.5. */
@@ -421,81 +421,6 @@ public final class StreamJob {
       spark.sparkContext().listenerBus().waitUntilEmpty(10_000);
     } catch (TimeoutException e) {
       LOG.warn("Spark's listeners are behind; the last batches may be missing in the sums");
-    }
-  }
-
-  /** Adds up the batches of this start; what a retried task has counted before is not in it. */
-  private static final class Batches extends StreamingQueryListener {
-    private static final long serialVersionUID = 1;
-
-    private final String name = "mamba_" + UUID.randomUUID();
-    private final boolean nll;
-    private final long start = System.nanoTime();
-    private long number;
-    private volatile long errors;
-    private long documents;
-    private long nulls;
-    private long tokens;
-    private double sum;
-
-    Batches(boolean nll) {
-      this.nll = nll;
-    }
-
-    @Override
-    public void onQueryStarted(QueryStartedEvent event) {}
-
-    @Override
-    public void onQueryTerminated(QueryTerminatedEvent event) {}
-
-    @Override
-    public synchronized void onQueryProgress(QueryProgressEvent event) {
-      Row batch = event.progress().observedMetrics().get(name);
-      if (batch == null) {
-        return;
-      }
-      long batchTokens = batch.isNullAt(2) ? 0 : batch.getLong(2);
-      double batchSum = batch.isNullAt(3) ? 0 : batch.getDouble(3);
-      number++;
-      documents += batch.getLong(0);
-      nulls += batch.getLong(4);
-      errors += batch.getLong(1);
-      tokens += batchTokens;
-      sum += batchSum;
-      LOG.info(
-          "Batch {}: {}",
-          event.progress().batchId(),
-          String.format(
-              Locale.ROOT,
-              "%,d rows%s, %,d errors, %.1f s",
-              batch.getLong(0),
-              batchTokens == 0
-                  ? ""
-                  : String.format(
-                      Locale.ROOT,
-                      ", %,d tokens, perplexity %,.2f",
-                      batchTokens,
-                      Math.exp(batchSum / batchTokens)),
-              batch.getLong(1),
-              event.progress().batchDuration() / 1e3));
-    }
-
-    synchronized void print(PrintWriter out) {
-      Summary.line(out, "batches", "%,d", number);
-      Summary.line(out, "rows", "%,d", documents);
-      if (nulls > 0) {
-        Summary.line(out, "  null", "%,d", nulls);
-      }
-      if (errors > 0) {
-        Summary.line(out, "  with errors", "%,d", errors);
-      }
-      if (nll) {
-        Summary.line(out, "tokens scored", "%,d", tokens);
-      }
-      if (tokens > 0) {
-        Summary.line(out, "corpus perplexity", "%,.4f", Math.exp(sum / tokens));
-      }
-      Summary.line(out, "seconds", "%,.1f", (System.nanoTime() - start) / 1e9);
     }
   }
 }

@@ -1,12 +1,7 @@
 package io.mambaspark.jobs.job;
 
 import static org.apache.spark.sql.functions.col;
-import static org.apache.spark.sql.functions.count;
-import static org.apache.spark.sql.functions.lit;
-import static org.apache.spark.sql.functions.size;
-import static org.apache.spark.sql.functions.sum;
 import static org.apache.spark.sql.functions.udf;
-import static org.apache.spark.sql.functions.when;
 
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.Input;
@@ -16,7 +11,6 @@ import io.mambaspark.jobs.model.TokenizerSource;
 import io.mambaspark.jobs.score.RowSchema;
 import io.mambaspark.jobs.spark.ColumnNames;
 import io.mambaspark.jobs.spark.Tasks;
-import io.mambaspark.jobs.spark.Versions;
 import io.mambaspark.jobs.text.PythonText;
 import io.mambaspark.jobs.text.TokenizerFile;
 import io.mambaspark.jobs.text.Utf8;
@@ -24,10 +18,7 @@ import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -79,6 +70,38 @@ public final class TokenizeJob {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     Input input = prepared.open(spark, request.documents());
     RowSchema schema = RowSchema.of(input.schema(), request.documents());
+    List<String> kept = kept(schema);
+    long start = System.nanoTime();
+    Broadcast<TokenizerFile> sent = context.broadcast(tokenizer);
+    try {
+      context.setJobDescription("Tokenizing with " + tokenizer.name());
+      Dataset<Row> tokens =
+          tokens(
+              Input.cut(input.rows(schema.inputNames(), null), request.input()),
+              schema,
+              kept,
+              sent);
+      TokenizeSummary summary =
+          output.write(
+              tokens,
+              folder ->
+                  new TokenizeSummary(
+                      output.run(),
+                      TokenizeSummary.Counts.of(output.read(spark, folder, tokens.schema())),
+                      Artifact.of(tokenizer),
+                      InputRead.of(input)),
+              TokenizeSummary::json);
+      summary.print((System.nanoTime() - start) / 1e9, out);
+      new SummaryLines(out).writtenTo(output.path());
+      out.flush();
+      return summary.failures();
+    } finally {
+      sent.destroy();
+    }
+  }
+
+  /** The kept columns: by default all but the text, which the tokens stand for. */
+  private List<String> kept(RowSchema schema) {
     List<String> kept =
         schema.keptNames().stream()
             .filter(
@@ -94,40 +117,7 @@ public final class TokenizeJob {
             column);
       }
     }
-    long start = System.nanoTime();
-    Broadcast<TokenizerFile> sent = context.broadcast(tokenizer);
-    try {
-      context.setJobDescription("Tokenizing with " + tokenizer.name());
-      Dataset<Row> tokens =
-          tokens(
-              Input.cut(input.rows(schema.inputNames(), null), request.input()),
-              schema,
-              kept,
-              sent);
-      Map<String, Object> summary =
-          output.write(
-              tokens,
-              folder ->
-                  summary(
-                      output.read(spark, folder, tokens.schema()), output.run(), tokenizer, input),
-              Summary::indented);
-      Summary.line(out, "documents", "%,d", summary.get("documents"));
-      if (!summary.get("null_documents").equals(0L)) {
-        Summary.line(out, "  null", "%,d", summary.get("null_documents"));
-      }
-      for (String name : List.of("errors", "tokens", "bytes", "words")) {
-        Summary.line(out, name, "%,d", summary.get(name));
-      }
-      out.println(
-          String.format(Locale.ROOT, "  %-26s%.1f", "seconds", (System.nanoTime() - start) / 1e9));
-      Summary.print(input.files(), out);
-      input.notes().forEach(note -> Summary.line(out, "note", "%s", note));
-      out.println("  written to " + Refusal.redacted(output.path().toString()));
-      out.flush();
-      return (Long) summary.get("errors") + input.files().unread().size();
-    } finally {
-      sent.destroy();
-    }
+    return kept;
   }
 
   private Dataset<Row> tokens(
@@ -171,36 +161,5 @@ public final class TokenizeJob {
   /** With a null among its tokens, which {@code score} takes for an error, too. */
   private static Row unreadable(String error) {
     return RowFactory.create(Collections.singletonList(null), null, null, error);
-  }
-
-  private static Map<String, Object> summary(
-      Dataset<Row> written, String run, TokenizerFile tokenizer, Input input) {
-    Row sums =
-        written
-            .agg(
-                count(lit(1)),
-                count(col("token_error")),
-                count(when(col("tokens").isNull(), 1)),
-                sum(
-                    when(
-                        col("token_error").isNull().and(col("tokens").isNotNull()),
-                        size(col("tokens")).cast("bigint"))),
-                sum(col("byte_count")),
-                sum(col("word_count")))
-            .first();
-    Map<String, Object> summary = new LinkedHashMap<>();
-    summary.put("run", run);
-    summary.put("documents", sums.getLong(0));
-    summary.put("null_documents", sums.getLong(2));
-    summary.put("errors", sums.getLong(1));
-    summary.put("tokens", sums.isNullAt(3) ? 0L : sums.getLong(3));
-    summary.put("bytes", sums.isNullAt(4) ? 0L : sums.getLong(4));
-    summary.put("words", sums.isNullAt(5) ? 0L : sums.getLong(5));
-    summary.put(
-        "tokenizer", Map.of("path", tokenizer.name(), "fingerprint", tokenizer.fingerprint()));
-    summary.putAll(input.files().json());
-    summary.put("input_notes", input.notes());
-    summary.put("versions", Versions.all());
-    return summary;
   }
 }

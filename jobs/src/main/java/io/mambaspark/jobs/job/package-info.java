@@ -1,5 +1,5 @@
 /**
- * Carries out one request: score, stream, compare or tokenize, or a dry run; and what a job tells
- * of itself: its progress, its summary and its page.
+ * Carries out one request: score, stream, compare or tokenize, or a dry run. Shows its progress,
+ * prints and writes its summary, and draws its page.
  */
 package io.mambaspark.jobs.job;

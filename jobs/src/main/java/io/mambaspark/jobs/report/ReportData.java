@@ -10,52 +10,90 @@ import java.util.Objects;
 /**
  * All that a report shows. Lists may be empty; the page then says what is missing.
  *
- * @param title of the page
- * @param headlines the numbers to see first, some four to eight
  * @param distributions of perplexity; null where the run had none
- * @param groups a row of the table of groups each, in the order to show
- * @param positions mean loss by the place of a token in its document, by ascending position
- * @param errors documents by kind of error
- * @param speed tokens scored since the start, by ascending time
- * @param tasks when Spark's tasks ran
- * @param options of the command
- * @param versions fingerprints and versions
- * @param notes sentences on how the scores came about
  */
 public record ReportData(
-    String title,
-    List<Headline> headlines,
-    Distributions distributions,
-    List<GroupRow> groups,
-    List<Position> positions,
-    Map<String, Long> errors,
-    List<Speed> speed,
-    List<TaskTime> tasks,
-    Map<String, String> options,
-    Map<String, String> versions,
-    List<String> notes) {
+    Head head, Distributions distributions, Sums sums, Course course, Origin origin) {
 
   public ReportData {
-    Objects.requireNonNull(title, "title");
-    headlines = List.copyOf(headlines);
-    groups = List.copyOf(groups);
-    positions = List.copyOf(positions);
-    speed = List.copyOf(speed);
-    tasks = List.copyOf(tasks);
-    notes = List.copyOf(notes);
-    errors = ordered(errors);
-    options = ordered(options);
-    versions = ordered(versions);
-    for (int i = 1; i < positions.size(); i++) {
-      require(
-          positions.get(i - 1).firstPosition() < positions.get(i).firstPosition(),
-          "positions are not in ascending order");
+    Objects.requireNonNull(head, "head");
+    Objects.requireNonNull(sums, "sums");
+    Objects.requireNonNull(course, "course");
+    Objects.requireNonNull(origin, "origin");
+  }
+
+  /**
+   * The top of the page.
+   *
+   * @param headlines the numbers to see first, some four to eight
+   * @param notes sentences on how the scores came about
+   */
+  public record Head(String title, List<Headline> headlines, List<String> notes) {
+    public Head {
+      Objects.requireNonNull(title, "title");
+      headlines = List.copyOf(headlines);
+      notes = List.copyOf(notes);
     }
-    for (int i = 1; i < speed.size(); i++) {
-      require(
-          speed.get(i - 1).seconds() <= speed.get(i).seconds()
-              && speed.get(i - 1).tokens() <= speed.get(i).tokens(),
-          "speed is not in ascending order");
+  }
+
+  /**
+   * Sums over the documents.
+   *
+   * @param groups a row of the table of groups each, in the order to show
+   * @param positions mean loss by the place of a token in its document, by ascending position
+   * @param errors documents by kind of error
+   */
+  public record Sums(List<GroupRow> groups, List<Position> positions, Map<String, Long> errors) {
+    /** No sums: the page says that they are missing. */
+    public static final Sums NONE = new Sums(List.of(), List.of(), Map.of());
+
+    public Sums {
+      groups = List.copyOf(groups);
+      positions = List.copyOf(positions);
+      errors = ordered(errors);
+      for (int i = 1; i < positions.size(); i++) {
+        require(
+            positions.get(i - 1).firstPosition() < positions.get(i).firstPosition(),
+            "positions are not in ascending order");
+      }
+    }
+  }
+
+  /**
+   * How the run went over time.
+   *
+   * @param speed tokens scored since the start, by ascending time
+   * @param tasks when Spark's tasks ran
+   */
+  public record Course(List<Speed> speed, List<TaskTime> tasks) {
+    /** A run that was not observed. */
+    public static final Course NONE = new Course(List.of(), List.of());
+
+    public Course {
+      speed = List.copyOf(speed);
+      tasks = List.copyOf(tasks);
+      for (int i = 1; i < speed.size(); i++) {
+        require(
+            speed.get(i - 1).seconds() <= speed.get(i).seconds()
+                && speed.get(i - 1).tokens() <= speed.get(i).tokens(),
+            "speed is not in ascending order");
+      }
+    }
+  }
+
+  /**
+   * What is needed to make the run again.
+   *
+   * @param options of the command
+   * @param versions fingerprints and versions
+   */
+  public record Origin(Map<String, String> options, Map<String, String> versions) {
+    /** A run of which neither was recorded. */
+    public static final Origin NONE = new Origin(Map.of(), Map.of());
+
+    public Origin {
+      options = ordered(options);
+      versions = ordered(versions);
     }
   }
 

@@ -7,9 +7,7 @@ import java.io.Serializable;
 import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -162,26 +160,21 @@ public final class ComparedTotals implements Serializable {
     return rows;
   }
 
-  /** Every number by its name; null where it is not known. */
-  public Map<String, Object> numbers() {
-    Map<String, Object> numbers = new LinkedHashMap<>();
+  /** What the sums come to. */
+  public ComparedNumbers numbers() {
     boolean any = tokensA > 0 && tokensB > 0;
-    numbers.put("documents", rows);
-    numbers.put("scored_documents", scored);
-    numbers.put("null_documents", nulls);
-    numbers.put("error_documents", errors);
-    numbers.put("tokens", tokensA);
-    numbers.put("tokens_b", tokensB == tokensA ? null : tokensB);
-    numbers.put("corpus_perplexity_a", any ? StrictMath.exp(sum(Sum.NLL_A) / tokensA) : null);
-    numbers.put("corpus_perplexity_b", any ? StrictMath.exp(sum(Sum.NLL_B) / tokensB) : null);
-    numbers.put("delta_nll", sum(Sum.DELTA));
-    numbers.put(perToken() ? "delta_nll_per_token" : "delta_nll_per_byte", ratio());
-    numbers.put("paired_error", error());
-    numbers.put("better_documents", scored == 0 ? null : (double) betterDocuments / scored);
-    numbers.put("better_tokens", any && knowsTokens ? (double) betterTokens / tokensA : null);
-    numbers.put("kl", any && knowsDistributions ? sum(Sum.KL) / tokensA : null);
-    numbers.put("top1_agreement", any && knowsDistributions ? (double) agreements / tokensA : null);
-    return numbers;
+    return new ComparedNumbers(
+        new ComparedNumbers.Documents(rows, scored, nulls, errors),
+        new ComparedNumbers.Tokens(tokensA, tokensB),
+        new ComparedNumbers.Perplexities(
+            any ? StrictMath.exp(sum(Sum.NLL_A) / tokensA) : null,
+            any ? StrictMath.exp(sum(Sum.NLL_B) / tokensB) : null),
+        new ComparedNumbers.Difference(sum(Sum.DELTA), perToken(), ratio(), error()),
+        new ComparedNumbers.Agreement(
+            scored == 0 ? null : (double) betterDocuments / scored,
+            any && knowsTokens ? (double) betterTokens / tokensA : null,
+            any && knowsDistributions ? sum(Sum.KL) / tokensA : null,
+            any && knowsDistributions ? (double) agreements / tokensA : null));
   }
 
   private boolean perToken() {

@@ -11,7 +11,9 @@ import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.when;
 
 import io.mambaspark.jobs.stats.Distributions.Document;
+import io.mambaspark.jobs.stats.Distributions.Ends;
 import io.mambaspark.jobs.stats.Distributions.Group;
+import io.mambaspark.jobs.stats.Distributions.Grouping;
 import io.mambaspark.jobs.stats.Distributions.Histogram;
 import io.mambaspark.jobs.stats.Distributions.LengthClass;
 import io.mambaspark.jobs.stats.Distributions.Percentiles;
@@ -90,16 +92,12 @@ final class DistributionQuery {
     long documents = narrow.count();
     if (documents == 0) {
       return new Distributions(
-          groupBy,
-          shown,
           true,
           new Percentiles(0, List.of()),
-          0,
-          List.of(),
+          new Grouping(groupBy, 0, List.of()),
           new Histogram(List.of(), List.of()),
           List.of(),
-          List.of(),
-          List.of());
+          new Ends(shown, List.of(), List.of()));
     }
     boolean exact = documents <= Distributions.MAX_EXACT;
     List<Row> largest = groupBy.isEmpty() ? List.of() : largestGroups(narrow);
@@ -112,16 +110,15 @@ final class DistributionQuery {
     }
     Row overall = narrow.agg(count(lit(1)), percentiles(exact)).collectAsList().get(0);
     return new Distributions(
-        groupBy,
-        shown,
         exact,
         percentiles(overall, 0),
-        groupCount,
-        groupBy.isEmpty() ? List.of() : percentilesByGroup(inLargest, largest, exact),
+        new Grouping(
+            groupBy,
+            groupCount,
+            groupBy.isEmpty() ? List.of() : percentilesByGroup(inLargest, largest, exact)),
         histogram(narrow, largest),
         lengths(narrow, exact),
-        documents(narrow, true),
-        documents(narrow, false));
+        new Ends(shown, documents(narrow, true), documents(narrow, false)));
   }
 
   /** One more than are returned, to know whether there are more: each its values and its count. */

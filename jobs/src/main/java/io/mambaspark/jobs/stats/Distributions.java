@@ -21,29 +21,19 @@ import org.apache.spark.sql.types.DataTypes;
  * How the perplexities of a set of scored documents are distributed. A document counts if it has no
  * error and a positive {@link #perplexity}, which may be infinite.
  *
- * @param groupColumns what the groups are made by; empty for none
- * @param shownColumns what is shown of each document in {@code best} and {@code worst}
  * @param exact whether percentiles are exact (with linear interpolation); otherwise they are values
  *     whose rank is off by at most a ten-thousandth of the documents
  * @param overall percentiles of all documents; of none if there are no documents
- * @param groupCount how many groups there are
- * @param groups the groups with the most documents, at most {@link #MAX_GROUPS}, the largest first
  * @param histogram the largest {@link #MAX_SERIES} groups, and the rest in one
  * @param lengths by number of scored tokens, the shortest first
- * @param best documents with the lowest perplexity, at most {@link #MAX_DOCUMENTS}, the best first
- * @param worst those with the highest, the worst first
  */
 public record Distributions(
-    List<String> groupColumns,
-    List<String> shownColumns,
     boolean exact,
     Percentiles overall,
-    long groupCount,
-    List<Group> groups,
+    Grouping grouping,
     Histogram histogram,
     List<LengthClass> lengths,
-    List<Document> best,
-    List<Document> worst) {
+    Ends ends) {
   /** Groups beyond these are counted but not told. */
   public static final int MAX_GROUPS = 1000;
 
@@ -68,12 +58,37 @@ public record Distributions(
   public static final int MAX_CHARACTERS = 300;
 
   public Distributions {
-    groupColumns = List.copyOf(groupColumns);
-    shownColumns = List.copyOf(shownColumns);
-    groups = List.copyOf(groups);
     lengths = List.copyOf(lengths);
-    best = List.copyOf(best);
-    worst = List.copyOf(worst);
+  }
+
+  /**
+   * The percentiles of groups of documents.
+   *
+   * @param columns by whose values the groups are made; empty for no groups
+   * @param count how many groups there are
+   * @param groups those with the most documents, at most {@link #MAX_GROUPS}, the largest first
+   */
+  public record Grouping(List<String> columns, long count, List<Group> groups) {
+    public Grouping {
+      columns = List.copyOf(columns);
+      groups = List.copyOf(groups);
+    }
+  }
+
+  /**
+   * The documents at either end.
+   *
+   * @param columns what is shown of each document
+   * @param best documents with the lowest perplexity, at most {@link #MAX_DOCUMENTS}, the best
+   *     first
+   * @param worst those with the highest, the worst first
+   */
+  public record Ends(List<String> columns, List<Document> best, List<Document> worst) {
+    public Ends {
+      columns = List.copyOf(columns);
+      best = List.copyOf(best);
+      worst = List.copyOf(worst);
+    }
   }
 
   /**
@@ -152,8 +167,8 @@ public record Distributions(
   /**
    * One document.
    *
-   * @param shown values of the shown columns, as they are in {@link Distributions#shownColumns},
-   *     cut to {@link #MAX_CHARACTERS}; {@code "null"} for a null
+   * @param shown values of the shown columns, as they are in {@link Ends#columns}, cut to {@link
+   *     #MAX_CHARACTERS}; {@code "null"} for a null
    */
   public record Document(double perplexity, long tokens, List<String> shown) {
     public Document {

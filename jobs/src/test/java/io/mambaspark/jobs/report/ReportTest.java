@@ -3,14 +3,20 @@ package io.mambaspark.jobs.report;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import io.mambaspark.jobs.report.ReportData.Course;
 import io.mambaspark.jobs.report.ReportData.GroupRow;
+import io.mambaspark.jobs.report.ReportData.Head;
 import io.mambaspark.jobs.report.ReportData.Headline;
+import io.mambaspark.jobs.report.ReportData.Origin;
 import io.mambaspark.jobs.report.ReportData.Position;
 import io.mambaspark.jobs.report.ReportData.Speed;
+import io.mambaspark.jobs.report.ReportData.Sums;
 import io.mambaspark.jobs.report.ReportData.TaskTime;
 import io.mambaspark.jobs.stats.Distributions;
 import io.mambaspark.jobs.stats.Distributions.Document;
+import io.mambaspark.jobs.stats.Distributions.Ends;
 import io.mambaspark.jobs.stats.Distributions.Group;
+import io.mambaspark.jobs.stats.Distributions.Grouping;
 import io.mambaspark.jobs.stats.Distributions.Histogram;
 import io.mambaspark.jobs.stats.Distributions.LengthClass;
 import io.mambaspark.jobs.stats.Distributions.Percentiles;
@@ -117,29 +123,36 @@ class ReportTest {
   private static ReportData small(String name, Map<String, String> options) {
     Percentiles one = new Percentiles(1, List.of(7.0, 7.0, 7.0, 7.0, 7.0, 7.0, 7.0));
     boolean named = !name.isEmpty();
+    Document document = new Document(7, 20, named ? List.of(name, name) : List.of());
     return new ReportData(
-        "Small " + name,
-        named ? List.of(new Headline(name, name)) : List.of(),
+        new Head(
+            "Small " + name,
+            named ? List.of(new Headline(name, name)) : List.of(),
+            named ? List.of(name) : List.of()),
         new Distributions(
-            named ? List.of(name) : List.of(),
-            named ? List.of(name, "text") : List.of(),
             true,
             one,
-            named ? 1 : 0,
-            named ? List.of(new Group(List.of(name), one)) : List.of(),
+            new Grouping(
+                named ? List.of(name) : List.of(),
+                named ? 1 : 0,
+                named ? List.of(new Group(List.of(name), one)) : List.of()),
             new Histogram(
                 List.of(6.3, 7.1), List.of(new Series(named ? name : "all", false, List.of(1L)))),
             List.of(new LengthClass(16, one)),
-            List.of(new Document(7, 20, named ? List.of(name, name) : List.of())),
-            List.of(new Document(7, 20, named ? List.of(name, name) : List.of()))),
-        named ? List.of(new GroupRow(name, 1, 20, null, null, null, null, null, null)) : List.of(),
-        List.of(new Position(0, 20, 39)),
-        named ? Map.of(name, 3L) : Map.of(),
-        List.of(new Speed(0, 0), new Speed(1, 20)),
-        List.of(new TaskTime(0.5, 0.5, -1)),
-        options,
-        options,
-        named ? List.of(name) : List.of());
+            new Ends(
+                named ? List.of(name, "text") : List.of(), List.of(document), List.of(document))),
+        new Sums(
+            named
+                ? List.of(new GroupRow(name, 1, 20, null, null, null, null, null, null))
+                : List.of(),
+            List.of(new Position(0, 20, 39)),
+            named ? Map.of(name, 3L) : Map.of()),
+        new Course(List.of(new Speed(0, 0), new Speed(1, 20)), List.of(new TaskTime(0.5, 0.5, -1))),
+        new Origin(options, options));
+  }
+
+  private static ReportData scored(Distributions all, Sums sums) {
+    return new ReportData(new Head("t", List.of(), List.of()), all, sums, Course.NONE, Origin.NONE);
   }
 
   @Test
@@ -180,27 +193,17 @@ class ReportTest {
     String html =
         Report.html(
             new ReportData(
-                data.title(),
-                data.headlines(),
+                data.head(),
                 new Distributions(
-                    all.groupColumns(),
-                    all.shownColumns(),
                     false,
                     all.overall(),
-                    5000,
-                    groups,
+                    new Grouping(all.grouping().columns(), 5000, groups),
                     all.histogram(),
                     all.lengths(),
-                    all.best(),
-                    all.worst()),
-                rows,
-                data.positions(),
-                data.errors(),
-                data.speed(),
-                data.tasks(),
-                data.options(),
-                data.versions(),
-                data.notes()));
+                    all.ends()),
+                new Sums(rows, data.sums().positions(), data.sums().errors()),
+                data.course(),
+                data.origin()));
     assertThat(parsed(html).getDocumentElement().getTextContent())
         .contains("976 more groups", "Of 5,000 groups the largest 1,000 are shown.");
     assertThat(html.length()).isLessThan(1_000_000);
@@ -222,21 +225,13 @@ class ReportTest {
       List<Long> counts = IntStream.range(0, bins.count()).mapToObj(i -> i == 0 ? 7L : 0L).toList();
       Distributions all =
           new Distributions(
-              List.of(),
-              List.of(),
               true,
               p,
-              0,
-              List.of(),
+              new Grouping(List.of(), 0, List.of()),
               new Histogram(bins.edges(), List.of(new Series("all", false, counts))),
               List.of(new LengthClass(1, p), new LengthClass(1L << 40, p)),
-              List.of(),
-              List.of());
-      String html =
-          Report.html(
-              new ReportData(
-                  "t", List.of(), all, List.of(), List.of(), Map.of(), List.of(), List.of(),
-                  Map.of(), Map.of(), List.of()));
+              new Ends(List.of(), List.of(), List.of()));
+      String html = Report.html(scored(all, Sums.NONE));
       for (Element svg : elements(parsed(html), "svg")) {
         List<String> ticks =
             elementsOf(svg).stream()
@@ -265,30 +260,21 @@ class ReportTest {
                       new Series("a", false, List.of(4L)), new Series("b", false, List.of(0L))));
       Distributions all =
           new Distributions(
-              List.of("kind"),
-              List.of(),
               true,
               finite,
-              2,
-              List.of(new Group(List.of("a"), finite), new Group(List.of("b"), none)),
+              new Grouping(
+                  List.of("kind"),
+                  2,
+                  List.of(new Group(List.of("a"), finite), new Group(List.of("b"), none))),
               histogram,
               List.of(new LengthClass(2, finite), new LengthClass(4, none)),
-              List.of(),
-              List.of(new Document(infinity, 3, List.of())));
-      String html =
-          Report.html(
-              new ReportData(
-                  "t",
-                  List.of(),
-                  all,
-                  List.of(new GroupRow("b", 2, 9, infinity, null, infinity, null, null, null)),
-                  List.of(new Position(1, 9, finite == none ? 1e6 : 20), new Position(2, 9, 1e30)),
-                  Map.of(),
-                  List.of(),
-                  List.of(),
-                  Map.of(),
-                  Map.of(),
-                  List.of()));
+              new Ends(List.of(), List.of(), List.of(new Document(infinity, 3, List.of()))));
+      Sums sums =
+          new Sums(
+              List.of(new GroupRow("b", 2, 9, infinity, null, infinity, null, null, null)),
+              List.of(new Position(1, 9, finite == none ? 1e6 : 20), new Position(2, 9, 1e30)),
+              Map.of());
+      String html = Report.html(scored(all, sums));
       assertThat(parsed(html).getDocumentElement().getTextContent())
           .contains("∞")
           .doesNotContain("Infinity");

@@ -1,13 +1,19 @@
 package io.mambaspark.jobs.report;
 
+import io.mambaspark.jobs.report.ReportData.Course;
 import io.mambaspark.jobs.report.ReportData.GroupRow;
+import io.mambaspark.jobs.report.ReportData.Head;
 import io.mambaspark.jobs.report.ReportData.Headline;
+import io.mambaspark.jobs.report.ReportData.Origin;
 import io.mambaspark.jobs.report.ReportData.Position;
 import io.mambaspark.jobs.report.ReportData.Speed;
+import io.mambaspark.jobs.report.ReportData.Sums;
 import io.mambaspark.jobs.report.ReportData.TaskTime;
 import io.mambaspark.jobs.stats.Distributions;
 import io.mambaspark.jobs.stats.Distributions.Document;
+import io.mambaspark.jobs.stats.Distributions.Ends;
 import io.mambaspark.jobs.stats.Distributions.Group;
+import io.mambaspark.jobs.stats.Distributions.Grouping;
 import io.mambaspark.jobs.stats.Distributions.Histogram;
 import io.mambaspark.jobs.stats.Distributions.LengthClass;
 import io.mambaspark.jobs.stats.Distributions.Percentiles;
@@ -53,17 +59,11 @@ final class SampleReport {
   /** Nothing but a title. */
   static ReportData empty() {
     return new ReportData(
-        "Nothing scored",
-        List.of(),
+        new Head("Nothing scored", List.of(), List.of()),
         null,
-        List.of(),
-        List.of(),
-        Map.of(),
-        List.of(),
-        List.of(),
-        Map.of(),
-        Map.of(),
-        List.of());
+        Sums.NONE,
+        Course.NONE,
+        Origin.NONE);
   }
 
   private static void draw(
@@ -127,16 +127,7 @@ final class SampleReport {
     versions.put("mamba-spark", "0.2.0");
     versions.put("Spark", "4.2.0 (Scala 2.13)");
     versions.put("Java", "17.0.15");
-    return new ReportData(
-        title,
-        List.of(
-            new Headline("corpus perplexity", "43.64 ± 0.21"),
-            new Headline("mean of documents", "44.92"),
-            new Headline("documents", Numbers.count(documents.size())),
-            new Headline("tokens", "3,452,118"),
-            new Headline("errors", "53"),
-            new Headline("tokens per second", "2,913")),
-        distributions(documents, groups),
+    List<GroupRow> rows =
         groups.stream()
             .map(
                 group -> {
@@ -152,16 +143,24 @@ final class SampleReport {
                       2.345,
                       1.2296);
                 })
-            .toList(),
-        positions,
-        errors,
-        speed,
-        times,
-        options,
-        versions,
-        List.of(
-            "Window policy full: each document with its whole context, from its first token.",
-            "17 documents were too short to be scored."));
+            .toList();
+    return new ReportData(
+        new Head(
+            title,
+            List.of(
+                new Headline("corpus perplexity", "43.64 ± 0.21"),
+                new Headline("mean of documents", "44.92"),
+                new Headline("documents", Numbers.count(documents.size())),
+                new Headline("tokens", "3,452,118"),
+                new Headline("errors", "53"),
+                new Headline("tokens per second", "2,913")),
+            List.of(
+                "Window policy full: each document with its whole context, from its first token.",
+                "17 documents were too short to be scored.")),
+        distributions(documents, groups),
+        new Sums(rows, positions, errors),
+        new Course(speed, times),
+        new Origin(options, versions));
   }
 
   private static Percentiles percentiles(List<Scored> documents, Predicate<Scored> which) {
@@ -213,17 +212,17 @@ final class SampleReport {
         new ArrayList<>(ranked.subList(ranked.size() - Distributions.MAX_DOCUMENTS, ranked.size()));
     worst.sort(Comparator.comparingDouble(Document::perplexity).reversed());
     return new Distributions(
-        List.of("kind"),
-        List.of("id", "kind", "text"),
         true,
         percentiles(documents, d -> true),
-        groups.size(),
-        groups.stream()
-            .map(g -> new Group(List.of(g), percentiles(documents, d -> d.group().equals(g))))
-            .toList(),
+        new Grouping(
+            List.of("kind"),
+            groups.size(),
+            groups.stream()
+                .map(g -> new Group(List.of(g), percentiles(documents, d -> d.group().equals(g))))
+                .toList()),
         new Histogram(bins.edges(), series),
         lengths,
-        ranked.subList(0, Distributions.MAX_DOCUMENTS),
-        worst);
+        new Ends(
+            List.of("id", "kind", "text"), ranked.subList(0, Distributions.MAX_DOCUMENTS), worst));
   }
 }

@@ -56,7 +56,7 @@ class DistributionsTest {
     assertThat(all.overall().documents()).isEqualTo(101);
     assertThat(all.overall().values())
         .containsExactly(101.0, 105.0, 125.0, 150.0, 175.0, 195.0, 199.0);
-    assertThat(all.groups()).isEmpty();
+    assertThat(all.grouping().groups()).isEmpty();
     assertThat(all.histogram().series()).extracting(Series::name).containsExactly("all");
     assertThat(all.histogram().series().get(0).documents()).isEqualTo(101);
   }
@@ -76,8 +76,8 @@ class DistributionsTest {
             List.of("kind"),
             List.of("id"));
     assertThat(some.overall().documents()).isEqualTo(3);
-    assertThat(some.groups()).extracting(Group::name).containsExactly("a", "null");
-    assertThat(some.best())
+    assertThat(some.grouping().groups()).extracting(Group::name).containsExactly("a", "null");
+    assertThat(some.ends().best())
         .extracting(document -> document.shown().get(0))
         .containsExactly("1", "7", "6");
   }
@@ -99,22 +99,22 @@ class DistributionsTest {
     assertThat(some.overall().at(25)).isEqualTo(20);
     assertThat(some.overall().at(50)).isEqualTo(30);
     assertThat(some.overall().at(75)).isEqualTo(infinity);
-    assertThat(some.groups().get(1).percentiles().values()).containsOnly(infinity);
+    assertThat(some.grouping().groups().get(1).percentiles().values()).containsOnly(infinity);
     assertThat(some.histogram().series()).extracting(Series::documents).containsExactly(3L, 0L);
-    assertThat(some.best())
+    assertThat(some.ends().best())
         .extracting(d -> d.shown().get(0))
         .containsExactly("1", "5", "2", "3", "4");
-    assertThat(some.worst())
+    assertThat(some.ends().worst())
         .extracting(d -> d.shown().get(0))
         .containsExactly("3", "4", "2", "5", "1");
-    assertThat(some.worst().get(0))
+    assertThat(some.ends().worst().get(0))
         .isEqualTo(new Distributions.Document(infinity, 9, List.of("3")));
     Distributions all =
         Distributions.of(
             rows(RowFactory.create(1, "a", "x", 4L, null, null)), List.of(), List.of("id"));
     assertThat(all.overall().values()).containsOnly(infinity);
     assertThat(all.histogram().edges()).isEmpty();
-    assertThat(all.best()).isEqualTo(all.worst()).hasSize(1);
+    assertThat(all.ends().best()).isEqualTo(all.ends().worst()).hasSize(1);
   }
 
   @Test
@@ -124,7 +124,7 @@ class DistributionsTest {
             rows(RowFactory.create(1, "a", "x", 0L, null, null)), List.of("kind"), List.of("id"));
     assertThat(none.overall().documents()).isZero();
     assertThat(none.histogram().edges()).isEmpty();
-    assertThat(none.best()).isEmpty();
+    assertThat(none.ends().best()).isEmpty();
   }
 
   @Test
@@ -157,13 +157,13 @@ class DistributionsTest {
             session().createDataFrame(rows, SCHEMA).repartition(5),
             List.of("kind"),
             List.of("id", "text"));
-    assertThat(all.best())
+    assertThat(all.ends().best())
         .extracting(document -> document.shown().get(0))
         .containsExactly("0", "1", "10", "11", "12", "13", "14", "15", "16", "17");
-    assertThat(all.worst())
+    assertThat(all.ends().worst())
         .extracting(document -> document.shown().get(0))
         .containsExactly("39", "38", "37", "36", "35", "34", "33", "32", "31", "30");
-    assertThat(all.best().get(0).shown().get(1)).isEqualTo("é".repeat(299) + "…");
+    assertThat(all.ends().best().get(0).shown().get(1)).isEqualTo("é".repeat(299) + "…");
   }
 
   @Test
@@ -179,7 +179,7 @@ class DistributionsTest {
                 expr("id + 1").as("token_count"));
     Distributions all =
         Distributions.of(scores, List.of("a day", "dotted.name"), List.of("dotted.name"));
-    assertThat(all.groups())
+    assertThat(all.grouping().groups())
         .extracting(Group::values)
         .containsExactly(
             List.of("2026-01-01", "false"),
@@ -199,11 +199,11 @@ class DistributionsTest {
                 "kind", "row", "cast(10 + kind % 7 as double) as perplexity", "16L as token_count");
     Distributions all = Distributions.of(scores, List.of("kind"), List.of("kind", "row"));
     assertThat(all.exact()).isFalse();
-    assertThat(all.groupCount()).isEqualTo(1200);
-    assertThat(all.groups()).hasSize(1000);
-    assertThat(all.groups().get(0).name()).isEqualTo("1199");
-    assertThat(all.groups().get(0).percentiles().documents()).isEqualTo(1200);
-    assertThat(all.groups().get(999).name()).isEqualTo("200");
+    assertThat(all.grouping().count()).isEqualTo(1200);
+    assertThat(all.grouping().groups()).hasSize(1000);
+    assertThat(all.grouping().groups().get(0).name()).isEqualTo("1199");
+    assertThat(all.grouping().groups().get(0).percentiles().documents()).isEqualTo(1200);
+    assertThat(all.grouping().groups().get(999).name()).isEqualTo("200");
     List<Series> series = all.histogram().series();
     assertThat(series)
         .extracting(Series::name)
@@ -253,11 +253,11 @@ class DistributionsTest {
 
     assertThat(all.exact()).isFalse();
     assertThat(all.overall().documents()).isEqualTo(rows);
-    assertThat(all.groups()).hasSize(documents.size());
-    for (Group group : all.groups()) {
+    assertThat(all.grouping().groups()).hasSize(documents.size());
+    for (Group group : all.grouping().groups()) {
       assertThat(group.percentiles().documents()).isEqualTo(documents.get(group.name()));
     }
-    for (Group group : all.groups().subList(0, 4)) {
+    for (Group group : all.grouping().groups().subList(0, 4)) {
       double decade = Math.pow(10, Integer.parseInt(group.name()) % 4);
       // In steps a permutation is even, but not within a group: a sample's error on top.
       double bound = 9e-4 + 4 * Math.sqrt(0.25 / group.percentiles().documents());
@@ -271,7 +271,7 @@ class DistributionsTest {
     assertThat(all.lengths().stream().mapToLong(length -> length.percentiles().documents()).sum())
         .isEqualTo(rows);
     assertThat(all.lengths()).hasSize(14);
-    assertThat(all.best().get(0).perplexity()).isEqualTo(1, offset(0.01));
-    assertThat(all.worst().get(0).perplexity()).isEqualTo(10_000, offset(150.0));
+    assertThat(all.ends().best().get(0).perplexity()).isEqualTo(1, offset(0.01));
+    assertThat(all.ends().worst().get(0).perplexity()).isEqualTo(10_000, offset(150.0));
   }
 }

@@ -331,7 +331,7 @@ class GroupsTest {
             .map(Groups.Group::key)
             .toList();
     List<List<String>> percentiles =
-        Distributions.of(scores, List.of("g"), List.of("g")).groups().stream()
+        Distributions.of(scores, List.of("g"), List.of("g")).grouping().groups().stream()
             .map(Distributions.Group::values)
             .toList();
     assertThat(percentiles).isEqualTo(sums);

@@ -1,0 +1,157 @@
+package io.mambaspark.jobs.job;
+
+import io.mambaspark.jobs.io.RowError;
+import io.mambaspark.jobs.spark.Versions;
+import io.mambaspark.jobs.stats.Buckets;
+import io.mambaspark.jobs.stats.Distributions;
+import io.mambaspark.jobs.stats.Distributions.Percentiles;
+import io.mambaspark.jobs.stats.Groups;
+import io.mambaspark.jobs.stats.Totals;
+import io.mambaspark.jobs.stats.Totals.Count;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
+
+/** A summary as it is written beside the data. */
+final class SummaryJson {
+  private final Summary summary;
+  private final SummaryRequest request;
+  private final Totals totals;
+  private final Map<String, Object> json = new LinkedHashMap<>();
+
+  private SummaryJson(Summary summary) {
+    this.summary = summary;
+    this.request = summary.request();
+    this.totals = summary.totals();
+  }
+
+  /** The text of the file. */
+  static String text(Summary summary) {
+    SummaryJson json = new SummaryJson(summary);
+    json.documents();
+    json.scores();
+    json.failures();
+    json.distributions();
+    json.course();
+    return SummaryFile.text(json.json);
+  }
+
+  private void documents() {
+    json.put("run", summary.course().run());
+    json.put("documents", summary.documents());
+    json.put("scored_documents", request.knowsScoredDocuments() ? totals.scoredRows() : null);
+    json.put("too_short_documents", request.knowsScoredDocuments() ? totals.tooShort() : null);
+    json.put("null_documents", request.emit().logits() ? null : totals.nulls());
+    json.put("filtered_documents", request.filters() ? summary.filtered() : null);
+  }
+
+  private void scores() {
+    json.put("tokens", request.knowsTokens() ? totals.tokens() : null);
+    json.put("window", request.windows().described());
+    json.put("nll", request.emit().nll() ? totals.nll() : null);
+    json.putAll(summary.perplexities().byName());
+    if (request.isPair()) {
+      json.put("greedy_documents", totals.count(Count.GREEDY_ROWS));
+    }
+    json.put("position_curve", positions());
+  }
+
+  private List<Map<String, Object>> positions() {
+    List<Map<String, Object>> curve = new ArrayList<>();
+    for (Totals.Position position : totals.positions()) {
+      Map<String, Object> bucket = new LinkedHashMap<>();
+      bucket.put("from", position.first());
+      bucket.put("to", 2L * position.first() - 1);
+      bucket.put("tokens", position.tokens());
+      bucket.put("nll", position.nll());
+      bucket.put("perplexity", position.perplexity());
+      curve.add(bucket);
+    }
+    return curve.isEmpty() ? null : curve;
+  }
+
+  private void failures() {
+    json.put("error_documents", totals.errorRows());
+    Map<String, Long> errors = new LinkedHashMap<>();
+    for (RowError.Kind error : RowError.Kind.values()) {
+      errors.put(error.label(), totals.errors().getOrDefault(error, 0L));
+    }
+    json.put("errors", errors);
+    json.putAll(summary.input().json());
+    json.put(
+        "truncated_documents", request.knowsTruncated() ? totals.count(Count.TRUNCATED) : null);
+  }
+
+  private void distributions() {
+    Distributions distributions = summary.corpus().distributions();
+    if (distributions != null) {
+      json.put("perplexity_percentiles", percentiles(distributions.overall()));
+      json.put("percentiles_are_exact", distributions.exact());
+    }
+    if (!request.groupBy().isEmpty()) {
+      json.put("group_count", summary.corpus().groups().number());
+      json.put("groups", groups(distributions));
+    }
+    if (request.hasBuckets()) {
+      json.put(Buckets.THRESHOLDS, summary.corpus().thresholds());
+    }
+  }
+
+  private static Map<String, Double> percentiles(Percentiles percentiles) {
+    Map<String, Double> json = new LinkedHashMap<>();
+    for (int i = 0; i < percentiles.values().size(); i++) {
+      json.put("p" + Percentiles.RANKS.get(i), percentiles.values().get(i));
+    }
+    return json;
+  }
+
+  private List<Map<String, Object>> groups(Distributions distributions) {
+    Map<List<String>, Map<String, Double>> byKey = new LinkedHashMap<>();
+    distributions
+        .grouping()
+        .groups()
+        .forEach(group -> byKey.put(group.values(), percentiles(group.percentiles())));
+    List<Map<String, Object>> groups = new ArrayList<>();
+    for (Groups.Group<Totals> group : summary.corpus().groups().largest()) {
+      Totals sums = group.sums();
+      Map<String, Object> fields = new LinkedHashMap<>();
+      fields.put("group", SummaryFile.group(request.groupBy(), group.key()));
+      fields.put("documents", sums.rows());
+      fields.put("scored_documents", sums.scoredRows());
+      fields.put("null_documents", sums.nulls());
+      fields.put("error_documents", sums.errorRows());
+      fields.put("tokens", sums.tokens());
+      fields.put("nll", sums.nll());
+      fields.putAll(ShownPerplexities.of(sums, request).byName());
+      if (request.isPair()) {
+        fields.put("greedy_documents", sums.count(Count.GREEDY_ROWS));
+      }
+      fields.put("perplexity_percentiles", byKey.getOrDefault(group.key(), Map.of()));
+      groups.add(fields);
+    }
+    return groups;
+  }
+
+  private void course() {
+    Summary.Course course = summary.course();
+    json.put("units", course.units() == 0 ? null : course.units());
+    json.put("resumed_units", course.units() == 0 ? null : course.resumedUnits());
+    json.put("seconds", course.seconds());
+    OptionalDouble speed = summary.tokensPerSecond();
+    json.put("tokens_per_second", speed.isPresent() ? speed.getAsDouble() : null);
+    json.put("model", model(summary.with().model()));
+    json.put("tokenizer", summary.with().tokenizer().map(Artifact::json).orElse(null));
+    json.put("options", request.options());
+    json.put("versions", Versions.ofScores());
+  }
+
+  private static Map<String, Object> model(Summary.Model model) {
+    Map<String, Object> json = model.artifact().json();
+    json.put("weights", model.weights());
+    json.put("weights_rounded", model.rounded());
+    json.put("parameters", model.parameters());
+    return json;
+  }
+}

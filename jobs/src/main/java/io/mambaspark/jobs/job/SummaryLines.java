@@ -1,0 +1,38 @@
+package io.mambaspark.jobs.job;
+
+import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.io.InputFiles;
+import java.io.PrintWriter;
+import java.util.Locale;
+import org.apache.hadoop.fs.Path;
+
+/** The lines that the printed summaries of all commands are made of. */
+record SummaryLines(PrintWriter out) {
+
+  void line(String name, String format, Object value) {
+    line("  ", name, format, value);
+  }
+
+  void line(String indent, String name, String format, Object value) {
+    out.println(
+        String.format(Locale.ROOT, "%s%-26s", indent, name)
+            + String.format(Locale.ROOT, format, value));
+  }
+
+  /** The files that were read and those that were not, and the notes on the columns. */
+  void input(InputRead input) {
+    if (input.files() != InputFiles.NONE) {
+      line("files read", "%s", input.files().described());
+    }
+    unread(input.files());
+    input.notes().forEach(note -> line("note", "%s", note));
+  }
+
+  void unread(InputFiles files) {
+    files.unread().forEach((file, why) -> line("not read", "%s", file + ": " + why));
+  }
+
+  void writtenTo(Path output) {
+    out.println("  written to " + Refusal.redacted(output.toString()));
+  }
+}

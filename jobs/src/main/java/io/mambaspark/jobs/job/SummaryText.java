@@ -1,0 +1,136 @@
+package io.mambaspark.jobs.job;
+
+import io.mambaspark.engine.score.Windows;
+import io.mambaspark.jobs.stats.Groups;
+import io.mambaspark.jobs.stats.Totals;
+import io.mambaspark.jobs.stats.Totals.Count;
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.Locale;
+
+/** A summary on a terminal. */
+final class SummaryText {
+  private static final int PRINTED_GROUPS = 20;
+
+  private final Summary summary;
+  private final SummaryRequest request;
+  private final Totals totals;
+  private final PrintWriter out;
+  private final SummaryLines lines;
+
+  private SummaryText(Summary summary, PrintWriter out) {
+    this.summary = summary;
+    this.request = summary.request();
+    this.totals = summary.totals();
+    this.out = out;
+    this.lines = new SummaryLines(out);
+  }
+
+  static void print(Summary summary, PrintWriter out) {
+    SummaryText text = new SummaryText(summary, out);
+    text.documents();
+    text.scores();
+    text.groups();
+    text.thresholds();
+    text.lines.input(summary.input());
+    text.course();
+    out.flush();
+  }
+
+  private void documents() {
+    lines.line("documents", "%,d", summary.documents());
+    if (request.knowsScoredDocuments()) {
+      lines.line("  scored", "%,d", totals.scoredRows());
+      lineIfAny("  too short", totals.tooShort());
+    }
+    lineIfAny("  null", totals.nulls());
+    lineIfAny("  left out by perplexity", summary.filtered());
+    if (request.knowsTruncated()) {
+      lineIfAny("  truncated", totals.count(Count.TRUNCATED));
+    }
+    lineIfAny("  with errors", totals.errorRows());
+    totals.errors().forEach((error, count) -> lines.line("    " + error.label(), "%,d", count));
+    if (request.isPair() && request.emit().nll()) {
+      lines.line("  greedy", "%,d", totals.count(Count.GREEDY_ROWS));
+    }
+  }
+
+  private void lineIfAny(String name, long count) {
+    if (count > 0) {
+      lines.line(name, "%,d", count);
+    }
+  }
+
+  private void scores() {
+    if (request.knowsTokens()) {
+      lines.line(request.emit().logits() ? "positions" : "tokens scored", "%,d", totals.tokens());
+    }
+    if (request.windows().policy() != Windows.Policy.FULL) {
+      lines.line("window", "%s", request.windows());
+    }
+    if (request.emit().nll() && totals.tokens() > 0) {
+      summary.perplexities().byName().forEach(this::perplexity);
+    }
+  }
+
+  private void perplexity(String name, Double value) {
+    if (value != null) {
+      String label = name.equals(ShownPerplexities.ERROR) ? "  ±" : name.replace('_', ' ');
+      lines.line(label, "%,.4f", value);
+    }
+  }
+
+  private void groups() {
+    List<Groups.Group<Totals>> groups = summary.corpus().groups().largest();
+    if (groups.isEmpty()) {
+      return;
+    }
+    out.println();
+    out.printf(
+        Locale.ROOT,
+        "  %-24s %10s %12s %18s %12s%n",
+        String.join(", ", request.groupBy()),
+        "documents",
+        "tokens",
+        "corpus perplexity",
+        "±");
+    for (Groups.Group<Totals> group : groups.subList(0, Math.min(PRINTED_GROUPS, groups.size()))) {
+      ShownPerplexities perplexities = ShownPerplexities.of(group.sums(), request);
+      out.printf(
+          Locale.ROOT,
+          "  %-24s %,10d %,12d %18s %12s%n",
+          group.name(),
+          group.sums().rows(),
+          group.sums().tokens(),
+          rounded(perplexities.corpus()),
+          rounded(perplexities.error()));
+    }
+    long more = summary.corpus().groups().number() - PRINTED_GROUPS;
+    if (more > 0) {
+      out.printf(Locale.ROOT, "  … and %,d more%n", more);
+    }
+    out.println();
+  }
+
+  private static String rounded(Double number) {
+    return number == null ? "" : String.format(Locale.ROOT, "%,.2f", number);
+  }
+
+  private void thresholds() {
+    summary
+        .corpus()
+        .thresholds()
+        .forEach((name, value) -> lines.line("bucket " + name + " below", "%,.4f", value));
+  }
+
+  private void course() {
+    Summary.Course course = summary.course();
+    if (course.resumedUnits() > 0) {
+      lines.line(
+          "done before", "%s", "%,d of %,d units".formatted(course.resumedUnits(), course.units()));
+    }
+    lines.line("seconds", "%,.1f", course.seconds());
+    summary.tokensPerSecond().ifPresent(speed -> lines.line("tokens per second", "%,.0f", speed));
+    lines.line("model", "%s", summary.with().model().artifact().fingerprint().substring(0, 12));
+  }
+}

@@ -1,0 +1,134 @@
+package io.mambaspark.jobs.report;
+
+import static io.mambaspark.jobs.report.Html.bdi;
+
+import io.mambaspark.jobs.report.ReportData.Position;
+import io.mambaspark.jobs.stats.Distributions;
+import io.mambaspark.jobs.stats.Distributions.LengthClass;
+import io.mambaspark.jobs.stats.Distributions.Series;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/** The sections that draw perplexity: by document, by length, along the document. */
+final class PerplexityCharts {
+  /** A row of the histogram is narrower, as a name stands beside it. */
+  private static final int WIDE_ROW = 760;
+
+  /** So many groups can be told apart in one histogram. */
+  private static final int MAX_OVERLAID = 4;
+
+  private final Html html;
+
+  PerplexityCharts(Html html) {
+    this.html = html;
+  }
+
+  void noHistogram() {
+    html.section("Perplexity", "");
+    html.none("No document has a perplexity, so there is nothing to show of it.");
+  }
+
+  void histogram(Distributions all) {
+    List<Double> edges = all.histogram().edges();
+    if (edges.isEmpty()) {
+      html.section("Perplexity", "");
+      html.none("The perplexity of every document is infinite, so there is nothing to draw.");
+      return;
+    }
+    List<Series> series = all.histogram().series();
+    html.section(
+        "Perplexity",
+        "How many documents have which perplexity, on a logarithmic scale."
+            + (series.size() > MAX_OVERLAID ? " Each row is drawn to its own height." : ""));
+    if (series.size() > MAX_OVERLAID) {
+      rows(edges, series);
+      return;
+    }
+    if (!all.grouping().groups().isEmpty()) {
+      legend(series);
+    }
+    String names = series.stream().map(Series::name).collect(Collectors.joining(", "));
+    html.figure(
+        "documents",
+        width ->
+            Charts.histogram(
+                edges, series, width, "Histogram of the perplexity of documents: " + names));
+  }
+
+  private void legend(List<Series> series) {
+    html.add("<ul class=\"legend\">");
+    for (int s = 0; s < series.size(); s++) {
+      html.add("<li>" + key(series, s) + bdi(series.get(s).name()) + documents(series.get(s)));
+      html.add("</li>");
+    }
+    html.add("</ul>\n");
+  }
+
+  private void rows(List<Double> edges, List<Series> series) {
+    html.add("<figure class=\"rows\">\n");
+    for (int s = 0; s < series.size(); s++) {
+      Series one = series.get(s);
+      int number = s + 1;
+      boolean last = number == series.size();
+      html.add("<div class=\"name\">" + key(series, s) + " " + bdi(one.name()) + documents(one));
+      html.add("</div><div>");
+      html.both(
+          width ->
+              Charts.row(edges, one, number, last, width, "Histogram of perplexity: " + one.name()),
+          WIDE_ROW);
+      html.add("</div>\n");
+    }
+    html.add("</figure>\n");
+  }
+
+  private static String key(List<Series> series, int s) {
+    return "<span class=\"key k" + (series.get(s).rest() ? 9 : s + 1) + "\"></span>";
+  }
+
+  private static String documents(Series series) {
+    return " <small>" + Numbers.count(series.documents(), "document", "documents") + "</small>";
+  }
+
+  void lengths(List<LengthClass> lengths) {
+    html.section(
+        "Perplexity and length",
+        "Documents with as many scored tokens as the axis says, or up to twice as many.");
+    if (lengths.size() < 2) {
+      html.none(
+          lengths.isEmpty()
+              ? "The lengths of the documents are not known."
+              : "All documents have between %s and %s tokens; their median is %s."
+                  .formatted(
+                      Numbers.count(lengths.get(0).firstTokens()),
+                      Numbers.count(2 * lengths.get(0).firstTokens() - 1),
+                      Numbers.perplexity(lengths.get(0).percentiles().at(50))));
+      return;
+    }
+    html.add("<ul class=\"legend\"><li><span class=\"key line k1\"></span>median</li>");
+    html.add("<li><span class=\"key p25 k1\"></span>middle half</li>");
+    html.add("<li><span class=\"key p5 k1\"></span>5th to 95th percentile</li></ul>\n");
+    html.figure(
+        "perplexity",
+        width -> Charts.lengths(lengths, width, "Perplexity of documents by their length"));
+  }
+
+  void positions(List<Position> all) {
+    List<Position> positions = all.stream().filter(position -> position.tokens() > 0).toList();
+    html.section(
+        "Perplexity along the document",
+        positions.size() < 2
+            ? ""
+            : "How well tokens are predicted, by their place in the document.");
+    if (positions.size() < 2) {
+      html.none(
+          positions.isEmpty()
+              ? "How perplexity changes along a document was not recorded."
+              : "All tokens lie at the very beginning of their documents.");
+      return;
+    }
+    html.figure(
+        "perplexity of the tokens",
+        width ->
+            Charts.positions(positions, width, "Perplexity by a token's place in its document"));
+  }
+}

@@ -1,0 +1,70 @@
+package io.mambaspark.jobs.stats;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * What compared rows come to. A perplexity, a difference or a share is null where it is not known.
+ */
+public record ComparedNumbers(
+    Documents documents,
+    Tokens tokens,
+    Perplexities perplexities,
+    Difference difference,
+    Agreement agreement) {
+
+  /** Documents of each outcome. */
+  public record Documents(long all, long scored, long nulls, long errors) {}
+
+  /** Scored tokens of each model. */
+  public record Tokens(long a, long b) {}
+
+  /** Corpus perplexities of each model. */
+  public record Perplexities(Double a, Double b) {}
+
+  /**
+   * The nll of the second model less that of the first.
+   *
+   * @param perToken whether {@code ratio} is the difference per token, otherwise it is per byte
+   * @param error of {@code ratio}, one standard error
+   */
+  public record Difference(double nll, boolean perToken, Double ratio, Double error) {}
+
+  /**
+   * How often the second model is better, and how alike both are.
+   *
+   * @param betterDocuments share of the scored documents
+   * @param betterTokens share of the scored tokens
+   * @param kl mean KL(a||b) per scored token, in nats
+   * @param top1 share of the scored tokens at which both have the same arg max
+   */
+  public record Agreement(Double betterDocuments, Double betterTokens, Double kl, Double top1) {}
+
+  /** The whole numbers by their names in a summary; a null stands for an equal one above it. */
+  public Map<String, Long> counts() {
+    Map<String, Long> counts = new LinkedHashMap<>();
+    counts.put("documents", documents.all());
+    counts.put("scored_documents", documents.scored());
+    counts.put("null_documents", documents.nulls());
+    counts.put("error_documents", documents.errors());
+    counts.put("tokens", tokens.a());
+    counts.put("tokens_b", tokens.b() == tokens.a() ? null : Long.valueOf(tokens.b()));
+    return counts;
+  }
+
+  /** The other numbers by their names in a summary; null where one is not known. */
+  public Map<String, Double> measures() {
+    Map<String, Double> measures = new LinkedHashMap<>();
+    measures.put("corpus_perplexity_a", perplexities.a());
+    measures.put("corpus_perplexity_b", perplexities.b());
+    measures.put("delta_nll", difference.nll());
+    measures.put(
+        difference.perToken() ? "delta_nll_per_token" : "delta_nll_per_byte", difference.ratio());
+    measures.put("paired_error", difference.error());
+    measures.put("better_documents", agreement.betterDocuments());
+    measures.put("better_tokens", agreement.betterTokens());
+    measures.put("kl", agreement.kl());
+    measures.put("top1_agreement", agreement.top1());
+    return measures;
+  }
+}

@@ -20,7 +20,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What becomes of an output folder, by what lies in it and beside it. */
+/**
+ * What becomes of an output folder, by what lies in it and beside it on a file system. {@link
+ * OutputPlacementTest} and {@link OutputRepairTest} have all cases.
+ */
 class OutputDecisionTest {
   private static final String A = "20260101-000000-0000000a";
   private static final String B = "20260102-000000-0000000b";
@@ -192,16 +195,6 @@ class OutputDecisionTest {
   // Something is there.
 
   @Test
-  void an_existing_output_is_refused() throws IOException {
-    String message = "Output F/scores exists; choose another, or replace it with --overwrite";
-    data(scores, A);
-    assertThat(refusal()).isEqualTo(message);
-    begun(whole(scores, A), A);
-    assertThat(refusal()).isEqualTo(message);
-    assertThat(dataOf(scores)).isEqualTo(A);
-  }
-
-  @Test
   void a_folder_that_somebody_has_made_and_a_file_are_refused() throws IOException {
     String message = "Output F/scores exists; choose another, or replace it with --overwrite";
     Files.createDirectory(scores);
@@ -209,15 +202,6 @@ class OutputDecisionTest {
     Files.delete(scores);
     Files.writeString(scores, "x");
     assertThat(refusal()).isEqualTo(message);
-  }
-
-  @Test
-  void of_an_unfinished_output_the_refusal_says_how_to_go_on() throws IOException {
-    begun(data(scores, A), A);
-    assertThat(refusal())
-        .isEqualTo(
-            "Output F/scores exists and is not finished; go on with --resume, or choose another, or"
-                + " replace it with --overwrite");
   }
 
   @Test
@@ -258,14 +242,6 @@ class OutputDecisionTest {
   // To resume.
 
   @Test
-  void an_unfinished_output_goes_on_under_its_own_run() throws IOException {
-    begun(data(scores, A), A);
-    Output output = at(RESUME);
-    assertGoesOn(output, A);
-    assertThat(output.isWhole()).isFalse();
-  }
-
-  @Test
   void a_finished_output_is_resumed_as_whole() throws IOException {
     begun(whole(scores, A), A);
     Output output = at(RESUME);
@@ -283,19 +259,6 @@ class OutputDecisionTest {
     assertThat(at(RESUME).isWhole()).isFalse();
     Files.writeString(scores.resolve("_mamba_summary.json"), "{\"run\": \"" + A);
     assertThat(at(RESUME).isWhole()).isFalse();
-  }
-
-  @Test
-  void what_has_no_ledger_is_not_resumed_unless_it_is_empty() throws IOException {
-    Files.createDirectory(scores);
-    assertFresh(at(RESUME));
-    data(scores, A);
-    assertThat(refusal(RESUME))
-        .isEqualTo(
-            "Cannot resume output F/scores: it has no ledger (_mamba), so it was not written unit by"
-                + " unit; choose another output");
-    whole(scores, A);
-    assertThat(refusal(RESUME)).startsWith("Cannot resume output F/scores: it has no ledger");
   }
 
   // To overwrite.
@@ -321,24 +284,6 @@ class OutputDecisionTest {
   }
 
   @Test
-  void to_overwrite_and_resume_goes_on_with_what_is_not_whole() throws IOException {
-    begun(data(scores, A), A);
-    assertGoesOn(at(OVERWRITE, RESUME), A);
-  }
-
-  @Test
-  void to_overwrite_and_resume_begins_anew_where_no_replacement_was_begun() throws IOException {
-    begun(whole(scores, A), A);
-    assertReplaces(at(OVERWRITE, RESUME));
-    // Has no ledger of units, though it has the name.
-    data(beside("new", B), B);
-    assertReplaces(at(OVERWRITE, RESUME));
-    // Is that of another run than its name says.
-    begun(data(beside("new", B), B), C);
-    assertReplaces(at(OVERWRITE, RESUME));
-  }
-
-  @Test
   void to_overwrite_and_resume_goes_on_with_the_latest_replacement() throws IOException {
     data(scores, "old");
     begun(data(beside("new", A), A), A);
@@ -351,14 +296,6 @@ class OutputDecisionTest {
     assertReplaces(at(OVERWRITE));
     assertThat(names())
         .containsExactly("scores", "scores_new-" + A, "scores_new-" + B, "scores_new-" + C);
-  }
-
-  @Test
-  void a_replacement_that_was_begun_is_nothing_to_a_run_that_does_not_replace() throws IOException {
-    begun(data(beside("new", A), A), A);
-    assertFresh(at());
-    assertFresh(at(RESUME));
-    assertFresh(at(OVERWRITE, RESUME));
   }
 
   // A stream's output.
@@ -378,13 +315,6 @@ class OutputDecisionTest {
     assertThat(at(BUCKET, OVERWRITE).hasSecondPass()).isTrue();
   }
 
-  @Test
-  void a_stream_that_has_written_nothing_yet_is_refused_too() {
-    begun(scores, A, "--stream from", "file:/in");
-    assertThat(refusal()).startsWith("Output F/scores is that of a stream; ");
-    assertFresh(at(OVERWRITE));
-  }
-
   // Two passes.
 
   @Test
@@ -396,30 +326,6 @@ class OutputDecisionTest {
     Files.createDirectories(scores.resolve("_mamba"));
     Output overLeftover = at(BUCKET);
     assertTwoPasses(overLeftover, overLeftover.run());
-  }
-
-  @Test
-  void an_existing_output_is_refused_to_buckets_too() throws IOException {
-    String message = "Output F/scores exists; choose another, or replace it with --overwrite";
-    data(scores, A);
-    assertThat(refusal(BUCKET)).isEqualTo(message);
-    // Going on would not help: the first pass lies beside.
-    begun(scores, A);
-    assertThat(refusal(BUCKET)).isEqualTo(message);
-  }
-
-  @Test
-  void an_output_begun_without_buckets_does_not_go_on_with_them() throws IOException {
-    data(scores, A);
-    assertThat(refusal(BUCKET, RESUME))
-        .isEqualTo(
-            "Cannot resume output F/scores: it has no ledger (_mamba), so it was not written unit by"
-                + " unit; choose another output");
-    begun(scores, A);
-    assertThat(refusal(BUCKET, RESUME))
-        .isEqualTo(
-            "Cannot resume output F/scores: it was begun without --bucket; go on without it, or"
-                + " choose another output");
   }
 
   @Test
@@ -484,23 +390,6 @@ class OutputDecisionTest {
   }
 
   @Test
-  void the_old_output_returns_where_there_is_no_new_one() throws IOException {
-    whole(beside("old", A), "old");
-    assertThat(refusal()).startsWith("Output F/scores exists; ");
-    assertThat(names()).containsExactly("scores");
-  }
-
-  @Test
-  void of_several_old_outputs_the_latest_counts() throws IOException {
-    whole(beside("old", A), "older");
-    whole(beside("new", A), A);
-    whole(beside("old", B), "old");
-    assertReplaces(at(OVERWRITE));
-    assertThat(names()).containsExactly("scores", "scores_new-" + A, "scores_old-" + A);
-    assertThat(dataOf(scores)).isEqualTo("old");
-  }
-
-  @Test
   void an_old_output_goes_once_the_new_one_is_in_its_place_and_only_then() throws IOException {
     whole(scores, B);
     whole(beside("old", A), "older");
@@ -522,34 +411,6 @@ class OutputDecisionTest {
     assertThat(output.isWhole()).isTrue();
     assertThat(names()).containsExactly("scores");
     assertThat(dataOf(scores)).isEqualTo(A);
-  }
-
-  @Test
-  void a_second_pass_over_an_old_output_is_put_in_its_place_likewise() throws IOException {
-    whole(beside("old", A), "old");
-    begun(data(beside("scores", A), "scores"), A);
-    begun(whole(beside("new", A), A), A);
-    assertThat(at(BUCKET, RESUME).isWhole()).isTrue();
-    assertThat(names()).containsExactly("scores");
-    assertThat(dataOf(scores)).isEqualTo(A);
-  }
-
-  @Test
-  void scores_whose_second_pass_is_not_whole_stay() throws IOException {
-    begun(data(beside("scores", A), "scores"), A);
-    data(beside("new", A), A);
-    assertTwoPasses(at(BUCKET, RESUME), A);
-    assertThat(names()).containsExactly("scores_new-" + A, "scores_scores-" + A);
-  }
-
-  @Test
-  void a_second_pass_that_is_whole_beside_another_output_is_left_there() throws IOException {
-    whole(scores, "old");
-    begun(data(beside("scores", A), "scores"), A);
-    begun(whole(beside("new", A), A), A);
-    assertThat(refusal(BUCKET)).startsWith("Output F/scores exists; ");
-    assertThat(names()).containsExactly("scores", "scores_new-" + A, "scores_scores-" + A);
-    assertThat(dataOf(scores)).isEqualTo("old");
   }
 
   @Test

@@ -79,7 +79,7 @@ public final class Output {
       if (repairs && OutputRepair.carryOut(OutputRepair.plan(state), path, files)) {
         state = OutputState.read(path, files, configuration);
       }
-      OutputPlacement placement = OutputPlacement.of(options, secondPass, state, newRun());
+      OutputPlacement placement = OutputPlacement.of(options, secondPass, state, newRunId());
       return new Output(placement, options.format(), configuration);
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot use output %s: %s", options.path(), e.getMessage());
@@ -105,13 +105,14 @@ public final class Output {
   public boolean isWhole() {
     try {
       return !placement.replaces()
-          && OutputState.summarized(target(), files).filter(run()::equals).isPresent();
+          && OutputState.summarized(target(), files).filter(runId()::equals).isPresent();
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot use output %s: %s", target(), Failures.oneLine(e));
     }
   }
 
-  public static String newRun() {
+  /** The id of a new run: its time and a random number. */
+  public static String newRunId() {
     return DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss")
             .withZone(ZoneOffset.UTC)
             .format(Instant.now())
@@ -151,7 +152,7 @@ public final class Output {
   /**
    * The id of this run, unique among those that write to the same place; a resumed run keeps it.
    */
-  public String run() {
+  public String runId() {
     return placement.runId();
   }
 

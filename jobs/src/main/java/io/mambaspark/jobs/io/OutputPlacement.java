@@ -74,7 +74,7 @@ record OutputPlacement(
     }
     Optional<RunRecord> earlier =
         options.resume() ? state.latestResumable(Kind.NEW) : Optional.empty();
-    String runId = earlier.map(RunRecord::run).orElse(newRunId);
+    String runId = earlier.map(RunRecord::id).orElse(newRunId);
     Path target = new Beside(Kind.NEW, runId).path(state.path());
     return new OutputPlacement(state.path(), target, target, runId, earlier, false);
   }
@@ -107,7 +107,7 @@ record OutputPlacement(
     }
     Optional<RunRecord> earlier =
         options.resume() ? state.latestResumable(Kind.SCORES) : Optional.empty();
-    String runId = earlier.map(RunRecord::run).orElse(newRunId);
+    String runId = earlier.map(RunRecord::id).orElse(newRunId);
     return new OutputPlacement(
         state.path(),
         new Beside(Kind.NEW, runId).path(state.path()),
@@ -122,7 +122,7 @@ record OutputPlacement(
   }
 
   private static OutputPlacement resumed(Path path, RunRecord run, boolean afterSecondPass) {
-    return new OutputPlacement(path, path, path, run.run(), Optional.of(run), afterSecondPass);
+    return new OutputPlacement(path, path, path, run.id(), Optional.of(run), afterSecondPass);
   }
 
   private static Refusal existing(OutputOptions options, boolean unfinished, boolean replaceable) {

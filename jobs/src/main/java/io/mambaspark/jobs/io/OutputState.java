@@ -142,7 +142,7 @@ record OutputState(Path path, Optional<Content> content, Map<Beside, Content> be
   Optional<RunRecord> resumable(Beside folder) {
     return Optional.ofNullable(beside.get(folder))
         .flatMap(Content::run)
-        .filter(run -> run.run().equals(folder.runId()));
+        .filter(run -> run.id().equals(folder.runId()));
   }
 
   /** The folders of a kind beside the output, the latest first. */

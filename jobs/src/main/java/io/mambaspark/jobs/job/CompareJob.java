@@ -165,7 +165,7 @@ public final class CompareJob {
                   shown.stop();
                   return summary(
                       output.read(spark, folder, compared.schema()),
-                      output.run(),
+                      output.runId(),
                       models,
                       input,
                       seconds);

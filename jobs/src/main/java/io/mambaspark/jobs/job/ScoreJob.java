@@ -220,7 +220,7 @@ public final class ScoreJob {
                         run.missingTokens())));
         Dataset<Row> scored =
             UnitScoring.score(
-                output.run(),
+                output.runId(),
                 input.parquet(),
                 missing,
                 schema,
@@ -268,7 +268,7 @@ public final class ScoreJob {
         double seconds) {
       Dataset<Row> written = output.read(spark, folder, columns);
       return new Summary(
-          output.run(),
+          output.runId(),
           run.units(),
           run.units() - run.missing().size(),
           input.files().without(result.unreadable()),
@@ -315,7 +315,7 @@ public final class ScoreJob {
                   parted,
                   folder ->
                       summary(
-                          output.run(),
+                          output.runId(),
                           output.read(spark, folder, parted.schema()),
                           thresholds,
                           rows,
@@ -330,7 +330,7 @@ public final class ScoreJob {
                   double seconds = seconds(start);
                   timeline = shown.stop();
                   return summary(
-                      output.run(),
+                      output.runId(),
                       output.read(spark, folder, scored.schema()),
                       givenThresholds,
                       rows,

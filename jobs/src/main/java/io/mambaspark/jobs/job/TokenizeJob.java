@@ -124,7 +124,10 @@ public final class TokenizeJob {
               tokens,
               folder ->
                   summary(
-                      output.read(spark, folder, tokens.schema()), output.run(), tokenizer, input),
+                      output.read(spark, folder, tokens.schema()),
+                      output.runId(),
+                      tokenizer,
+                      input),
               Summary::indented);
       Summary.line(out, "documents", "%,d", summary.get("documents"));
       if (!summary.get("null_documents").equals(0L)) {

@@ -85,7 +85,7 @@ public final class UnitRun {
       List<List<InputVersion>> all = List.of(plan.inputs());
       List<Unit> units = plan.units(target, all);
       return new UnitRun(
-          output, ledger, plan, new RunRecord(output.run(), settings, all), units, units, false);
+          output, ledger, plan, new RunRecord(output.runId(), settings, all), units, units, false);
     }
     RunIdentity.check(earlier.settings(), settings, output.target());
     List<InputVersion> added = added(earlier, plan, output, options.allowNewInput());
@@ -93,9 +93,9 @@ public final class UnitRun {
     if (!added.isEmpty()) {
       arrivals.add(added);
     }
-    RunRecord now = new RunRecord(output.run(), settings, arrivals);
+    RunRecord now = new RunRecord(output.runId(), settings, arrivals);
     List<Unit> units = new ArrayList<>(plan.units(target, arrivals));
-    Map<String, UnitEntry> entries = ledger.entries(output.run(), true);
+    Map<String, UnitEntry> entries = ledger.entries(output.runId(), true);
     units.addAll(damaged(units, entries));
     if (buckets && output.isWhole()) {
       // All is done, and the scores of the first pass are gone.
@@ -144,7 +144,7 @@ public final class UnitRun {
     }
     // Tasks take what they find for what another attempt has written. No unit any more is the one
     // that stands for files without rows, once others have come.
-    Set<String> undone = new HashSet<>(ledger.entries(output.run(), false).keySet());
+    Set<String> undone = new HashSet<>(ledger.entries(output.runId(), false).keySet());
     units.forEach(unit -> undone.remove(unit.name()));
     missing.forEach(unit -> undone.add(unit.name()));
     ledger.forget(undone);
@@ -303,7 +303,7 @@ public final class UnitRun {
   }
 
   private List<UnitEntry> entries() {
-    Map<String, UnitEntry> entries = ledger.entries(output.run(), !parted);
+    Map<String, UnitEntry> entries = ledger.entries(output.runId(), !parted);
     return units.stream()
         .filter(unit -> entries.containsKey(unit.name()))
         .map(unit -> entries.get(unit.name()))

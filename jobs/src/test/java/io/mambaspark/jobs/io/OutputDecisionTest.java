@@ -120,7 +120,7 @@ class OutputDecisionTest {
     assertThat(output.path()).isEqualTo(hadoop(scores));
     assertThat(output.target()).isEqualTo(hadoop(scores));
     assertThat(output.scores()).isEqualTo(hadoop(scores));
-    assertThat(output.run()).matches("\\d{8}-\\d{6}-[0-9a-f]{8}").isNotIn(A, B, C);
+    assertThat(output.runId()).matches("\\d{8}-\\d{6}-[0-9a-f]{8}").isNotIn(A, B, C);
     assertThat(output.earlier()).isEmpty();
     assertThat(output.hasSecondPass()).isFalse();
     assertThat(output.resumesOverAnother()).isFalse();
@@ -131,21 +131,21 @@ class OutputDecisionTest {
   private void assertGoesOn(Output output, String run) {
     assertThat(output.target()).isEqualTo(hadoop(scores));
     assertThat(output.scores()).isEqualTo(hadoop(scores));
-    assertThat(output.run()).isEqualTo(run);
-    assertThat(output.earlier().map(RunRecord::run)).contains(run);
+    assertThat(output.runId()).isEqualTo(run);
+    assertThat(output.earlier().map(RunRecord::id)).contains(run);
     assertThat(output.hasSecondPass()).isFalse();
     assertThat(output.resumesOverAnother()).isFalse();
   }
 
   /** It is written beside, by a new run. */
   private void assertReplaces(Output output) {
-    assertThat(output.run()).isNotIn(A, B, C);
-    assertReplaces(output, output.run());
+    assertThat(output.runId()).isNotIn(A, B, C);
+    assertReplaces(output, output.runId());
     assertThat(output.earlier()).isEmpty();
   }
 
   private void assertReplaces(Output output, String run) {
-    assertThat(output.run()).isEqualTo(run);
+    assertThat(output.runId()).isEqualTo(run);
     assertThat(output.path()).isEqualTo(hadoop(scores));
     assertThat(output.target()).isEqualTo(hadoop(beside("new", run)));
     assertThat(output.scores()).isEqualTo(output.target());
@@ -155,7 +155,7 @@ class OutputDecisionTest {
   }
 
   private void assertTwoPasses(Output output, String run) {
-    assertThat(output.run()).isEqualTo(run);
+    assertThat(output.runId()).isEqualTo(run);
     assertThat(output.path()).isEqualTo(hadoop(scores));
     assertThat(output.target()).isEqualTo(hadoop(beside("new", run)));
     assertThat(output.scores()).isEqualTo(hadoop(beside("scores", run)));
@@ -182,7 +182,7 @@ class OutputDecisionTest {
 
   @Test
   void every_start_is_a_run_of_its_own() {
-    assertThat(at().run()).isNotEqualTo(at().run());
+    assertThat(at().runId()).isNotEqualTo(at().runId());
   }
 
   @Test
@@ -277,10 +277,10 @@ class OutputDecisionTest {
     assertReplaces(at(OVERWRITE));
     scores = Files.createDirectory(folder.resolve("empty"));
     Output empty = at(OVERWRITE);
-    assertThat(empty.target()).isEqualTo(hadoop(folder.resolve("empty_new-" + empty.run())));
+    assertThat(empty.target()).isEqualTo(hadoop(folder.resolve("empty_new-" + empty.runId())));
     scores = Files.writeString(folder.resolve("file"), "x");
     Output file = at(OVERWRITE);
-    assertThat(file.target()).isEqualTo(hadoop(folder.resolve("file_new-" + file.run())));
+    assertThat(file.target()).isEqualTo(hadoop(folder.resolve("file_new-" + file.runId())));
   }
 
   @Test
@@ -291,7 +291,7 @@ class OutputDecisionTest {
     data(beside("new", C), C);
     Output output = at(OVERWRITE, RESUME);
     assertReplaces(output, B);
-    assertThat(output.earlier().map(RunRecord::run)).contains(B);
+    assertThat(output.earlier().map(RunRecord::id)).contains(B);
     // Not without --resume.
     assertReplaces(at(OVERWRITE));
     assertThat(names())
@@ -320,12 +320,12 @@ class OutputDecisionTest {
   @Test
   void buckets_are_written_in_two_passes_beside() throws IOException {
     Output output = at(BUCKET);
-    assertTwoPasses(output, output.run());
+    assertTwoPasses(output, output.runId());
     assertThat(output.earlier()).isEmpty();
     assertThat(output.resumesOverAnother()).isFalse();
     Files.createDirectories(scores.resolve("_mamba"));
     Output overLeftover = at(BUCKET);
-    assertTwoPasses(overLeftover, overLeftover.run());
+    assertTwoPasses(overLeftover, overLeftover.runId());
   }
 
   @Test
@@ -343,11 +343,11 @@ class OutputDecisionTest {
     data(beside("scores", C), C);
     Output output = at(BUCKET, RESUME);
     assertTwoPasses(output, B);
-    assertThat(output.earlier().map(RunRecord::run)).contains(B);
+    assertThat(output.earlier().map(RunRecord::id)).contains(B);
     assertThat(output.resumesOverAnother()).isFalse();
     Output anew = at(BUCKET);
-    assertTwoPasses(anew, anew.run());
-    assertThat(anew.run()).isNotIn(A, B, C);
+    assertTwoPasses(anew, anew.runId());
+    assertThat(anew.runId()).isNotIn(A, B, C);
     assertThat(anew.earlier()).isEmpty();
   }
 
@@ -355,7 +355,7 @@ class OutputDecisionTest {
   void buckets_replace_an_output_and_a_first_pass_goes_on_beside_it() throws IOException {
     whole(scores, "old");
     Output anew = at(BUCKET, OVERWRITE);
-    assertTwoPasses(anew, anew.run());
+    assertTwoPasses(anew, anew.runId());
     assertThat(anew.resumesOverAnother()).isTrue();
     begun(data(beside("scores", A), A), A);
     Output output = at(BUCKET, OVERWRITE, RESUME);
@@ -450,18 +450,18 @@ class OutputDecisionTest {
   // The end of a run.
 
   private static String finish(Output output) {
-    return output.finish(output::run, run -> "{\"run\": \"" + run + "\"}");
+    return output.finish(output::runId, run -> "{\"run\": \"" + run + "\"}");
   }
 
   @Test
   void a_finished_output_is_whole_in_its_place() throws IOException {
     Output output = at();
-    data(scores, output.run());
-    assertThat(finish(output)).isEqualTo(output.run());
+    data(scores, output.runId());
+    assertThat(finish(output)).isEqualTo(output.runId());
     assertThat(output.isWhole()).isTrue();
     assertThat(scores.resolve("_SUCCESS")).isEmptyFile();
     assertThat(scores.resolve("_mamba_summary.json"))
-        .hasContent("{\"run\": \"" + output.run() + "\"}");
+        .hasContent("{\"run\": \"" + output.runId() + "\"}");
     assertThat(names()).containsExactly("scores");
   }
 
@@ -469,17 +469,17 @@ class OutputDecisionTest {
   void a_finished_replacement_takes_the_place_of_the_old_output() throws IOException {
     whole(scores, "old");
     Output output = at(OVERWRITE);
-    data(beside("new", output.run()), output.run());
+    data(beside("new", output.runId()), output.runId());
     finish(output);
     assertThat(names()).containsExactly("scores");
-    assertThat(dataOf(scores)).isEqualTo(output.run());
+    assertThat(dataOf(scores)).isEqualTo(output.runId());
   }
 
   @Test
   void what_a_failed_replacement_has_written_is_removed_unless_it_can_go_on() throws IOException {
     whole(scores, "old");
     Output anew = at(OVERWRITE);
-    data(beside("new", anew.run()), "x");
+    data(beside("new", anew.runId()), "x");
     anew.discard();
     assertThat(names()).containsExactly("scores");
     begun(data(beside("new", A), A), A);
@@ -494,7 +494,7 @@ class OutputDecisionTest {
     output.discard();
     assertThat(names()).containsExactly("scores");
     Files.delete(scores.resolve("part-0.parquet"));
-    begun(scores, output.run());
+    begun(scores, output.runId());
     output.discard();
     assertThat(names()).isEmpty();
   }
@@ -502,10 +502,10 @@ class OutputDecisionTest {
   @Test
   void scores_of_a_failed_first_pass_stay_where_they_can_be_resumed() throws IOException {
     Output anew = at(BUCKET);
-    data(beside("scores", anew.run()), "x");
+    data(beside("scores", anew.runId()), "x");
     anew.discardScores();
     assertThat(names()).isEmpty();
-    data(beside("scores", anew.run()), "x");
+    data(beside("scores", anew.runId()), "x");
     anew.discardWithoutLedger();
     assertThat(names()).isEmpty();
     begun(data(beside("scores", A), A), A);
@@ -568,7 +568,7 @@ class OutputDecisionTest {
     begun(data(scores, A), A);
     for (Flag[] flags : List.of(new Flag[] {RESUME}, new Flag[] {OVERWRITE, RESUME})) {
       Output output = at(store, flags);
-      assertThat(output.run()).isEqualTo(A);
+      assertThat(output.runId()).isEqualTo(A);
       assertThat(output.target()).isEqualTo(new org.apache.hadoop.fs.Path(store));
     }
   }

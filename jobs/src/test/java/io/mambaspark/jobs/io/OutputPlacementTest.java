@@ -81,7 +81,7 @@ class OutputPlacementTest {
     assertThat(placement.path()).isEqualTo(path);
     assertThat(placement.old()).isEqualTo(new Path(path + "_old-" + id));
     // A resumed run keeps its id, a new one has none of an earlier run.
-    assertThat(placement.earlier().map(RunRecord::run))
+    assertThat(placement.earlier().map(RunRecord::id))
         .isEqualTo(id.equals(NEW) ? Optional.empty() : Optional.of(id));
     assertThat(placement.hasSecondPass()).isEqualTo(!placement.scores().equals(placement.target()));
     String run = id.equals(NEW) ? "new" : id;

@@ -51,9 +51,6 @@ public final class UnitCommit extends FileCommitProtocol implements Serializable
     UnitTask unit = UnitTask.current();
     Path file =
         new LedgerFolder(new Path(output), task.getConfiguration()).temporary(unit.unit().name());
-    if (unit.file() != null) {
-      throw new IllegalStateException("A unit is one file, and has one: " + unit.file());
-    }
     unit.writes(file);
     return file.toString();
   }

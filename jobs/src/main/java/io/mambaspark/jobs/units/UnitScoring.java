@@ -72,8 +72,8 @@ public final class UnitScoring
     Work work = Tasks.received(one.next());
     // A file that cannot be read now may be readable later: only the last attempt gives up.
     boolean giveUp = !scoring.failOnError() && TaskContext.get().attemptNumber() >= lastAttempt;
-    UnitTask task = UnitTask.start(runId, work.unit(), giveUp);
-    return task.scoring(
-        scoring.score(task.reading(work.parts(), scan::read), task::rowPlace), scoring.emit());
+    UnitReader reader = new UnitReader(work.unit(), work.parts(), scan::read, giveUp);
+    return UnitTask.start(runId, reader)
+        .summed(scoring.score(reader, reader::rowPlace), scoring.emit());
   }
 }

@@ -111,6 +111,13 @@ public final class Output {
     }
   }
 
+  /**
+   * Whether this run was finished before, in two passes, and so has no scores of its first pass.
+   */
+  public boolean isWholeAfterSecondPass() {
+    return placement.afterSecondPass() && isWhole();
+  }
+
   /** The id of a new run: its time and a random number. */
   public static String newRunId() {
     return DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss")

@@ -173,7 +173,6 @@ public final class ScoreJob {
                           tokenizer,
                           buckets,
                           spark.conf()),
-                      options.buckets() != null,
                       context));
       Summary summary = units.isPresent() ? byUnits(units.get()) : atOnce();
       summary.print(out);

@@ -15,12 +15,12 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
-/** The records of the run that an output belongs to, in its {@link LedgerFolder}. */
+/** The records of the run that owns an output, in its {@link LedgerFolder}. */
 public final class RunRecords {
   private final LedgerFolder folder;
   private final FileSystem files;
 
-  /** Those of an output, which may not be there yet. */
+  /** The records of an output, which may not exist yet. */
   public RunRecords(Path output, Configuration configuration) {
     this.folder = new LedgerFolder(output, configuration);
     this.files = HadoopFiles.fileSystem(output, configuration);
@@ -51,7 +51,7 @@ public final class RunRecords {
     }
   }
 
-  /** Records a run, or what it has become; refuses where another has begun meanwhile. */
+  /** Records a run, or a change of it; refuses if another run has taken the output. */
   public void add(RunRecord run) {
     try {
       int number = 0;
@@ -59,19 +59,19 @@ public final class RunRecords {
         number++;
       }
       folder.publish(run, file(number));
-      checkOwner(run.run());
+      checkOwner(run.id());
     } catch (IOException e) {
       throw Refusal.because(
           e, "Cannot write the ledger %s: %s", folder.shown(), Failures.oneLine(e));
     }
   }
 
-  /** Fails where the output belongs to another run. */
-  public void checkOwner(String run) throws IOException {
-    String owner = latest().map(RunRecord::run).orElse("none");
-    if (!owner.equals(run)) {
+  /** Fails if the output belongs to another run. */
+  public void checkOwner(String runId) throws IOException {
+    String owner = latest().map(RunRecord::id).orElse("none");
+    if (!owner.equals(runId)) {
       throw new IOException(
-          "the output belongs to another run, %s; this one is %s".formatted(owner, run));
+          "the output belongs to another run, %s; this one is %s".formatted(owner, runId));
     }
   }
 

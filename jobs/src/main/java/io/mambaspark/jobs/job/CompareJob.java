@@ -184,7 +184,7 @@ public final class CompareJob {
             double seconds = (System.nanoTime() - start) / 1e9;
             shown.stop();
             Dataset<Row> written = output.read(compared.sparkSession(), folder, compared.schema());
-            return summary(written, output.run(), models, input, seconds);
+            return summary(written, output.runId(), models, input, seconds);
           },
           CompareSummary::json);
     } finally {

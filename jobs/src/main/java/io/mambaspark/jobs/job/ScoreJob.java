@@ -169,7 +169,6 @@ public final class ScoreJob {
                           tokenizer,
                           buckets,
                           spark.conf()),
-                      request.corpus().buckets() != null,
                       context));
       Summary summary = units.isPresent() ? byUnits(units.get()) : atOnce();
       SummaryText.print(summary, out);
@@ -215,7 +214,7 @@ public final class ScoreJob {
                         run.missingTokens())));
         Dataset<Row> scored =
             UnitScoring.score(
-                output.run(),
+                output.runId(),
                 input.parquet().orElseThrow(),
                 missing,
                 schema,
@@ -264,7 +263,7 @@ public final class ScoreJob {
       return folder ->
           summingUp()
               .ofUnits(
-                  output.run(),
+                  output.runId(),
                   run,
                   result,
                   output.read(spark, folder, schema.outputSchema()),
@@ -330,7 +329,7 @@ public final class ScoreJob {
               folder -> {
                 double seconds = stopDisplay(job);
                 Dataset<Row> written = output.read(spark, folder, job.scored().schema());
-                return summary(output.run(), job, written, givenThresholds, seconds);
+                return summary(output.runId(), job, written, givenThresholds, seconds);
               },
               SummaryJson::text);
       printIfDemo(job.scored().schema());
@@ -349,7 +348,7 @@ public final class ScoreJob {
               parted,
               folder -> {
                 Dataset<Row> written = output.read(spark, folder, parted.schema());
-                return summary(output.run(), job, written, thresholds, seconds);
+                return summary(output.runId(), job, written, thresholds, seconds);
               },
               SummaryJson::text);
       printIfDemo(parted.schema());

@@ -271,7 +271,7 @@ public final class StreamJob {
     if (earlier.isPresent()) {
       RunIdentity.check(earlier.get().settings(), settings, output);
     } else {
-      records.add(new RunRecord(Output.newRun(), settings, List.of()));
+      records.add(new RunRecord(Output.newRunId(), settings, List.of()));
       new LedgerFolder(output, spark.sparkContext().hadoopConfiguration()).sweep();
     }
   }

@@ -86,7 +86,7 @@ public final class TokenizeJob {
               tokens,
               folder ->
                   new TokenizeSummary(
-                      output.run(),
+                      output.runId(),
                       TokenizeSummary.Counts.of(output.read(spark, folder, tokens.schema())),
                       Artifact.of(tokenizer),
                       InputRead.of(input)),

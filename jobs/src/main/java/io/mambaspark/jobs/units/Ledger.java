@@ -33,12 +33,11 @@ import org.apache.hadoop.fs.Path;
  * The units of a run that are done: one {@link UnitEntry} for each, in the {@link LedgerFolder} of
  * the output.
  *
- * <p>A unit is done when its entry is there and, beside the ledger, the file that the entry tells
- * of. The entry is written before the file is moved to its place, and both by a rename that shows
- * them whole. A task that dies leaves neither, an entry alone, or both, and an entry alone counts
- * for nothing. A file that is in its place is never replaced or removed by a task, so an attempt
- * that comes late can do no harm, even after the end of the job; one of a run that this output does
- * not belong to any more is refused.
+ * <p>A unit is done when its entry exists and, beside the ledger, the file that the entry
+ * describes. The entry is written before the file is moved to its place, each by an atomic rename.
+ * A task that dies leaves neither, an entry alone, or both; an entry alone does not count. A task
+ * never replaces or removes a file in its place, so a late attempt cannot do harm, even after the
+ * end of the job. An attempt of a run that no longer owns the output is refused.
  */
 final class Ledger {
   private static final int THREADS = 8;
@@ -48,7 +47,7 @@ final class Ledger {
   private final RunRecords records;
   private final FileSystem files;
 
-  /** The ledger of an output, which may not be there yet. */
+  /** The ledger of an output, which may not exist yet. */
   Ledger(Path output, Configuration configuration) {
     this.output = output;
     this.folder = new LedgerFolder(output, configuration);
@@ -63,14 +62,14 @@ final class Ledger {
   /**
    * Puts a unit's file in its place and its entry into the ledger.
    *
-   * @param file whole, on the same file system; null if there is none. Gone afterwards
+   * @param file whole, on the same file system; null if there is none; does not exist afterwards
    */
   void commit(UnitEntry entry, Path file) throws IOException {
-    records.checkOwner(entry.run());
+    records.checkOwner(entry.runId());
     Path entryFile = entryFile(entry.unit());
     Path place = new Path(output, entry.unit());
     if (files.exists(place)) {
-      // Another attempt was first.
+      // Another attempt has committed.
       discard(file);
       return;
     }
@@ -80,7 +79,7 @@ final class Ledger {
       discard(file);
       return;
     }
-    // An entry without its file is that of an attempt that died, or that has given up.
+    // An attempt that died, or gave up, has left an entry without its file.
     files.delete(entryFile, false);
     folder.publish(entry, entryFile);
     if (entry.file() == null) {
@@ -113,7 +112,7 @@ final class Ledger {
     }
   }
 
-  /** Whether the file that an entry tells of lies there, byte for byte. */
+  /** Whether the file that an entry describes is in its place, byte for byte. */
   boolean holds(UnitEntry entry) throws IOException {
     if (entry.file() == null) {
       return true;
@@ -130,9 +129,9 @@ final class Ledger {
   /**
    * The entries of a run's units, by the names of the units.
    *
-   * @param withFiles only those whose files are there, of the right size
+   * @param withFiles only entries whose files exist with the right size
    */
-  Map<String, UnitEntry> entries(String run, boolean withFiles) {
+  Map<String, UnitEntry> entries(String runId, boolean withFiles) {
     Map<String, Long> sizes = list(output);
     ExecutorService threads = Executors.newFixedThreadPool(THREADS);
     try {
@@ -144,7 +143,7 @@ final class Ledger {
       Map<String, UnitEntry> entries = new TreeMap<>();
       for (Future<Optional<UnitEntry>> read : reading) {
         read.get()
-            .filter(entry -> run.equals(entry.run()))
+            .filter(entry -> runId.equals(entry.runId()))
             .filter(
                 entry ->
                     !withFiles
@@ -164,7 +163,7 @@ final class Ledger {
     }
   }
 
-  /** The Parquet files of the output that are not these units'. */
+  /** The Parquet files of the output that belong to none of these units. */
   List<String> strays(Collection<String> units) {
     return list(output).keySet().stream()
         .filter(name -> name.endsWith(".parquet") && !name.startsWith("_"))
@@ -176,7 +175,7 @@ final class Ledger {
     return new Path(folder.path(), "units");
   }
 
-  /** The files of a folder with their sizes; none if it is not there. */
+  /** The files of a folder with their sizes; none if it does not exist. */
   private Map<String, Long> list(Path of) {
     try {
       Map<String, Long> sizes = new TreeMap<>();
@@ -191,7 +190,7 @@ final class Ledger {
     }
   }
 
-  /** Makes units undone. The file of each goes first, so that none is ever without an entry. */
+  /** Removes units. The file of each is removed first, so that no file is without an entry. */
   void forget(Collection<String> units) {
     Map<String, Long> written = list(output);
     Map<String, Long> entered = list(unitsFolder());
@@ -209,7 +208,7 @@ final class Ledger {
     }
   }
 
-  /** Removes what tasks that died have left, if that can be done. */
+  /** Removes the temporary files of dead tasks; logs a failure. */
   void sweep() {
     folder.sweep();
   }

@@ -13,16 +13,15 @@ import org.apache.spark.internal.io.FileNameSpec;
 import scala.Option;
 
 /**
- * How the files of a job by units come to their places: each when its unit is whole, by one rename,
- * beside its entry in the {@link Ledger}. The end of the job adds nothing, and its failure takes
- * nothing away.
+ * Commits each unit by itself when its task ends: one rename of its file, beside its entry in the
+ * {@link Ledger}. The end of the job adds nothing, and its failure removes nothing.
  */
 public final class UnitCommit extends FileCommitProtocol implements Serializable {
   private static final long serialVersionUID = 1;
 
   private final String output;
 
-  /** For Spark, which makes one from the name of the class. */
+  /** For Spark, which creates the protocol from the name of its class. */
   public UnitCommit(String jobId, String output) {
     this.output = output;
   }
@@ -52,14 +51,11 @@ public final class UnitCommit extends FileCommitProtocol implements Serializable
     UnitTask unit = UnitTask.current();
     Path file =
         new LedgerFolder(new Path(output), task.getConfiguration()).temporary(unit.unit().name());
-    if (unit.file() != null) {
-      throw new IllegalStateException("A unit is one file, and has one: " + unit.file());
-    }
     unit.writes(file);
     return file.toString();
   }
 
-  /** The one that Spark 3.5 calls. */
+  /** The method that Spark 3.5 calls. */
   @Override
   @SuppressWarnings("deprecation")
   public String newTaskTempFile(TaskAttemptContext task, Option<String> folder, String extension) {
@@ -98,7 +94,7 @@ public final class UnitCommit extends FileCommitProtocol implements Serializable
       try {
         unit.file().getFileSystem(task.getConfiguration()).delete(unit.file(), false);
       } catch (IOException e) {
-        // Swept up at the end of the run, or at the start of the next.
+        // The end of the run, or the next start, sweeps the file.
         throw new UncheckedIOException(e);
       }
     }

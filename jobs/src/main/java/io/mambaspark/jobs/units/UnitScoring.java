@@ -29,13 +29,13 @@ public final class UnitScoring
   /** A unit, and its parts as they are read. */
   record Work(Unit unit, List<FileSplit> parts) implements Serializable {}
 
-  private final String run;
+  private final String runId;
   private final FileScan scan;
   private final PartitionScoring scoring;
   private final int lastAttempt;
 
-  private UnitScoring(String run, FileScan scan, PartitionScoring scoring, int lastAttempt) {
-    this.run = run;
+  private UnitScoring(String runId, FileScan scan, PartitionScoring scoring, int lastAttempt) {
+    this.runId = runId;
     this.scan = scan;
     this.scoring = scoring;
     this.lastAttempt = lastAttempt;
@@ -44,11 +44,11 @@ public final class UnitScoring
   /**
    * Scores units, each in a task of its own, in their order. Lazy.
    *
-   * @param run names the run that the units belong to
-   * @param input the Parquet files that the units are of
+   * @param runId the run that the units belong to
+   * @param input the Parquet files that the units are cut from
    */
   public static Dataset<Row> score(
-      String run,
+      String runId,
       ParquetInput input,
       List<Unit> units,
       ScoringSchema schema,
@@ -63,7 +63,7 @@ public final class UnitScoring
             .toList();
     JavaRDD<Tuple2<Row, ScoredRow>> rows =
         Tasks.distribute(context, work)
-            .mapPartitions(new UnitScoring(run, scan, scoring, Tasks.lastAttempt(context.sc())));
+            .mapPartitions(new UnitScoring(runId, scan, scoring, Tasks.lastAttempt(context.sc())));
     return Scoring.written(
         spark.createDataset(rows.rdd(), Scoring.encoder(schema)), schema, options);
   }
@@ -71,10 +71,10 @@ public final class UnitScoring
   @Override
   public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<byte[]> one) {
     Work work = Tasks.received(one.next());
-    // A file that cannot be read now may be readable in a minute: only the last attempt gives up.
+    // A file that cannot be read now may be readable later: only the last attempt gives up.
     boolean giveUp = !scoring.failOnError() && TaskContext.get().attemptNumber() >= lastAttempt;
-    UnitTask task = UnitTask.start(run, work.unit(), giveUp);
-    return task.scoring(
-        scoring.score(task.reading(work.parts(), scan::read), task::rowPlace), scoring.emit());
+    UnitReader reader = new UnitReader(work.unit(), work.parts(), scan::read, giveUp);
+    return UnitTask.start(runId, reader)
+        .summed(scoring.score(reader, reader::rowPlace), scoring.emit());
   }
 }

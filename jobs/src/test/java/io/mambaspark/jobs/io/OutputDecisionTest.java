@@ -20,7 +20,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What becomes of an output folder, by what lies in it and beside it. */
+/**
+ * What becomes of an output folder, by what lies in it and beside it on a file system. {@link
+ * OutputPlacementTest} and {@link OutputRepairTest} have all cases.
+ */
 class OutputDecisionTest {
   private static final String A = "20260101-000000-0000000a";
   private static final String B = "20260102-000000-0000000b";
@@ -117,7 +120,7 @@ class OutputDecisionTest {
     assertThat(output.path()).isEqualTo(hadoop(scores));
     assertThat(output.target()).isEqualTo(hadoop(scores));
     assertThat(output.scores()).isEqualTo(hadoop(scores));
-    assertThat(output.run()).matches("\\d{8}-\\d{6}-[0-9a-f]{8}").isNotIn(A, B, C);
+    assertThat(output.runId()).matches("\\d{8}-\\d{6}-[0-9a-f]{8}").isNotIn(A, B, C);
     assertThat(output.earlier()).isEmpty();
     assertThat(output.hasSecondPass()).isFalse();
     assertThat(output.resumesOverAnother()).isFalse();
@@ -128,21 +131,21 @@ class OutputDecisionTest {
   private void assertGoesOn(Output output, String run) {
     assertThat(output.target()).isEqualTo(hadoop(scores));
     assertThat(output.scores()).isEqualTo(hadoop(scores));
-    assertThat(output.run()).isEqualTo(run);
-    assertThat(output.earlier().map(RunRecord::run)).contains(run);
+    assertThat(output.runId()).isEqualTo(run);
+    assertThat(output.earlier().map(RunRecord::id)).contains(run);
     assertThat(output.hasSecondPass()).isFalse();
     assertThat(output.resumesOverAnother()).isFalse();
   }
 
   /** It is written beside, by a new run. */
   private void assertReplaces(Output output) {
-    assertThat(output.run()).isNotIn(A, B, C);
-    assertReplaces(output, output.run());
+    assertThat(output.runId()).isNotIn(A, B, C);
+    assertReplaces(output, output.runId());
     assertThat(output.earlier()).isEmpty();
   }
 
   private void assertReplaces(Output output, String run) {
-    assertThat(output.run()).isEqualTo(run);
+    assertThat(output.runId()).isEqualTo(run);
     assertThat(output.path()).isEqualTo(hadoop(scores));
     assertThat(output.target()).isEqualTo(hadoop(beside("new", run)));
     assertThat(output.scores()).isEqualTo(output.target());
@@ -152,7 +155,7 @@ class OutputDecisionTest {
   }
 
   private void assertTwoPasses(Output output, String run) {
-    assertThat(output.run()).isEqualTo(run);
+    assertThat(output.runId()).isEqualTo(run);
     assertThat(output.path()).isEqualTo(hadoop(scores));
     assertThat(output.target()).isEqualTo(hadoop(beside("new", run)));
     assertThat(output.scores()).isEqualTo(hadoop(beside("scores", run)));
@@ -179,7 +182,7 @@ class OutputDecisionTest {
 
   @Test
   void every_start_is_a_run_of_its_own() {
-    assertThat(at().run()).isNotEqualTo(at().run());
+    assertThat(at().runId()).isNotEqualTo(at().runId());
   }
 
   @Test
@@ -192,16 +195,6 @@ class OutputDecisionTest {
   // Something is there.
 
   @Test
-  void an_existing_output_is_refused() throws IOException {
-    String message = "Output F/scores exists; choose another, or replace it with --overwrite";
-    data(scores, A);
-    assertThat(refusal()).isEqualTo(message);
-    begun(whole(scores, A), A);
-    assertThat(refusal()).isEqualTo(message);
-    assertThat(dataOf(scores)).isEqualTo(A);
-  }
-
-  @Test
   void a_folder_that_somebody_has_made_and_a_file_are_refused() throws IOException {
     String message = "Output F/scores exists; choose another, or replace it with --overwrite";
     Files.createDirectory(scores);
@@ -209,15 +202,6 @@ class OutputDecisionTest {
     Files.delete(scores);
     Files.writeString(scores, "x");
     assertThat(refusal()).isEqualTo(message);
-  }
-
-  @Test
-  void of_an_unfinished_output_the_refusal_says_how_to_go_on() throws IOException {
-    begun(data(scores, A), A);
-    assertThat(refusal())
-        .isEqualTo(
-            "Output F/scores exists and is not finished; go on with --resume, or choose another, or"
-                + " replace it with --overwrite");
   }
 
   @Test
@@ -258,14 +242,6 @@ class OutputDecisionTest {
   // To resume.
 
   @Test
-  void an_unfinished_output_goes_on_under_its_own_run() throws IOException {
-    begun(data(scores, A), A);
-    Output output = at(RESUME);
-    assertGoesOn(output, A);
-    assertThat(output.isWhole()).isFalse();
-  }
-
-  @Test
   void a_finished_output_is_resumed_as_whole() throws IOException {
     begun(whole(scores, A), A);
     Output output = at(RESUME);
@@ -285,19 +261,6 @@ class OutputDecisionTest {
     assertThat(at(RESUME).isWhole()).isFalse();
   }
 
-  @Test
-  void what_has_no_ledger_is_not_resumed_unless_it_is_empty() throws IOException {
-    Files.createDirectory(scores);
-    assertFresh(at(RESUME));
-    data(scores, A);
-    assertThat(refusal(RESUME))
-        .isEqualTo(
-            "Cannot resume output F/scores: it has no ledger (_mamba), so it was not written unit by"
-                + " unit; choose another output");
-    whole(scores, A);
-    assertThat(refusal(RESUME)).startsWith("Cannot resume output F/scores: it has no ledger");
-  }
-
   // To overwrite.
 
   @Test
@@ -314,28 +277,10 @@ class OutputDecisionTest {
     assertReplaces(at(OVERWRITE));
     scores = Files.createDirectory(folder.resolve("empty"));
     Output empty = at(OVERWRITE);
-    assertThat(empty.target()).isEqualTo(hadoop(folder.resolve("empty_new-" + empty.run())));
+    assertThat(empty.target()).isEqualTo(hadoop(folder.resolve("empty_new-" + empty.runId())));
     scores = Files.writeString(folder.resolve("file"), "x");
     Output file = at(OVERWRITE);
-    assertThat(file.target()).isEqualTo(hadoop(folder.resolve("file_new-" + file.run())));
-  }
-
-  @Test
-  void to_overwrite_and_resume_goes_on_with_what_is_not_whole() throws IOException {
-    begun(data(scores, A), A);
-    assertGoesOn(at(OVERWRITE, RESUME), A);
-  }
-
-  @Test
-  void to_overwrite_and_resume_begins_anew_where_no_replacement_was_begun() throws IOException {
-    begun(whole(scores, A), A);
-    assertReplaces(at(OVERWRITE, RESUME));
-    // Has no ledger of units, though it has the name.
-    data(beside("new", B), B);
-    assertReplaces(at(OVERWRITE, RESUME));
-    // Is that of another run than its name says.
-    begun(data(beside("new", B), B), C);
-    assertReplaces(at(OVERWRITE, RESUME));
+    assertThat(file.target()).isEqualTo(hadoop(folder.resolve("file_new-" + file.runId())));
   }
 
   @Test
@@ -346,19 +291,11 @@ class OutputDecisionTest {
     data(beside("new", C), C);
     Output output = at(OVERWRITE, RESUME);
     assertReplaces(output, B);
-    assertThat(output.earlier().map(RunRecord::run)).contains(B);
+    assertThat(output.earlier().map(RunRecord::id)).contains(B);
     // Not without --resume.
     assertReplaces(at(OVERWRITE));
     assertThat(names())
         .containsExactly("scores", "scores_new-" + A, "scores_new-" + B, "scores_new-" + C);
-  }
-
-  @Test
-  void a_replacement_that_was_begun_is_nothing_to_a_run_that_does_not_replace() throws IOException {
-    begun(data(beside("new", A), A), A);
-    assertFresh(at());
-    assertFresh(at(RESUME));
-    assertFresh(at(OVERWRITE, RESUME));
   }
 
   // A stream's output.
@@ -378,48 +315,17 @@ class OutputDecisionTest {
     assertThat(at(BUCKET, OVERWRITE).hasSecondPass()).isTrue();
   }
 
-  @Test
-  void a_stream_that_has_written_nothing_yet_is_refused_too() {
-    begun(scores, A, "--stream from", "file:/in");
-    assertThat(refusal()).startsWith("Output F/scores is that of a stream; ");
-    assertFresh(at(OVERWRITE));
-  }
-
   // Two passes.
 
   @Test
   void buckets_are_written_in_two_passes_beside() throws IOException {
     Output output = at(BUCKET);
-    assertTwoPasses(output, output.run());
+    assertTwoPasses(output, output.runId());
     assertThat(output.earlier()).isEmpty();
     assertThat(output.resumesOverAnother()).isFalse();
     Files.createDirectories(scores.resolve("_mamba"));
     Output overLeftover = at(BUCKET);
-    assertTwoPasses(overLeftover, overLeftover.run());
-  }
-
-  @Test
-  void an_existing_output_is_refused_to_buckets_too() throws IOException {
-    String message = "Output F/scores exists; choose another, or replace it with --overwrite";
-    data(scores, A);
-    assertThat(refusal(BUCKET)).isEqualTo(message);
-    // Going on would not help: the first pass lies beside.
-    begun(scores, A);
-    assertThat(refusal(BUCKET)).isEqualTo(message);
-  }
-
-  @Test
-  void an_output_begun_without_buckets_does_not_go_on_with_them() throws IOException {
-    data(scores, A);
-    assertThat(refusal(BUCKET, RESUME))
-        .isEqualTo(
-            "Cannot resume output F/scores: it has no ledger (_mamba), so it was not written unit by"
-                + " unit; choose another output");
-    begun(scores, A);
-    assertThat(refusal(BUCKET, RESUME))
-        .isEqualTo(
-            "Cannot resume output F/scores: it was begun without --bucket; go on without it, or"
-                + " choose another output");
+    assertTwoPasses(overLeftover, overLeftover.runId());
   }
 
   @Test
@@ -437,11 +343,11 @@ class OutputDecisionTest {
     data(beside("scores", C), C);
     Output output = at(BUCKET, RESUME);
     assertTwoPasses(output, B);
-    assertThat(output.earlier().map(RunRecord::run)).contains(B);
+    assertThat(output.earlier().map(RunRecord::id)).contains(B);
     assertThat(output.resumesOverAnother()).isFalse();
     Output anew = at(BUCKET);
-    assertTwoPasses(anew, anew.run());
-    assertThat(anew.run()).isNotIn(A, B, C);
+    assertTwoPasses(anew, anew.runId());
+    assertThat(anew.runId()).isNotIn(A, B, C);
     assertThat(anew.earlier()).isEmpty();
   }
 
@@ -449,7 +355,7 @@ class OutputDecisionTest {
   void buckets_replace_an_output_and_a_first_pass_goes_on_beside_it() throws IOException {
     whole(scores, "old");
     Output anew = at(BUCKET, OVERWRITE);
-    assertTwoPasses(anew, anew.run());
+    assertTwoPasses(anew, anew.runId());
     assertThat(anew.resumesOverAnother()).isTrue();
     begun(data(beside("scores", A), A), A);
     Output output = at(BUCKET, OVERWRITE, RESUME);
@@ -484,23 +390,6 @@ class OutputDecisionTest {
   }
 
   @Test
-  void the_old_output_returns_where_there_is_no_new_one() throws IOException {
-    whole(beside("old", A), "old");
-    assertThat(refusal()).startsWith("Output F/scores exists; ");
-    assertThat(names()).containsExactly("scores");
-  }
-
-  @Test
-  void of_several_old_outputs_the_latest_counts() throws IOException {
-    whole(beside("old", A), "older");
-    whole(beside("new", A), A);
-    whole(beside("old", B), "old");
-    assertReplaces(at(OVERWRITE));
-    assertThat(names()).containsExactly("scores", "scores_new-" + A, "scores_old-" + A);
-    assertThat(dataOf(scores)).isEqualTo("old");
-  }
-
-  @Test
   void an_old_output_goes_once_the_new_one_is_in_its_place_and_only_then() throws IOException {
     whole(scores, B);
     whole(beside("old", A), "older");
@@ -522,34 +411,6 @@ class OutputDecisionTest {
     assertThat(output.isWhole()).isTrue();
     assertThat(names()).containsExactly("scores");
     assertThat(dataOf(scores)).isEqualTo(A);
-  }
-
-  @Test
-  void a_second_pass_over_an_old_output_is_put_in_its_place_likewise() throws IOException {
-    whole(beside("old", A), "old");
-    begun(data(beside("scores", A), "scores"), A);
-    begun(whole(beside("new", A), A), A);
-    assertThat(at(BUCKET, RESUME).isWhole()).isTrue();
-    assertThat(names()).containsExactly("scores");
-    assertThat(dataOf(scores)).isEqualTo(A);
-  }
-
-  @Test
-  void scores_whose_second_pass_is_not_whole_stay() throws IOException {
-    begun(data(beside("scores", A), "scores"), A);
-    data(beside("new", A), A);
-    assertTwoPasses(at(BUCKET, RESUME), A);
-    assertThat(names()).containsExactly("scores_new-" + A, "scores_scores-" + A);
-  }
-
-  @Test
-  void a_second_pass_that_is_whole_beside_another_output_is_left_there() throws IOException {
-    whole(scores, "old");
-    begun(data(beside("scores", A), "scores"), A);
-    begun(whole(beside("new", A), A), A);
-    assertThat(refusal(BUCKET)).startsWith("Output F/scores exists; ");
-    assertThat(names()).containsExactly("scores", "scores_new-" + A, "scores_scores-" + A);
-    assertThat(dataOf(scores)).isEqualTo("old");
   }
 
   @Test
@@ -589,18 +450,18 @@ class OutputDecisionTest {
   // The end of a run.
 
   private static String finish(Output output) {
-    return output.finish(output::run, run -> "{\"run\": \"" + run + "\"}");
+    return output.finish(output::runId, run -> "{\"run\": \"" + run + "\"}");
   }
 
   @Test
   void a_finished_output_is_whole_in_its_place() throws IOException {
     Output output = at();
-    data(scores, output.run());
-    assertThat(finish(output)).isEqualTo(output.run());
+    data(scores, output.runId());
+    assertThat(finish(output)).isEqualTo(output.runId());
     assertThat(output.isWhole()).isTrue();
     assertThat(scores.resolve("_SUCCESS")).isEmptyFile();
     assertThat(scores.resolve("_mamba_summary.json"))
-        .hasContent("{\"run\": \"" + output.run() + "\"}");
+        .hasContent("{\"run\": \"" + output.runId() + "\"}");
     assertThat(names()).containsExactly("scores");
   }
 
@@ -608,17 +469,17 @@ class OutputDecisionTest {
   void a_finished_replacement_takes_the_place_of_the_old_output() throws IOException {
     whole(scores, "old");
     Output output = at(OVERWRITE);
-    data(beside("new", output.run()), output.run());
+    data(beside("new", output.runId()), output.runId());
     finish(output);
     assertThat(names()).containsExactly("scores");
-    assertThat(dataOf(scores)).isEqualTo(output.run());
+    assertThat(dataOf(scores)).isEqualTo(output.runId());
   }
 
   @Test
   void what_a_failed_replacement_has_written_is_removed_unless_it_can_go_on() throws IOException {
     whole(scores, "old");
     Output anew = at(OVERWRITE);
-    data(beside("new", anew.run()), "x");
+    data(beside("new", anew.runId()), "x");
     anew.discard();
     assertThat(names()).containsExactly("scores");
     begun(data(beside("new", A), A), A);
@@ -633,7 +494,7 @@ class OutputDecisionTest {
     output.discard();
     assertThat(names()).containsExactly("scores");
     Files.delete(scores.resolve("part-0.parquet"));
-    begun(scores, output.run());
+    begun(scores, output.runId());
     output.discard();
     assertThat(names()).isEmpty();
   }
@@ -641,10 +502,10 @@ class OutputDecisionTest {
   @Test
   void scores_of_a_failed_first_pass_stay_where_they_can_be_resumed() throws IOException {
     Output anew = at(BUCKET);
-    data(beside("scores", anew.run()), "x");
+    data(beside("scores", anew.runId()), "x");
     anew.discardScores();
     assertThat(names()).isEmpty();
-    data(beside("scores", anew.run()), "x");
+    data(beside("scores", anew.runId()), "x");
     anew.discardWithoutLedger();
     assertThat(names()).isEmpty();
     begun(data(beside("scores", A), A), A);
@@ -707,7 +568,7 @@ class OutputDecisionTest {
     begun(data(scores, A), A);
     for (Flag[] flags : List.of(new Flag[] {RESUME}, new Flag[] {OVERWRITE, RESUME})) {
       Output output = at(store, flags);
-      assertThat(output.run()).isEqualTo(A);
+      assertThat(output.runId()).isEqualTo(A);
       assertThat(output.target()).isEqualTo(new org.apache.hadoop.fs.Path(store));
     }
   }

@@ -98,7 +98,7 @@ class OutputTest {
   }
 
   private void write(Output output) {
-    output.write(three, target -> output.run(), run -> "{\"run\": \"" + run + "\"}");
+    output.write(three, target -> output.runId(), run -> "{\"run\": \"" + run + "\"}");
   }
 
   private void write() {

@@ -446,7 +446,7 @@ public class UnitsTest {
     org.apache.hadoop.fs.Path folder = new org.apache.hadoop.fs.Path(output.toUri());
     Ledger ledger = new Ledger(folder, hadoop);
     RunRecords records = new RunRecords(folder, hadoop);
-    String run = records.latest().orElseThrow().run();
+    String run = records.latest().orElseThrow().id();
     UnitEntry late = ledger.entries(run, true).values().iterator().next();
     delete(entry(output.resolve(late.unit())));
     records.add(new RunRecord("20300101-000000-00000000", Map.of(), List.of()));
@@ -463,7 +463,7 @@ public class UnitsTest {
     org.apache.hadoop.fs.Path folder = new org.apache.hadoop.fs.Path(output.toUri());
     Ledger ledger = new Ledger(folder, hadoop);
     RunRecords records = new RunRecords(folder, hadoop);
-    String run = records.latest().orElseThrow().run();
+    String run = records.latest().orElseThrow().id();
     UnitEntry whole = ledger.entries(run, true).values().iterator().next();
     UnitEntry givenUp =
         new UnitEntry(

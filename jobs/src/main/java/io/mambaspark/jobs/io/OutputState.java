@@ -1,0 +1,172 @@
+package io.mambaspark.jobs.io;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.mambaspark.jobs.io.Beside.Kind;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.ChecksumException;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * What lies at the path of an output and beside it, read once at the start of a run.
+ *
+ * @param path of the output
+ * @param content of the output; empty if nothing lies there
+ * @param beside the folders that earlier runs have left
+ */
+record OutputState(Path path, Optional<Content> content, Map<Beside, Content> beside) {
+  /** An object store has no folders that it could rename at once. */
+  private static final Set<String> OBJECT_STORES =
+      Set.of("s3", "s3a", "s3n", "gs", "abfs", "abfss", "wasb", "wasbs", "oss", "cosn", "obs");
+
+  /**
+   * The content of a folder.
+   *
+   * @param hasData whether it holds anything but a ledger
+   * @param hasLedger whether it holds the folder of a ledger, which may record no run yet
+   * @param summarized the id of the run in the summary, "" if the summary is damaged; empty if
+   *     there is no summary
+   * @param run the run in the ledger; empty if there is none
+   */
+  record Content(
+      boolean hasData, boolean hasLedger, Optional<String> summarized, Optional<RunRecord> run) {
+    private static final Content FILE =
+        new Content(true, false, Optional.empty(), Optional.empty());
+
+    boolean isEmpty() {
+      return !hasData;
+    }
+
+    /** Whether this is what a run leaves that was killed before it could write its first file. */
+    boolean isLeftover() {
+      return hasLedger && !hasData;
+    }
+
+    /** Whether some run has finished here. */
+    boolean isSummarized() {
+      return summarized.isPresent();
+    }
+
+    /** Whether this is the whole output of that run. */
+    boolean isWholeOf(String runId) {
+      return summarized.filter(runId::equals).isPresent();
+    }
+  }
+
+  static OutputState read(Path path, FileSystem files, Configuration configuration)
+      throws IOException {
+    Map<Beside, Content> beside = new HashMap<>();
+    for (FileStatus file : list(path.getParent(), files)) {
+      Optional<Beside> found = Beside.named(file.getPath().getName(), path);
+      if (found.isPresent()) {
+        content(found.get().path(path), files, configuration)
+            .ifPresent(content -> beside.put(found.get(), content));
+      }
+    }
+    return new OutputState(path, content(path, files, configuration), beside);
+  }
+
+  private static FileStatus[] list(Path folder, FileSystem files) throws IOException {
+    try {
+      return files.listStatus(folder);
+    } catch (FileNotFoundException e) {
+      return new FileStatus[0];
+    }
+  }
+
+  private static Optional<Content> content(
+      Path folder, FileSystem files, Configuration configuration) throws IOException {
+    try {
+      if (!files.getFileStatus(folder).isDirectory()) {
+        return Optional.of(Content.FILE);
+      }
+    } catch (FileNotFoundException e) {
+      return Optional.empty();
+    }
+    Set<String> names =
+        Arrays.stream(list(folder, files))
+            .map(file -> file.getPath().getName())
+            .collect(Collectors.toSet());
+    boolean hasLedger = names.remove(LedgerFolder.NAME);
+    return Optional.of(
+        new Content(
+            !names.isEmpty(),
+            hasLedger,
+            names.contains(Output.SUMMARY) ? summarized(folder, files) : Optional.empty(),
+            hasLedger ? new RunRecords(folder, configuration).latest() : Optional.empty()));
+  }
+
+  /** The id of the run in a folder's summary, see {@link Content#summarized}. */
+  static Optional<String> summarized(Path folder, FileSystem files) throws IOException {
+    try (InputStream in = files.open(new Path(folder, Output.SUMMARY))) {
+      return Optional.of(new ObjectMapper().readTree(in).path("run").asText());
+    } catch (FileNotFoundException e) {
+      return Optional.empty();
+    } catch (JsonProcessingException | ChecksumException e) {
+      return Optional.of("");
+    }
+  }
+
+  boolean isInObjectStore() {
+    return OBJECT_STORES.contains(path.toUri().getScheme());
+  }
+
+  boolean isOfStream() {
+    return content.flatMap(Content::run).filter(RunRecord::isStream).isPresent();
+  }
+
+  /** Whether the output is whole and is that of this run. */
+  boolean isWholeOf(String runId) {
+    return content.filter(found -> found.isWholeOf(runId)).isPresent();
+  }
+
+  /** Whether the folder beside the output is whole and is that of the run in its name. */
+  boolean isWhole(Beside folder) {
+    return beside.containsKey(folder) && beside.get(folder).isWholeOf(folder.runId());
+  }
+
+  /** The run that can go on in a folder beside the output: the ledger must name it, too. */
+  Optional<RunRecord> resumable(Beside folder) {
+    return Optional.ofNullable(beside.get(folder))
+        .flatMap(Content::run)
+        .filter(run -> run.id().equals(folder.runId()));
+  }
+
+  /** The folders of a kind beside the output, the latest first. */
+  List<Beside> all(Kind kind) {
+    return beside.keySet().stream()
+        .filter(folder -> folder.kind() == kind)
+        .sorted(Comparator.comparing(Beside::runId).reversed())
+        .toList();
+  }
+
+  /** The latest run that can go on in a folder of a kind beside the output. */
+  Optional<RunRecord> latestResumable(Kind kind) {
+    return all(kind).stream().flatMap(folder -> resumable(folder).stream()).findFirst();
+  }
+
+  /** The state after a folder beside the output has been moved to the output's path. */
+  OutputState moved(Beside folder) {
+    return new OutputState(path, Optional.of(beside.get(folder)), removed(folder).beside());
+  }
+
+  /** The state after a folder beside the output has been removed. */
+  OutputState removed(Beside folder) {
+    Map<Beside, Content> left = new HashMap<>(beside);
+    left.remove(folder);
+    return new OutputState(path, content, left);
+  }
+}

@@ -1,0 +1,83 @@
+package io.mambaspark.jobs.io;
+
+import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.spark.Failures;
+import java.io.IOException;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Puts a new output, which is whole, in the place of an old one, if there is one: old → {@code
+ * OUTPUT_old-RUN}, {@code OUTPUT_new-RUN} → output, then the old output is removed. {@link
+ * OutputRepair} finishes what a crash interrupts.
+ */
+record Replacement(Path fresh, Path output, Path old, FileSystem files) {
+  private static final Logger LOG = LoggerFactory.getLogger(Replacement.class);
+
+  void carryOut() {
+    boolean replaced;
+    try {
+      replaced = files.exists(output);
+      if (replaced) {
+        move(output, old, files);
+      }
+    } catch (IOException e) {
+      throw Refusal.because(
+          e,
+          "Cannot move the old output %s aside to %s: %s; the new one lies in %s",
+          output,
+          old,
+          e.getMessage(),
+          fresh);
+    }
+    try {
+      move(fresh, output, files);
+    } catch (IOException e) {
+      throw Refusal.because(
+          e,
+          "Cannot move the new output to %s: %s; it lies in %s%s",
+          output,
+          e.getMessage(),
+          fresh,
+          replaced ? ", the old one in " + (movedBack() ? output : old) : "");
+    }
+    if (replaced) {
+      remove(old, files);
+    }
+  }
+
+  private boolean movedBack() {
+    try {
+      move(old, output, files);
+      return true;
+    } catch (IOException e) {
+      LOG.warn("The old output could not be moved back: {}", Failures.oneLine(e));
+      return false;
+    }
+  }
+
+  /** Renames a folder or a file. A file system may refuse by its answer or by an exception. */
+  static void move(Path from, Path to, FileSystem files) throws IOException {
+    // Hadoop would move it into a folder that exists.
+    if (files.exists(to)) {
+      throw new IOException(to + " exists");
+    }
+    if (!files.rename(from, to)) {
+      throw new IOException("the file system refused the rename");
+    }
+  }
+
+  /** Removes a folder; logs a failure. */
+  static void remove(Path folder, FileSystem files) {
+    String shown = Refusal.redacted(folder.toString());
+    try {
+      if (!files.delete(folder, true)) {
+        LOG.warn("The old output could not be removed from {}", shown);
+      }
+    } catch (IOException e) {
+      LOG.warn("The old output could not be removed from {}: {}", shown, Failures.oneLine(e));
+    }
+  }
+}

@@ -1,0 +1,45 @@
+package io.mambaspark.jobs.io;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The file of a run in its ledger, which every later version has to read. */
+class RunRecordTest {
+  @TempDir Path folder;
+
+  @Test
+  void a_run_is_recorded_as_json() throws IOException {
+    RunRecord run =
+        new RunRecord(
+            "r",
+            Map.of(RunRecord.STREAM, "file:/in"),
+            List.of(List.of(new InputVersion("file:/in/a", 1, 2))));
+    RunRecords records =
+        new RunRecords(new org.apache.hadoop.fs.Path("file:" + folder), new Configuration());
+    records.add(run);
+    assertThat(Files.readString(folder.resolve("_mamba/run-00000.json")))
+        .isEqualTo(
+            """
+            {
+              "run" : "r",
+              "settings" : {
+                "--stream from" : "file:/in"
+              },
+              "arrivals" : [ [ {
+                "path" : "file:/in/a",
+                "size" : 1,
+                "modified" : 2
+              } ] ],
+              "stream" : true
+            }""");
+    assertThat(records.latest()).contains(run);
+  }
+}

@@ -1,0 +1,88 @@
+package io.mambaspark.jobs.units;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.mambaspark.jobs.io.InputVersion;
+import io.mambaspark.jobs.io.RowGroups;
+import io.mambaspark.jobs.io.RunRecord;
+import io.mambaspark.jobs.stats.Totals;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+/** Which units a resumed run has and which of them are missing. No Spark runs here. */
+class RunPlanTest {
+  private final Map<String, UnitEntry> entries = new HashMap<>();
+
+  private static RowGroups part(String file) {
+    return new RowGroups(new InputVersion(file, 1, 1), 0, 0, 0, 1, 0, 10, 10);
+  }
+
+  private static Unit unit(String... files) {
+    return Unit.of(Arrays.stream(files).map(RunPlanTest::part).toList());
+  }
+
+  private static RunPlan plan(Unit... units) {
+    return new RunPlan(new RunRecord("r", Map.of(), List.of()), List.of(units));
+  }
+
+  /** Enters a unit as done, without the files that could not be read. */
+  private UnitEntry enter(Unit unit, int documents, String... unreadable) {
+    Map<String, String> errors = new HashMap<>();
+    for (String file : unreadable) {
+      errors.put(file, "damaged");
+    }
+    UnitEntry entry =
+        new UnitEntry(
+            "r", unit.name(), unit.parts(), documents, new Totals().exact(), null, errors);
+    entries.put(unit.name(), entry);
+    return entry;
+  }
+
+  @Test
+  void units_without_an_entry_are_missing() {
+    RunPlan plan = plan(unit("a"), unit("b"));
+    UnitEntry a = enter(unit("a"), 10);
+    enter(unit("other"), 10);
+    assertThat(plan.done(entries)).containsExactly(a);
+    assertThat(plan.missing(Set.of(unit("a").name()))).containsExactly(unit("b"));
+  }
+
+  @Test
+  void a_unit_whose_file_is_not_intact_is_missing() {
+    RunPlan plan = plan(unit("a"), unit("b"));
+    enter(unit("a"), 10);
+    assertThat(plan.missing(Set.of())).containsExactly(unit("a"), unit("b"));
+  }
+
+  @Test
+  void a_unit_that_was_given_up_is_tried_again_and_a_shared_one_keeps_what_it_has() {
+    RunPlan plan = plan(unit("a"), unit("b", "c"));
+    enter(unit("a"), 0, "a");
+    UnitEntry shared = enter(unit("b", "c"), 10, "c");
+    assertThat(plan.done(entries)).containsExactly(shared);
+  }
+
+  @Test
+  void what_a_shared_unit_left_out_gets_a_unit_of_its_own() {
+    enter(unit("a"), 0, "a");
+    enter(unit("b", "c", "d"), 10, "b", "d");
+    List<Unit> units = List.of(unit("a"), unit("b", "c", "d"), unit("e", "f"));
+    assertThat(RunPlan.damaged(units, entries)).containsExactly(unit("b"), unit("d"));
+  }
+
+  @Test
+  void an_error_of_a_shared_unit_counts_until_its_file_has_a_unit_of_its_own() {
+    UnitEntry shared = enter(unit("a", "b"), 10, "b");
+    UnitRun.Result first = UnitRun.Result.of(List.of(unit("a", "b")), List.of(shared));
+    assertThat(first.documents()).isEqualTo(10);
+    assertThat(first.unreadable()).containsExactly(Map.entry("b", "damaged"));
+    UnitRun.Result second =
+        UnitRun.Result.of(List.of(unit("a", "b"), unit("b")), List.of(shared, enter(unit("b"), 5)));
+    assertThat(second.documents()).isEqualTo(15);
+    assertThat(second.unreadable()).isEmpty();
+  }
+}

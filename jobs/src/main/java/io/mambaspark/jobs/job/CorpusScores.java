@@ -10,8 +10,8 @@ import java.util.Map;
  *
  * @param totals of all rows that were written
  * @param groups by {@code --group-by}; none without it
- * @param distributions of the perplexities, overall and by group; null without groups
- *     and without a report
+ * @param distributions of the perplexities, overall and by group; null without groups and without a
+ *     report
  * @param thresholds perplexities that separate the buckets; empty without buckets
  */
 record CorpusScores(

@@ -73,16 +73,24 @@ record CompareSummary(
     SummaryLines lines = new SummaryLines(out);
     print(all, "  ", lines);
     if (!byGroup.columns().isEmpty()) {
-      List<Groups.Group<ComparedTotals>> groups = byGroup.groups().largest();
-      for (Groups.Group<ComparedTotals> group :
-          groups.subList(0, Math.min(PRINTED_GROUPS, groups.size()))) {
-        out.println();
-        out.println("  " + group.name());
-        print(group.sums().numbers(), "    ", lines);
-      }
-      out.println();
+      lines.line("group count", "%,d", byGroup.groups().number());
+    }
+    lines.line("seconds", "%,.4f", seconds);
+    if (!byGroup.columns().isEmpty()) {
+      printGroups(lines, out);
     }
     lines.input(input);
+  }
+
+  private void printGroups(SummaryLines lines, PrintWriter out) {
+    List<Groups.Group<ComparedTotals>> groups = byGroup.groups().largest();
+    for (Groups.Group<ComparedTotals> group :
+        groups.subList(0, Math.min(PRINTED_GROUPS, groups.size()))) {
+      out.println();
+      out.println("  " + group.name());
+      print(group.sums().numbers(), "    ", lines);
+    }
+    out.println();
   }
 
   private static void print(ComparedNumbers numbers, String indent, SummaryLines lines) {

@@ -84,6 +84,9 @@ class CompareTest {
     Cli run = compare(compared, "--group-by", "kind");
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();
+    assertThat(run.out())
+        .containsPattern("(?m)^  group count +3$")
+        .containsPattern("(?m)^  seconds +\\d+\\.\\d{4}$");
     Map<String, List<Row>> alone = new HashMap<>();
     for (String model : List.of("demo", other.toString())) {
       Path scores = own.resolve("scores" + alone.size());

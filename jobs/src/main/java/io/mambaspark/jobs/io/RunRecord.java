@@ -1,5 +1,6 @@
 package io.mambaspark.jobs.io;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
 import java.util.Map;
@@ -29,6 +30,7 @@ public record RunRecord(
   }
 
   /** Whether this is a stream, which keeps its input in Spark's checkpoint. */
+  @JsonIgnore
   public boolean isStream() {
     return settings.containsKey(STREAM);
   }

@@ -11,6 +11,7 @@ import static io.mambaspark.jobs.options.Option.repeated;
 import static io.mambaspark.jobs.options.Option.text;
 import static io.mambaspark.jobs.options.Option.words;
 
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -273,78 +274,79 @@ public final class Options {
           "Check model, columns and options; print the plan, the tokens, the time at a measured"
               + " speed and the size of the output. Scores and writes nothing.");
 
-  /** Those of {@code score}, in the order of its help. */
-  public static final List<Option<?>> SCORE =
+  /** How a model is kept and sent. */
+  private static final List<Option<?>> KEPT = List.of(WEIGHTS, MODEL_DELIVERY);
+
+  /** Which rows are read. */
+  private static final List<Option<?>> ROWS =
+      List.of(INPUT, INPUT_FORMAT, INPUT_TABLE, PARTITIONS, LIMIT);
+
+  /** What a document is read from, and what goes with it. */
+  private static final List<Option<?>> DOCUMENT =
       List.of(
-          MODEL,
-          WEIGHTS,
-          MODEL_DELIVERY,
-          INPUT,
-          INPUT_FORMAT,
-          INPUT_TABLE,
-          PARTITIONS,
-          LIMIT,
           TOKENS_COLUMN,
           TEXT_COLUMN,
           TOKENIZER,
           BYTE_COUNT_COLUMN,
           WORD_COUNT_COLUMN,
-          KEEP_COLUMNS,
-          CONTEXT_COLUMN,
-          CONTINUATION_COLUMN,
-          EMIT,
-          PREFIX_TOKEN,
-          MAX_TOKENS,
-          WINDOW,
-          WINDOW_TOKENS,
-          STRIDE,
-          MIN_PERPLEXITY,
-          MAX_PERPLEXITY,
-          GROUP_BY,
-          BUCKET,
-          BUCKET_THRESHOLDS,
-          REPORT,
-          TARGET_UNIT_TOKENS,
-          ON_ERROR,
-          OUTPUT,
-          OUTPUT_FORMAT,
-          OVERWRITE,
-          RESUME,
-          ALLOW_NEW_INPUT,
-          STREAM,
-          CHECKPOINT_LOCATION,
-          MAX_FILES_PER_BATCH,
-          STRICT,
-          VERBOSE,
-          DRY_RUN);
+          KEEP_COLUMNS);
+
+  /** What is written where. */
+  private static final List<Option<?>> WRITTEN = List.of(OUTPUT, OUTPUT_FORMAT, OVERWRITE);
+
+  /** Those of {@code score}, in the order of its help. */
+  public static final List<Option<?>> SCORE =
+      joined(
+          List.of(MODEL),
+          KEPT,
+          ROWS,
+          DOCUMENT,
+          List.of(
+              CONTEXT_COLUMN,
+              CONTINUATION_COLUMN,
+              EMIT,
+              PREFIX_TOKEN,
+              MAX_TOKENS,
+              WINDOW,
+              WINDOW_TOKENS,
+              STRIDE,
+              MIN_PERPLEXITY,
+              MAX_PERPLEXITY,
+              GROUP_BY,
+              BUCKET,
+              BUCKET_THRESHOLDS,
+              REPORT,
+              TARGET_UNIT_TOKENS,
+              ON_ERROR),
+          WRITTEN,
+          List.of(
+              RESUME,
+              ALLOW_NEW_INPUT,
+              STREAM,
+              CHECKPOINT_LOCATION,
+              MAX_FILES_PER_BATCH,
+              STRICT,
+              VERBOSE,
+              DRY_RUN));
 
   /** Those of {@code compare}. */
   public static final List<Option<?>> COMPARE =
-      List.of(
-          MODELS,
-          WEIGHTS,
-          MODEL_DELIVERY,
-          INPUT,
-          INPUT_FORMAT,
-          INPUT_TABLE,
-          PARTITIONS,
-          LIMIT,
-          TOKENS_COLUMN,
-          TEXT_COLUMN,
-          TOKENIZER,
-          BYTE_COUNT_COLUMN,
-          WORD_COUNT_COLUMN,
-          KEEP_COLUMNS,
-          PREFIX_TOKEN
-              .explained("Token put in front of every row: an id, bos, eos or none.")
-              .byDefaultAs("none"),
-          MAX_TOKENS.explained("Drop a row's tokens beyond N, prefix not counted."),
-          GROUP_BY,
-          OUTPUT,
-          OUTPUT_FORMAT,
-          OVERWRITE,
-          STRICT.explained("Exit with %d if any row could not be scored.".formatted(STRICT_CODE)),
-          VERBOSE);
+      joined(
+          List.of(MODELS),
+          KEPT,
+          ROWS,
+          DOCUMENT,
+          List.of(
+              PREFIX_TOKEN
+                  .explained("Token put in front of every row: an id, bos, eos or none.")
+                  .byDefaultAs("none"),
+              MAX_TOKENS.explained("Drop a row's tokens beyond N, prefix not counted."),
+              GROUP_BY),
+          WRITTEN,
+          List.of(
+              STRICT.explained(
+                  "Exit with %d if any row could not be scored.".formatted(STRICT_CODE)),
+              VERBOSE));
 
   /** The column that {@code tokenize} reads. */
   public static final Option<String> TOKENIZED_COLUMN =
@@ -352,69 +354,52 @@ public final class Options {
 
   /** Those of {@code tokenize}. */
   public static final List<Option<?>> TOKENIZE =
-      List.of(
-          TOKENIZER
-              .explained(
-                  "The tokenizer.json of Hugging Face's tokenizers, or its folder, or 'demo'.")
-              .byDefaultAs(null)
-              .isRequired(),
-          INPUT,
-          INPUT_FORMAT,
-          INPUT_TABLE,
-          PARTITIONS,
-          LIMIT,
-          TOKENIZED_COLUMN,
-          KEEP_COLUMNS
-              .explained("Input columns to write with the tokens.")
-              .byDefaultAs("all but the text; '' for none"),
-          OUTPUT,
-          OUTPUT_FORMAT,
-          OVERWRITE,
-          STRICT.explained("Exit with %d if any text could not be read.".formatted(STRICT_CODE)),
-          VERBOSE);
+      joined(
+          List.of(
+              TOKENIZER
+                  .explained(
+                      "The tokenizer.json of Hugging Face's tokenizers, or its folder, or 'demo'.")
+                  .byDefaultAs(null)
+                  .isRequired()),
+          ROWS,
+          List.of(
+              TOKENIZED_COLUMN,
+              KEEP_COLUMNS
+                  .explained("Input columns to write with the tokens.")
+                  .byDefaultAs("all but the text; '' for none")),
+          WRITTEN,
+          List.of(
+              STRICT.explained(
+                  "Exit with %d if any text could not be read.".formatted(STRICT_CODE)),
+              VERBOSE));
 
   /** Those of {@code inspect}. */
   public static final List<Option<?>> INSPECT = List.of(MODEL, VERBOSE);
 
   /** Those of a scorer of Datasets, besides its model. */
   public static final List<Option<?>> SCORER =
-      List.of(
-          WEIGHTS,
-          MODEL_DELIVERY,
-          TOKENS_COLUMN,
-          TEXT_COLUMN,
-          TOKENIZER,
-          BYTE_COUNT_COLUMN,
-          WORD_COUNT_COLUMN,
-          KEEP_COLUMNS,
-          CONTEXT_COLUMN,
-          CONTINUATION_COLUMN,
-          EMIT,
-          PREFIX_TOKEN,
-          MAX_TOKENS,
-          WINDOW,
-          WINDOW_TOKENS,
-          STRIDE,
-          MIN_PERPLEXITY,
-          MAX_PERPLEXITY,
-          ON_ERROR);
+      joined(
+          KEPT,
+          DOCUMENT,
+          List.of(
+              CONTEXT_COLUMN,
+              CONTINUATION_COLUMN,
+              EMIT,
+              PREFIX_TOKEN,
+              MAX_TOKENS,
+              WINDOW,
+              WINDOW_TOKENS,
+              STRIDE,
+              MIN_PERPLEXITY,
+              MAX_PERPLEXITY,
+              ON_ERROR));
 
   /** Those of the pipeline stage, which keeps all rows and columns. */
   public static final List<Option<?>> STAGE =
-      List.of(
-          MODEL,
-          WEIGHTS,
-          MODEL_DELIVERY,
-          TOKENS_COLUMN,
-          TEXT_COLUMN,
-          TOKENIZER,
-          EMIT,
-          PREFIX_TOKEN,
-          MAX_TOKENS,
-          WINDOW,
-          WINDOW_TOKENS,
-          STRIDE,
-          ON_ERROR);
+      joined(List.of(MODEL), SCORER).stream()
+          .<Option<?>>map(option -> option)
+          .filter(option -> option.brief() != null)
+          .toList();
 
   /** Those that no summary records: they change nothing in what is written, or write none. */
   public static final List<Option<?>> UNRECORDED =
@@ -425,4 +410,13 @@ public final class Options {
       SCORE.stream().<Option<?>>map(option -> option).filter(Option::isIdentity).toList();
 
   private Options() {}
+
+  @SafeVarargs
+  private static List<Option<?>> joined(List<? extends Option<?>>... parts) {
+    List<Option<?>> all = new ArrayList<>();
+    for (List<? extends Option<?>> part : parts) {
+      all.addAll(part);
+    }
+    return List.copyOf(all);
+  }
 }

@@ -37,8 +37,7 @@ class RunRecordTest {
                 "path" : "file:/in/a",
                 "size" : 1,
                 "modified" : 2
-              } ] ],
-              "stream" : true
+              } ] ]
             }""");
     assertThat(records.latest()).contains(run);
   }

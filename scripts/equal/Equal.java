@@ -4,6 +4,8 @@ import static org.apache.spark.sql.functions.col;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.ObjectWriter;
+import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mambaspark.jobs.Main;
 import io.mambaspark.jobs.MambaFunctions;
@@ -25,6 +27,8 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
@@ -280,6 +284,10 @@ public final class Equal {
 
   private static final ObjectMapper JSON =
       new ObjectMapper().enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS);
+  private static final ObjectWriter SORTED =
+      new ObjectMapper()
+          .enable(SerializationFeature.ORDER_MAP_ENTRIES_BY_KEYS)
+          .writerWithDefaultPrettyPrinter();
 
   private final Path in;
   private final Path own;
@@ -408,7 +416,7 @@ public final class Equal {
   private void written(String name, List<String> args) throws IOException {
     if (args.contains("--report")) {
       String page = Files.readString(Path.of(args.get(args.indexOf("--report") + 1)));
-      tell(name, page.replaceAll("(?s)<h2>Speed</h2>.*?(?=<h2>)", ""));
+      tell(name, sortedPairs(page.replaceAll("(?s)<h2>Speed</h2>.*?(?=<h2>)", "")));
     }
     if (!args.contains("--output")) {
       return;
@@ -423,14 +431,20 @@ public final class Equal {
     }
   }
 
+  /** The page with its lists of options and versions in the order of their names. */
+  private static String sortedPairs(String page) {
+    return Pattern.compile("(?s)<dl class=\"pairs\">\n(.*?)</dl>")
+        .matcher(page)
+        .replaceAll(
+            list ->
+                Matcher.quoteReplacement(
+                    list.group(1).lines().sorted().collect(Collectors.joining("\n"))));
+  }
+
   /** A summary, or a file of the ledger. */
   private static String record(String text) throws IOException {
     ObjectNode json = (ObjectNode) JSON.readTree(text);
     json.remove(List.of("run", "seconds", "tokens_per_second", "versions"));
-    // Objects of these two fields come from Map.of, whose order differs between JVMs.
-    for (JsonNode named : json.findParents("fingerprint")) {
-      ((ObjectNode) named).set("path", ((ObjectNode) named).remove("path"));
-    }
     if (json.path("file").isObject()) {
       // The file has the name of the run in it, and texts of errors.
       ((ObjectNode) json.get("file")).remove("sha256");
@@ -438,7 +452,8 @@ public final class Equal {
         ((ObjectNode) json.get("file")).remove("size");
       }
     }
-    return json.toPrettyString();
+    // The order of an object's fields has no meaning.
+    return SORTED.writeValueAsString(JSON.treeToValue(json, Object.class));
   }
 
   private void rows(String name, SparkSession spark, String format, Path folder)

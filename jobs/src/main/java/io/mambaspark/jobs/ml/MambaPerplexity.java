@@ -35,7 +35,7 @@ import org.apache.spark.sql.types.StructType;
  * <p>A model is opened once in a JVM, and again when its files have changed. It stays open, for
  * stages have no end.
  */
-public final class MambaPerplexity extends StageParams<MambaPerplexity> implements MLWritable {
+public final class MambaPerplexity extends StageParams implements MLWritable {
   private static final long serialVersionUID = 1;
 
   /** The folder of a saved stage that holds its model. */
@@ -68,6 +68,96 @@ public final class MambaPerplexity extends StageParams<MambaPerplexity> implemen
   /** A stage with this name. */
   public MambaPerplexity(String uid) {
     super(uid);
+  }
+
+  /** Sets {@link #fingerprint}. */
+  public MambaPerplexity setFingerprint(String value) {
+    set(fingerprint(), value);
+    return this;
+  }
+
+  /** Sets {@link #saveModel}. */
+  public MambaPerplexity setSaveModel(boolean value) {
+    set(saveModel(), value);
+    return this;
+  }
+
+  /** Sets {@link #model}. */
+  public MambaPerplexity setModel(String value) {
+    set(model(), value);
+    return this;
+  }
+
+  /** Sets {@link #weights}. */
+  public MambaPerplexity setWeights(String value) {
+    set(weights(), value);
+    return this;
+  }
+
+  /** Sets {@link #modelDelivery}. */
+  public MambaPerplexity setModelDelivery(String value) {
+    set(modelDelivery(), value);
+    return this;
+  }
+
+  /** Sets {@link #tokensColumn}. */
+  public MambaPerplexity setTokensColumn(String value) {
+    set(tokensColumn(), value);
+    return this;
+  }
+
+  /** Sets {@link #textColumn}. */
+  public MambaPerplexity setTextColumn(String value) {
+    set(textColumn(), value);
+    return this;
+  }
+
+  /** Sets {@link #tokenizer}. */
+  public MambaPerplexity setTokenizer(String value) {
+    set(tokenizer(), value);
+    return this;
+  }
+
+  /** Sets {@link #emit}. */
+  public MambaPerplexity setEmit(String value) {
+    set(emit(), value);
+    return this;
+  }
+
+  /** Sets {@link #prefixToken}. */
+  public MambaPerplexity setPrefixToken(String value) {
+    set(prefixToken(), value);
+    return this;
+  }
+
+  /** Sets {@link #maxTokens}. */
+  public MambaPerplexity setMaxTokens(int value) {
+    set(maxTokens(), value);
+    return this;
+  }
+
+  /** Sets {@link #window}. */
+  public MambaPerplexity setWindow(String value) {
+    set(window(), value);
+    return this;
+  }
+
+  /** Sets {@link #windowTokens}. */
+  public MambaPerplexity setWindowTokens(int value) {
+    set(windowTokens(), value);
+    return this;
+  }
+
+  /** Sets {@link #stride}. */
+  public MambaPerplexity setStride(int value) {
+    set(stride(), value);
+    return this;
+  }
+
+  /** Sets {@link #onError}. */
+  public MambaPerplexity setOnError(String value) {
+    set(onError(), value);
+    return this;
   }
 
   @Override

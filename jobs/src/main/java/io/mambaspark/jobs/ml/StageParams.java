@@ -10,12 +10,8 @@ import org.apache.spark.ml.param.IntParam;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.param.ParamValidators;
 
-/**
- * The parameters of the stage: those options that a stage has, and how it is saved.
- *
- * @param <S> the stage itself, which each setter returns
- */
-abstract class StageParams<S extends StageParams<S>> extends Transformer {
+/** The parameters of the stage: those options that a stage has, and how it is saved. */
+abstract class StageParams extends Transformer {
   private static final long serialVersionUID = 1;
 
   private final String uid;
@@ -57,12 +53,6 @@ abstract class StageParams<S extends StageParams<S>> extends Transformer {
     return (IntParam) byOption.get(option.name());
   }
 
-  @SuppressWarnings("unchecked")
-  private S with(Param<?> param, Object value) {
-    set((Param<Object>) param, value);
-    return (S) this;
-  }
-
   /** The values that are set of the options of a scorer, by their names. */
   Map<String, Object> values() {
     Map<String, Object> values = new LinkedHashMap<>();
@@ -93,19 +83,9 @@ abstract class StageParams<S extends StageParams<S>> extends Transformer {
     return fingerprint;
   }
 
-  /** Sets {@link #fingerprint}. */
-  public S setFingerprint(String value) {
-    return with(fingerprint, value);
-  }
-
   /** Parameter {@code saveModel}. */
   public BooleanParam saveModel() {
     return saveModel;
-  }
-
-  /** Sets {@link #saveModel}. */
-  public S setSaveModel(boolean value) {
-    return with(saveModel, value);
   }
 
   /** Parameter {@code model}. */
@@ -113,19 +93,9 @@ abstract class StageParams<S extends StageParams<S>> extends Transformer {
     return text(Options.MODEL);
   }
 
-  /** Sets {@link #model}. */
-  public S setModel(String value) {
-    return with(model(), value);
-  }
-
   /** Parameter {@code weights}. */
   public Param<String> weights() {
     return text(Options.WEIGHTS);
-  }
-
-  /** Sets {@link #weights}. */
-  public S setWeights(String value) {
-    return with(weights(), value);
   }
 
   /** Parameter {@code modelDelivery}. */
@@ -133,19 +103,9 @@ abstract class StageParams<S extends StageParams<S>> extends Transformer {
     return text(Options.MODEL_DELIVERY);
   }
 
-  /** Sets {@link #modelDelivery}. */
-  public S setModelDelivery(String value) {
-    return with(modelDelivery(), value);
-  }
-
   /** Parameter {@code tokensColumn}. */
   public Param<String> tokensColumn() {
     return text(Options.TOKENS_COLUMN);
-  }
-
-  /** Sets {@link #tokensColumn}. */
-  public S setTokensColumn(String value) {
-    return with(tokensColumn(), value);
   }
 
   /** Parameter {@code textColumn}. */
@@ -153,19 +113,9 @@ abstract class StageParams<S extends StageParams<S>> extends Transformer {
     return text(Options.TEXT_COLUMN);
   }
 
-  /** Sets {@link #textColumn}. */
-  public S setTextColumn(String value) {
-    return with(textColumn(), value);
-  }
-
   /** Parameter {@code tokenizer}. */
   public Param<String> tokenizer() {
     return text(Options.TOKENIZER);
-  }
-
-  /** Sets {@link #tokenizer}. */
-  public S setTokenizer(String value) {
-    return with(tokenizer(), value);
   }
 
   /** Parameter {@code emit}. */
@@ -173,19 +123,9 @@ abstract class StageParams<S extends StageParams<S>> extends Transformer {
     return text(Options.EMIT);
   }
 
-  /** Sets {@link #emit}. */
-  public S setEmit(String value) {
-    return with(emit(), value);
-  }
-
   /** Parameter {@code prefixToken}. */
   public Param<String> prefixToken() {
     return text(Options.PREFIX_TOKEN);
-  }
-
-  /** Sets {@link #prefixToken}. */
-  public S setPrefixToken(String value) {
-    return with(prefixToken(), value);
   }
 
   /** Parameter {@code maxTokens}. */
@@ -193,19 +133,9 @@ abstract class StageParams<S extends StageParams<S>> extends Transformer {
     return number(Options.MAX_TOKENS);
   }
 
-  /** Sets {@link #maxTokens}. */
-  public S setMaxTokens(int value) {
-    return with(maxTokens(), value);
-  }
-
   /** Parameter {@code window}. */
   public Param<String> window() {
     return text(Options.WINDOW);
-  }
-
-  /** Sets {@link #window}. */
-  public S setWindow(String value) {
-    return with(window(), value);
   }
 
   /** Parameter {@code windowTokens}. */
@@ -213,28 +143,13 @@ abstract class StageParams<S extends StageParams<S>> extends Transformer {
     return number(Options.WINDOW_TOKENS);
   }
 
-  /** Sets {@link #windowTokens}. */
-  public S setWindowTokens(int value) {
-    return with(windowTokens(), value);
-  }
-
   /** Parameter {@code stride}. */
   public IntParam stride() {
     return number(Options.STRIDE);
   }
 
-  /** Sets {@link #stride}. */
-  public S setStride(int value) {
-    return with(stride(), value);
-  }
-
   /** Parameter {@code onError}. */
   public Param<String> onError() {
     return text(Options.ON_ERROR);
-  }
-
-  /** Sets {@link #onError}. */
-  public S setOnError(String value) {
-    return with(onError(), value);
   }
 }

@@ -57,7 +57,8 @@ public final class Option<T> {
   private final String text;
   private final String fallback;
   private final boolean required;
-  private final String identity;
+  private final boolean identifies;
+  private final String noIdentity;
   private final String brief;
 
   private Option(
@@ -70,13 +71,15 @@ public final class Option<T> {
     this.note = note;
     this.fallback = marks.fallback;
     this.required = marks.required;
-    this.identity = marks.identity;
+    this.identifies = marks.identifies;
+    this.noIdentity = marks.noIdentity;
     this.brief = marks.brief;
   }
 
   /** What few options have. */
-  private record Marks(boolean required, String fallback, String identity, String brief) {
-    static final Marks NONE = new Marks(false, null, null, null);
+  private record Marks(
+      boolean required, String fallback, boolean identifies, String noIdentity, String brief) {
+    static final Marks NONE = new Marks(false, null, false, null, null);
   }
 
   private static <T> Option<T> of(String name, Kind kind, String label, String text, T value) {
@@ -90,7 +93,13 @@ public final class Option<T> {
   /** An option that may stand without a value. */
   static Option<String> optionalText(String name, String label, String fallback, String text) {
     return new Option<>(
-        name, Kind.OPTIONAL_TEXT, label, text, null, null, new Marks(false, fallback, null, null));
+        name,
+        Kind.OPTIONAL_TEXT,
+        label,
+        text,
+        null,
+        null,
+        new Marks(false, fallback, false, null, null));
   }
 
   static Option<List<String>> list(String name, String label, String text) {
@@ -126,7 +135,7 @@ public final class Option<T> {
   }
 
   private Marks marks() {
-    return new Marks(required, fallback, identity, brief);
+    return new Marks(required, fallback, identifies, noIdentity, brief);
   }
 
   /** The same with a default. */
@@ -142,7 +151,13 @@ public final class Option<T> {
   /** The same, which a command requires. */
   Option<T> isRequired() {
     return new Option<>(
-        name, kind, label, text, value, note, new Marks(true, fallback, identity, brief));
+        name,
+        kind,
+        label,
+        text,
+        value,
+        note,
+        new Marks(true, fallback, identifies, noIdentity, brief));
   }
 
   /** The same as another command explains it. */
@@ -153,17 +168,23 @@ public final class Option<T> {
   /**
    * The same, on whose value scores depend: it is part of a run's identity.
    *
-   * @param none what stands there for no value
+   * @param none what stands there for no value; null for nothing
    */
   Option<T> identifies(String none) {
     return new Option<>(
-        name, kind, label, text, value, note, new Marks(required, fallback, none, brief));
+        name, kind, label, text, value, note, new Marks(required, fallback, true, none, brief));
   }
 
   /** The same, as a parameter of the pipeline stage explains it. */
   Option<T> briefly(String words) {
     return new Option<>(
-        name, kind, label, text, value, note, new Marks(required, fallback, identity, words));
+        name,
+        kind,
+        label,
+        text,
+        value,
+        note,
+        new Marks(required, fallback, identifies, noIdentity, words));
   }
 
   /** The name on the command line, without dashes. */
@@ -215,13 +236,13 @@ public final class Option<T> {
   }
 
   /** Whether scores depend on it. */
-  public boolean isIdentity() {
-    return identity != null;
+  public boolean identifies() {
+    return identifies;
   }
 
-  /** A value as a run's identity has it. */
+  /** A value as a run's identity has it; null if it has none. */
   public String identity(Object settled) {
-    return settled == null ? identity : settled.toString();
+    return settled == null ? noIdentity : settled.toString();
   }
 
   /** What it means, in the words of the pipeline stage; null where the stage does not have it. */

@@ -162,13 +162,13 @@ public final class Options {
   public static final Option<Integer> WINDOW_TOKENS =
       integer("window-tokens", "N", "Length of a window.")
           .byDefaultAs("2048 rolling, 1024 strided, 512 chunked")
-          .identifies("null")
+          .identifies(null)
           .briefly("length of a window");
 
   public static final Option<Integer> STRIDE =
       integer("stride", "N", "Tokens from one strided window to the next.")
           .byDefaultAs("half a window")
-          .identifies("null")
+          .identifies(null)
           .briefly("from a strided window to the next");
 
   public static final Option<Double> MIN_PERPLEXITY =
@@ -407,7 +407,7 @@ public final class Options {
 
   /** Those on which the scores of a run depend. */
   public static final List<Option<?>> IDENTITY =
-      SCORE.stream().<Option<?>>map(option -> option).filter(Option::isIdentity).toList();
+      SCORE.stream().<Option<?>>map(option -> option).filter(Option::identifies).toList();
 
   private Options() {}
 

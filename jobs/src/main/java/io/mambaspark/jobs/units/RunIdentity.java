@@ -62,7 +62,10 @@ public final class RunIdentity {
             .map(field -> field.name() + " " + field.dataType().catalogString())
             .collect(Collectors.joining(", ")));
     for (Option<?> option : Options.IDENTITY) {
-      settings.put(option.flag(), option.identity(values.get(option)));
+      String value = option.identity(values.get(option));
+      if (value != null) {
+        settings.put(option.flag(), value);
+      }
     }
     settings.put("the prefix token", Integer.toString(scoring.prefixId(config)));
     if (scoring.columns().isPair()) {

@@ -96,8 +96,6 @@ class RunIdentityTest {
     expected.put("--emit", "perplexity");
     expected.put("--max-tokens", "0");
     expected.put("--window", "full");
-    expected.put("--window-tokens", "null");
-    expected.put("--stride", "null");
     expected.put("--min-perplexity", "null");
     expected.put("--max-perplexity", "null");
     expected.put("--on-error", "quarantine");

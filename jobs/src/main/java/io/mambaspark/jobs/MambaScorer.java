@@ -2,6 +2,7 @@ package io.mambaspark.jobs;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.mambaspark.jobs.io.DocumentColumns;
 import io.mambaspark.jobs.model.ModelOptions;
 import io.mambaspark.jobs.model.OpenModel;
 import io.mambaspark.jobs.options.Option;
@@ -13,6 +14,7 @@ import io.mambaspark.jobs.spark.HadoopFiles;
 import io.mambaspark.jobs.spark.Versions;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Collectors;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -69,6 +71,9 @@ public final class MambaScorer implements AutoCloseable {
   }
 
   private <T> MambaScorer with(Option<T> option, T value) {
+    if (option.defaultValue() != null) {
+      Objects.requireNonNull(value, option.property());
+    }
     return new MambaScorer(model, values.with(option, value));
   }
 
@@ -100,6 +105,8 @@ public final class MambaScorer implements AutoCloseable {
 
   /** The columns of a document: those of one kind take the place of all others. */
   private MambaScorer document(String tokens, String text, String context, String continuation) {
+    // Refuses nulls, for which the values below would have a default.
+    new DocumentColumns(tokens, text, context, continuation, null, null);
     return new MambaScorer(
         model,
         values
@@ -174,7 +181,7 @@ public final class MambaScorer implements AutoCloseable {
     return new MambaScorer(
         model,
         values
-            .with(Options.WINDOW, policy)
+            .with(Options.WINDOW, Objects.requireNonNull(policy, "policy"))
             .with(Options.WINDOW_TOKENS, tokens)
             .with(Options.STRIDE, stride));
   }

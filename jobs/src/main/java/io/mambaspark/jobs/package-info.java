@@ -11,13 +11,16 @@
  * <p>The rooms, each of which knows only those before it (a test checks this):
  *
  * <ol>
- *   <li>{@code text}: texts to token ids. {@code spark}: what is asked of Spark and Hadoop.
+ *   <li>{@code text}: texts to token ids. {@code spark}: what is asked of Spark and Hadoop. {@code
+ *       options}: the table of options.
  *   <li>{@code model}: a named model to one packed model in each JVM. {@code io}: where rows come
  *       from and go.
  *   <li>{@code score}: rows to scored rows, without input or output.
  *   <li>{@code stats}: scored rows to sums, groups, percentiles and buckets.
- *   <li>{@code units}: a run in atomic pieces. {@code report}: sums to one page.
- *   <li>{@code job}: carries out one request. {@code cli}: options to a request.
+ *   <li>{@code units}: a run in atomic pieces. {@code report}: sums to one page. {@link
+ *       io.mambaspark.jobs.MambaScorer} and {@link io.mambaspark.jobs.MambaFunctions}.
+ *   <li>{@code ml}: a stage of a pipeline. {@code sql}: an extension of SQL.
+ *   <li>{@code job}: carries out one request. Then {@code cli}: options to a request.
  * </ol>
  *
  * <p>The flow of {@code score}: {@code cli} parses a request; {@code job} lists the input, opens

@@ -61,8 +61,8 @@ public final class CheckpointFiles {
   /**
    * The files of a folder that a {@link Checkpoint} opens, in the order in which it reads them: the
    * config, the weights or their index, and the shards that the index names. A shard that is not in
-   * the folder is left out, and all shards are where the index is damaged: {@link Checkpoint#open}
-   * reports either.
+   * the folder is left out. If the index is damaged, all shards are left out. {@link
+   * Checkpoint#open} reports both.
    *
    * @param folder its path, for messages
    * @param names the names in it, of files and folders

@@ -17,7 +17,7 @@ package io.mambaspark.engine.score;
  * @param tokenLogprobs ln p of each scored token, (tokenCount)
  * @param greedyMatch whether it was the arg max; of equal logits the lowest id wins, (tokenCount)
  * @param tokenRanks its place among all ids: 1 for the arg max, and so on, of equal logits the
- *     lowest id first; not defined where a score is {@link #firstNonFinite}, (tokenCount)
+ *     lowest id first; undefined unless {@link #firstNonFinite} is null, (tokenCount)
  * @param topKIds the most probable tokens at each scored position, best first, of equal ones the
  *     lowest id first, (tokenCount, K)
  * @param topKLogprobs their log-probabilities, (tokenCount, K)

@@ -55,7 +55,8 @@ abstract class TableCommand implements Callable<Integer> {
       case INTEGER, COUNT -> labelled.type(Integer.class).arity("1");
       case LONG_COUNT -> labelled.type(Long.class).arity("1");
       case NUMBER -> labelled.type(Double.class).arity("1");
-      case FLAG -> builder.type(boolean.class).arity("0");
+      // Without an arity of its own, --strict=false is understood, too.
+      case FLAG -> builder.type(boolean.class);
     };
   }
 
@@ -64,6 +65,9 @@ abstract class TableCommand implements Callable<Integer> {
     for (Option<?> option : options) {
       if (parsed.hasMatchedOption(option.flag())) {
         Object value = parsed.matchedOptionValue(option.flag(), null);
+        if (Boolean.FALSE.equals(value)) {
+          continue;
+        }
         boolean list = option.kind() == Option.Kind.LIST;
         values = values.withUnchecked(option, list ? list((String) value) : value);
       }

@@ -1,5 +1,6 @@
 package io.mambaspark.jobs.io;
 
+import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.spark.Demo;
@@ -17,7 +18,7 @@ public record DocumentOptions(DocumentColumns columns, List<String> kept) {
     kept = kept == null ? null : List.copyOf(kept);
   }
 
-  /** What is given of it, or the columns that the input has by itself. */
+  /** Reads these options from the values of a command; the default depends on the input. */
   public static DocumentOptions of(OptionValues values) {
     String tokens = values.get(Options.TOKENS_COLUMN);
     String text = values.get(Options.TEXT_COLUMN);
@@ -33,6 +34,13 @@ public record DocumentOptions(DocumentColumns columns, List<String> kept) {
             values.get(Options.BYTE_COUNT_COLUMN),
             values.get(Options.WORD_COUNT_COLUMN)),
         values.get(Options.KEEP_COLUMNS));
+  }
+
+  /** Refuses a tokenizer that is named for documents of tokens; it may be null. */
+  public void checkTokenizer(String tokenizer) {
+    if (tokenizer != null && columns.tokens() != null) {
+      throw Refusal.wrongUsage("--tokenizer needs texts: --text-column, or a context of text");
+    }
   }
 
   /** The values with the columns that were found. */

@@ -37,7 +37,7 @@ public record InputOptions(
     }
   }
 
-  /** What is given of it. */
+  /** Reads these options from the values of a command. */
   public static InputOptions of(OptionValues values) {
     return new InputOptions(
         values.get(Options.INPUT),

@@ -75,9 +75,11 @@ public final class Output {
     }
     FileSystem files = HadoopFiles.fileSystem(path, configuration);
     try {
-      OutputState state = OutputState.read(path, files, configuration);
+      // A dry run that resumes nothing needs no neighbour.
+      boolean neighbours = repairs || options.resume();
+      OutputState state = OutputState.read(path, neighbours, files, configuration);
       if (repairs && OutputRepair.carryOut(OutputRepair.plan(state), path, files)) {
-        state = OutputState.read(path, files, configuration);
+        state = OutputState.read(path, neighbours, files, configuration);
       }
       OutputPlacement placement = OutputPlacement.of(options, secondPass, state, newRunId());
       return new Output(placement, options.format(), configuration);

@@ -14,10 +14,11 @@ import java.util.List;
  * @param resume whether to go on where an earlier start of the same job has stopped
  */
 public record OutputOptions(String path, String format, boolean overwrite, boolean resume) {
-  private static final List<String> FORMATS = List.of("parquet", "json", "orc");
+  /** The formats that are written, which streams read, too. */
+  public static final List<String> FORMATS = List.of("parquet", "json", "orc");
 
   /**
-   * What is given of it.
+   * Reads these options from the values of a command.
    *
    * @throws Refusal if there is no path, or the format is none that is written
    */

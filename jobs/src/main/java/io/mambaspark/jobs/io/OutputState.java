@@ -66,10 +66,16 @@ record OutputState(Path path, Optional<Content> content, Map<Beside, Content> be
     }
   }
 
-  static OutputState read(Path path, FileSystem files, Configuration configuration)
+  /**
+   * Reads the state.
+   *
+   * @param neighbours whether folders beside the output are read, too
+   */
+  static OutputState read(
+      Path path, boolean neighbours, FileSystem files, Configuration configuration)
       throws IOException {
     Map<Beside, Content> beside = new HashMap<>();
-    for (FileStatus file : list(path.getParent(), files)) {
+    for (FileStatus file : neighbours ? list(path.getParent(), files) : new FileStatus[0]) {
       Optional<Beside> found = Beside.named(file.getPath().getName(), path);
       if (found.isPresent()) {
         content(found.get().path(path), files, configuration)

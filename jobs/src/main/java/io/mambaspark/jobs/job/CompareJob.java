@@ -63,8 +63,8 @@ public final class CompareJob {
         tokenizers.add(
             request.documents().columns().text() == null
                 ? Optional.empty()
-                : Optional.of(model.tokenizer(kept().tokenizer())));
-        model.check(kept().weights());
+                : Optional.of(model.tokenizer(modelOptions().tokenizer())));
+        model.check(modelOptions().weights());
       }
       return prepared.during(
           "compare", spark -> run(spark, prepared, List.of(a.source(), b.source()), tokenizers));
@@ -72,7 +72,7 @@ public final class CompareJob {
   }
 
   /** How both models are kept and sent. */
-  private ModelOptions kept() {
+  private ModelOptions modelOptions() {
     return request.models().get(0);
   }
 
@@ -84,7 +84,7 @@ public final class CompareJob {
     Output output = prepared.output().orElseThrow();
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     ModelDelivery.Mode mode =
-        ModelMemory.choose(kept().delivery(), models, kept().weights(), context);
+        ModelMemory.choose(modelOptions().delivery(), models, modelOptions().weights(), context);
     Input input = prepared.open(spark, request.documents());
     RowSchema schema = RowSchema.of(input.schema(), request.documents());
     schema.checkKept(request.groupBy(), "--group-by");
@@ -94,8 +94,10 @@ public final class CompareJob {
     List<Broadcast<TokenizerFile>> sent = sent(tokenizers, context);
     LongAccumulator progress = spark.sparkContext().longAccumulator("tokens");
     long start = System.nanoTime();
-    try (ModelDelivery a = ModelDelivery.send(mode, models.get(0), kept().weights(), context);
-        ModelDelivery b = ModelDelivery.send(mode, models.get(1), kept().weights(), context)) {
+    try (ModelDelivery a =
+            ModelDelivery.send(mode, models.get(0), modelOptions().weights(), context);
+        ModelDelivery b =
+            ModelDelivery.send(mode, models.get(1), modelOptions().weights(), context)) {
       PartitionComparing comparing =
           new PartitionComparing(
               a,
@@ -234,6 +236,7 @@ public final class CompareJob {
         seconds,
         Artifact.of(models.get(0)),
         Artifact.of(models.get(1)),
-        request.values().recorded(Options.COMPARE));
+        // The options of score that compare does not have are recorded with their defaults.
+        request.values().recorded(Options.SCORE));
   }
 }

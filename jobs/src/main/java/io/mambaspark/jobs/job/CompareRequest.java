@@ -45,9 +45,7 @@ public record CompareRequest(
     List<String> groupBy = CorpusOptions.groupBy(given);
     InputOptions input = InputOptions.of(given);
     OutputOptions output = OutputOptions.of(given);
-    if (given.isGiven(Options.TOKENIZER) && documents.columns().tokens() != null) {
-      throw Refusal.wrongUsage("--tokenizer needs texts: --text-column, or a context of text");
-    }
+    documents.checkTokenizer(given.get(Options.TOKENIZER));
     return new CompareRequest(
         input,
         models.stream().map(model -> ModelOptions.of(model, given)).toList(),

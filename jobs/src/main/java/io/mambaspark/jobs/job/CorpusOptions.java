@@ -27,7 +27,7 @@ record CorpusOptions(
     }
   }
 
-  /** What is given of it. */
+  /** Reads these options from the values of a command. */
   static CorpusOptions of(OptionValues values) {
     String bucket = values.get(Options.BUCKET);
     return new CorpusOptions(

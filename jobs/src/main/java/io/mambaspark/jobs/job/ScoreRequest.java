@@ -75,9 +75,7 @@ public record ScoreRequest(
     if (units.allowNewInput() && !resumes()) {
       throw Refusal.wrongUsage("--allow-new-input needs --resume");
     }
-    if (model.tokenizer() != null && scores.columns().tokens() != null) {
-      throw Refusal.wrongUsage("--tokenizer needs texts: --text-column, or a context of text");
-    }
+    scores.documents().checkTokenizer(model.tokenizer());
     corpus.check(scores.emit());
     if ((resumes() || units.targetTokens() > 0) && !byUnits()) {
       throw Refusal.wrongUsage(

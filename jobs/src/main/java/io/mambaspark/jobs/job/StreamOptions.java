@@ -2,6 +2,7 @@ package io.mambaspark.jobs.job;
 
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.InputOptions;
+import io.mambaspark.jobs.io.OutputOptions;
 import io.mambaspark.jobs.options.Option;
 import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
@@ -18,9 +19,6 @@ import org.apache.spark.sql.streaming.Trigger;
  * @param maxFilesPerBatch 0 for what suits the cores
  */
 public record StreamOptions(String when, String checkpointLocation, int maxFilesPerBatch) {
-  /** What Spark's file sources and its file sink both know. */
-  private static final List<String> FORMATS = List.of("parquet", "json", "orc");
-
   /** Options of jobs that end, and write what may be replaced. */
   private static final List<Option<?>> OF_BATCHES =
       List.of(
@@ -48,7 +46,7 @@ public record StreamOptions(String when, String checkpointLocation, int maxFiles
   }
 
   /**
-   * What is given of it; none without {@code --stream}.
+   * Reads these options from the values of a command; empty without {@code --stream}.
    *
    * @throws Refusal if options are given that need a stream, or that a stream cannot follow
    */
@@ -78,10 +76,10 @@ public record StreamOptions(String when, String checkpointLocation, int maxFiles
               ? "--input-table " + input.table()
               : String.join(" ", input.paths()));
     }
-    if (!FORMATS.contains(input.format())) {
+    if (!OutputOptions.FORMATS.contains(input.format())) {
       throw Refusal.wrongUsage(
           "--stream with --input-format %s: expected one of %s",
-          input.format(), String.join(", ", FORMATS));
+          input.format(), String.join(", ", OutputOptions.FORMATS));
     }
     if (values.isGiven(Options.RESUME)) {
       throw Refusal.wrongUsage(

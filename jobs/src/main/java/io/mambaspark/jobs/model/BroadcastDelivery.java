@@ -14,7 +14,7 @@ record BroadcastDelivery(Broadcast<ModelBroadcast> sent) implements ModelDeliver
     FileDelivery files =
         context.isLocal()
             ? FileDelivery.here(source, weights)
-            : FileDelivery.served(source, weights);
+            : FileDelivery.sent(source, weights, context);
     return new BroadcastDelivery(
         context.broadcast(new ModelBroadcast(source.checkpoint(), weights, files)));
   }

@@ -24,7 +24,13 @@ final class TemporaryFolder implements AutoCloseable {
   private TemporaryFolder(Path path) {
     this.path = path;
     this.deletion = new Thread(() -> delete(path), "mamba-spark-model-deletion");
-    Runtime.getRuntime().addShutdownHook(deletion);
+    try {
+      Runtime.getRuntime().addShutdownHook(deletion);
+    } catch (IllegalStateException e) {
+      // The JVM is shutting down, and runs no new hook.
+      delete(path);
+      throw e;
+    }
   }
 
   /** Creates a folder in the JVM's folder for temporary files. */

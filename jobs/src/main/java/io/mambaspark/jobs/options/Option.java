@@ -11,14 +11,14 @@ import java.util.stream.Collectors;
  * @param <T> of its values
  */
 public final class Option<T> {
-  /** Where the default belongs in a text. */
+  /** The place of the default in a text. */
   private static final String DEFAULT = "{default}";
 
   /** How a value is written. */
   public enum Kind {
     /** A word. */
     TEXT(String.class),
-    /** A word that may be left out, for which the option's fallback is taken. */
+    /** A word that may be omitted; the option's fallback then counts. */
     OPTIONAL_TEXT(String.class),
     /** Words, separated by commas. */
     LIST(List.class),
@@ -57,7 +57,6 @@ public final class Option<T> {
   private final String text;
   private final String fallback;
   private final boolean required;
-  private final boolean identifies;
   private final String noIdentity;
   private final String brief;
 
@@ -71,15 +70,13 @@ public final class Option<T> {
     this.note = note;
     this.fallback = marks.fallback;
     this.required = marks.required;
-    this.identifies = marks.identifies;
     this.noIdentity = marks.noIdentity;
     this.brief = marks.brief;
   }
 
-  /** What few options have. */
-  private record Marks(
-      boolean required, String fallback, boolean identifies, String noIdentity, String brief) {
-    static final Marks NONE = new Marks(false, null, false, null, null);
+  /** Properties that few options have. */
+  private record Marks(boolean required, String fallback, String noIdentity, String brief) {
+    static final Marks NONE = new Marks(false, null, null, null);
   }
 
   private static <T> Option<T> of(String name, Kind kind, String label, String text, T value) {
@@ -90,16 +87,10 @@ public final class Option<T> {
     return of(name, Kind.TEXT, label, text, null);
   }
 
-  /** An option that may stand without a value. */
+  /** An option whose value may be omitted. */
   static Option<String> optionalText(String name, String label, String fallback, String text) {
     return new Option<>(
-        name,
-        Kind.OPTIONAL_TEXT,
-        label,
-        text,
-        null,
-        null,
-        new Marks(false, fallback, false, null, null));
+        name, Kind.OPTIONAL_TEXT, label, text, null, null, new Marks(false, fallback, null, null));
   }
 
   static Option<List<String>> list(String name, String label, String text) {
@@ -135,7 +126,7 @@ public final class Option<T> {
   }
 
   private Marks marks() {
-    return new Marks(required, fallback, identifies, noIdentity, brief);
+    return new Marks(required, fallback, noIdentity, brief);
   }
 
   /** The same with a default. */
@@ -151,13 +142,7 @@ public final class Option<T> {
   /** The same, which a command requires. */
   Option<T> isRequired() {
     return new Option<>(
-        name,
-        kind,
-        label,
-        text,
-        value,
-        note,
-        new Marks(true, fallback, identifies, noIdentity, brief));
+        name, kind, label, text, value, note, new Marks(true, fallback, noIdentity, brief));
   }
 
   /** The same as another command explains it. */
@@ -168,23 +153,17 @@ public final class Option<T> {
   /**
    * The same, on whose value scores depend: it is part of a run's identity.
    *
-   * @param none what stands there for no value; null for nothing
+   * @param none the text for no value
    */
   Option<T> identifies(String none) {
     return new Option<>(
-        name, kind, label, text, value, note, new Marks(required, fallback, true, none, brief));
+        name, kind, label, text, value, note, new Marks(required, fallback, none, brief));
   }
 
   /** The same, as a parameter of the pipeline stage explains it. */
   Option<T> briefly(String words) {
     return new Option<>(
-        name,
-        kind,
-        label,
-        text,
-        value,
-        note,
-        new Marks(required, fallback, identifies, noIdentity, words));
+        name, kind, label, text, value, note, new Marks(required, fallback, noIdentity, words));
   }
 
   /** The name on the command line, without dashes. */
@@ -211,7 +190,7 @@ public final class Option<T> {
     return kind;
   }
 
-  /** What stands for the value in a help; empty for a flag. */
+  /** The name of the value in a help; empty for a flag. */
   public String label() {
     return label;
   }
@@ -221,7 +200,7 @@ public final class Option<T> {
     return value;
   }
 
-  /** The default in words; empty if there is none to tell. */
+  /** The default in words, for the documentation; empty if there is none. */
   public String defaultWords() {
     return note == null ? "" : note;
   }
@@ -237,25 +216,25 @@ public final class Option<T> {
 
   /** Whether scores depend on it. */
   public boolean identifies() {
-    return identifies;
+    return noIdentity != null;
   }
 
-  /** A value as a run's identity has it; null if it has none. */
+  /** A value as a run's identity has it. */
   public String identity(Object settled) {
     return settled == null ? noIdentity : settled.toString();
   }
 
-  /** What it means, in the words of the pipeline stage; null where the stage does not have it. */
+  /** The explanation of the stage's parameter; null if the stage does not have the option. */
   public String brief() {
     return brief;
   }
 
-  /** What it means, without its default. */
+  /** The explanation without the default, for the documentation. */
   public String text() {
     return text.replace(DEFAULT, "");
   }
 
-  /** What it means, with its default. */
+  /** The explanation with the default. */
   public String help() {
     String words = note == null ? "" : " (default: " + note + ")";
     return text.contains(DEFAULT)

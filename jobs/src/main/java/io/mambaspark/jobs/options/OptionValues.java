@@ -6,7 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** What is given for options. Immutable. */
+/** The values of options. Immutable. */
 public final class OptionValues {
   /** Nothing given: every option has its default. */
   public static final OptionValues NONE = new OptionValues(Map.of());
@@ -61,7 +61,9 @@ public final class OptionValues {
    */
   @SuppressWarnings("unchecked")
   public <T> OptionValues withUnchecked(Option<T> option, Object value) {
-    if (value != null && !option.kind().type().isInstance(value)) {
+    boolean texts =
+        !(value instanceof List<?> list) || list.stream().allMatch(String.class::isInstance);
+    if (value != null && (!option.kind().type().isInstance(value) || !texts)) {
       throw Refusal.wrongUsage(
           "%s is %s; expected a value of type %s",
           option.flag(), value, option.kind().type().getSimpleName());
@@ -73,7 +75,7 @@ public final class OptionValues {
   public Map<String, Object> recorded(List<Option<?>> options) {
     Map<String, Object> values = new LinkedHashMap<>();
     for (Option<?> option : options) {
-      if (!Options.UNRECORDED.contains(option)) {
+      if (Options.UNRECORDED.stream().noneMatch(other -> other.name().equals(option.name()))) {
         values.put(option.name(), redacted(get(option)));
       }
     }

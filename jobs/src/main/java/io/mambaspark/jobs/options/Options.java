@@ -15,8 +15,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The table of options. An option is declared here once, and takes its place in the lists of those
- * who have it: the commands, the scorer, the pipeline stage.
+ * The table of options. Each option is declared here once, and is listed for the commands, the
+ * scorer and the pipeline stage that have it.
  */
 public final class Options {
   /** The exit code of {@code --strict}. */
@@ -162,13 +162,11 @@ public final class Options {
   public static final Option<Integer> WINDOW_TOKENS =
       integer("window-tokens", "N", "Length of a window.")
           .byDefaultAs("2048 rolling, 1024 strided, 512 chunked")
-          .identifies(null)
           .briefly("length of a window");
 
   public static final Option<Integer> STRIDE =
       integer("stride", "N", "Tokens from one strided window to the next.")
           .byDefaultAs("half a window")
-          .identifies(null)
           .briefly("from a strided window to the next");
 
   public static final Option<Double> MIN_PERPLEXITY =
@@ -294,7 +292,7 @@ public final class Options {
   /** What is written where. */
   private static final List<Option<?>> WRITTEN = List.of(OUTPUT, OUTPUT_FORMAT, OVERWRITE);
 
-  /** Those of {@code score}, in the order of its help. */
+  /** The options of {@code score}, in the order of its help. */
   public static final List<Option<?>> SCORE =
       joined(
           List.of(MODEL),
@@ -329,7 +327,7 @@ public final class Options {
               VERBOSE,
               DRY_RUN));
 
-  /** Those of {@code compare}. */
+  /** The options of {@code compare}. */
   public static final List<Option<?>> COMPARE =
       joined(
           List.of(MODELS),
@@ -352,7 +350,7 @@ public final class Options {
   public static final Option<String> TOKENIZED_COLUMN =
       TEXT_COLUMN.explained("The texts: a string, or binary in UTF-8.").byDefault("text");
 
-  /** Those of {@code tokenize}. */
+  /** The options of {@code tokenize}. */
   public static final List<Option<?>> TOKENIZE =
       joined(
           List.of(
@@ -373,10 +371,10 @@ public final class Options {
                   "Exit with %d if any text could not be read.".formatted(STRICT_CODE)),
               VERBOSE));
 
-  /** Those of {@code inspect}. */
+  /** The options of {@code inspect}. */
   public static final List<Option<?>> INSPECT = List.of(MODEL, VERBOSE);
 
-  /** Those of a scorer of Datasets, besides its model. */
+  /** The options of a scorer of Datasets, besides its model. */
   public static final List<Option<?>> SCORER =
       joined(
           KEPT,
@@ -394,18 +392,18 @@ public final class Options {
               MAX_PERPLEXITY,
               ON_ERROR));
 
-  /** Those of the pipeline stage, which keeps all rows and columns. */
+  /** The options of the pipeline stage, which keeps all rows and columns. */
   public static final List<Option<?>> STAGE =
       joined(List.of(MODEL), SCORER).stream()
           .<Option<?>>map(option -> option)
           .filter(option -> option.brief() != null)
           .toList();
 
-  /** Those that no summary records: they change nothing in what is written, or write none. */
+  /** Options that no summary records: they do not change what is written, or write no summary. */
   public static final List<Option<?>> UNRECORDED =
       List.of(VERBOSE, DRY_RUN, STREAM, CHECKPOINT_LOCATION, MAX_FILES_PER_BATCH);
 
-  /** Those on which the scores of a run depend. */
+  /** Options on which the scores of a run depend. */
   public static final List<Option<?>> IDENTITY =
       SCORE.stream().<Option<?>>map(option -> option).filter(Option::identifies).toList();
 

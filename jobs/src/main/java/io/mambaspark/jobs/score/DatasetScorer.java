@@ -17,15 +17,15 @@ import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
 /** An open model, and how rows are scored with it. The model is not closed here. */
-public record DatasetScorer(OpenModel model, ModelOptions kept, ScoreOptions options) {
+public record DatasetScorer(OpenModel model, ModelOptions modelOptions, ScoreOptions options) {
 
   /** Checks, before Spark starts, what depends on the model, its weights and its tokenizer. */
   public void check() {
     options.check(config());
     if (options.columns().text() != null) {
-      model.tokenizer(kept.tokenizer());
+      model.tokenizer(modelOptions.tokenizer());
     }
-    model.check(kept.weights());
+    model.check(modelOptions.weights());
   }
 
   private MambaConfig config() {
@@ -38,7 +38,7 @@ public record DatasetScorer(OpenModel model, ModelOptions kept, ScoreOptions opt
 
   /** Decides how the model is sent; refuses what would run out of memory. */
   public void checkMemory(JavaSparkContext context) {
-    model.mode(kept, context);
+    model.mode(modelOptions, context);
   }
 
   /** What goes into a partition and what comes out of it. */
@@ -49,12 +49,12 @@ public record DatasetScorer(OpenModel model, ModelOptions kept, ScoreOptions opt
   /** What texts are encoded with, proved to work on this machine; null where rows are tokens. */
   public TokenizerFile tokenizer(ScoringSchema schema) {
     if (schema.rows().text()) {
-      TokenizerFile file = model.tokenizer(kept.tokenizer());
+      TokenizerFile file = model.tokenizer(modelOptions.tokenizer());
       // Only the library finds all that may be wrong with it, or with this machine.
       file.tokenizer(Tasks.localFolder());
       return file;
     }
-    if (kept.tokenizer() != null) {
+    if (modelOptions.tokenizer() != null) {
       throw Refusal.wrongUsage(
           "--tokenizer needs texts; %s hold tokens",
           String.join(" and ", schema.rows().document().content()));
@@ -73,7 +73,7 @@ public record DatasetScorer(OpenModel model, ModelOptions kept, ScoreOptions opt
         rows,
         options,
         config(),
-        model.sent(kept, context),
+        model.sent(modelOptions, context),
         sentTokenizer(schema(rows.schema()), context),
         progress);
   }
@@ -86,13 +86,15 @@ public record DatasetScorer(OpenModel model, ModelOptions kept, ScoreOptions opt
         schema,
         options,
         config(),
-        model.sent(kept, context),
+        model.sent(modelOptions, context),
         sentTokenizer(schema, context),
         progress);
   }
 
   private Broadcast<TokenizerFile> sentTokenizer(ScoringSchema schema, JavaSparkContext context) {
-    return tokenizer(schema) == null ? null : model.sentTokenizer(kept.tokenizer(), context);
+    return tokenizer(schema) == null
+        ? null
+        : model.sentTokenizer(modelOptions.tokenizer(), context);
   }
 
   /**
@@ -107,12 +109,12 @@ public record DatasetScorer(OpenModel model, ModelOptions kept, ScoreOptions opt
   public Sent sent(SparkSession spark) {
     JavaSparkContext context = context(spark);
     Broadcast<TokenizerFile> file = null;
-    if (kept.tokenizer() != null || model.hasTokenizer()) {
-      model.tokenizer(kept.tokenizer()).tokenizer(Tasks.localFolder());
-      file = model.sentTokenizer(kept.tokenizer(), context);
+    if (modelOptions.tokenizer() != null || model.hasTokenizer()) {
+      model.tokenizer(modelOptions.tokenizer()).tokenizer(Tasks.localFolder());
+      file = model.sentTokenizer(modelOptions.tokenizer(), context);
     }
     return new Sent(
-        model.sent(kept, context),
+        model.sent(modelOptions, context),
         reader(DocumentColumns.tokens("tokens"), null),
         file == null ? null : reader(DocumentColumns.text("text"), file));
   }

@@ -7,7 +7,6 @@ import io.mambaspark.jobs.io.DocumentColumns;
 import io.mambaspark.jobs.io.DocumentOptions;
 import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
-import java.util.List;
 
 /**
  * How rows are scored, whatever they come from and wherever they go.
@@ -82,7 +81,7 @@ public record ScoreOptions(
     }
   }
 
-  /** What is given of it. */
+  /** Reads these options from the values of a command. */
   public static ScoreOptions of(OptionValues values) {
     return new ScoreOptions(
         DocumentOptions.of(values),
@@ -129,11 +128,6 @@ public record ScoreOptions(
   /** The columns of the document. */
   public DocumentColumns columns() {
     return documents.columns();
-  }
-
-  /** The columns to carry over; null for all but those of tokens and counts. */
-  public List<String> keepColumns() {
-    return documents.kept();
   }
 
   /** Tokens of a row beyond these are dropped; 0 for no limit. */

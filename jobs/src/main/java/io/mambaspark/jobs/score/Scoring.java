@@ -61,7 +61,7 @@ public final class Scoring {
       LongAccumulator progress) {
     options.check(config);
     if (schema.rows().text() && tokenizer == null) {
-      throw new IllegalArgumentException("Texts want a tokenizer");
+      throw new IllegalArgumentException("Text columns require a tokenizer");
     }
     DocumentColumns columns = options.columns();
     Windows windows = options.windows().windows(options.prefixId(config));

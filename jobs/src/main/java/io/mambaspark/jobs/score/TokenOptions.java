@@ -23,7 +23,7 @@ public record TokenOptions(String prefixToken, int maxTokens) {
     }
   }
 
-  /** What is given of it. */
+  /** Reads these options from the values of a command. */
   public static TokenOptions of(OptionValues values) {
     return new TokenOptions(values.get(Options.PREFIX_TOKEN), values.count(Options.MAX_TOKENS));
   }

@@ -42,17 +42,20 @@ final class Places<C extends Enum<C>> implements Serializable {
     return place == ABSENT ? null : row.getAs(place);
   }
 
-  /** The value of a row in a column of type array of structs that {@link #isNull} has denied. */
+  /**
+   * The value of a row in a column of type array of structs. Requires a value: check {@link
+   * #isNull}.
+   */
   List<Row> list(Row row, C column) {
     return row.getList(places[column.ordinal()]);
   }
 
-  /** The value of a row in a column of type bigint that {@link #isNull} has denied. */
+  /** The value of a row in a column of type bigint. Requires a value: check {@link #isNull}. */
   long number(Row row, C column) {
     return row.getLong(places[column.ordinal()]);
   }
 
-  /** The value of a row in a column of type double that {@link #isNull} has denied. */
+  /** The value of a row in a column of type double. Requires a value: check {@link #isNull}. */
   double real(Row row, C column) {
     return row.getDouble(places[column.ordinal()]);
   }

@@ -18,7 +18,10 @@ import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.RuntimeConfig;
 
-/** Whatever the scores of a run depend on but its input, by name, as a {@link Ledger} keeps it. */
+/**
+ * Whatever the scores of a run depend on but its input, by name, as a {@link
+ * io.mambaspark.jobs.io.RunRecord} keeps it.
+ */
 public final class RunIdentity {
   private static final String ON_ERROR = Options.ON_ERROR.flag();
 
@@ -61,11 +64,10 @@ public final class RunIdentity {
         schema.rows().kept().stream()
             .map(field -> field.name() + " " + field.dataType().catalogString())
             .collect(Collectors.joining(", ")));
+    // A window is its policy and its lengths.
+    OptionValues identifying = values.with(Options.WINDOW, scoring.windows().toString());
     for (Option<?> option : Options.IDENTITY) {
-      String value = option.identity(values.get(option));
-      if (value != null) {
-        settings.put(option.flag(), value);
-      }
+      settings.put(option.flag(), option.identity(identifying.get(option)));
     }
     settings.put("the prefix token", Integer.toString(scoring.prefixId(config)));
     if (scoring.columns().isPair()) {

@@ -10,7 +10,7 @@ import io.mambaspark.jobs.options.Options;
  * @param allowNewInput whether a resumed run may take in files that were not there before
  */
 public record UnitOptions(long targetTokens, boolean allowNewInput) {
-  /** What is given of it. */
+  /** Reads these options from the values of a command. */
   public static UnitOptions of(OptionValues values) {
     Long target = values.get(Options.TARGET_UNIT_TOKENS);
     return new UnitOptions(target == null ? 0 : target, values.get(Options.ALLOW_NEW_INPUT));

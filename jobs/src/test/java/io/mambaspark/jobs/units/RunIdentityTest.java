@@ -136,7 +136,7 @@ class RunIdentityTest {
         .isEqualTo(Map.of("the prefix token", "7"));
     assertThat(changed(o -> o.with(Options.MAX_TOKENS, 9))).isEqualTo(Map.of("--max-tokens", "9"));
     assertThat(changed(o -> o.with(Options.WINDOW, "strided").with(Options.WINDOW_TOKENS, 8)))
-        .isEqualTo(Map.of("--window", "strided", "--window-tokens", "8", "--stride", "4"));
+        .isEqualTo(Map.of("--window", "strided, 8 tokens, stride 4"));
     assertThat(changed(o -> o.with(Options.MIN_PERPLEXITY, 1.5)))
         .isEqualTo(Map.of("--min-perplexity", "1.5"));
     assertThat(changed(o -> o.with(Options.MAX_PERPLEXITY, 20.0)))
@@ -153,8 +153,7 @@ class RunIdentityTest {
         .isEqualTo(settings(OptionValues.NONE.with(Options.PREFIX_TOKEN, "bos")));
     // Rolling windows have a prefix that nobody has named.
     assertThat(changed(o -> o.with(Options.WINDOW, "rolling")))
-        .isEqualTo(
-            Map.of("the prefix token", "3", "--window", "rolling", "--window-tokens", "2048"));
+        .isEqualTo(Map.of("the prefix token", "3", "--window", "rolling, 2048 tokens"));
   }
 
   @Test

@@ -20,7 +20,7 @@ final class OutputRepair {
   /** One thing to do. */
   sealed interface Step {}
 
-  /** Moves a folder beside the output to the output's path, where nothing lies. */
+  /** Moves a folder beside the output to the output's path, which must not exist. */
   record Move(Beside folder) implements Step {}
 
   /** Removes a folder beside the output. */

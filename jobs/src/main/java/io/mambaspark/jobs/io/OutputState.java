@@ -21,10 +21,10 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
 /**
- * What lies at the path of an output and beside it, read once at the start of a run.
+ * The folder of an output and those beside it, read once at the start of a run.
  *
  * @param path of the output
- * @param content of the output; empty if nothing lies there
+ * @param content of the output; empty if it does not exist
  * @param beside the folders that earlier runs have left
  */
 record OutputState(Path path, Optional<Content> content, Map<Beside, Content> beside) {

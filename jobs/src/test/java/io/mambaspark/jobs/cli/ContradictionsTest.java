@@ -75,6 +75,12 @@ class ContradictionsTest {
         "--report r --emit logits | --report needs perplexities; --emit logits has none",
         "--group-by , | --group-by is empty; expected columns to group by",
         "--group-by a,b,a | --group-by names a twice",
+        // A flag may have a value, as in files of arguments that are made from templates.
+        "--allow-new-input=true --resume=false | --allow-new-input needs --resume",
+        "--stream --overwrite=false --resume=true | --resume does not go with --stream: started"
+            + " again, a stream goes on by itself",
+        "--strict=true --stream --dry-run=true | --dry-run does not go with --stream, which has no"
+            + " end and keeps what it has written",
       })
   void a_contradiction_is_told_in_one_line_with_exit_code_2(String options, String message) {
     List<Object> args = new ArrayList<>(List.of("score", "--model", folder, "--input", folder));

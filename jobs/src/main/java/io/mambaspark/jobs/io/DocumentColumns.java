@@ -62,11 +62,6 @@ public record DocumentColumns(
     return new DocumentColumns(null, column, null, null, null, null);
   }
 
-  /** Contexts and continuations. */
-  public static DocumentColumns pair(String context, String continuation) {
-    return new DocumentColumns(null, null, context, continuation, null, null);
-  }
-
   /** Whether only a continuation is scored, given its context. */
   public boolean isPair() {
     return context != null;

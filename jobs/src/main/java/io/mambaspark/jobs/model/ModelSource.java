@@ -150,7 +150,7 @@ public final class ModelSource implements AutoCloseable {
   }
 
   /** Warns of weights that are kept in fewer digits than the checkpoint has. */
-  public void warnIfRounded(WeightFormat weights) {
+  void warnIfRounded(WeightFormat weights) {
     if (checkpoint.rounds(weights)) {
       LOG.warn(
           "--weights {} rounds weights that {} holds in more digits",

@@ -27,7 +27,7 @@ public final class TokenizerSource {
    *     model's folder
    * @throws Refusal if there is no tokenizer, or it has ids that the model's embedding lacks
    */
-  public static TokenizerFile open(String option, ModelSource model, Configuration configuration) {
+  static TokenizerFile open(String option, ModelSource model, Configuration configuration) {
     TokenizerFile tokenizer = option == null ? beside(model) : at(option, configuration);
     tokenizer.checkFits(model.name(), model.checkpoint().config().vocabSize());
     return tokenizer;

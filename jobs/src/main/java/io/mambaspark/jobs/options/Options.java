@@ -400,7 +400,7 @@ public final class Options {
           .toList();
 
   /** Options that no summary records: they do not change what is written, or write no summary. */
-  public static final List<Option<?>> UNRECORDED =
+  static final List<Option<?>> UNRECORDED =
       List.of(VERBOSE, DRY_RUN, STREAM, CHECKPOINT_LOCATION, MAX_FILES_PER_BATCH);
 
   /** Options on which the scores of a run depend. */

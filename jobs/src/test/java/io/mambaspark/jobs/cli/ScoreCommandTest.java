@@ -598,10 +598,11 @@ class ScoreCommandTest {
   }
 
   private static List<String> temporaryModels() throws IOException {
+    String prefix = "mamba-spark-model-%d-".formatted(ProcessHandle.current().pid());
     try (Stream<Path> files = Files.list(Path.of(System.getProperty("java.io.tmpdir")))) {
       return files
           .map(f -> f.getFileName().toString())
-          .filter(f -> f.startsWith("mamba-spark-model"))
+          .filter(f -> f.startsWith(prefix))
           .sorted()
           .toList();
     }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.offset;
 
+import io.mambaspark.jobs.TestSpark;
 import io.mambaspark.jobs.stats.Distributions.Group;
 import io.mambaspark.jobs.stats.Distributions.LengthClass;
 import io.mambaspark.jobs.stats.Distributions.Series;
@@ -17,7 +18,6 @@ import java.util.stream.IntStream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
-import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.Test;
 
@@ -31,17 +31,8 @@ class DistributionsTest {
           .add("perplexity", "double")
           .add("error", "string");
 
-  private static SparkSession session() {
-    return SparkSession.builder()
-        .master("local[2]")
-        .appName("test")
-        .config("spark.ui.enabled", false)
-        .config("spark.sql.warehouse.dir", "target/warehouse")
-        .getOrCreate();
-  }
-
   private static Dataset<Row> rows(Row... rows) {
-    return session().createDataFrame(List.of(rows), SCHEMA);
+    return TestSpark.session().createDataFrame(List.of(rows), SCHEMA);
   }
 
   @Test
@@ -51,7 +42,7 @@ class DistributionsTest {
       rows.add(RowFactory.create(i, "a", "text", 8L, 100.0 + (i * 37) % 101, null));
     }
     Distributions all =
-        Distributions.of(session().createDataFrame(rows, SCHEMA), List.of(), List.of("id"));
+        Distributions.of(TestSpark.session().createDataFrame(rows, SCHEMA), List.of(), List.of("id"));
     assertThat(all.exact()).isTrue();
     assertThat(all.overall().documents()).isEqualTo(101);
     assertThat(all.overall().values())
@@ -135,7 +126,7 @@ class DistributionsTest {
       rows.add(RowFactory.create(1, "a", "x", count, 10.0, null));
     }
     Distributions all =
-        Distributions.of(session().createDataFrame(rows, SCHEMA), List.of(), List.of());
+        Distributions.of(TestSpark.session().createDataFrame(rows, SCHEMA), List.of(), List.of());
     assertThat(all.lengths())
         .extracting(LengthClass::firstTokens)
         .containsExactly(1L, 2L, 4L, 8L, 1L << 46, 1L << 47);
@@ -154,7 +145,7 @@ class DistributionsTest {
     }
     Distributions all =
         Distributions.of(
-            session().createDataFrame(rows, SCHEMA).repartition(5),
+            TestSpark.session().createDataFrame(rows, SCHEMA).repartition(5),
             List.of("kind"),
             List.of("id", "text"));
     assertThat(all.ends().best())
@@ -169,7 +160,7 @@ class DistributionsTest {
   @Test
   void groups_may_be_of_any_type_and_of_several_columns() {
     Dataset<Row> scores =
-        session()
+        TestSpark.session()
             .range(12)
             .select(
                 col("id"),
@@ -192,7 +183,7 @@ class DistributionsTest {
   void only_the_largest_groups_are_told_apart() {
     // Group g has g + 1 documents, from 0 to 1199; the order of the rows is another.
     Dataset<Row> scores =
-        session()
+        TestSpark.session()
             .range(1200)
             .selectExpr("id as kind", "explode(sequence(0, id)) as row")
             .selectExpr(
@@ -226,7 +217,7 @@ class DistributionsTest {
     // The perplexity is uniform over its group's decade, of all ranks exactly known: within group g
     // it is 10^(g % 4) · (1 + 9·u), and u runs over equal steps in a shuffled order.
     Dataset<Row> scores =
-        session()
+        TestSpark.session()
             .range(0, rows, 1, 4)
             .selectExpr(
                 "id",

@@ -97,7 +97,7 @@ final class Report {
             String.format(Locale.ROOT, "%.2f", ratio(measured, run)));
       }
     }
-    out.printf("%nDivision of the time, one thread, a long document%n");
+    out.printf("%nShares of the time, one thread, a long document%n");
     line(
         out,
         SHARES,

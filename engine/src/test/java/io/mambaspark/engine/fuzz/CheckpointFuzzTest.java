@@ -56,7 +56,7 @@ class CheckpointFuzzTest {
   private double largestShareOfBound;
 
   @Test
-  void aHostileFolderLoadsRightOrIsRefusedInOneLine() throws Exception {
+  void aHostileFolderLoadsCorrectlyOrIsRefusedInOneLine() throws Exception {
     long begin = System.nanoTime();
     List<Reader> readers = new ArrayList<>();
     for (int i = 0; i < THREADS; i++) {
@@ -99,7 +99,7 @@ class CheckpointFuzzTest {
     int read = counts.values().stream().mapToInt(Integer::intValue).sum();
     System.out.printf("Seed %d, %d cases, %.1f s%n", SEED, read, seconds);
     counts.forEach((what, count) -> System.out.printf("%7d %s%n", count, what));
-    System.out.printf("Refused at %d places%n", refusals.size());
+    System.out.printf("Refused at %d lines of code%n", refusals.size());
     refusals.forEach((place, count) -> System.out.printf("%7d %s%n", count, place));
     System.out.printf("Largest share of the memory bound: %s%n", largestShare);
   }

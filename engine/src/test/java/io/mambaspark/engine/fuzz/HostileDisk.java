@@ -18,8 +18,8 @@ import java.util.stream.Stream;
 
 /**
  * A folder on disk that contains one hostile folder after another. It also contains traps, which are
- * not regular files. Outside the folder are valid copies of the shards: if a name pointed to one of
- * them and were followed, it would load.
+ * not regular files. Outside the folder are valid copies of the shards, which would load if the
+ * reader followed a name that points to them.
  */
 final class HostileDisk {
   private static final String INSIDE = "directory";
@@ -45,7 +45,7 @@ final class HostileDisk {
     for (Path pipe : List.of(folder.resolve("pipe"), above.resolve("pipe"))) {
       Process mkfifo = new ProcessBuilder("mkfifo", pipe.toString()).inheritIO().start();
       if (!mkfifo.waitFor(10, TimeUnit.SECONDS) || mkfifo.exitValue() != 0) {
-        throw new IOException("Cannot make a pipe at " + pipe);
+        throw new IOException("Cannot create a pipe at " + pipe);
       }
     }
     Files.createSymbolicLink(folder.resolve("link-to-pipe"), Path.of("../pipe"));
@@ -89,7 +89,7 @@ final class HostileDisk {
     }
   }
 
-  /** Writes in place: twenty times as fast as a new file while the old one is mapped somewhere. */
+  /** Overwrites a file in place: twenty times as fast as a new file while the old one is mapped. */
   private static void overwrite(Path path, byte[] bytes) throws IOException {
     try (FileChannel channel =
         FileChannel.open(path, StandardOpenOption.WRITE, StandardOpenOption.CREATE)) {

@@ -22,13 +22,13 @@ import java.util.stream.IntStream;
 
 /** Damages a pickle opcode by opcode, and writes it into a valid archive. */
 final class PickleMutations {
-  /** The maximum steps of a reader; a pickle with as many no-op steps in addition is refused. */
+  /** The maximum number of steps of a reader. A pickle with more steps is refused. */
   private static final int STEPS = 1_000_000;
 
   private static final String NUMBERS = "KMJ\u008a";
   private static final String TEXTS = "X\u008c\u008d";
 
-  /** Complete pickles that are not tensors by name, and one that is too long. */
+  /** Complete pickles without tensors by name, and one that is too long. */
   private static final List<String> OTHERS =
       List.of(
           "",

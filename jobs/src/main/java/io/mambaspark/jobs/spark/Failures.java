@@ -35,7 +35,7 @@ public final class Failures {
   private static final Pattern FOOTER = Pattern.compile("CANNOT_READ_FILE_FOOTER");
 
   /** The exceptions that decoders throw for unexpected bytes. */
-  private static final List<Class<? extends RuntimeException>> DECODING =
+  private static final List<Class<? extends RuntimeException>> DECODING_ERRORS =
       List.of(
           NullPointerException.class,
           IndexOutOfBoundsException.class,
@@ -53,44 +53,44 @@ public final class Failures {
       "(?:\\s*\\b(?:in|for|of|from|at)\\s+)?(?:\\b[Ff]ile:?\\s+)?[\"']?";
 
   /** Readers' messages about a file, and their replacements that continue "Cannot read FILE: ". */
-  private static final Map<Pattern, String> SENTENCES = new LinkedHashMap<>();
+  private static final Map<Pattern, String> REPLACEMENTS = new LinkedHashMap<>();
 
   static {
-    say(
+    replace(
         "is not a Parquet file \\(length is too low: (\\d+)\\)",
         "it is not a Parquet file: its length is $1 bytes");
-    say(
+    replace(
         "is not a Parquet file\\. Expected magic number at tail,? but found (\\[.*?\\])",
         "it is not a Parquet file, or it is truncated: its last four bytes are $1, expected PAR1");
-    say(
+    replace(
         "footer is too large: (\\d+) ?to be read",
         "it is damaged or truncated: its last bytes give a footer length of $1 bytes");
-    say(
+    replace(
         "corrupted file: the footer index is not within the file: (-?\\d+)",
         "it is damaged or truncated: its last bytes give a footer at byte $1");
-    say(
+    replace(
         "Trying to read file with encrypted footer\\. No keys available",
         "it is encrypted, and Spark has no keys: set parquet.crypto.factory.class");
-    say(
+    replace(
         "Checksum error:? at (\\d+) exp: \\S+ got: \\S+",
         "it differs from its checksum (the .crc file next to it) at byte $1");
-    say(
+    replace(
         "(?:can not|cannot|could not) read (?:class \\S*?\\.)?FileMetaData: (.*)",
         "its footer is damaged: $1");
-    say(
+    replace(
         "(?:can not|cannot|could not) read (?:class \\S*?\\.)?PageHeader: (.*)",
         "the header of a page is damaged: $1");
-    say(
+    replace(
         "(?:can not|cannot|could not) read (?:class \\S*?\\.)?(\\w+): (.*)",
         "its $1 is damaged: $2");
-    say(
+    replace(
         "could not read page .* in col \\[(.+?)\\] [^:]*(: .*)?",
         "a page of its column $1 is damaged$2");
-    say(
+    replace(
         "column: \\[(.+?)\\], physicalType: (.*?), logicalType: (.*)",
         "its column $1 is $2, expected $3");
-    say("(?:File )?does not exist.*|No such file or directory", "it does not exist");
-    say("\\(?Permission denied\\)?", "permission denied");
+    replace("(?:File )?does not exist.*|No such file or directory", "it does not exist");
+    replace("\\(?Permission denied\\)?", "permission denied");
   }
 
   private Failures() {}
@@ -115,36 +115,36 @@ public final class Failures {
     String cause = "";
     for (Throwable t : chain) {
       // Use the innermost message, or an outer one that repeats it and adds information.
-      String said = said(t, path);
-      boolean wrapper = WRAPPER.matcher(said).matches();
-      if (!said.isEmpty() && !wrapper && !cause.endsWith(said)) {
-        boolean bare = !said.contains(" ") && !cause.isEmpty();
-        cause = bare ? cause + ": " + said : said;
+      String message = shortened(t, path);
+      boolean wrapper = WRAPPER.matcher(message).matches();
+      if (!message.isEmpty() && !wrapper && !cause.endsWith(message)) {
+        boolean bare = !message.contains(" ") && !cause.isEmpty();
+        cause = bare ? cause + ": " + message : message;
       }
     }
     Throwable innermost = chain.get(chain.size() - 1);
-    if (cause.isEmpty() || DECODING.stream().anyMatch(kind -> kind.isInstance(innermost))) {
+    if (cause.isEmpty() || DECODING_ERRORS.stream().anyMatch(kind -> kind.isInstance(innermost))) {
       boolean footer = chain.stream().anyMatch(t -> FOOTER.matcher("" + t.getMessage()).find());
       String name = innermost.getClass().getSimpleName();
       return "%s is damaged (%s)"
           .formatted(
               footer ? "its footer" : "its content", cause.isEmpty() ? name : name + ": " + cause);
     }
-    for (Map.Entry<Pattern, String> sentence : SENTENCES.entrySet()) {
-      Matcher known = sentence.getKey().matcher(cause);
-      if (known.matches()) {
-        return Refusal.redacted(known.replaceFirst(sentence.getValue()));
+    for (Map.Entry<Pattern, String> replacement : REPLACEMENTS.entrySet()) {
+      Matcher matcher = replacement.getKey().matcher(cause);
+      if (matcher.matches()) {
+        return Refusal.redacted(matcher.replaceFirst(replacement.getValue()));
       }
     }
     return Refusal.redacted(cause);
   }
 
-  private static void say(String found, String sentence) {
-    SENTENCES.put(Pattern.compile(found), sentence);
+  private static void replace(String pattern, String replacement) {
+    REPLACEMENTS.put(Pattern.compile(pattern), replacement);
   }
 
   /** Returns the first line of a message, without the path and without irrelevant parts. */
-  private static String said(Throwable t, String path) {
+  private static String shortened(Throwable t, String path) {
     String line = t.getMessage() == null ? "" : firstLine(t.getMessage());
     if (WRAPPER.matcher(line).matches()) {
       return line;

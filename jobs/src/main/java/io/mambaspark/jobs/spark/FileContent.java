@@ -11,7 +11,7 @@ import org.apache.hadoop.fs.Path;
 
 /**
  * Distinguishes a file with bad content from a file that cannot be read at the moment. Failures of
- * a disk, a network or a credential are temporary and must not cost rows.
+ * a disk, a network or a credential are temporary and must not cause the loss of rows.
  */
 public final class FileContent {
   private static final int BUFFER = 1 << 20;

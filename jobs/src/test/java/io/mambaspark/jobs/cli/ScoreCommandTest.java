@@ -181,7 +181,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void under_fail_the_message_is_one_line_with_the_row_s_columns() throws IOException {
+  void with_on_error_fail_the_message_is_one_line_with_the_row_s_columns() throws IOException {
     Cli run = score(bad, "--on-error", "fail");
     assertThat(run.code()).isEqualTo(1);
     assertThat(run.err().strip())
@@ -246,7 +246,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void an_overlap_is_found_through_links_and_in_any_case_of_the_format() throws IOException {
+  void an_overlap_is_found_through_links_and_whatever_the_case_of_the_format() throws IOException {
     Path link = Files.createSymbolicLink(own.resolve("link"), shared);
     output = link.resolve("good").resolve("new");
     assertThat(score(good).err()).contains(" overlap; they must lie apart");
@@ -280,7 +280,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void a_limit_reads_that_number_of_rows() throws IOException {
+  void a_limit_is_the_number_of_rows_that_are_read() throws IOException {
     assertThat(score(good, "--limit", 7).code()).isZero();
     assertThat(written().count()).isEqualTo(7);
     assertThat(summary().get("documents").asInt()).isEqualTo(7);

@@ -96,9 +96,9 @@ public final class Failures {
   private Failures() {}
 
   /**
-   * Describes an exception in one line. If the chain of causes has a message of mamba-spark, which a
-   * failed task hides under several messages of Spark, the line is the first of them. Otherwise the
-   * line is the innermost cause's message, with the file that Spark was reading.
+   * Describes an exception in one line: the first message of mamba-spark in the chain of causes,
+   * because Spark wraps the exception of a task in several of its own. If the chain has no such
+   * message, the line is the innermost cause's message, with the file that Spark was reading.
    */
   public static String oneLine(Throwable failure) {
     return Refusal.redacted(line(failure));

@@ -96,14 +96,17 @@ class TokenizerFileTest {
     assertThat(refusal("b", new byte[] {'{', (byte) 0xFF}))
         .startsWith("not JSON: byte 1 is not UTF-8;");
     assertThat(refusal("version https://git-lfs.github.com/spec/v1\noid sha256:12\n"))
-        .endsWith("fetch the file itself with git lfs pull");
+        .endsWith(". This is a Git LFS pointer: fetch the file itself with git lfs pull");
   }
 
   @Test
   void a_sentencepiece_model_is_recognized() {
     byte[] piece =
         "\n\u000e\n\u0005<unk>\u0015\0\0\0\0\u0018\u0002".getBytes(StandardCharsets.UTF_8);
-    assertThat(refusal("spiece", piece)).contains("A SentencePiece model can be converted");
+    assertThat(refusal("spiece", piece))
+        .endsWith(
+            ". A SentencePiece model can be converted: in Python, save_pretrained of its fast"
+                + " tokenizer writes a tokenizer.json");
     assertThat(refusal("tokenizer.model", new byte[] {1, 2})).contains("A SentencePiece model");
   }
 
@@ -116,7 +119,10 @@ class TokenizerFileTest {
     assertThat(refusal("{\"tokenizer_class\":\"GPTNeoXTokenizer\"}"))
     .endsWith("This is a tokenizer_config.json: use the tokenizer.json in its folder");
     assertThat(refusal("{\"model_type\":\"mamba\"}")).contains("This is a model's config.json");
-    assertThat(refusal("{\"a\":0,\"b\":1}")).contains("This is a vocab.json");
+    assertThat(refusal("{\"a\":0,\"b\":1}"))
+        .endsWith(
+            ". This is a vocab.json: in Python, save_pretrained of the fast tokenizer writes a"
+                + " tokenizer.json");
     assertThat(refusal("{\"model\":{\"type\":\"BPE\",\"vocab\":{}}}"))
         .startsWith("its vocabulary is empty");
     assertThat(refusal("{\"model\":{\"type\":\"Magic\",\"vocab\":{}}}"))

@@ -136,8 +136,8 @@ public final class SessionSettings {
     for (String key : STATIC) {
       if (spark.sparkContext().getConf().getBoolean(key, false)) {
         throw Refusal.because(
-            "Cannot read a table with %s=true: it skips unreadable input without an error, and it cannot"
-    + " be changed in a running application; start Spark without it",
+            "Cannot read a table with %s=true: it skips unreadable input without an error, and it"
+                + " cannot be changed in a running application; start Spark without it",
             key);
       }
     }

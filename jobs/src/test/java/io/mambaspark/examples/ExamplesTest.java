@@ -28,8 +28,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * README's examples in Java, as they stand there ({@link ReadmeTest} compares), on twenty documents
- * of the demo. Its SQL and its Python are run by {@code scripts/python.sh}.
+ * Runs README's Java examples, which {@link ReadmeTest} compares with this class, on twenty
+ * documents of the demo. {@code scripts/python.sh} runs README's SQL and Python examples.
  */
 class ExamplesTest {
   private static final String DEMO = "src/main/resources/io/mambaspark/jobs/demo/corpus.jsonl";
@@ -39,7 +39,7 @@ class ExamplesTest {
   private LocalFileSystem files;
   private org.apache.hadoop.fs.Path home;
 
-  /** Relative paths are of a folder of the test's own. */
+  /** Makes relative paths refer to a folder of this test. */
   @BeforeEach
   void makeCorpus() throws IOException {
     spark = SparkSession.builder().master("local[2]").getOrCreate();
@@ -60,7 +60,7 @@ class ExamplesTest {
     files.setWorkingDirectory(home);
   }
 
-  /** The perplexities by the command line, the lowest first. */
+  /** Returns the perplexities that the command line computes, the lowest first. */
   private List<Row> byCommand() {
     String[] args = {
       "score", "--model", "demo", "--input", "corpus", "--text-column", "text", "--output", "all"
@@ -117,7 +117,7 @@ class ExamplesTest {
   @Test
   void a_stream_is_scored_every_night() throws Exception {
     StructType schema = spark.read().parquet("corpus").schema();
-    // Streams look for relative paths in the folder of the JVM.
+    // A stream resolves relative paths against the JVM's working folder.
     String nightly = folder.resolve("nightly").toString();
     String checkpoint = folder.resolve("checkpoint").toString();
 
@@ -137,9 +137,9 @@ class ExamplesTest {
     assertThat(written(nightly)).isEqualTo(byCommand());
   }
 
-  /** Which end is the document's own; a guess is right one time in four. */
+  /** Selects the true ending of each document; a random choice would be right one time in four. */
   @Test
-  void choices_are_scored_given_their_questions() {
+  void choices_are_scored_after_their_questions() {
     spark
         .sql(
             "SELECT q.id AS question_id, substring(q.text, 1, 200) AS question, c.id AS choice_id,"

@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
-/** What README shows of code is what the tests run. */
+/** Checks that the tests run all code in README. */
 class ReadmeTest {
   private static final Path ROOT = Path.of("").toAbsolutePath().getParent();
   private static final String SECTION = "## In a pipeline of your own";
@@ -20,7 +20,7 @@ class ReadmeTest {
           "scripts/python/filter.py",
           "scripts/python/filter.sql");
 
-  /** Lines without their indentation, which is another in README. */
+  /** Removes the indentation, which differs in README. */
   private static String bare(String text) {
     return text.lines()
         .map(String::strip)

@@ -18,7 +18,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** Which rooms know which. */
+/** Checks the dependencies between the rooms, which are packages and single public classes. */
 class ArchitectureTest {
   private static final String ROOT = "io.mambaspark.jobs";
 
@@ -27,7 +27,7 @@ class ArchitectureTest {
           .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
           .importPackages(ROOT);
 
-  /** The rooms, floor by floor: a room may know those of lower floors, and no other. */
+  /** The layers of rooms, lowest first: a room may depend only on rooms of lower layers. */
   private static final List<List<String>> FLOORS =
       List.of(
           List.of("Refusal"),
@@ -41,7 +41,7 @@ class ArchitectureTest {
           List.of("cli"),
           List.of("Main"));
 
-  /** The room of a class: its package, or of the public classes the class itself. */
+  /** The room of a class: its package, or the class itself if it is in the root package. */
   private static String room(JavaClass type) {
     if (!type.getPackageName().equals(ROOT)) {
       return type.getPackageName().substring(ROOT.length() + 1);
@@ -56,7 +56,7 @@ class ArchitectureTest {
   }
 
   @Test
-  void a_room_knows_only_those_below_it() {
+  void a_room_depends_only_on_rooms_of_lower_layers() {
     LayeredArchitecture rooms =
         Architectures.layeredArchitecture().consideringOnlyDependenciesInLayers();
     List<String> above = new ArrayList<>();
@@ -79,7 +79,7 @@ class ArchitectureTest {
   }
 
   @Test
-  void no_rooms_know_each_other() {
+  void rooms_have_no_dependency_cycles() {
     slices()
         .assignedFrom(
             new SliceAssignment() {
@@ -101,7 +101,7 @@ class ArchitectureTest {
   }
 
   @Test
-  void only_the_command_line_knows_picocli() {
+  void only_the_command_line_depends_on_picocli() {
     noClasses()
         .that(not(resideInAPackage(ROOT + ".cli")))
         .should()
@@ -111,7 +111,7 @@ class ArchitectureTest {
   }
 
   @Test
-  void texts_are_encoded_without_spark() {
+  void the_package_text_does_not_depend_on_spark_or_hadoop() {
     noClasses()
         .that()
         .resideInAPackage(ROOT + ".text")

@@ -4,7 +4,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.Arrays;
 
-/** What a command answered. */
+/** The exit code and the output of a command. */
 public record Cli(int code, String out, String err) {
   public static Cli run(Object... args) {
     TestSpark.session();

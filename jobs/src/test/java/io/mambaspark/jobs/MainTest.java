@@ -13,7 +13,7 @@ import org.apache.spark.deploy.SparkSubmit;
 import org.junit.jupiter.api.Test;
 
 class MainTest {
-  /** Through the code of spark-submit, up to where it would end the JVM. */
+  /** Runs spark-submit's code, except that it throws an exception instead of ending the JVM. */
   private static void submit(String... args) throws InterruptedException {
     List<String> all = new ArrayList<>(List.of("--class", Main.class.getName()));
     all.addAll(List.of("--master", "local[1]", "spark-internal"));
@@ -29,12 +29,12 @@ class MainTest {
   }
 
   @Test
-  void spark_submit_sees_a_normal_end_as_such() {
+  void spark_submit_gets_a_normal_end_for_exit_code_0() {
     assertThatCode(() -> submit("--version")).doesNotThrowAnyException();
   }
 
   @Test
-  void spark_submit_is_told_the_exit_code_otherwise() {
+  void spark_submit_gets_any_other_exit_code() {
     Throwable usage = catchThrowable(() -> submit("scroe"));
     assertThat(usage).isInstanceOf(SparkUserAppException.class);
     assertThat(((SparkUserAppException) usage).exitCode()).isEqualTo(2);

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Scores in SQL. */
+/** The scoring function in SQL. */
 class MambaFunctionsTest {
   private static final String CORPUS =
       "(SELECT id, substring(text, 1, 200) AS text, slice(tokens, 1, 40) AS tokens FROM demo)";
@@ -47,7 +47,7 @@ class MambaFunctionsTest {
   }
 
   @Test
-  void a_function_gives_the_scores_of_texts_and_of_tokens() {
+  void a_function_returns_the_scores_of_texts_and_tokens() {
     for (String column : List.of("text", "tokens")) {
       List<Row> found =
           spark
@@ -67,7 +67,7 @@ class MambaFunctionsTest {
   }
 
   @Test
-  void a_row_that_is_filtered_and_shown_runs_once() {
+  void a_row_that_is_filtered_and_selected_is_scored_once() {
     LongAccumulator run = spark.sparkContext().longAccumulator("run");
     MambaFunctions.register(spark, "counted", scorer, run);
     Dataset<Row> cheap =
@@ -76,12 +76,12 @@ class MambaFunctionsTest {
                 + CORPUS
                 + " WHERE counted(tokens).nll > 0 AND counted(tokens).token_count = 39");
     assertThat(cheap.collectAsList()).hasSize(30);
-    // All tokens but the last of each row.
+    // All tokens of each row except the last.
     assertThat(run.sum()).isEqualTo(30 * 39);
   }
 
   @Test
-  void what_cannot_be_scored_has_an_error_and_what_is_not_there_no_perplexity() {
+  void a_bad_row_has_an_error_and_a_missing_one_has_no_scores() {
     List<Row> rows =
         spark
             .sql(
@@ -96,7 +96,7 @@ class MambaFunctionsTest {
   }
 
   @Test
-  void a_model_without_a_tokenizer_scores_tokens_only() {
+  void a_model_without_a_tokenizer_scores_only_tokens() {
     Path model = TestModels.write(folder.resolve("model"));
     MambaFunctions.register(spark, "bare", model.toString());
     assertThat(spark.sql("SELECT bare(array(1, 2, 3)).token_count").first().getLong(0))

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The command line's scores as columns of a Dataset. */
+/** Compares the scorer's columns with the command line's scores. */
 class MambaScorerTest {
   @TempDir static Path folder;
 
@@ -56,7 +56,7 @@ class MambaScorerTest {
   }
 
   @Test
-  void rows_get_the_scores_that_the_command_writes(@TempDir Path own) {
+  void rows_have_the_scores_that_the_command_writes(@TempDir Path own) {
     try (MambaScorer scorer = MambaScorer.load("demo")) {
       assertThat(sorted(scorer.score(corpus))).isEqualTo(byCommand(own.resolve("a")));
       assertThat(
@@ -88,7 +88,7 @@ class MambaScorerTest {
                   "bos",
                   "--max-perplexity",
                   5000));
-      // The one before has not changed.
+      // The original scorer is unchanged.
       assertThat(scorer.score(corpus).columns()).contains("kind").doesNotContain("top_k");
     }
   }
@@ -100,7 +100,7 @@ class MambaScorerTest {
         "token-logprobs,token-ranks,top-k=2,position-nll,last-logits",
         "logits"
       })
-  void the_schema_is_known_before(String emit) {
+  void the_output_schema_equals_the_schema_of_the_scores(String emit) {
     try (MambaScorer scorer = MambaScorer.load("demo").textColumn("text").emit(emit)) {
       assertThat(types(scorer.outputSchema(corpus.schema())))
           .isEqualTo(types(scorer.score(corpus).schema()));
@@ -119,7 +119,7 @@ class MambaScorerTest {
   }
 
   @Test
-  void a_stream_is_scored_like_a_table(@TempDir Path own)
+  void a_stream_has_the_scores_of_a_table(@TempDir Path own)
       throws StreamingQueryException, TimeoutException {
     Path output = own.resolve("scores");
     try (MambaScorer scorer = MambaScorer.load("demo")) {
@@ -141,7 +141,7 @@ class MambaScorerTest {
   }
 
   @Test
-  void what_cannot_be_scored_is_refused_where_it_is_asked() {
+  void errors_are_reported_by_the_call_that_causes_them() {
     assertThatThrownBy(() -> MambaScorer.load("/no/such/model"))
         .isInstanceOf(Refusal.class)
         .hasMessage("Cannot open model /no/such/model: no such folder");
@@ -163,7 +163,7 @@ class MambaScorerTest {
   }
 
   @Test
-  void a_scorer_takes_what_a_pipeline_makes() {
+  void a_scorer_accepts_a_dataset_that_was_created_in_memory() {
     StructType schema =
         new StructType(
             new StructField[] {

@@ -15,12 +15,12 @@ import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 
 /**
- * A standalone cluster of a master and two workers on this machine, and jobs that are submitted to
- * it, as a user starts them: by the scripts.
+ * A standalone cluster with a master and two workers on this machine. The scripts start it and
+ * submit jobs to it, as a user would.
  */
 public final class TestCluster implements AutoCloseable {
   private static final Path ROOT = Path.of("").toAbsolutePath().getParent();
-  private static final long PATIENCE_SECONDS = 120;
+  private static final long TIMEOUT_SECONDS = 120;
 
   private final Path logs;
   private final Map<String, String> ports =
@@ -37,7 +37,7 @@ public final class TestCluster implements AutoCloseable {
   }
 
   public static int freePort() {
-    // Two in a row, as the second worker has the next one.
+    // The second worker uses the next port, which must be a valid port as well.
     try (ServerSocket socket = new ServerSocket(0)) {
       return socket.getLocalPort() < 65_000 ? socket.getLocalPort() : 20_000;
     } catch (IOException e) {
@@ -82,7 +82,7 @@ public final class TestCluster implements AutoCloseable {
     return submit(master, sparkOptions, arguments);
   }
 
-  /** Starts a job elsewhere. */
+  /** Starts a job on another master. */
   public Job submit(String master, List<String> sparkOptions, Object... arguments) {
     List<String> command = new ArrayList<>(List.of(ROOT + "/scripts/submit.sh"));
     command.addAll(List.of("--driver-memory", "1g", "--executor-memory", "1g"));
@@ -100,12 +100,12 @@ public final class TestCluster implements AutoCloseable {
     }
   }
 
-  /** A driver. The script replaces itself by it, so it has the script's process id. */
+  /** A driver process. The script replaces itself with the driver, so both have the same id. */
   public record Job(Process driver, Path log) {
-    /** Waits until something is seen, and fails when the job ends before that. */
-    public void until(String what, BooleanSupplier seen) {
-      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
-      while (!seen.getAsBoolean()) {
+    /** Waits until a condition is true; fails if the job ends first. */
+    public void until(String what, BooleanSupplier condition) {
+  long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(TIMEOUT_SECONDS);
+      while (!condition.getAsBoolean()) {
         if (!driver.isAlive() || System.nanoTime() > end) {
           throw new AssertionError(
               "The job %s before %s:%n%s"
@@ -119,12 +119,13 @@ public final class TestCluster implements AutoCloseable {
       }
     }
 
-    /** Waits for the end and gives the exit code. */
+    /** Waits for the end and returns the exit code. */
     public int join() {
       try {
-        if (!driver.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+        if (!driver.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
           driver.destroyForcibly();
-          throw new AssertionError("The job does not end:%n%s".formatted(output()));
+          throw new AssertionError(
+    "The job did not end in %d seconds:%n%s".formatted(TIMEOUT_SECONDS, output()));
         }
         return driver.exitValue();
       } catch (InterruptedException e) {
@@ -132,7 +133,7 @@ public final class TestCluster implements AutoCloseable {
       }
     }
 
-    /** As kill -9 does. */
+    /** Kills the driver as kill -9 does. */
     public void kill() {
       driver.destroyForcibly();
       join();
@@ -146,13 +147,13 @@ public final class TestCluster implements AutoCloseable {
       }
     }
 
-    /** The line that tells why it failed. */
+    /** Returns the line with the reason of the failure; empty if there is none. */
     public String error() {
       return output().lines().filter(line -> line.startsWith("error: ")).findFirst().orElse("");
     }
   }
 
-  /** What the executors of the last application have logged. */
+  /** Returns the logs of the last application's executors. */
   public List<Path> executorLogs() throws IOException {
     try (Stream<Path> files = Files.walk(ROOT.resolve("target/cluster"), 4)) {
       List<Path> logs =
@@ -166,7 +167,7 @@ public final class TestCluster implements AutoCloseable {
     return log.getParent().getParent().getFileName().toString();
   }
 
-  /** The executors of the last application that run now. */
+  /** Returns the running executors of the last application. */
   public List<ProcessHandle> executors() {
     String application = applications().max(Comparator.naturalOrder()).orElse("none");
     return processes("org.apache.spark.executor.CoarseGrainedExecutorBackend").stream()
@@ -196,7 +197,7 @@ public final class TestCluster implements AutoCloseable {
   }
 
   private static String line(ProcessHandle process) {
-    // Java cuts command lines at a page.
+    // Read /proc, because Java truncates command lines to one page.
     try {
       return Files.readString(Path.of("/proc/" + process.pid() + "/cmdline")).replace('\0', ' ');
     } catch (IOException e) {
@@ -204,7 +205,7 @@ public final class TestCluster implements AutoCloseable {
     }
   }
 
-  /** Sends a signal by its name. */
+  /** Sends a signal to a process. */
   public static void signal(String name, ProcessHandle process) {
     run("kill", "-" + name, process.pid() + "");
   }

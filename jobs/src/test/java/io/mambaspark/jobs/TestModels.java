@@ -27,12 +27,12 @@ public final class TestModels {
 
   private TestModels() {}
 
-  /** A model of {@value #VOCABULARY} ids that has a bos token and no eos token. */
+  /** Writes a model with {@value #VOCABULARY} ids, a bos token and no eos token. */
   public static Path write(Path folder) {
     return write(folder, 1);
   }
 
-  /** As {@link #write(Path)}, with all logits multiplied by {@code scale}. */
+  /** Writes the model of {@link #write(Path)} with all logits multiplied by {@code scale}. */
   public static Path write(Path folder, float scale) {
     Random random = new Random(7);
     Map<String, float[]> tensors = new LinkedHashMap<>();

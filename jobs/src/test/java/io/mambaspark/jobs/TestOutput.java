@@ -13,7 +13,7 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.apache.spark.sql.Row;
 
-/** What lies in an output, for comparison with another. */
+/** The content of an output, for comparison with another output. */
 public final class TestOutput {
   private TestOutput() {}
 
@@ -21,7 +21,7 @@ public final class TestOutput {
     return new ObjectMapper().readTree(output.resolve(Output.SUMMARY).toFile());
   }
 
-  /** What of a summary depends on the input, the model and the options alone. */
+  /** Returns the summary's fields that depend only on the input, the model and the options. */
   public static Map<String, String> lasting(JsonNode summary) {
     Map<String, String> fields = new TreeMap<>();
     for (String name :
@@ -44,7 +44,7 @@ public final class TestOutput {
     return fields;
   }
 
-  /** The rows by their ids, of which none may be there twice. */
+  /** Returns the rows by their ids, which must be unique. */
   public static Map<String, String> rows(Path output) {
     List<Row> rows = TestSpark.session().read().parquet(output.toString()).collectAsList();
     Map<String, String> byId =

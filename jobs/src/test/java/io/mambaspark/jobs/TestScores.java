@@ -24,13 +24,13 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
-/** Inputs and outputs of {@code score}, and its numbers computed in another way. */
+/** Inputs and outputs of {@code score}, and its numbers computed independently. */
 public final class TestScores {
   public static final DataType TOKENS = DataTypes.createArrayType(DataTypes.IntegerType);
 
   private TestScores() {}
 
-  /** The command with its three paths. */
+  /** Runs the command with its three paths. */
   public static Cli score(Object model, Path input, Path output, Object... more) {
     List<Object> args = new ArrayList<>(List.of("score", "--model", model, "--input", input));
     args.addAll(List.of("--output", output));
@@ -38,7 +38,7 @@ public final class TestScores {
     return Cli.run(args.toArray());
   }
 
-  /** As {@link #score}; it has to succeed without a word on standard error. */
+  /** Runs {@link #score}, which must succeed without output on standard error. */
   public static Cli scored(Object model, Path input, Path output, Object... more) {
     Cli run = score(model, input, output, more);
     assertThat(run.err()).isEmpty();
@@ -46,7 +46,7 @@ public final class TestScores {
     return run;
   }
 
-  /** One Parquet file, with row groups of so many rows. */
+  /** Writes one Parquet file with {@code rowGroup} rows per row group. */
   public static Path write(Path folder, int rowGroup, StructType schema, List<Row> rows) {
     TestSpark.session()
         .createDataFrame(rows, schema)
@@ -57,7 +57,7 @@ public final class TestScores {
     return folder;
   }
 
-  /** Rows (row-0, value), (row-1, value), … */
+  /** Writes the rows (row-0, value), (row-1, value), … */
   public static Path write(Path folder, String column, DataType type, Object... values) {
     List<Row> rows = new ArrayList<>();
     for (int i = 0; i < values.length; i++) {
@@ -67,7 +67,7 @@ public final class TestScores {
     return write(folder, 1000, schema, rows);
   }
 
-  /** The rows by their ids, in the order of these, of which none may be there twice. */
+  /** Returns the rows by their ids, which must be unique, in the ids' order. */
   public static Map<String, Row> byId(Path output) {
     Map<String, Row> rows = new LinkedHashMap<>();
     for (Row row :
@@ -77,7 +77,7 @@ public final class TestScores {
     return rows;
   }
 
-  /** Some columns of the rows by their ids. */
+  /** Returns some columns of the rows by their ids. */
   public static Map<String, List<Object>> columns(Path output, String... columns) {
     Map<String, List<Object>> values = new LinkedHashMap<>();
     byId(output)
@@ -88,7 +88,7 @@ public final class TestScores {
     return values;
   }
 
-  /** The sum, rounded once. */
+  /** Returns the sum, rounded once. */
   public static double sum(Collection<Double> numbers) {
     return numbers.stream()
         .map(BigDecimal::new)
@@ -96,13 +96,13 @@ public final class TestScores {
         .doubleValue();
   }
 
-  /** What the engine says of one sequence by itself. */
+  /** Returns the engine's scores of one sequence without others in its batch. */
   public static Scores<String> alone(MambaModel model, int... tokens) {
     Wanted all = new Wanted(true, true, false, 0, false);
     return new Scorer(model).score(List.of(new Sequence<>("", tokens)).iterator(), all).next();
   }
 
-  /** The files and folders in a folder by their names, without what the local Hadoop adds. */
+  /** Returns the names of a folder's files and folders, without Hadoop's local checksum files. */
   public static List<String> names(Path folder) throws IOException {
     try (Stream<Path> files = Files.list(folder)) {
       return files
@@ -113,7 +113,7 @@ public final class TestScores {
     }
   }
 
-  /** Every file below a folder with its content. */
+  /** Returns the content of every file below a folder. */
   public static Map<String, String> contents(Path folder) throws IOException {
     Map<String, String> contents = new LinkedHashMap<>();
     try (Stream<Path> files = Files.walk(folder)) {

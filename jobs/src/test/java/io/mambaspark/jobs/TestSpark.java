@@ -18,7 +18,7 @@ public final class TestSpark {
     return SparkSession.builder().master("local[2]").appName("test").getOrCreate();
   }
 
-  /** Rows (id, tokens) in order, in as many partitions as asked for. */
+  /** Returns rows (id, tokens) in {@code partitions} partitions; in order if that is one. */
   public static Dataset<Row> typedRows(DataType tokenType, int partitions, Object... tokens) {
     List<Row> rows = new ArrayList<>();
     for (int i = 0; i < tokens.length; i++) {
@@ -32,12 +32,12 @@ public final class TestSpark {
     return partitions == 1 ? ordered : ordered.repartition(partitions);
   }
 
-  /** Rows (id, tokens) of ints, in order, in one partition. */
+  /** Returns rows (id, tokens) of ints, in order, in one partition. */
   public static Dataset<Row> rows(Object... tokens) {
     return typedRows(DataTypes.IntegerType, 1, tokens);
   }
 
-  /** An array as a row of Spark holds it: a sequence of Scala's. */
+  /** Returns an array as Spark stores it in a row: a Scala sequence. */
   public static Object ints(int[] values) {
     return scala.collection.immutable.ArraySeq.unsafeWrapArray(values);
   }

@@ -10,14 +10,17 @@ import java.lang.management.ManagementFactory;
 import java.util.Iterator;
 import java.util.List;
 
-/** Bytes that scoring allocates for a further token. */
+/** Measures the bytes that scoring allocates for each additional token. */
 final class Allocation {
   private static final int SHORT = 1;
   private static final int LONG = 3;
 
   private Allocation() {}
 
-  /** For a perplexity: what one document of three chunks takes beyond one of one chunk. */
+  /**
+   * Returns the bytes per token for a perplexity: the difference between a document of three chunks
+   * and one of one chunk.
+   */
   static double bytesPerToken(MambaModel model) {
     Scorer scorer = new Scorer(model);
     long more = bytes(scorer, LONG) - bytes(scorer, SHORT);

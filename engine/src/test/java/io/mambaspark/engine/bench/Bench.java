@@ -13,14 +13,14 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Measures the whole forward pass on random weights, always beside the peak of fused multiply-adds
- * that the same JVM reaches in the same minutes. scripts/bench.sh starts it and says more.
+ * Measures the complete forward pass on random weights, interleaved with measurements of the peak
+ * of fused multiply-adds in the same JVM. scripts/bench.sh starts it and documents it.
  */
 public final class Bench {
-  /** A short document, its first token included. */
+  /** The length of a short document, including its first token. */
   private static final int SHORT_DOCUMENT = 30;
 
-  /** Tokens for the scalar kernels, which are slow. */
+  /** The number of tokens for the scalar kernels, which are slow. */
   private static final int FEW = 48;
 
   private static final long SEED = 1;
@@ -30,7 +30,7 @@ public final class Bench {
   private final Peak peak;
   private final Report report;
 
-  /** Until the first run is warm. */
+  /** Whether no run has been warmed up yet. */
   private boolean cold = true;
 
   private Bench(BenchOptions options, Cores cores) {
@@ -78,7 +78,7 @@ public final class Bench {
     peak.clear();
   }
 
-  /** A sample of the peak on one thread, and one on all. */
+  /** Measures the peak once on one thread, and once on all threads. */
   private void peaks() {
     peak.measure(1);
     if (cores.count() > 1) {
@@ -91,7 +91,7 @@ public final class Bench {
     List<ForwardRun.Result> results = new ArrayList<>();
     Breakdown breakdown = inSinglePrecision(shape, smallest, results);
     if (!smallest) {
-      // The two forms of a large model need not fit into memory together.
+      // The F32 and BF16 forms of a large model may not fit into memory together.
       System.gc();
       ForwardRun run = inBf16(shape);
       measure(shape, List.of(run));
@@ -102,7 +102,7 @@ public final class Bench {
 
   private Breakdown inSinglePrecision(
       Shape shape, boolean smallest, List<ForwardRun.Result> results) {
-    say("Making " + shape.name() + " of random weights");
+    say("Creating " + shape.name() + " with random weights");
     MambaModel model = RandomModel.of(shape.config(), SEED);
     List<ForwardRun> runs = new ArrayList<>();
     runs.add(new ForwardRun("long document", model, 1, 0));
@@ -134,7 +134,7 @@ public final class Bench {
     for (ForwardRun run : runs) {
       run.prepare(cores, cold ? options.coldWarmUp() : options.warmUp(), options.sample());
       if (cold) {
-        // Only now: what C2 makes of the kernels must not depend on what it saw of the peak loop.
+        // Only now, because C2's profile of the peak loop must not affect how it compiles kernels.
         warmUpPeak();
         cold = false;
       }
@@ -161,9 +161,9 @@ public final class Bench {
     return run;
   }
 
-  /** After everything else, so that the JVM has seen all shapes. */
+  /** Measures the products last, when the JVM has run all shapes. */
   private void products(Shape shape) {
-    say("Measuring the products of " + shape.name() + " alone");
+    say("Measuring only the products of " + shape.name());
     ProductPass pass = new ProductPass(shape.config());
     for (int repeat = 0; repeat < options.repeats(); repeat++) {
       peaks();

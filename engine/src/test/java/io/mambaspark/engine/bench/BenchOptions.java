@@ -6,13 +6,13 @@ import java.util.Deque;
 import java.util.List;
 
 /**
- * What to measure, and for how long.
+ * What is measured, and for how long.
  *
- * @param threads of the runs on all cores
- * @param repeats samples of each run
- * @param coldWarmUp seconds that the first run is warmed up
- * @param warmUp seconds that each of the others is warmed up
- * @param sample seconds that a sample may take, if it holds more than one chunk
+ * @param threads the number of threads of the runs on all cores
+ * @param repeats the number of samples of each run
+ * @param coldWarmUp the seconds of warm-up of the first run
+ * @param warmUp the seconds of warm-up of each other run
+ * @param sample the maximum seconds of a sample of more than one chunk
  */
 record BenchOptions(
     List<Shape> shapes, int threads, int repeats, double coldWarmUp, double warmUp, double sample) {
@@ -44,7 +44,7 @@ record BenchOptions(
 
   private static String value(String option, Deque<String> left) {
     if (left.isEmpty()) {
-      throw new IllegalArgumentException(option + " needs a value");
+      throw new IllegalArgumentException(option + " requires a value");
     }
     return left.remove();
   }
@@ -52,7 +52,7 @@ record BenchOptions(
   private static int number(String option, String value) {
     if (!value.matches("[1-9][0-9]{0,3}")) {
       throw new IllegalArgumentException(
-          "%s %s: expected a whole number from 1 to 9999".formatted(option, value));
+          "%s %s: expected an integer from 1 to 9999".formatted(option, value));
     }
     return Integer.parseInt(value);
   }

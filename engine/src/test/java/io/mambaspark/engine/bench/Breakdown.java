@@ -7,13 +7,14 @@ import io.mambaspark.engine.model.TestModels;
 import java.util.Map;
 
 /**
- * Where one thread's time goes, from a pass of its own, so that the headline is measured untimed.
+ * How one thread's time is divided. A separate pass measures it, so that timing the kernels does
+ * not slow down the main measurement.
  *
- * @param tokensPerSecond of this pass
- * @param seconds of the whole pass in each kernel, for a token
- * @param rest seconds for a token outside all kernels
- * @param layerGflops speed of the layers' products
- * @param headGflops speed of the head's product
+ * @param tokensPerSecond the speed of this pass
+ * @param seconds the seconds per token in each kernel
+ * @param rest the seconds per token outside all kernels
+ * @param layerGflops the speed of the layers' products in GFLOP/s
+ * @param headGflops the speed of the head's product in GFLOP/s
  */
 record Breakdown(
     double tokensPerSecond,
@@ -22,7 +23,7 @@ record Breakdown(
     double layerGflops,
     double headGflops) {
 
-  /** Times the better of {@code passes}. */
+  /** Returns the fastest of {@code passes} passes. */
   static Breakdown of(MambaModel model, Cores cores, int passes, double seconds) {
     Breakdown best = null;
     for (int i = 0; i < passes; i++) {
@@ -57,12 +58,12 @@ record Breakdown(
         Shape.headFlop(config) / kernels.get(Kernel.HEAD_PRODUCT) / 1e9);
   }
 
-  /** The share of the layers' products. */
+  /** The share of the layers' products in the time. */
   double products() {
     return share(seconds.get(Kernel.PRODUCT));
   }
 
-  /** The share of the scan, with softplus and gate. */
+  /** The share of the scan, including softplus and gate. */
   double scan() {
     return share(seconds.get(Kernel.SCAN));
   }
@@ -72,12 +73,12 @@ record Breakdown(
     return share(seconds.get(Kernel.HEAD_PRODUCT) + seconds.get(Kernel.FOLD));
   }
 
-  /** The share of all else: convolution, norms, sums, embedding, copies. */
+  /** The share of everything else: convolution, norms, sums, embedding, copies. */
   double others() {
     return 1 - products() - scan() - head();
   }
 
-  /** The share of everything but the products of layers and head. */
+  /** The share of everything except the products of the layers and the head. */
   double outsideProducts() {
     return 1 - share(seconds.get(Kernel.PRODUCT) + seconds.get(Kernel.HEAD_PRODUCT));
   }

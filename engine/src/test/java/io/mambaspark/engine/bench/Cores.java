@@ -9,7 +9,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.IntConsumer;
 
-/** Threads that start a piece of work together. */
+/** Threads that start a task at the same time. */
 final class Cores implements AutoCloseable {
   private final int count;
   private final ExecutorService pool;
@@ -24,7 +24,8 @@ final class Cores implements AutoCloseable {
   }
 
   /**
-   * Runs {@code work} for thread 0 … threads-1; seconds from their common start to the last end.
+   * Runs {@code work} for the threads 0 … threads-1. Returns the seconds from the common start to the
+   * end of the last thread.
    */
   double run(int threads, IntConsumer work) {
     CountDownLatch ready = new CountDownLatch(threads);

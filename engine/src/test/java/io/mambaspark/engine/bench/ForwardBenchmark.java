@@ -24,9 +24,9 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * Two layers of the 130m shape with the whole head. The gc profiler's {@code gc.alloc.rate.norm} is
- * the point: a forward step allocates nothing, and a scored document what its number of chunks
- * demands, not its number of tokens.
+ * Two layers of the 130m shape with the complete head. Run it with the gc profiler and read {@code
+ * gc.alloc.rate.norm}: a forward step must not allocate, and the allocation for a scored document
+ * must depend on its number of chunks, not on its number of tokens.
  */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
@@ -47,10 +47,10 @@ public class ForwardBenchmark {
     return new SplittableRandom(1).ints(length, 0, config.vocabSize()).toArray();
   }
 
-  /** Documents of different length. */
+  /** A document of a given length. */
   @State(Scope.Thread)
   public static class Document {
-    /** Its length in chunks. */
+    /** The document's length in chunks. */
     @Param({"1", "9"})
     public int chunks;
 
@@ -64,14 +64,14 @@ public class ForwardBenchmark {
     }
   }
 
-  /** One chunk through the layers. */
+  /** Runs one chunk through the layers. */
   @Benchmark
   public float[] forward() {
     model.forward(workspace, tokens, pieces);
     return workspace.hidden();
   }
 
-  /** The perplexity of a document. */
+  /** Computes the perplexity of a document. */
   @Benchmark
   public Scores<Integer> score(Document document) {
     Wanted perplexity = new Wanted(true, false, false, 0, false);

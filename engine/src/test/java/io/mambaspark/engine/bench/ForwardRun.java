@@ -12,21 +12,21 @@ import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * The whole forward pass with the log-probability and the arg max of every token, as {@link Scorer}
- * runs it over random documents on some threads: each has documents and a scorer of its own, all
- * share the model.
+ * The complete forward pass with the log-probability and the arg max of every token, as {@link
+ * Scorer} runs it over random documents on several threads. Each thread has its own documents and
+ * scorer; all threads share the model.
  */
 final class ForwardRun {
   /**
-   * What remains of a run without its model.
+   * The result of a run, without a reference to the model.
    *
-   * @param tokens that one thread scores in a sample
-   * @param packedBytes of the model
-   * @param samples tokens/s
+   * @param tokens the number of tokens that one thread scores in a sample
+   * @param packedBytes the size of the packed model
+   * @param samples the speeds in tokens/s
    */
   record Result(String name, int threads, long tokens, long packedBytes, Samples samples) {}
 
-  /** So many chunks at most make a sample. */
+  /** The maximum number of chunks of a sample. */
   private static final int MOST_CHUNKS = 16;
 
   private static final Wanted ALL_LOGPROBS = new Wanted(true, true, false, 0, false);
@@ -35,26 +35,26 @@ final class ForwardRun {
   private final String name;
   private final int threads;
 
-  /** Tokens/s. */
+  /** The speeds in tokens/s. */
   private final Samples samples = new Samples();
 
   private final List<Scorer> scorers = new ArrayList<>();
   private final int documentTokens;
 
-  /** Of one thread in one sample. */
+  /** The number of tokens of one thread in one sample. */
   private int tokens;
 
   /**
-   * Samples of one chunk, before {@link #prepare}.
+   * Creates a run whose samples have one chunk until {@link #prepare} changes that.
    *
-   * @param documentTokens the length of a document, its first token included, which is not scored;
-   *     0 for one document a thread, as long as the sample
+   * @param documentTokens the length of a document, including its first token, which is not scored;
+   *     0 for one document per thread, as long as the sample
    */
   ForwardRun(String name, MambaModel model, int threads, int documentTokens) {
     this(name, model, threads, documentTokens, Scorer.CHUNK);
   }
 
-  /** Samples of about {@code tokens} tokens a thread. */
+  /** Creates a run whose samples have about {@code tokens} tokens per thread. */
   ForwardRun(String name, MambaModel model, int threads, int documentTokens, int tokens) {
     this.tokens = tokens;
     this.name = name;
@@ -66,7 +66,7 @@ final class ForwardRun {
     }
   }
 
-  /** Runs for a while, and makes samples as long as they can be without passing {@code seconds}. */
+  /** Warms up, and chooses the longest samples that take at most {@code seconds}. */
   void prepare(Cores cores, double warmUp, double seconds) {
     long end = System.nanoTime() + (long) (warmUp * 1e9);
     double rate;
@@ -77,18 +77,18 @@ final class ForwardRun {
     tokens = Scorer.CHUNK * (int) Math.max(1, Math.min(MOST_CHUNKS, seconds / chunk));
   }
 
-  /** Takes a sample. */
+  /** Takes one sample. */
   void measure(Cores cores) {
     samples.add(once(cores));
   }
 
-  /** What has been measured so far. */
+  /** Returns the result of the samples taken so far. */
   Result result() {
     long scored = documents(0).stream().mapToLong(document -> document.tokens().length - 1).sum();
     return new Result(name, threads, scored, model.packedBytes(), samples);
   }
 
-  /** Tokens/s of one sample. Tokens that are scored count. */
+  /** Takes one sample and returns its speed in scored tokens/s. */
   private double once(Cores cores) {
     List<List<Sequence<Integer>>> documents = new ArrayList<>();
     for (int thread = 0; thread < threads; thread++) {
@@ -114,7 +114,7 @@ final class ForwardRun {
     return tokens;
   }
 
-  /** As many documents as fill the chunks of a sample, best. */
+  /** Returns as many documents as fill the chunks of a sample. */
   private List<Sequence<Integer>> documents(int thread) {
     int scored = documentTokens == 0 ? tokens : documentTokens - 1;
     SplittableRandom random = new SplittableRandom(thread);

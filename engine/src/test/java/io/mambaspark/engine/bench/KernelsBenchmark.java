@@ -27,9 +27,9 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * The kernels one by one, at the sizes of the 130m shape and of a full chunk, each compared with
- * the scalar kernels before it is timed. {@code flop} of a product, in a nanosecond, are its
- * GFLOP/s: to be compared with those of {@link #fmaPeak}.
+ * The kernels one by one, at the sizes of the 130m shape and of a full chunk. Each kernel is
+ * compared with the scalar kernels before it is timed. For a product, {@code flop} per nanosecond is
+ * its speed in GFLOP/s, which can be compared with {@link #fmaPeak}.
  */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
@@ -43,22 +43,22 @@ public class KernelsBenchmark {
   private static final int INNER = Panels.count(CONFIG.mixer().dInner());
   private static final Kernels KERNELS = Kernels.best();
 
-  /** Floating-point operations done. */
+  /** Counts the floating-point operations. */
   @AuxCounters(AuxCounters.Type.OPERATIONS)
   @State(Scope.Thread)
   public static class Flop {
-    /** What JMH shows. */
+    /** The counter that JMH prints. */
     public long flop;
   }
 
-  /** Operands of a product. */
+  /** The operands of a product. */
   @State(Scope.Thread)
   public static class Product {
-    /** Which; of the head a block. */
+    /** The name of the product; the head's product is limited to one block. */
     @Param({"in_proj", "x_proj", "dt_proj", "out_proj", "head"})
     public String name;
 
-    /** Of the weights. */
+    /** The format of the weights. */
     @Param({"F32", "BF16"})
     public WeightFormat format;
 
@@ -67,7 +67,7 @@ public class KernelsBenchmark {
     private float[] c;
     private long flop;
 
-    /** Fills the operands and compares. */
+    /** Fills the operands and compares the results. */
     @Setup
     public void fill() {
       int dInner = CONFIG.mixer().dInner();
@@ -98,7 +98,7 @@ public class KernelsBenchmark {
     }
   }
 
-  /** Operands of everything else. */
+  /** The operands of all other kernels. */
   @State(Scope.Thread)
   public static class Layer {
     private final float[] xz = random(2 * INNER * STRIDE * Panels.WIDTH, -1, 1);
@@ -112,7 +112,7 @@ public class KernelsBenchmark {
     private final float[] channels = random(INNER * Panels.WIDTH, -0.1, 0.1);
     private final float[] dtBias = random(INNER * Panels.WIDTH, -4.8, -4.4);
     private final float[] weight = random(INNER * Panels.WIDTH * CONFIG.mixer().dConv(), 0, 0.2);
-    // Around this bias what is convolved again and again stays near 1.
+    // With this bias, values stay near 1 when they are convolved again and again.
     private final float[] bias = random(INNER * Panels.WIDTH, 0.9, 1.1);
     private final float[] context = new float[INNER * Panels.WIDTH * (CONFIG.mixer().dConv() - 1)];
     private final float[] window = new float[(CONFIG.mixer().dConv() - 1 + ROWS) * Panels.WIDTH];
@@ -121,7 +121,7 @@ public class KernelsBenchmark {
     private final float[] sum = new float[STRIDE * Panels.WIDTH];
     private final float[] argMax = new float[STRIDE * Panels.WIDTH];
 
-    /** Compares. */
+    /** Compares the results with the scalar kernels' results. */
     @Setup
     public void check() {
       float[] dtBefore = dt.clone();
@@ -151,7 +151,7 @@ public class KernelsBenchmark {
     }
 
     private void scan(Kernels kernels) {
-      // It overwrites x, which would become nothing in a few calls.
+      // The scan overwrites x, whose values would become zero after a few calls.
       System.arraycopy(xBefore, 0, xz, 0, xBefore.length);
       kernels.selectiveScan(
           xz,
@@ -185,10 +185,10 @@ public class KernelsBenchmark {
     }
   }
 
-  /** The peak loop. */
+  /** The loop that measures the peak. */
   @State(Scope.Thread)
   public static class PeakLoop {
-    /** Independent chains of fused multiply-adds. */
+    /** The number of independent chains of fused multiply-adds. */
     @Param({"8", "12", "16"})
     public int chains;
 
@@ -211,11 +211,11 @@ public class KernelsBenchmark {
     Arrays.fill(result, 0f);
     kernel.accept(KERNELS);
     if (!Arrays.equals(result, expected)) {
-      throw new IllegalStateException("the kernel's result is not that of the scalar kernels");
+      throw new IllegalStateException("the result differs from that of the scalar kernels");
     }
   }
 
-  /** The machine's peak is the best of these. */
+  /** Measures the machine's peak, which is the best result of all numbers of chains. */
   @Benchmark
   @BenchmarkMode(Mode.Throughput)
   @OutputTimeUnit(TimeUnit.NANOSECONDS)
@@ -225,7 +225,7 @@ public class KernelsBenchmark {
     return done;
   }
 
-  /** The product of a full chunk. */
+  /** Computes the product of a full chunk. */
   @Benchmark
   @BenchmarkMode(Mode.Throughput)
   @OutputTimeUnit(TimeUnit.NANOSECONDS)
@@ -235,28 +235,28 @@ public class KernelsBenchmark {
     return product.c;
   }
 
-  /** Softplus, scan and gate of one layer. */
+  /** Runs softplus, scan and gate of one layer. */
   @Benchmark
   public float[] selectiveScan(Layer layer) {
     layer.scan(KERNELS);
     return layer.y;
   }
 
-  /** Convolution and SiLU of one layer. */
+  /** Runs the convolution and SiLU of one layer. */
   @Benchmark
   public float[] convolution(Layer layer) {
     layer.convolution(KERNELS);
     return layer.x;
   }
 
-  /** The norm before a layer. */
+  /** Runs the norm before a layer. */
   @Benchmark
   public float[] rmsNorm(Layer layer) {
     layer.norm(KERNELS);
     return layer.y;
   }
 
-  /** One block of logits, of {@link LogSoftmax#BLOCK} panels. */
+  /** Folds one block of logits, {@link LogSoftmax#BLOCK} panels. */
   @Benchmark
   public float[] foldLogits(Layer layer) {
     layer.fold(KERNELS);

@@ -5,16 +5,16 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Loading and packing of a checkpoint that the page cache holds, on one thread. */
+/** Measures loading and packing of a checkpoint in the page cache, on one thread. */
 final class LoadRun {
   private LoadRun() {}
 
-  /** MB/s of the checkpoint, of {@code repeats} loads after one. */
+  /** Returns the speeds of {@code repeats} loads in MB/s, after one load as warm-up. */
   static Samples measure(Path folder, int repeats) throws IOException {
     double megabytes = Files.size(folder.resolve("model.safetensors")) / 1e6;
     Samples samples = new Samples();
     for (int repeat = 0; repeat <= repeats; repeat++) {
-      // Not the time to free the model before.
+      // Exclude the time for freeing the previous model.
       System.gc();
       long start = System.nanoTime();
       MambaModel.load(folder);

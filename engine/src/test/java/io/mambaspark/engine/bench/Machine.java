@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 
-/** What a figure was measured on. */
+/** The machine on which the figures were measured. */
 record Machine(String cpu, int cores, String os, String jdk, List<String> flags) {
 
   static Machine here() {
@@ -28,7 +28,8 @@ record Machine(String cpu, int cores, String os, String jdk, List<String> flags)
     Path info = Path.of("/proc/cpuinfo");
     if (Files.isReadable(info)) {
       try (Stream<String> lines = Files.lines(info)) {
-        // With family, model and stepping: a virtual machine may hide the name. ARM has no names.
+        // Add family, model and stepping, because a virtual machine may hide the name. ARM has no
+        // names.
         Map<String, String> first = new LinkedHashMap<>();
         lines
             .map(line -> line.split(":", 2))

@@ -7,13 +7,13 @@ import java.util.TreeMap;
 import java.util.function.IntToLongFunction;
 
 /**
- * The machine's peak of fused multiply-adds at each number of threads, from samples that are taken
- * between all other measurements: the best one counts.
+ * The machine's peak of fused multiply-adds at each number of threads. Samples are taken between
+ * all other measurements, and the best sample is the peak.
  */
 final class Peak {
   private static final int[] CHAINS = {8, 12, 16};
 
-  /** Nanoseconds for which a number of chains is run. */
+  /** The nanoseconds for which each number of chains runs. */
   private static final long BURST = 10_000_000;
 
   private final Cores cores;
@@ -27,7 +27,7 @@ final class Peak {
     }
   }
 
-  /** By name: only classes that are compiled with the incubator module may refer to it. */
+  /** Loads the loop by name: only classes compiled with the incubator module may refer to it. */
   static IntToLongFunction loop() {
     try {
       return (IntToLongFunction)
@@ -39,12 +39,12 @@ final class Peak {
     }
   }
 
-  /** Forgets the samples of the warm-up. */
+  /** Discards the samples of the warm-up. */
   void clear() {
     samples.clear();
   }
 
-  /** Takes a sample. */
+  /** Takes one sample. */
   void measure(int threads) {
     double[] rates = new double[threads];
     cores.run(threads, thread -> rates[thread] = best(loops.get(thread)));
@@ -55,7 +55,7 @@ final class Peak {
     samples.computeIfAbsent(threads, t -> new Samples()).add(sum);
   }
 
-  /** GFLOP/s of this thread. */
+  /** Returns the GFLOP/s of this thread. */
   private static double best(IntToLongFunction loop) {
     double best = 0;
     for (int chains : CHAINS) {
@@ -75,7 +75,7 @@ final class Peak {
     return (double) flop / nanos;
   }
 
-  /** GFLOP/s of that many threads together. */
+  /** Returns the GFLOP/s of that number of threads together. */
   Samples of(int threads) {
     return samples.get(threads);
   }

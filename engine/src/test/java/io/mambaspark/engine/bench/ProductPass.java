@@ -12,8 +12,8 @@ import java.util.Map;
 import java.util.SplittableRandom;
 
 /**
- * The products of a model and nothing else, in its order and with matrices of their own for every
- * layer, over one full chunk, on one thread.
+ * Only the products of a model, in the model's order and with separate matrices for every layer,
+ * over one full chunk, on one thread.
  */
 final class ProductPass {
   private static final int ROWS = Scorer.CHUNK;
@@ -24,12 +24,12 @@ final class ProductPass {
   private final Product head;
   private final Samples total = new Samples();
 
-  /** One of the products: its matrices, a layer each, where it reads and where it writes. */
+  /** One of the products: its matrices, one per layer, its input and its output. */
   final class Product {
     final int k;
     final int n;
 
-    /** GFLOP/s. */
+    /** The speeds in GFLOP/s. */
     final Samples samples = new Samples();
 
     private final PackedMatrix[] matrices;
@@ -38,7 +38,7 @@ final class ProductPass {
     private final int block;
     private long nanos;
 
-    /** {@code block}: panels that are computed at a time. */
+    /** {@code block} is the number of panels that are computed at a time. */
     Product(int count, float[] a, int block, int k, int... sections) {
       this.k = k;
       this.a = a;
@@ -118,7 +118,7 @@ final class ProductPass {
     return values;
   }
 
-  /** Takes a sample of each product. */
+  /** Takes one sample of each product. */
   void measure() {
     Map<String, Product> products = products();
     products.values().forEach(product -> product.nanos = 0);
@@ -144,7 +144,7 @@ final class ProductPass {
     return products;
   }
 
-  /** GFLOP/s of all of them together. */
+  /** Returns the GFLOP/s of all products together. */
   Samples total() {
     return total;
   }

@@ -14,13 +14,13 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Map;
 
-/** A checkpoint of random F32 weights on disk, as state-spaces publish theirs. */
+/** Random F32 weights in a checkpoint of state-spaces' format. */
 final class RandomCheckpoint {
   private static final int BUFFER = 1 << 20;
 
   private RandomCheckpoint() {}
 
-  /** The folder of the shape's checkpoint in {@code out}; it is written if it is missing. */
+  /** Returns the folder of the shape's checkpoint in {@code out}; writes it if it does not exist. */
   static Path in(Path out, Shape shape) throws IOException {
     Path folder = out.resolve("model-" + shape.name());
     if (!Files.exists(folder.resolve("config.json"))) {
@@ -29,7 +29,7 @@ final class RandomCheckpoint {
     return folder;
   }
 
-  /** Writes config.json last: where it is, the checkpoint is whole. */
+  /** Writes config.json last, so that a checkpoint with config.json is complete. */
   private static void write(Shape shape, Path folder) throws IOException {
     MambaConfig config = shape.config();
     Map<String, float[]> tensors = TestModels.tensors(config, 1);

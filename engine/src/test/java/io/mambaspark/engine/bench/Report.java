@@ -18,7 +18,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/** What was measured: a table for people, JSON for everything else. */
+/** The measurements, as a table for people and as JSON for programs. */
 final class Report {
   private static final String FORWARD = "%-6s %-22s %7s %9s %9s %8s %8s %7s";
   private static final String SHARES = "%-6s %9s %9s %9s %9s %17s %15s %15s";
@@ -35,7 +35,7 @@ final class Report {
   private Samples loads;
 
   private record Measured(Shape shape, List<ForwardRun.Result> runs, Breakdown breakdown) {
-    /** The run to which the others are compared. */
+    /** The run with which the others are compared. */
     ForwardRun.Result first() {
       return runs.get(0);
     }
@@ -46,7 +46,7 @@ final class Report {
     this.peak = peak;
   }
 
-  /** {@code runs}: the one to which the others are compared comes first. */
+  /** Adds the runs of a shape. The others are compared with the first run. */
   void add(Shape shape, List<ForwardRun.Result> runs, Breakdown breakdown) {
     shapes.add(new Measured(shape, runs, breakdown));
   }
@@ -80,7 +80,7 @@ final class Report {
           samples.median(),
           samples.values().size());
     }
-    out.printf("%nThe whole forward with all log-probabilities; best and median of the repeats%n");
+    out.printf("%nForward pass with all log-probabilities; best and median of the repeats%n");
     line(out, FORWARD, "shape", "", "threads", "tokens/s", "median", "GFLOP/s", "of peak", "ratio");
     for (Measured measured : shapes) {
       for (ForwardRun.Result run : measured.runs) {
@@ -97,7 +97,7 @@ final class Report {
             String.format(Locale.ROOT, "%.2f", ratio(measured, run)));
       }
     }
-    out.printf("%nWhere the time goes, one thread, a long document%n");
+    out.printf("%nShares of the time, one thread, a long document%n");
     line(
         out,
         SHARES,
@@ -124,7 +124,7 @@ final class Report {
           percent(breakdown.headGflops() / peak.of(1).best()) + " peak");
     }
     if (allocated != null) {
-      line(out, "Allocated for a further token of a perplexity: %.1f bytes", allocated);
+      line(out, "Allocated per additional token of a perplexity: %.1f bytes", allocated);
     }
     printProducts(out);
     line(
@@ -136,7 +136,7 @@ final class Report {
   }
 
   private void printProducts(PrintStream out) {
-    out.printf("%nThe products of %s alone, one thread, after all that%n", productShape.name());
+    out.printf("%nOnly the products of %s, one thread, measured last%n", productShape.name());
     line(out, PRODUCTS, "", "k to n", "GFLOP/s", "median", "of peak");
     products
         .products()
@@ -157,7 +157,7 @@ final class Report {
         percent(samples.best() / peak.of(1).best()));
   }
 
-  /** Writes a new file into {@code folder}, named after the time of the start. */
+  /** Writes a new file into {@code folder} that is named after the start time. */
   Path write(Path folder) throws IOException {
     String time =
         DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneOffset.UTC).format(start);

@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 
-/** One measurement, repeated: rates, of which the highest is the best. */
+/** The rates of a repeated measurement; the highest is the best. */
 final class Samples {
   private final List<Double> values = new ArrayList<>();
 

@@ -14,7 +14,7 @@ record Shape(String name, int dModel, int nLayer) {
 
   static final Shape SMALLEST = ALL.get(0);
 
-  /** Before it is padded to 50280. */
+  /** The size of the vocabulary before it is padded to 50280. */
   private static final int VOCABULARY = 50277;
 
   static Shape of(String name) {
@@ -24,7 +24,7 @@ record Shape(String name, int dModel, int nLayer) {
         .orElseThrow(
             () ->
                 new IllegalArgumentException(
-                    "--shapes %s: expected some of %s"
+                    "--shapes %s: expected a list of %s"
                         .formatted(
                             name, String.join(",", ALL.stream().map(Shape::name).toList()))));
   }
@@ -33,7 +33,7 @@ record Shape(String name, int dModel, int nLayer) {
     return MambaConfig.of(dModel, nLayer, VOCABULARY);
   }
 
-  /** Floating-point operations of a token in the layers' products. */
+  /** Returns the floating-point operations per token in the layers' products. */
   static double layerFlop(MambaConfig c) {
     double inProj = 2.0 * c.mixer().dInner() * c.dModel();
     double xProj = (c.mixer().dtRank() + 2.0 * c.mixer().dState()) * c.mixer().dInner();
@@ -42,12 +42,12 @@ record Shape(String name, int dModel, int nLayer) {
     return 2 * c.nLayer() * (inProj + xProj + dtProj + outProj);
   }
 
-  /** Floating-point operations of a token in the head's product, all logits. */
+  /** Returns the floating-point operations per token in the head's product, for all logits. */
   static double headFlop(MambaConfig c) {
     return 2.0 * c.vocabSize() * c.dModel();
   }
 
-  /** Floating-point operations of a token in all products; nothing else is counted. */
+  /** Returns the floating-point operations per token in all products, without other kernels. */
   static double flop(MambaConfig c) {
     return layerFlop(c) + headFlop(c);
   }

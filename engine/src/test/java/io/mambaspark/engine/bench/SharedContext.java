@@ -14,8 +14,8 @@ import java.util.Locale;
 import java.util.SplittableRandom;
 
 /**
- * Continuations one after the other that share a context against the same ones in an order in which
- * they do not, on the smallest shape and one thread.
+ * Compares continuations in an order in which consecutive ones share a context with the same
+ * continuations in an order in which they do not. Uses the smallest shape and one thread.
  */
 public final class SharedContext {
   private static final int CONTEXT = 512;
@@ -25,12 +25,12 @@ public final class SharedContext {
 
   private SharedContext() {}
 
-  /** Prints the best and the median of some interleaved samples. */
+  /** Prints the best and the median of interleaved samples. */
   public static void main(String[] args) {
     int repeats = BenchOptions.parse(args).repeats();
     MambaModel model = RandomModel.of(Shape.SMALLEST.config(), 1);
     List<Sequence<Integer>> shared = new ArrayList<>();
-    List<Sequence<Integer>> apart = new ArrayList<>();
+    List<Sequence<Integer>> alternating = new ArrayList<>();
     int vocabSize = model.config().vocabSize();
     SplittableRandom random = new SplittableRandom(2);
     int[][] contexts = {
@@ -39,26 +39,26 @@ public final class SharedContext {
     for (int i = 0; i < CONTINUATIONS; i++) {
       int[] continuation = random.ints(CONTINUATION, 0, vocabSize).toArray();
       shared.add(sequence(i, contexts[0], continuation));
-      // Between two contexts each is another than the one before.
-      apart.add(sequence(i, contexts[i % 2], continuation));
+      // The two contexts alternate, so each differs from the previous one.
+      alternating.add(sequence(i, contexts[i % 2], continuation));
     }
     Scorer scorer = new Scorer(model);
     Samples fast = new Samples();
     Samples slow = new Samples();
     for (int repeat = 0; repeat <= repeats; repeat++) {
       double sharedRate = rate(scorer, shared);
-      double apartRate = rate(scorer, apart);
+      double alternatingRate = rate(scorer, alternating);
       if (repeat > 0) {
         fast.add(sharedRate);
-        slow.add(apartRate);
+        slow.add(alternatingRate);
       }
     }
     System.out.printf(
         Locale.ROOT,
         "%s, %d-token context, %d continuations of %d tokens, continuations/s:%n"
-            + "  shared context   best %.2f, median %.2f%n"
-            + "  context of each  best %.2f, median %.2f%n"
-            + "  ratio            best %.1f, median %.1f%n",
+            + "  shared context       best %.2f, median %.2f%n"
+            + "  alternating context  best %.2f, median %.2f%n"
+            + "  ratio                best %.1f, median %.1f%n",
         Shape.SMALLEST.name(),
         CONTEXT,
         CONTINUATIONS,
@@ -77,13 +77,13 @@ public final class SharedContext {
     return new Sequence<>(key, tokens, CONTEXT);
   }
 
-  /** Continuations a second. */
+  /** Returns the continuations per second. */
   private static double rate(Scorer scorer, List<Sequence<Integer>> sequences) {
     long start = System.nanoTime();
     Iterator<Scores<Integer>> scores = scorer.score(sequences.iterator(), PERPLEXITY);
     while (scores.hasNext()) {
       if (scores.next().firstNonFinite() != null) {
-        throw new IllegalStateException("A continuation has no score");
+        throw new IllegalStateException("a continuation has no score");
       }
     }
     return sequences.size() / ((System.nanoTime() - start) / 1e9);

@@ -22,19 +22,19 @@ import java.util.Map;
 import java.util.SplittableRandom;
 
 /**
- * The Spark job on {@code local[N]} against the bare engine with N threads, on the same checkpoint.
+ * Compares the Spark job on {@code local[N]} with the engine on N threads, on the same checkpoint.
  *
- * <p>The job's seconds hold packing, compilation and the output's commit besides scoring. They are
- * the same for a small and for a large input, so that the tokens by which the two differ, over the
- * seconds by which they differ, are the speed of the scoring itself.
+ * <p>The job's seconds include packing, compilation and the commit of the output. These take the
+ * same time for a small and for a large input. The speed of the scoring is therefore the difference
+ * of the two inputs' tokens, divided by the difference of their seconds.
  */
 public final class SparkBench {
-  /** Chunks that each core scores: the first number is enough for all code to be compiled. */
+  /** The chunks that each core scores; the smaller number is enough for all code to be compiled. */
   private static final int SMALL = 12;
 
   private static final int LARGE = 48;
 
-  /** A document fills a chunk; its first token is not scored. */
+  /** The length of a document that fills a chunk; its first token is not scored. */
   private static final int DOCUMENT = Scorer.CHUNK + 1;
 
   private final BenchOptions options;
@@ -88,7 +88,7 @@ public final class SparkBench {
     }
   }
 
-  /** JSON lines of random ids. */
+  /** Writes documents of random ids as JSON lines. */
   private Path input(String name, int documents) throws IOException {
     SplittableRandom random = new SplittableRandom(1);
     int vocabSize = Shape.SMALLEST.config().vocabSize();
@@ -102,7 +102,7 @@ public final class SparkBench {
     return file;
   }
 
-  /** Runs the job and reads its summary. */
+  /** Runs the job and returns its summary. */
   private JsonNode score(Path input) {
     Path output = folder.resolve("scores");
     Path log = folder.resolve("spark.log");
@@ -128,7 +128,7 @@ public final class SparkBench {
     try {
       int status = job.start().waitFor();
       if (status != 0) {
-        throw new IllegalStateException("the job ended with %d, see %s".formatted(status, log));
+        throw new IllegalStateException("the job failed with code %d; see %s".formatted(status, log));
       }
       JsonNode summary =
           new ObjectMapper().readTree(output.resolve("_mamba_summary.json").toFile());
@@ -155,7 +155,7 @@ public final class SparkBench {
     print("bare engine", engine);
     print("Spark, scoring", spark);
     System.out.printf(
-        Locale.ROOT, "Spark to engine, medians: %.3f%n", spark.median() / engine.median());
+        Locale.ROOT, "Spark / engine, medians: %.3f%n", spark.median() / engine.median());
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("time", Instant.now().toString());
     json.put("command", System.getProperty("mambaspark.bench.command", "unknown"));

@@ -6,9 +6,9 @@ import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.Map;
 
-/** Kernels that add up how long each takes. For one thread. */
+/** Kernels that sum up how long each of them takes. Not thread-safe. */
 final class TimedKernels implements Kernels {
-  /** What is told apart. */
+  /** The kernels that are timed separately. */
   enum Kernel {
     PRODUCT,
     HEAD_PRODUCT,
@@ -23,18 +23,18 @@ final class TimedKernels implements Kernels {
   private final int headPanels;
   private final long[] nanos = new long[Kernel.values().length];
 
-  /** {@code headPanels}: panels of the head's matrix; no other matrix has as many. */
+  /** {@code headPanels} is the number of panels of the head's matrix, which identifies it. */
   TimedKernels(Kernels kernels, int headPanels) {
     this.kernels = kernels;
     this.headPanels = headPanels;
   }
 
-  /** Begins anew. */
+  /** Resets the sums. */
   void clear() {
     Arrays.fill(nanos, 0);
   }
 
-  /** Seconds in each kernel. */
+  /** Returns the seconds in each kernel. */
   Map<Kernel, Double> seconds() {
     Map<Kernel, Double> seconds = new EnumMap<>(Kernel.class);
     for (Kernel kernel : Kernel.values()) {

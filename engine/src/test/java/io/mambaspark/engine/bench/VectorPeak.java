@@ -5,20 +5,21 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * What the fused multiply-add units of one core can do: independent chains that never leave the
- * registers. How many chains fill the units depends on the machine (their latency times their
- * number), and how many fit depends on its registers: {@link Peak} takes the best of several
- * counts.
+ * Measures the peak speed of one core's fused multiply-add units, with independent chains that stay
+ * in the registers. The number of chains that fills the units depends on the machine: it is the
+ * units' latency times their number. The number of chains that fits depends on the machine's
+ * registers. {@link Peak} therefore takes the best of several numbers.
  *
- * <p>The loops are in methods that are called often with few steps: they are then compiled from
- * their entry. Compiled in the middle of a long loop, C2 of JDK 25 keeps the sums as objects.
+ * <p>The loops are in methods that are called often with few steps, so that C2 compiles them from
+ * their entry. If C2 of JDK 25 compiles them in the middle of a long loop, it keeps the sums as
+ * objects.
  */
 final class VectorPeak implements IntToLongFunction {
   private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
   private static final int LANES = SPECIES.length();
   private static final int STEPS = 2048;
 
-  /** Calls after which C2 compiles a method from its entry, with a little more. */
+  /** The number of calls after which C2 has compiled a method from its entry, with a margin. */
   private static final int WARM_UP = 2000;
 
   private final float[] sums = new float[16 * LANES];
@@ -31,7 +32,7 @@ final class VectorPeak implements IntToLongFunction {
     }
   }
 
-  /** Runs a few thousand steps of so many chains; the floating-point operations done. */
+  /** Runs a few thousand steps of {@code chains} chains; returns the floating-point operations. */
   @Override
   public long applyAsLong(int chains) {
     run(chains, STEPS);
@@ -39,7 +40,8 @@ final class VectorPeak implements IntToLongFunction {
   }
 
   private void run(int chains, int steps) {
-    // The sums grow to where nothing is added any more, far from what is slow to compute with.
+    // The sums grow until the increment no longer changes them, far from subnormal numbers,
+    // which are slow to compute.
     float factor = 0.999f;
     switch (chains) {
       case 8 -> chains8(sums, factor, steps);

@@ -5,13 +5,13 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 
-/** Damages bytes without knowing what they mean. */
+/** Damages bytes without regard to their meaning. */
 final class BlindMutations {
   private static final int MOST_EDITS = 4;
 
   private BlindMutations() {}
 
-  /** A few edits of one of the folder's files. */
+  /** Applies a few edits to one of the folder's files. */
   static Expected mutate(HostileFolder folder, SplittableRandom random) {
     List<String> names = new ArrayList<>(folder.files.keySet());
     if (names.isEmpty()) {
@@ -26,7 +26,7 @@ final class BlindMutations {
     return Expected.EITHER;
   }
 
-  /** A copy of {@code bytes} with one edit, which is noted. */
+  /** Returns a copy of {@code bytes} with one edit, and notes the edit. */
   static byte[] edited(String name, byte[] bytes, HostileFolder folder, SplittableRandom random) {
     int at = place(bytes.length, random);
     int length = Math.min(1 + random.nextInt(1 << random.nextInt(10)), bytes.length - at);
@@ -34,7 +34,7 @@ final class BlindMutations {
     switch (random.nextInt(8)) {
       case 0, 1 -> {
         edited[at] ^= (byte) (1 << random.nextInt(8));
-        folder.note("%s: a bit of byte %d", name, at);
+        folder.note("%s: one bit of byte %d is flipped", name, at);
       }
       case 2 -> {
         edited[at] = (byte) random.nextInt(256);
@@ -47,27 +47,27 @@ final class BlindMutations {
       }
       case 4 -> {
         edited = splice(bytes, at, length, new byte[0]);
-        folder.note("%s: %d bytes from %d are gone", name, length, at);
+        folder.note("%s: %d bytes at %d are removed", name, length, at);
       }
       case 5 -> {
         int from = random.nextInt(bytes.length - length + 1);
         edited = splice(bytes, at, 0, Arrays.copyOfRange(bytes, from, from + length));
-        folder.note("%s: %d bytes from %d again at %d", name, length, from, at);
+        folder.note("%s: %d bytes from %d are inserted at %d", name, length, from, at);
       }
       case 6 -> {
         int from = random.nextInt(bytes.length - length + 1);
         System.arraycopy(bytes, from, edited, at, length);
-        folder.note("%s: %d bytes from %d over those at %d", name, length, from, at);
+        folder.note("%s: %d bytes from %d overwrite those at %d", name, length, from, at);
       }
       default -> {
         edited = Arrays.copyOf(bytes, at);
-        folder.note("%s: cut off at %d", name, at);
+        folder.note("%s: truncated at %d", name, at);
       }
     }
     return edited;
   }
 
-  /** {@code bytes} with {@code by} in the place of {@code length} bytes. */
+  /** Replaces {@code length} bytes at {@code at} by {@code by}. */
   static byte[] splice(byte[] bytes, int at, int length, byte[] by) {
     byte[] spliced = Arrays.copyOf(bytes, bytes.length - length + by.length);
     System.arraycopy(by, 0, spliced, at, by.length);
@@ -75,7 +75,7 @@ final class BlindMutations {
     return spliced;
   }
 
-  /** Mostly near an end of the file, where its structure is. */
+  /** Chooses an offset, mostly near an end of the file, where its structure is. */
   private static int place(int length, SplittableRandom random) {
     int near = Math.min(length, 1 << 1 + random.nextInt(12));
     return switch (random.nextInt(5)) {

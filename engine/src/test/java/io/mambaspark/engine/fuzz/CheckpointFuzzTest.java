@@ -18,9 +18,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Hostile model folders: each either loads right or is refused by a CheckpointException of one
- * line, soon and in little memory, and no other file is touched. More cases for a night, others, or
- * one again:
+ * Hostile model folders. Each of them either loads correctly or is refused with a
+ * CheckpointException of one line, in little time and memory, and no other file is touched. To run
+ * more cases, other cases or one case again:
  *
  * <pre>
  * mvn -pl engine test -Dtest=CheckpointFuzzTest -Dmambaspark.fuzz.cases=2000000
@@ -28,7 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
  * mvn -pl engine test -Dtest=CheckpointFuzzTest -Dmambaspark.fuzz.case=4711
  * </pre>
  */
-@Tag("vector") // Once is enough: what is read does not depend on the kernels.
+@Tag("vector") // One run is enough: reading does not depend on the kernels.
 class CheckpointFuzzTest {
   private static final long SEED = Long.getLong("mambaspark.fuzz.seed", 20_260_101);
   private static final long CASES = Long.getLong("mambaspark.fuzz.cases", 24_000);
@@ -37,7 +37,7 @@ class CheckpointFuzzTest {
   private static final int THREADS = 2;
   private static final int MOST_FAILURES = 20;
 
-  /** A thousand times what most cases take: the machine may be busy with other things. */
+  /** A thousand times the duration of most cases, because the machine may be busy. */
   private static final long MOST_SECONDS = 20;
 
   @TempDir Path temporary;
@@ -48,24 +48,24 @@ class CheckpointFuzzTest {
   private final AtomicLong next = new AtomicLong(ONE == null ? 0 : ONE);
   private final long end = ONE == null ? CASES : ONE + 1;
 
-  // What follows is guarded by this.
+  // The fields below are guarded by this.
   private final SortedMap<Long, AssertionError> failures = new TreeMap<>();
   private final SortedMap<String, Integer> counts = new TreeMap<>();
   private final SortedMap<String, Integer> refusals = new TreeMap<>();
-  private String hungriest = "";
-  private double mostOfBound;
+  private String largestShare = "";
+  private double largestShareOfBound;
 
   @Test
-  void aHostileFolderLoadsRightOrIsRefusedInOneLine() throws Exception {
+  void aHostileFolderLoadsCorrectlyOrIsRefusedInOneLine() throws Exception {
     long begin = System.nanoTime();
     List<Reader> readers = new ArrayList<>();
     for (int i = 0; i < THREADS; i++) {
       readers.add(new Reader(temporary.resolve("thread-" + i)));
     }
     for (Original original : originals) {
-      readers.get(0).readUnharmed(original);
+      readers.get(0).readUndamaged(original);
     }
-    // The small ones are one model in four layouts.
+    // The small originals are one model in four layouts, so they have one fingerprint.
     assertThat(Set.copyOf(fingerprints.values())).hasSize(3);
     readers.forEach(Thread::start);
     List<Reader> running = new ArrayList<>(readers);
@@ -85,11 +85,11 @@ class CheckpointFuzzTest {
       }
       for (Reader reader : readers) {
         for (HostileDisk disk : reader.disks.values()) {
-          assertThat(disk.around()).as("what lies around").isEqualTo(disk.aroundAtFirst());
+          assertThat(disk.around()).as("the files around").isEqualTo(disk.aroundAtFirst());
         }
       }
       if (end >= 20_000 && ONE == null) {
-        // As many different refusals show that the cases get far.
+        // Many different refusals show that the cases reach most checks.
         assertThat(refusals).hasSizeGreaterThan(90);
       }
     }
@@ -99,21 +99,21 @@ class CheckpointFuzzTest {
     int read = counts.values().stream().mapToInt(Integer::intValue).sum();
     System.out.printf("Seed %d, %d cases, %.1f s%n", SEED, read, seconds);
     counts.forEach((what, count) -> System.out.printf("%7d %s%n", count, what));
-    System.out.printf("Refused at %d places%n", refusals.size());
+    System.out.printf("Refused at %d lines of code%n", refusals.size());
     refusals.forEach((place, count) -> System.out.printf("%7d %s%n", count, place));
-    System.out.printf("Nearest to the bound of its memory: %s%n", hungriest);
+    System.out.printf("Largest share of the memory bound: %s%n", largestShare);
   }
 
   private synchronized void count(Case done, Reading reading) {
-    String came = reading.refusal() == null ? ", loaded" : ", refused";
-    counts.merge(done.folder().original().name() + came, 1, Integer::sum);
+    String outcome = reading.refusal() == null ? ", loaded" : ", refused";
+    counts.merge(done.folder().original().name() + outcome, 1, Integer::sum);
     if (reading.refusal() != null) {
       refusals.merge(reading.place(), 1, Integer::sum);
     }
-    double ofBound = (double) reading.bytes() / Reading.allowedBytes(done.folder());
-    if (ofBound > mostOfBound) {
-      mostOfBound = ofBound;
-      hungriest =
+    double share = (double) reading.bytes() / Reading.allowedBytes(done.folder());
+    if (share > largestShareOfBound) {
+  largestShareOfBound = share;
+  largestShare =
           "%d of %d bytes, case %s"
               .formatted(reading.bytes(), Reading.allowedBytes(done.folder()), done);
     }
@@ -126,7 +126,7 @@ class CheckpointFuzzTest {
     failures.put(
         number,
         new AssertionError(
-            "Seed %d, case %s%nAgain: -Dtest=CheckpointFuzzTest -Dmambaspark.fuzz.seed=%d -Dmambaspark.fuzz.case=%d"
+            "Seed %d, case %s%nRun again: -Dtest=CheckpointFuzzTest -Dmambaspark.fuzz.seed=%d -Dmambaspark.fuzz.case=%d"
                 .formatted(SEED, what, SEED, number),
             why));
     if (failures.size() == MOST_FAILURES) {
@@ -134,7 +134,7 @@ class CheckpointFuzzTest {
     }
   }
 
-  /** Takes cases until there are no more. */
+  /** Reads cases until none is left. */
   private final class Reader extends Thread {
     final Map<String, HostileDisk> disks = new HashMap<>();
     private volatile Case reading;
@@ -144,15 +144,15 @@ class CheckpointFuzzTest {
       for (Original original : originals) {
         disks.put(original.name(), new HostileDisk(folder.resolve(original.name()), original));
       }
-      // One that hangs must not keep the JVM alive.
+      // A reader that hangs must not keep the JVM alive.
       setDaemon(true);
     }
 
-    void readUnharmed(Original original) throws IOException {
+    void readUndamaged(Original original) throws IOException {
       HostileDisk disk = disks.get(original.name());
-      HostileFolder unharmed = new HostileFolder(original, disk.canaries());
-      disk.write(unharmed);
-      fingerprints.put(original.name(), Reading.of(unharmed, disk.folder()).fingerprint());
+      HostileFolder undamaged = new HostileFolder(original, disk.canaries());
+      disk.write(undamaged);
+      fingerprints.put(original.name(), Reading.of(undamaged, disk.folder()).fingerprint());
     }
 
     @Override
@@ -171,20 +171,20 @@ class CheckpointFuzzTest {
           read.check(made, fingerprints.get(made.folder().original().name()));
           count(made, read);
         } catch (Throwable e) {
-          // Whatever it is, an Error too, it is what is looked for.
+          // The test looks for any such exception, including errors.
           reading = null;
           failed(n, what, e);
         }
       }
     }
 
-    /** Whether it has taken too long; then it is a failure, and the test ends without it. */
+    /** Whether a case takes too long. If so, it is a failure, and the test ends without the reader. */
     boolean hangs() {
       Case hanging = reading;
       if (hanging == null || System.nanoTime() - since < MOST_SECONDS * 1_000_000_000L) {
         return false;
       }
-      Throwable here = new AssertionError("It reads for more than %d s".formatted(MOST_SECONDS));
+      Throwable here = new AssertionError("Reading takes more than %d s".formatted(MOST_SECONDS));
       here.setStackTrace(getStackTrace());
       failed(hanging.number(), hanging, here);
       next.set(end);

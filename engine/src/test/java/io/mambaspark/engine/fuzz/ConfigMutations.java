@@ -6,7 +6,7 @@ import static io.mambaspark.engine.fuzz.HostileValues.pick;
 import java.util.List;
 import java.util.SplittableRandom;
 
-/** Damages config.json: what it claims about the weights, and what it is made of. */
+/** Damages config.json: its values and its form. */
 final class ConfigMutations {
   private static final List<String> KEYS =
       List.of(
@@ -34,11 +34,11 @@ final class ConfigMutations {
           "pad_vocab_size_multiple",
           "tie_embeddings");
 
-  /** Keys inside of ssm_cfg. */
+  /** Keys within ssm_cfg. */
   private static final List<String> INNER =
       List.of("layer", "d_state", "d_conv", "expand", "dt_rank", "conv_bias", "bias");
 
-  /** Keys of which no value can be wrong. */
+  /** Keys whose values are not validated. */
   private static final List<String> UNREAD =
       List.of("architectures", "time_step_limit", "x", "", "bos_token_id", "eos_token_id", "a\\n");
 
@@ -95,7 +95,7 @@ final class ConfigMutations {
     }
   }
 
-  /** Sets a key at the end of the object, and renames the one that is there already. */
+  /** Adds a key at the end of the object, and renames an existing key of that name. */
   private static void set(HostileFolder folder, String key, String value) {
     String config = folder.text(CONFIG);
     int end = config.lastIndexOf('}');
@@ -113,7 +113,7 @@ final class ConfigMutations {
             + "}");
   }
 
-  /** More of it than there is room for. */
+  /** Makes config.json longer than the reader accepts, or very long. */
   private static Expected many(HostileFolder folder, SplittableRandom random) {
     switch (random.nextInt(5)) {
       case 0 -> {
@@ -146,7 +146,7 @@ final class ConfigMutations {
         return Expected.EITHER;
       }
       default -> {
-        folder.note("config of another kind");
+        folder.note("other content in the config");
         folder.text(
             CONFIG,
             pick(

@@ -1,8 +1,8 @@
 package io.mambaspark.engine.fuzz;
 
-/** What must become of a folder after a mutation. */
+/** The required result of reading a folder after a mutation. */
 enum Expected {
-  /** It loads, and its fingerprint is the original's: the mutation changed no weight's meaning. */
+  /** It loads with the original's fingerprint: the mutation did not change the weights. */
   SAME,
 
   /** It loads. */
@@ -11,16 +11,16 @@ enum Expected {
   /** It is refused by a CheckpointException. */
   REFUSED,
 
-  /** It loads right or is refused. */
+  /** It loads correctly or is refused. */
   EITHER;
 
-  /** What must become of a folder after two mutations, one after the other. */
+  /** Returns the required result after two mutations. */
   Expected and(Expected other) {
     if (this == SAME && other == SAME) {
       return SAME;
     }
     boolean bothLoad = (this == SAME || this == LOADED) && (other == SAME || other == LOADED);
-    // A second mutation may take back what the first one was to be refused for.
+    // A second mutation may undo the damage for which the first one would be refused.
     return bothLoad ? LOADED : EITHER;
   }
 }

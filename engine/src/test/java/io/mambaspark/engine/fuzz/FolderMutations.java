@@ -6,9 +6,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.SplittableRandom;
 
-/** Damages the folder: files are missing, are no files, or are there in two layouts. */
+/** Damages the folder: removes files, replaces them by links, or adds another layout. */
 final class FolderMutations {
-  /** The earlier one wins. */
+  /** The layouts in the order of precedence. */
   private static final List<String> LAYOUTS =
       List.of(
           "model.safetensors",
@@ -23,7 +23,7 @@ final class FolderMutations {
     String name = pick(random, names);
     switch (random.nextInt(6)) {
       case 0 -> {
-        folder.note("no %s", name);
+        folder.note("%s is missing", name);
         folder.files.remove(name);
         return Expected.REFUSED;
       }
@@ -35,7 +35,7 @@ final class FolderMutations {
       }
       case 2 -> {
         String other = pick(random, names);
-        folder.note("%s holds what %s does", name, other);
+        folder.note("%s has the content of %s", name, other);
         folder.files.put(name, folder.files.get(other));
         return name.equals(other) ? Expected.SAME : Expected.REFUSED;
       }
@@ -51,7 +51,7 @@ final class FolderMutations {
         if (other.equals(own)) {
           return Expected.SAME;
         }
-        folder.note("%s too", other);
+        folder.note("%s is added", other);
         if (random.nextBoolean()) {
           folder.link(other, pick(random, IndexMutations.TRAPS));
         } else {

@@ -7,9 +7,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 
-/** The cases of a seed: each follows from the seed and its number alone. */
+/** The cases of a seed. Each case depends only on the seed and the case's number. */
 final class HostileCases {
-  /** Does something to a folder and says what must become of it. */
+  /** Changes a folder and returns the required result of reading it. */
   @FunctionalInterface
   private interface Mutation {
     Expected mutate(HostileFolder folder, SplittableRandom random);
@@ -26,11 +26,11 @@ final class HostileCases {
   record Case(long number, HostileFolder folder, Expected expected) {
     @Override
     public String toString() {
-      return number + ", to be " + expected + ": " + folder;
+      return number + ", expected " + expected + ": " + folder;
     }
   }
 
-  /** What the case of a number begins with. */
+  /** Returns the undamaged checkpoint of a case. */
   Original original(long number) {
     return originals.get((int) (number % originals.size()));
   }
@@ -48,8 +48,8 @@ final class HostileCases {
   }
 
   /**
-   * Mostly one mutation, so that it is known what must become of it. Where there are several, those
-   * that write right files come before those that damage them: a damaged one cannot be parsed.
+   * Returns mostly one mutation, so that the required result is known. If there are several, the ones
+   * that write valid files precede the ones that damage files, because damaged files cannot be parsed.
    */
   private static List<Mutation> mutations(Original original, SplittableRandom random) {
     List<Mutation> writing = writing(original, random);
@@ -82,7 +82,7 @@ final class HostileCases {
       if (original.format() == Format.PYTORCH) {
         mutations.add(TorchMutations::wrongTensor);
         mutations.add(TorchMutations::strided);
-        // Large and slow, so not many.
+        // The result is large and slow to read, so create it rarely.
         boolean bomb = random.nextInt(4) == 0;
         mutations.add(bomb ? TorchMutations::bomb : TorchMutations::wrongTensor);
       }

@@ -17,9 +17,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * A folder on disk that holds one hostile folder after the other, with traps in it: things that are
- * no files. Around it lie right copies of the shards; a name that leads out of the folder to one of
- * them would load.
+ * A folder on disk that contains one hostile folder after another. It also contains traps, which are
+ * not regular files. Outside the folder are valid copies of the shards, which would load if the
+ * reader followed a name that points to them.
  */
 final class HostileDisk {
   private static final String INSIDE = "directory";
@@ -27,8 +27,8 @@ final class HostileDisk {
   private final Path above;
   private final Path folder;
 
-  /** What stands there: bytes or the target of a link, by file name. */
-  private final Map<String, Object> standing = new HashMap<>();
+  /** The current files: bytes or the target of a link, by file name. */
+  private final Map<String, Object> current = new HashMap<>();
 
   private final SortedMap<String, String> aroundAtFirst;
 
@@ -45,7 +45,7 @@ final class HostileDisk {
     for (Path pipe : List.of(folder.resolve("pipe"), above.resolve("pipe"))) {
       Process mkfifo = new ProcessBuilder("mkfifo", pipe.toString()).inheritIO().start();
       if (!mkfifo.waitFor(10, TimeUnit.SECONDS) || mkfifo.exitValue() != 0) {
-        throw new IOException("Cannot make a pipe at " + pipe);
+        throw new IOException("Cannot create a pipe at " + pipe);
       }
     }
     Files.createSymbolicLink(folder.resolve("link-to-pipe"), Path.of("../pipe"));
@@ -64,21 +64,21 @@ final class HostileDisk {
     return new HostileFolder.Canaries(above, INSIDE);
   }
 
-  /** Writes what is not there yet, and takes away what is there no more. */
+  /** Writes the files that have changed, and deletes those that are no longer in the folder. */
   void write(HostileFolder hostile) throws IOException {
-    Map<String, Object> wanted = new HashMap<>(hostile.files);
-    wanted.putAll(hostile.links);
-    for (String name : List.copyOf(standing.keySet())) {
-      boolean stays = wanted.get(name) == standing.get(name);
-      boolean rewritten =
-          wanted.get(name) instanceof byte[] && standing.get(name) instanceof byte[];
-      if (!stays && !rewritten) {
-        Files.delete(folder.resolve(name));
-        standing.remove(name);
+    Map<String, Object> required = new HashMap<>(hostile.files);
+    required.putAll(hostile.links);
+    for (String name : List.copyOf(current.keySet())) {
+  boolean unchanged = required.get(name) == current.get(name);
+  boolean rewritten =
+      required.get(name) instanceof byte[] && current.get(name) instanceof byte[];
+  if (!unchanged && !rewritten) {
+    Files.delete(folder.resolve(name));
+    current.remove(name);
       }
     }
-    for (Map.Entry<String, Object> entry : wanted.entrySet()) {
-      if (standing.put(entry.getKey(), entry.getValue()) != entry.getValue()) {
+    for (Map.Entry<String, Object> entry : required.entrySet()) {
+  if (current.put(entry.getKey(), entry.getValue()) != entry.getValue()) {
         Path path = folder.resolve(entry.getKey());
         if (entry.getValue() instanceof byte[] bytes) {
           overwrite(path, bytes);
@@ -89,7 +89,7 @@ final class HostileDisk {
     }
   }
 
-  /** In place: twenty times as fast as a new file as long as the old one is mapped somewhere. */
+  /** Overwrites a file in place: twenty times as fast as a new file while the old one is mapped. */
   private static void overwrite(Path path, byte[] bytes) throws IOException {
     try (FileChannel channel =
         FileChannel.open(path, StandardOpenOption.WRITE, StandardOpenOption.CREATE)) {
@@ -104,13 +104,13 @@ final class HostileDisk {
     return aroundAtFirst;
   }
 
-  /** Everything here but the model's own files, with its size and time. */
+  /** Returns all files here except the model's own, with their sizes and times. */
   SortedMap<String, String> around() throws IOException {
     SortedMap<String, String> found = new TreeMap<>();
     try (Stream<Path> paths = Files.walk(above)) {
       for (Path path : paths.toList()) {
         boolean own =
-            path.getParent().equals(folder) && standing.containsKey(path.getFileName().toString());
+            path.getParent().equals(folder) && current.containsKey(path.getFileName().toString());
         if (!own && !path.equals(folder)) {
           BasicFileAttributes attributes =
               Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);

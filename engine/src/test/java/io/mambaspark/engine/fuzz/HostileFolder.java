@@ -8,18 +8,18 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** A model folder in memory that mutations damage, and the list of what they did. */
+/** A model folder in memory that mutations damage, and a list of the mutations. */
 final class HostileFolder {
   static final String CONFIG = "config.json";
 
-  /** Folders that hold a copy of each shard of the original: a name that leads there loads. */
+  /** Folders with a copy of each of the original's shards, which would load if it were read. */
   record Canaries(Path above, String inside) {}
 
   private final Original original;
   private final Canaries canaries;
   private final List<String> notes = new ArrayList<>();
 
-  /** Bytes by file name. Arrays are shared with the original: replaced, never written into. */
+  /** Bytes by file name. Arrays are shared with the original: replace them, never modify them. */
   final Map<String, byte[]> files;
 
   /** Targets of symbolic links by file name. */
@@ -39,7 +39,7 @@ final class HostileFolder {
     return canaries;
   }
 
-  /** Files with weights. */
+  /** Returns the names of the files with weights. */
   List<String> weights() {
     return files.keySet().stream().filter(name -> !name.endsWith(".json")).toList();
   }
@@ -56,7 +56,7 @@ final class HostileFolder {
     files.put(file, text.getBytes(StandardCharsets.UTF_8));
   }
 
-  /** Replaces the weights, and the index if there is one. */
+  /** Replaces the weights and, if the original has one, the index. */
   void weights(Map<String, Tensor> tensors) {
     files.keySet().removeIf(name -> !name.equals(CONFIG));
     files.putAll(original.format().files(tensors, original.shards()));
@@ -72,7 +72,7 @@ final class HostileFolder {
     return files.values().stream().mapToLong(bytes -> bytes.length).sum();
   }
 
-  /** Says what was done; a failing case prints it. */
+  /** Describes a mutation; a failing case prints it. */
   void note(String what, Object... arguments) {
     notes.add(what.formatted(arguments));
   }
@@ -81,7 +81,7 @@ final class HostileFolder {
   public String toString() {
     StringBuilder text = new StringBuilder(original.name());
     for (String note : notes) {
-      // Notes quote hostile names.
+      // Escape the hostile names in the notes.
       text.append("; ");
       note.codePoints()
           .limit(300)

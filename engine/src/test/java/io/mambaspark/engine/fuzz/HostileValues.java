@@ -3,7 +3,7 @@ package io.mambaspark.engine.fuzz;
 import java.util.List;
 import java.util.SplittableRandom;
 
-/** Numbers, names and JSON values that parsers stumble over. */
+/** Numbers, names and JSON values that are difficult for parsers. */
 final class HostileValues {
   private static final long[] NUMBERS = {
     0,
@@ -131,7 +131,7 @@ final class HostileValues {
     return list.get(random.nextInt(list.size()));
   }
 
-  /** A number at some border, often at that of a right one. */
+  /** Returns a number at a limit, often next to the valid number. */
   static long number(SplittableRandom random, long right) {
     return switch (random.nextInt(8)) {
       case 0 -> right + 1;
@@ -144,7 +144,7 @@ final class HostileValues {
     };
   }
 
-  /** A name; one in a few is far longer than a line. */
+  /** Returns a name; some are far longer than a line. */
   static String text(SplittableRandom random) {
     String text = pick(random, TEXTS);
     if (text.isEmpty() || random.nextInt(4) != 0) {
@@ -154,7 +154,7 @@ final class HostileValues {
     return text.repeat(length / text.length() + 1);
   }
 
-  /** A value, not always a valid one, as it stands in a JSON text. */
+  /** Returns a JSON value, which is not always valid. */
   static String json(SplittableRandom random, long right) {
     return switch (random.nextInt(10)) {
       case 0, 1, 2 -> Long.toString(number(random, right));
@@ -165,7 +165,7 @@ final class HostileValues {
     };
   }
 
-  /** A value inside of others: Jackson takes 1000 levels, a reader that recurses not many more. */
+  /** Nests a value: Jackson accepts 1000 levels, a recursive reader not many more. */
   static String nested(SplittableRandom random, String value) {
     int depth = List.of(1, 2, 400, 998, 1_001, 20_000).get(random.nextInt(6));
     return switch (random.nextInt(3)) {
@@ -175,7 +175,7 @@ final class HostileValues {
     };
   }
 
-  /** A string of JSON. */
+  /** Returns a JSON string. */
   static String quoted(String text) {
     StringBuilder json = new StringBuilder("\"");
     for (char c : text.toCharArray()) {

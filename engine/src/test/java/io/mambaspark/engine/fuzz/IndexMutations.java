@@ -10,9 +10,9 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.function.Function;
 
-/** Damages the index of shards: where it leads, and what it says about the files there. */
+/** Damages the index of shards: the file names, and the tensors listed for them. */
 final class IndexMutations {
-  /** Stand in each folder under these names, see {@link HostileDisk}. */
+  /** The names of the traps in each folder, see {@link HostileDisk}. */
   static final List<String> TRAPS =
       List.of("pipe", "loop", "broken", "zero", "directory", "link-to-pipe", "up");
 
@@ -40,7 +40,7 @@ final class IndexMutations {
     return mutated.expected();
   }
 
-  /** Writes a right index that leads elsewhere, or other shards. */
+  /** Writes a valid index with other file names, or other shards. */
   static Expected mutate(HostileFolder folder, SplittableRandom random) {
     IndexMutations mutations = new IndexMutations(folder, random);
     Expected expected = mutations.mutate();
@@ -54,18 +54,18 @@ final class IndexMutations {
     switch (random.nextInt(10)) {
       case 0, 1, 2 -> {
         String name = pick(random, leadingAway(shard));
-        folder.note("%s is to be found at %s", shard, name);
+        folder.note("the index maps %s to %s", shard, name);
         shardOf.replaceAll((t, s) -> s.equals(shard) ? name : s);
         return Expected.REFUSED;
       }
       case 3 -> {
         String name = pick(random, TRAPS);
-        folder.note("%s is to be found at %s", random.nextBoolean() ? shard : tensor, name);
+        folder.note("the index maps %s to %s", random.nextBoolean() ? shard : tensor, name);
         shardOf.replaceAll((t, s) -> s.equals(shard) ? name : s);
         return Expected.REFUSED;
       }
       case 4 -> {
-        // As in the cache of Hugging Face: a link may lead out of the folder, a name may not.
+        // As in the cache of Hugging Face: a link may point out of the folder, a name must not.
         folder.note("%s is a link out of the folder", shard);
         folder.link(shard, "../" + shard);
         return Expected.SAME;
@@ -87,21 +87,21 @@ final class IndexMutations {
                     "one.two",
                     "*",
                     "&#46;&#46;&#47;x"));
-        folder.note("%s is called %s", shard, name);
+        folder.note("%s is renamed to %s", shard, name);
         folder.files.put(name, folder.files.remove(shard));
         shardOf.replaceAll((t, s) -> s.equals(shard) ? name : s);
         return Expected.SAME;
       }
       case 6 -> {
         folder.note("%s is in both shards", tensor);
-        return dealt(t -> t.equals(tensor) ? Original.SHARDS : List.of(shard(t)), Expected.REFUSED);
+        return written(t -> t.equals(tensor) ? Original.SHARDS : List.of(shard(t)), Expected.REFUSED);
       }
       case 7 -> {
-        folder.note("tensors dealt out at random");
+        folder.note("tensors distributed to random shards");
         List<String> names =
             new ArrayList<>(List.of("a", "b", "c", "d", "e")).subList(0, 1 + random.nextInt(5));
         shardOf.replaceAll((t, s) -> pick(random, names) + suffix);
-        return dealt(t -> List.of(shard(t)), Expected.SAME);
+        return written(t -> List.of(shard(t)), Expected.SAME);
       }
       case 8 -> {
         String wrong = shardOf.get(tensor).equals(shard) ? "" : shard;
@@ -124,7 +124,7 @@ final class IndexMutations {
     return name.substring(0, name.length() - suffix.length());
   }
 
-  private Expected dealt(Function<String, List<String>> shardsOf, Expected expected) {
+  private Expected written(Function<String, List<String>> shardsOf, Expected expected) {
     Original.SHARDS.forEach(shard -> folder.files.remove(shard + suffix));
     Map<String, Map<String, Tensor>> parts = new LinkedHashMap<>();
     tensors.forEach(
@@ -138,7 +138,7 @@ final class IndexMutations {
     return expected;
   }
 
-  /** More tensors or shards than there are. */
+  /** Lists more tensors or shards than the folder has. */
   private Expected crowded(String shard) {
     int count = 1 + random.nextInt(1 << random.nextInt(14));
     boolean shards = random.nextBoolean();
@@ -149,7 +149,7 @@ final class IndexMutations {
     return Expected.REFUSED;
   }
 
-  /** Names that are no plain file names. At many of them stands a right copy of the shard. */
+  /** Returns names that are not plain file names. Many of them point to a valid copy of the shard. */
   private List<String> leadingAway(String shard) {
     HostileFolder.Canaries canaries = folder.canaries();
     String above = canaries.above().toString();

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 
-/** Damages JSON token by token, so that most of it is still JSON and means something else. */
+/** Damages JSON token by token, so that most results are valid JSON with another meaning. */
 final class JsonMutations {
   private static final List<String> SPACES = List.of(" ", "\t", "\n", "\r\n", " ".repeat(9_000));
 
@@ -21,14 +21,14 @@ final class JsonMutations {
     this.random = random;
   }
 
-  /** A text and what must become of it where the text is read. */
+  /** A text and the required result if the text is read. */
   record Mutated(String json, Expected expected) {}
 
   static Mutated mutate(String json, HostileFolder folder, SplittableRandom random) {
     JsonMutations mutations = new JsonMutations(json, folder, random);
     if (mutations.values().isEmpty() || mutations.keys().isEmpty()) {
-      // What an earlier mutation has left is no JSON any more.
-      folder.note("JSON stays as it is");
+      // An earlier mutation has damaged the JSON.
+      folder.note("JSON is not changed");
       return new Mutated(json, Expected.EITHER);
     }
     Expected expected = mutations.mutate();
@@ -71,12 +71,12 @@ final class JsonMutations {
       }
       case 10 -> {
         int at = random.nextInt(tokens.size());
-        folder.note("token %d, %s, is gone", at, tokens.remove(at));
+        folder.note("token %d, %s, is removed", at, tokens.remove(at));
         return Expected.EITHER;
       }
       case 11 -> {
         String behind = pick(random, List.of("{}", "]", "}", "0", ",", "\u0000", "x"));
-        folder.note("%s behind the end", behind);
+        folder.note("%s after the end", behind);
         tokens.add(behind);
         return Expected.REFUSED;
       }
@@ -100,7 +100,7 @@ final class JsonMutations {
     tokens.add(value, by);
   }
 
-  /** The same key twice, with the same value or another; the second perhaps in other characters. */
+  /** Writes a key twice, with the same value or null; the first may be written with escapes. */
   private Expected duplicate(int key) {
     String name = random.nextBoolean() ? tokens.get(key) : escaped(tokens.get(key));
     String value = random.nextBoolean() ? text(key + 2, end(key + 2)) : "null";
@@ -111,7 +111,7 @@ final class JsonMutations {
 
   private Expected delete(int key) {
     int last = end(key + 2);
-    folder.note("%s is gone", text(key, last));
+    folder.note("%s is removed", text(key, last));
     boolean comma = last + 1 < tokens.size() && tokens.get(last + 1).equals(",");
     tokens.subList(key, last + (comma ? 2 : 1)).clear();
     if (!comma && tokens.get(key - 1).equals(",")) {
@@ -124,12 +124,12 @@ final class JsonMutations {
     int first = Math.min(one, other);
     int second = Math.max(one, other);
     if (second <= end(first)) {
-      folder.note("value %d stays inside of %d", second, first);
+      folder.note("value %d is within value %d and stays", second, first);
       return Expected.SAME;
     }
     String firstText = text(first, end(first));
     String secondText = text(second, end(second));
-    folder.note("value %d, %s, and %d, %s, change places", first, firstText, second, secondText);
+    folder.note("value %d, %s, and %d, %s, are exchanged", first, firstText, second, secondText);
     tokens.subList(second, end(second) + 1).clear();
     tokens.add(second, firstText);
     tokens.subList(first, end(first) + 1).clear();
@@ -176,7 +176,7 @@ final class JsonMutations {
     return text.append('"').toString();
   }
 
-  /** Where values begin: after a colon, and in lists. */
+  /** Returns the tokens at which values begin: after a colon, and in lists. */
   private List<Integer> values() {
     List<Character> open = new ArrayList<>();
     List<Integer> values = new ArrayList<>();
@@ -203,7 +203,7 @@ final class JsonMutations {
         .toList();
   }
 
-  /** The last token of the value that begins at {@code start}. */
+  /** Returns the last token of the value that begins at {@code start}. */
   private int end(int start) {
     int depth = 0;
     for (int i = start; i < tokens.size(); i++) {
@@ -220,7 +220,7 @@ final class JsonMutations {
     return String.join("", tokens.subList(first, last + 1));
   }
 
-  /** Strings, words, numbers and punctuation; the space between them is dropped. */
+  /** Returns strings, words, numbers and punctuation, without the white space between them. */
   private static List<String> tokens(String json) {
     List<String> tokens = new ArrayList<>();
     for (int i = 0; i < json.length(); ) {

@@ -20,10 +20,10 @@ import java.util.SplittableRandom;
 import java.util.TreeMap;
 
 /**
- * A right checkpoint for mutations to begin with.
+ * A valid checkpoint, the input of mutations.
  *
- * @param shards whether the weights are in two shards and an index
- * @param tensors what the weights hold, by name; null where they come from a golden file
+ * @param shards whether the weights are in two shards with an index
+ * @param tensors the weights by name; null if the weights are from a golden file
  */
 record Original(
     String name,
@@ -52,7 +52,7 @@ record Original(
       return file.substring(file.indexOf('.'));
     }
 
-    /** The files of these weights, by name. */
+    /** Returns the files of these weights by name. */
     Map<String, byte[]> files(Map<String, Tensor> tensors, boolean shards) {
       if (!shards) {
         return Map.of(file, bytes(tensors));
@@ -103,7 +103,7 @@ record Original(
     return archive.entry("m/data.pkl", pickler.op('u').end()).bytes();
   }
 
-  /** One in each layout, and golden ones that other software has written. */
+  /** Returns a checkpoint in each layout, and golden ones that other software has written. */
   static List<Original> all() {
     Map<String, Tensor> huggingFace = new LinkedHashMap<>();
     Map<String, Tensor> stateSpaces = smallModel();
@@ -144,7 +144,7 @@ record Original(
     return new Original(name, format, false, null, files);
   }
 
-  /** A model of two layers in all three dtypes. */
+  /** Returns a model of two layers in all three dtypes. */
   private static Map<String, Tensor> smallModel() {
     MambaConfig config = MambaConfig.of(4, 2, 8);
     SplittableRandom random = new SplittableRandom(1);
@@ -164,7 +164,7 @@ record Original(
     return tensors;
   }
 
-  /** Bits of binary16 numbers of magnitudes from 1/16 to 1. */
+  /** Returns the bits of binary16 numbers with magnitudes from 1/16 to 1. */
   private static short[] halves(int count, SplittableRandom random) {
     short[] bits = new short[count];
     for (int i = 0; i < count; i++) {
@@ -173,7 +173,7 @@ record Original(
     return bits;
   }
 
-  /** A tensor as a pickle describes it. Arrays belong to the record. */
+  /** A tensor as a pickle describes it. The record owns its arrays. */
   record TorchTensor(
       String type, String key, long elements, long offset, long[] shape, long[] strides) {
 

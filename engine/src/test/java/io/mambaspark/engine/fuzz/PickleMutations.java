@@ -20,15 +20,15 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 
-/** Damages a pickle opcode by opcode, and puts it back into a right archive. */
+/** Damages a pickle opcode by opcode, and writes it into a valid archive. */
 final class PickleMutations {
-  /** Steps that a reader may take; with these many that do nothing a right pickle is too long. */
+  /** The maximum number of steps of a reader. A pickle with more steps is refused. */
   private static final int STEPS = 1_000_000;
 
   private static final String NUMBERS = "KMJ\u008a";
   private static final String TEXTS = "X\u008c\u008d";
 
-  /** Whole pickles of other things than tensors by name, and one that is too long. */
+  /** Complete pickles without tensors by name, and one that is too long. */
   private static final List<String> OTHERS =
       List.of(
           "",
@@ -90,12 +90,12 @@ final class PickleMutations {
     switch (random.nextInt(20)) {
       case 0 -> {
         pickle = Arrays.copyOf(pickle, random.nextInt(pickle.length));
-        folder.note("cut off at %d", pickle.length);
+        folder.note("truncated at %d", pickle.length);
         expected = Expected.REFUSED;
       }
       case 1 -> {
         pickle = Arrays.copyOf(pickle, pickle.length + 1 + random.nextInt(1 << random.nextInt(12)));
-        folder.note("with zeros behind it up to %d", pickle.length);
+        folder.note("with zeros after it up to %d", pickle.length);
         expected = Expected.REFUSED;
       }
       case 2, 3 -> {
@@ -104,7 +104,7 @@ final class PickleMutations {
       }
       case 4 -> {
         pickle = bytes(pick(random, OTHERS));
-        folder.note("it is another one: %s", shown(pickle));
+        folder.note("another pickle: %s", shown(pickle));
         expected = Expected.REFUSED;
       }
       default -> {}
@@ -117,7 +117,7 @@ final class PickleMutations {
     int at = 1 + random.nextInt(ops.size() - 1);
     switch (random.nextInt(14)) {
       case 0 -> {
-        folder.note("opcode %d, %s, is gone", at, shown(ops.remove(at)));
+        folder.note("opcode %d, %s, is removed", at, shown(ops.remove(at)));
         return Expected.EITHER;
       }
       case 1 -> {
@@ -127,7 +127,7 @@ final class PickleMutations {
       }
       case 2 -> {
         int other = random.nextBoolean() ? at - 1 : random.nextInt(ops.size());
-        folder.note("opcodes %d and %d change places", at, other);
+        folder.note("opcodes %d and %d are exchanged", at, other);
         Collections.swap(ops, at, other);
         return Expected.EITHER;
       }
@@ -163,15 +163,15 @@ final class PickleMutations {
       }
       case 9 -> {
         int text = pick(random, places(TEXTS));
-        byte[] lying = ops.get(text).clone();
-        long length = HostileValues.number(random, lying[1]);
-        folder.note("text of opcode %d, %s, has length %d", text, shown(lying), length);
-        if (lying[0] == 'X') {
-          ByteBuffer.wrap(lying).order(ByteOrder.LITTLE_ENDIAN).putInt(1, (int) length);
+        byte[] changed = ops.get(text).clone();
+        long length = HostileValues.number(random, changed[1]);
+        folder.note("text of opcode %d, %s, has length %d", text, shown(changed), length);
+        if (changed[0] == 'X') {
+  ByteBuffer.wrap(changed).order(ByteOrder.LITTLE_ENDIAN).putInt(1, (int) length);
         } else {
-          lying[1] = (byte) length;
+  changed[1] = (byte) length;
         }
-        ops.set(text, lying);
+        ops.set(text, changed);
         return Expected.EITHER;
       }
       case 10 -> {
@@ -197,7 +197,7 @@ final class PickleMutations {
     }
   }
 
-  /** What no right pickle of tensors holds. */
+  /** Returns opcodes that a valid pickle of tensors never contains. */
   private byte[] hostile() {
     String touch = "touch " + folder.canaries().above().resolve("executed");
     return switch (random.nextInt(12)) {
@@ -223,7 +223,7 @@ final class PickleMutations {
     };
   }
 
-  /** What a pickle may hold, but hardly here. */
+  /** Returns opcodes that a pickle may contain, but rarely at this position. */
   private byte[] odd() {
     return pick(
         random,
@@ -245,7 +245,7 @@ final class PickleMutations {
             bytes('h', random.nextInt(256)),
             bytes("j\0\0\0\0"),
             bytes("q\0"),
-            // A list and a dict in themselves, and a dict as its own key.
+            // A list and a dict that contain themselves, and a dict that is its own key.
             bytes("]q\u00feh\u00fea0"),
             bytes("}q\u00feX\1\0\0\0xh\u00fes0"),
             bytes("}q\u00feh\u00feNs0"),
@@ -257,7 +257,7 @@ final class PickleMutations {
             bytes("G\u007f\u00f8\0\0\0\0\0\0000")));
   }
 
-  /** Steps that leave all as it was: as many as a reader takes, or more. */
+  /** Adds steps that change nothing: at most as many as a reader accepts, or more. */
   private Expected padded(int at) {
     String step =
         pick(
@@ -283,7 +283,7 @@ final class PickleMutations {
     return tooMany ? Expected.REFUSED : Expected.SAME;
   }
 
-  /** Values in values, deeper than any stack of calls. */
+  /** Adds nested values, deeper than any call stack. */
   private Expected nested(int at) {
     int depth = random.nextInt(1 << random.nextInt(17));
     String value = random.nextBoolean() ? ")" : "]";
@@ -291,7 +291,7 @@ final class PickleMutations {
     List<String> uses =
         List.of("0", "", "q\u00fe0", "}h\0h\0s0", "R", "Q", "b", "]0", "\u00850", "a", "Ns");
     String use = pick(random, uses);
-    folder.note("%d tuples in each other, then %s before opcode %d", depth, use, at);
+    folder.note("%d nested tuples, then %s before opcode %d", depth, use, at);
     ops.add(at, joined(List.of(tuples, bytes(use))));
     return use.equals("0") || use.equals("\u00850") ? Expected.SAME : Expected.EITHER;
   }

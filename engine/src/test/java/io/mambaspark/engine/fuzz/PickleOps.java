@@ -11,11 +11,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 
-/** The opcodes of a pickle, taken apart and put together. */
+/** Splits a pickle into its opcodes and creates new opcodes. */
 final class PickleOps {
   private PickleOps() {}
 
-  /** A number in one of the opcodes that hold it. */
+  /** Returns a number in one of the opcodes for numbers. */
   static byte[] encoded(long number, SplittableRandom random) {
     List<byte[]> choices = new ArrayList<>();
     ByteBuffer wide =
@@ -72,7 +72,7 @@ final class PickleOps {
     return new String(op, begin, op.length - begin, StandardCharsets.UTF_8);
   }
 
-  /** A right pickle, each opcode with what belongs to it. */
+  /** Splits a valid pickle into opcodes with their arguments. */
   static List<byte[]> ops(byte[] pickle) {
     ByteBuffer bytes = ByteBuffer.wrap(pickle).order(ByteOrder.LITTLE_ENDIAN);
     List<byte[]> ops = new ArrayList<>();

@@ -19,26 +19,26 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * What came of reading a folder: opening it, its fingerprint, and loading it.
+ * The result of reading a folder: opening it, computing its fingerprint, and loading it.
  *
- * @param fingerprint null where the folder was refused
- * @param refusal null where it loaded
- * @param bytes what this thread allocated
+ * @param fingerprint null if the folder was refused
+ * @param refusal null if the folder loaded
+ * @param bytes the bytes that this thread allocated
  */
 record Reading(String fingerprint, CheckpointException refusal, long bytes) {
   private static final int MOST_CHARACTERS = 1_000;
 
   /**
-   * Bytes that may be allocated whatever the files hold. Most of it are the names of the tensors of
-   * 4096 layers, the most that a config may ask for; then half a megabyte of floats to fingerprint.
+   * The bytes that may be allocated for any folder. Most of them are the names of the tensors of 4096
+   * layers, the maximum of a config; the rest is half a megabyte of floats for the fingerprint.
    */
   static final long FIXED_BYTES = 6 << 20;
 
   /**
-   * Bytes that may be allocated for each byte of the files. Dearest are tokens of a byte or two
-   * that become an object each: an empty dict in a pickle, kept in its memo, takes about 110 for
-   * each byte, an empty list in JSON 20. When it is loaded a weight in BF16 takes up to 64 for each
-   * byte where it is alone in a row of a matrix.
+   * The bytes that may be allocated for each byte of the files. Tokens of one or two bytes that
+   * become an object need the most memory: an empty dict in a pickle, kept in its memo, needs about
+   * 110 for each byte, an empty list in JSON 20. A loaded BF16 weight needs up to 64 for each byte if
+   * it is the only one in a row of a matrix.
    */
   static final long BYTES_A_BYTE = 160;
 
@@ -46,7 +46,7 @@ record Reading(String fingerprint, CheckpointException refusal, long bytes) {
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  /** Reads {@code path}, where {@code folder} stands. */
+  /** Reads the folder at {@code path}, where {@code folder} has been written. */
   static Reading of(HostileFolder folder, Path path) throws IOException {
     String fingerprint = null;
     CheckpointException refusal = null;
@@ -62,9 +62,9 @@ record Reading(String fingerprint, CheckpointException refusal, long bytes) {
         long packed = checkpoint.load().packedBytes();
         bytes = ALLOCATION.getCurrentThreadAllocatedBytes() - before;
         assertThat(packed).as("packed bytes").isEqualTo(checkpoint.packedBytes());
-        assertThat(refusal).as("refusal by the fingerprint of what loads").isNull();
+        assertThat(refusal).as("refusal of the fingerprint although the model loads").isNull();
       } catch (CheckpointException e) {
-        assertThat(fingerprint).as("fingerprint of what does not load").isNull();
+        assertThat(fingerprint).as("fingerprint although the model does not load").isNull();
         refusal = e;
       }
       if (refusal == null && folder.original().format() == Format.SAFETENSORS) {
@@ -84,7 +84,7 @@ record Reading(String fingerprint, CheckpointException refusal, long bytes) {
   }
 
   /**
-   * Checks it against what had to come of it; {@code original} is the fingerprint of the unharmed
+   * Compares this result with the required one; {@code original} is the fingerprint of the undamaged
    * folder.
    */
   void check(Case read, String original) {
@@ -106,7 +106,7 @@ record Reading(String fingerprint, CheckpointException refusal, long bytes) {
 
   private void assertLoaded() {
     if (refusal != null) {
-      throw new AssertionError("It is refused", refusal);
+      throw new AssertionError("the folder is refused", refusal);
     }
   }
 
@@ -114,22 +114,22 @@ record Reading(String fingerprint, CheckpointException refusal, long bytes) {
     assertThat(message).isNotBlank().hasSizeLessThan(MOST_CHARACTERS);
     assertThat(message.lines()).hasSize(1);
     assertThat(message.chars()).noneMatch(Character::isISOControl);
-    // That would be this test's fault, and hide what it looks for.
+    // Such a message would be a fault of this test and would hide the real result.
     assertThat(message).doesNotContain("Map failed", "Too many open files", "No space left");
   }
 
-  /** Where in main it was refused. */
+  /** Returns the line of the main code that refused the folder. */
   String place() {
     for (StackTraceElement frame : refusal.getStackTrace()) {
-      // These make exceptions for others.
+      // These methods only create the exception.
       if (!frame.getMethodName().matches("refused|unexpected|unsupported|<init>")) {
         return frame.getFileName() + ":" + frame.getLineNumber();
       }
     }
-    throw new IllegalStateException("an exception from nowhere", refusal);
+    throw new IllegalStateException("the stack trace has no line of the main code", refusal);
   }
 
-  /** Reads the tensors' bytes again as the headers say, in a simpler way. */
+  /** Reads the tensors' bytes again according to the headers, in a simpler way. */
   private static void checkSafetensors(HostileFolder folder, MambaCheckpoint checkpoint)
       throws IOException {
     Map<String, JsonNode> headers = new HashMap<>();

@@ -17,8 +17,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Damages one safetensors file. Where the header changes its length changes with it, so that the
- * reader gets as far as what it says.
+ * Damages one safetensors file. If the header changes, its stored length changes as well, so that
+ * the reader parses the header.
  */
 final class SafetensorsMutations {
   private static final Pattern OFFSETS = Pattern.compile("\"data_offsets\":\\[(\\d+),(\\d+)]");
@@ -52,21 +52,21 @@ final class SafetensorsMutations {
         }
       }
       case 5 -> {
-        long lie = HostileValues.number(random, length);
-        folder.note("header's length is %d, not %d", lie, length);
-        byte[] lying = file.clone();
-        ByteBuffer.wrap(lying).order(ByteOrder.LITTLE_ENDIAN).putLong(lie);
-        folder.files.put(name, lying);
-        return lie == length ? Expected.SAME : Expected.REFUSED;
+        long wrong = HostileValues.number(random, length);
+        folder.note("header's length is %d, not %d", wrong, length);
+        byte[] changedFile = file.clone();
+        ByteBuffer.wrap(changedFile).order(ByteOrder.LITTLE_ENDIAN).putLong(wrong);
+        folder.files.put(name, changedFile);
+        return wrong == length ? Expected.SAME : Expected.REFUSED;
       }
       case 6 -> {
-        // Shorter, longer, or with a hole: the header stays right.
+        // Shorter, longer, or with a gap: the header stays valid.
         int at = random.nextInt(data.length);
-        int cut = random.nextInt(data.length - at);
+        int removed = random.nextInt(data.length - at);
         byte[] in = new byte[random.nextInt(1 << random.nextInt(12))];
-        folder.note("data: %d bytes at %d become %d", cut, at, in.length);
-        data = BlindMutations.splice(data, at, cut, in);
-        expected = cut == in.length ? Expected.EITHER : Expected.REFUSED;
+        folder.note("data: %d bytes at %d become %d", removed, at, in.length);
+        data = BlindMutations.splice(data, at, removed, in);
+        expected = removed == in.length ? Expected.EITHER : Expected.REFUSED;
       }
       case 7, 8 -> {
         MatchResult found = pick(random, matches(OFFSETS, header));
@@ -147,7 +147,7 @@ final class SafetensorsMutations {
         .getBytes(StandardCharsets.UTF_8);
   }
 
-  /** Another shape, perhaps of as many elements or of so many that their product overflows. */
+  /** Returns another shape, some with the same number of elements, some whose product overflows. */
   private static String shape(String right, SplittableRandom random) {
     List<String> sizes = new ArrayList<>(right.isEmpty() ? List.of() : List.of(right.split(",")));
     switch (random.nextInt(6)) {
@@ -165,10 +165,10 @@ final class SafetensorsMutations {
     return String.join(",", sizes);
   }
 
-  /** More entries or more metadata than there are. */
+  /** Adds entries or metadata. */
   private static Expected crowded(
       HostileFolder folder, SplittableRandom random, String name, String header, byte[] data) {
-    // Now and then more than a reader takes.
+    // Sometimes more than a reader accepts.
     boolean tooMany = random.nextInt(40) == 0;
     int count = tooMany ? 100_001 : 1 + random.nextInt(1 << random.nextInt(13));
     StringBuilder more = new StringBuilder(header).deleteCharAt(header.lastIndexOf('}'));

@@ -14,7 +14,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.SplittableRandom;
 
-/** Writes right files of other tensors than the model has. */
+/** Writes valid files with other tensors than the model has. */
 final class TensorMutations {
   private static final String EMBEDDING = "backbone.embedding.weight";
   private static final String EMBEDDINGS = "backbone.embeddings.weight";
@@ -43,11 +43,11 @@ final class TensorMutations {
     switch (random.nextInt(15)) {
       case 0 -> {
         String other = HostileValues.text(random);
-        // The name for metadata is none for a tensor; that of the other dialect is right.
+        // The name for metadata is not valid for a tensor; the other dialect's name is.
         if (tensors.containsKey(other) || other.equals("__metadata__")) {
           return Expected.SAME;
         }
-        folder.note("%s is called %s", name, other);
+        folder.note("%s is renamed to %s", name, other);
         rename(name, other);
         return normal(other).equals(normal(name)) ? Expected.SAME : Expected.REFUSED;
       }
@@ -56,7 +56,7 @@ final class TensorMutations {
         if (tensors.containsKey(other) || other.equals("__metadata__")) {
           return Expected.SAME;
         }
-        folder.note("%s is there again as %s", name, other);
+        folder.note("%s is repeated as %s", name, other);
         tensors.put(other, tensor);
         boolean head = other.equals("lm_head.weight") && normal(name).equals(normal(EMBEDDING));
         return head ? Expected.SAME : Expected.REFUSED;
@@ -160,14 +160,14 @@ final class TensorMutations {
   }
 
   private void rename(String from, String to) {
-    // At the same place: the shards deal tensors out by their order.
+    // Keep the position, because the shards distribute tensors by their order.
     for (String n : List.copyOf(tensors.keySet())) {
       Tensor tensor = tensors.remove(n);
       tensors.put(n.equals(from) ? to : n, tensor);
     }
   }
 
-  /** Another name that means the same tensor. */
+  /** Returns another name for the same tensor. */
   private String alias(String of) {
     if (of.equals(EMBEDDING) || of.equals(EMBEDDINGS)) {
       return pick(
@@ -196,7 +196,7 @@ final class TensorMutations {
         shape.add(elements);
       }
       default -> {
-        // All its bytes, but fewer or more elements.
+        // The same bytes, but fewer or more elements.
         String dtype = tensor.dtype().equals("F32") ? "BF16" : "F32";
         int size = shape.get(0);
         if (dtype.equals("F32") && size % 2 != 0) {
@@ -212,7 +212,7 @@ final class TensorMutations {
     return Arrays.equals(right, wrong) ? Expected.SAME : Expected.REFUSED;
   }
 
-  /** In F64, of which one may be no float. */
+  /** Writes the tensor in F64, with one value that may not be a finite float. */
   private Expected wide(Tensor tensor) {
     int count = Arrays.stream(tensor.shape()).reduce(1, Math::multiplyExact);
     ByteBuffer doubles = ByteBuffer.allocate(8 * count).order(ByteOrder.LITTLE_ENDIAN);

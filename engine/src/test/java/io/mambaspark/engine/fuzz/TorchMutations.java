@@ -13,14 +13,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 
-/** Writes PyTorch archives whose tensors claim what is not there, or far more than is there. */
+/** Writes PyTorch archives whose tensors refer to missing data or to far more data than exists. */
 final class TorchMutations {
   private static final int REBUILD = 0;
   private static final int ARGUMENTS = 1;
 
   private TorchMutations() {}
 
-  /** A right archive but for one number, name or type of one tensor. */
+  /** Writes an archive that is valid except for one number, name or type of one tensor. */
   static Expected wrongTensor(HostileFolder folder, SplittableRandom random) {
     String file = pick(random, folder.weights());
     Map<String, TorchTensor> tensors = new LinkedHashMap<>();
@@ -45,7 +45,7 @@ final class TorchMutations {
     return wrong.shown().equals(right.shown()) ? Expected.SAME : Expected.EITHER;
   }
 
-  /** The same tensors at strides, as parameters or with attributes; or one of them wrong then. */
+  /** Writes the tensors with strides, as parameters or with attributes; may damage one of them. */
   static Expected strided(HostileFolder folder, SplittableRandom random) {
     String file = pick(random, folder.weights());
     TorchWriter archive = new TorchWriter();
@@ -70,18 +70,18 @@ final class TorchMutations {
       }
       if (index == damaged) {
         TorchTensor wrong = wrong(tensor, index, random);
-        folder.note("%s, which is %s", wrong.shown(), tensor.shown());
+        folder.note("%s instead of %s", wrong.shown(), tensor.shown());
         tensor = wrong;
         expected = Expected.EITHER;
       }
       pickle(entry.getKey(), tensor, pickler, random);
     }
-    folder.note("%s at strides", file);
+    folder.note("%s with strides", file);
     folder.files.put(file, archive.entry("m/data.pkl", pickler.op('u').end()).bytes());
     return expected;
   }
 
-  /** As a tensor, a parameter, or one with attributes. */
+  /** Writes a tensor as a tensor, as a parameter, or as a parameter with attributes. */
   private static void pickle(
       String name, TorchTensor tensor, Pickler pickler, SplittableRandom random) {
     int form = random.nextInt(3);
@@ -105,7 +105,7 @@ final class TorchMutations {
     pickler.op('t', 'R');
   }
 
-  /** Other strides for it: its dimensions in another order, with gaps between them. */
+  /** Returns a tensor with its dimensions stored in another order, with gaps between them. */
   private static TorchTensor spread(TorchTensor tensor, SplittableRandom random) {
     List<Integer> order = new ArrayList<>();
     for (int i = 0; i < tensor.shape().length; i++) {
@@ -122,7 +122,7 @@ final class TorchMutations {
         tensor.type(), tensor.key(), offset + extent, offset, tensor.shape(), strides);
   }
 
-  /** Its bytes there, and between them those of numbers that are not finite. */
+  /** Copies the tensor's bytes to its strides, and fills the gaps with non-finite numbers. */
   private static byte[] spread(byte[] bytes, int size, TorchTensor from, TorchTensor to) {
     byte[] spread = new byte[(int) to.elements() * size];
     Arrays.fill(spread, (byte) 0xff);
@@ -170,7 +170,7 @@ final class TorchMutations {
         strides = wrong(strides, random);
       }
       case 7 -> {
-        // Every element the same one: as many as wanted, in a few bytes.
+        // All elements share one number, so a few bytes are enough for any number of elements.
         strides = new long[shape.length];
         shape = wrong(shape, random);
       }
@@ -195,7 +195,7 @@ final class TorchMutations {
     return wrong;
   }
 
-  /** Small files that say the same thing many times. */
+  /** Writes small files that refer to the same data many times. */
   static Expected bomb(HostileFolder folder, SplittableRandom random) {
     if (folder.original().shards()) {
       return wrongTensor(folder, random);
@@ -209,7 +209,7 @@ final class TorchMutations {
     return Expected.REFUSED;
   }
 
-  /** A tuple of many numbers, made once, is the shape of many tensors. */
+  /** Uses one tuple of many numbers as the shape of many tensors. */
   private static byte[] longShapes(HostileFolder folder, SplittableRandom random) {
     int rank = pick(random, List.of(17, 1_000, 9_000));
     int tensors = random.nextInt(1, 3_000);
@@ -225,7 +225,7 @@ final class TorchMutations {
         .bytes();
   }
 
-  /** A storage with a long name, of which many tensors are views. */
+  /** Creates many views of a storage with a long name. */
   private static byte[] longKeys(HostileFolder folder, SplittableRandom random) {
     String key = "k".repeat(pick(random, List.of(1_000, 60_000)));
     int tensors = random.nextInt(1, 3_000);
@@ -241,7 +241,7 @@ final class TorchMutations {
         .bytes();
   }
 
-  /** All tensors of many layers are views of one storage. */
+  /** Makes all tensors of many layers views of one storage. */
   private static byte[] sharedStorage(HostileFolder folder, SplittableRandom random) {
     int layers = random.nextInt(10, 300);
     int width = 128;
@@ -291,7 +291,7 @@ final class TorchMutations {
     return memoized(pickler, 0, key, elements, shape, strides);
   }
 
-  /** Puts a tensor's function and arguments into the memo, and leaves nothing on the stack. */
+  /** Stores a tensor's function and arguments in the memo; the stack stays unchanged. */
   private static Pickler memoized(
       Pickler pickler, int memo, String key, long elements, long[] shape, long[] strides) {
     return pickler

@@ -27,9 +27,9 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * A folder as a file system of its own: it and the files right in it can be looked at and read, and
- * it can be listed. Whatever else is done through its paths, to another file or to one of these, is
- * an error of the test; a question whether a file exists is enough.
+ * A folder as a separate file system. The folder may be listed, and the folder and its direct files
+ * may be read. Any other operation through its paths, on another file or on one of these, fails the
+ * test, even a check whether a file exists.
  */
 final class WatchedFolder extends FileSystem {
   private final Path folder;
@@ -39,16 +39,16 @@ final class WatchedFolder extends FileSystem {
     this.folder = folder;
   }
 
-  /** A path of that folder. What is resolved against it is watched too. */
+  /** Returns a path of the folder. Paths that are resolved against it are watched, too. */
   static Path watch(Path folder) {
-    return new WatchedFolder(folder.toAbsolutePath().normalize()).seen();
+    return new WatchedFolder(folder.toAbsolutePath().normalize()).watched();
   }
 
-  private Path seen() {
-    return seen(folder);
+  private Path watched() {
+  return watched(folder);
   }
 
-  private Path seen(Path path) {
+  private Path watched(Path path) {
     return (Path)
         Proxy.newProxyInstance(
             Path.class.getClassLoader(),
@@ -63,14 +63,14 @@ final class WatchedFolder extends FileSystem {
               }
               try {
                 Object result = method.invoke(path, plain);
-                return result instanceof Path other ? seen(other) : result;
+                return result instanceof Path other ? watched(other) : result;
               } catch (InvocationTargetException e) {
                 throw e.getCause();
               }
             });
   }
 
-  /** The path of the default file system behind one of these. */
+  /** Returns the path of the default file system that a watched path wraps. */
   private static Path plain(Path path) {
     return Proxy.isProxyClass(path.getClass()) ? Path.of(path.toString()) : path;
   }
@@ -79,17 +79,17 @@ final class WatchedFolder extends FileSystem {
     Path plain = plain(path);
     boolean inside = plain.equals(folder) || plain.isAbsolute() && folder.equals(plain.getParent());
     if (!inside || !plain.equals(plain.normalize())) {
-      throw touched(path, "is touched");
+      throw touched(path, "is accessed");
     }
     return plain;
   }
 
   private static AssertionError touched(Path path, String how) {
-    return new AssertionError("A file " + how + ": " + path);
+    return new AssertionError("a file " + how + ": " + path);
   }
 
   private static UnsupportedOperationException unexpected() {
-    return new UnsupportedOperationException("reading a checkpoint does not need it");
+    return new UnsupportedOperationException("reading a checkpoint must not need this operation");
   }
 
   private final class Provider extends FileSystemProvider {
@@ -149,7 +149,7 @@ final class WatchedFolder extends FileSystem {
       if (!plain(path).equals(folder)) {
         throw touched(path, "is listed");
       }
-      // The names are looked at where something is missing.
+      // The reader lists the names if a file is missing.
       return Files.newDirectoryStream(folder, filter::accept);
     }
 
@@ -212,7 +212,7 @@ final class WatchedFolder extends FileSystem {
 
   @Override
   public Path getPath(String first, String... more) {
-    return seen(Path.of(first, more));
+    return watched(Path.of(first, more));
   }
 
   @Override

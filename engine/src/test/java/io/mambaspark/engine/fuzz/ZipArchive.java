@@ -9,7 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Predicate;
 
-/** A right zip archive of stored entries, taken apart so that it can be put together otherwise. */
+/** Parses a valid zip archive of stored entries, so that it can be written in another form. */
 final class ZipArchive {
   static final int LOCAL_BYTES = 30;
   static final int CENTRAL_BYTES = 46;
@@ -17,7 +17,7 @@ final class ZipArchive {
   static final int END64_BYTES = 56;
   static final int LOCATOR_BYTES = 20;
 
-  /** An entry, and where its two headers begin. */
+  /** An entry, and the offsets of its two headers. */
   record Part(String name, byte[] bytes, int central, int local) {}
 
   private final ByteBuffer file;
@@ -49,22 +49,22 @@ final class ZipArchive {
     }
   }
 
-  /** Where the record at the end begins; the archive has no comment. */
+  /** Returns the offset of the end record; the archive has no comment. */
   int end() {
     return file.capacity() - END_BYTES;
   }
 
-  /** Where the record of a zip64 archive begins. */
+  /** Returns the offset of the zip64 end record. */
   int end64() {
     return end() - LOCATOR_BYTES - END64_BYTES;
   }
 
-  /** Whether sizes and places stand in zip64 fields only. */
+  /** Whether sizes and offsets are only in zip64 fields. */
   boolean isWide() {
     return file.getInt(end() + 16) == -1;
   }
 
-  /** Whether there is a record of zip64, which may say again what the other one says. */
+  /** Whether the archive has a zip64 end record, which may repeat the end record. */
   boolean isZip64() {
     return end() > LOCATOR_BYTES && file.getInt(end() - LOCATOR_BYTES) == 0x07064b50;
   }
@@ -81,13 +81,13 @@ final class ZipArchive {
     return first(part -> part.name.endsWith("/data.pkl"));
   }
 
-  /** One of a tensor's bytes. */
+  /** Returns an entry with the bytes of a tensor. */
   Part storage() {
     return first(part -> part.name.contains("/data/"));
   }
 
-  private Part first(Predicate<Part> wanted) {
-    return parts.stream().filter(wanted).findFirst().orElseThrow();
+  private Part first(Predicate<Part> condition) {
+  return parts.stream().filter(condition).findFirst().orElseThrow();
   }
 
   String root() {
@@ -95,7 +95,7 @@ final class ZipArchive {
     return name.substring(0, name.indexOf('/'));
   }
 
-  /** The same with another pickle. */
+  /** Returns the archive with another pickle. */
   byte[] with(byte[] pickle, boolean zip64) {
     TorchWriter writer = zip64 ? new TorchWriter().zip64() : new TorchWriter();
     for (Part part : parts) {

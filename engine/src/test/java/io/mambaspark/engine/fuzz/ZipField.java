@@ -4,9 +4,10 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * A field of one of a zip archive's headers.
+ * A field in a header of a zip archive.
  *
- * @param at where it begins in the header
+ * @param at the field's offset in the header
+ * @param bytes the field's length
  */
 record ZipField(String name, int at, int bytes) {
   static final List<ZipField> LOCAL =
@@ -61,7 +62,7 @@ record ZipField(String name, int at, int bytes) {
           new ZipField("signature of the locator", 56, 4),
           new ZipField("place of this record", 64, 8));
 
-  /** Says nothing about where the bytes are and what they mean. */
+  /** The fields that do not describe the location or the format of the bytes. */
   static final Set<String> UNREAD =
       Set.of("version made by", "version needed", "time", "crc", "attributes");
 }

@@ -19,7 +19,7 @@ import java.util.stream.IntStream;
 import java.util.zip.Deflater;
 import java.util.zip.DeflaterOutputStream;
 
-/** Damages the zip archive around a pickle: its entries, and what its headers say of them. */
+/** Damages the zip archive around a pickle: its entries and their headers. */
 final class ZipMutations {
   private final HostileFolder folder;
   private final SplittableRandom random;
@@ -32,8 +32,8 @@ final class ZipMutations {
     this.random = random;
     this.file = pick(random, folder.weights());
     byte[] original = folder.files.get(file).clone();
-    ZipArchive whole = new ZipArchive(original);
-    this.bytes = random.nextInt(4) == 0 ? whole.with(whole.pickle().bytes(), true) : original;
+    ZipArchive valid = new ZipArchive(original);
+    this.bytes = random.nextInt(4) == 0 ? valid.with(valid.pickle().bytes(), true) : original;
     this.archive = new ZipArchive(bytes);
   }
 
@@ -66,9 +66,9 @@ final class ZipMutations {
         return commented();
       }
       case 10 -> {
-        int cut = random.nextInt(bytes.length);
-        folder.note("cut off at %d", cut);
-        return put(Arrays.copyOf(bytes, cut), Expected.REFUSED);
+        int length = random.nextInt(bytes.length);
+        folder.note("truncated at %d", length);
+        return put(Arrays.copyOf(bytes, length), Expected.REFUSED);
       }
       case 11 -> {
         byte[] before = new byte[1 + random.nextInt(1 << random.nextInt(12))];
@@ -122,7 +122,7 @@ final class ZipMutations {
         random.nextInt(4) == 0 ? random.nextInt(bytes.length) : HostileValues.number(random, right);
     write(buffer, at, field.bytes(), wrong);
     if (field.name().equals("entries")) {
-      // The number stands there twice and must be the same.
+      // The record has this number twice; both must be equal.
       write(buffer, at - field.bytes(), field.bytes(), wrong);
     }
     folder.note("%s of header at %d is %d, not %d", field.name(), header, wrong, right);
@@ -138,7 +138,7 @@ final class ZipMutations {
     }
   }
 
-  /** Really compressed, or only said to be; then both sizes are those of what is there. */
+  /** Compresses an entry, or only marks it as compressed; both sizes are the stored length. */
   private Expected deflated() {
     Part chosen = random.nextBoolean() ? archive.pickle() : pick(random, archive.parts());
     int method = pick(random, List.of(8, 8, 8, 9, 12, 14, 93, 99, 0xffff));
@@ -161,13 +161,13 @@ final class ZipMutations {
     byte[] changed = writer.bytes();
     boolean read = chosen.name().contains("/data") || chosen.name().endsWith("/byteorder");
     if (random.nextBoolean()) {
-      // Back to stored, with the size that it claims to have once it is inflated.
-      Part liar = new ZipArchive(changed).part(chosen.name());
+      // Mark the entry as stored, with the size that the content would have after inflating.
+      Part marked = new ZipArchive(changed).part(chosen.name());
       ByteBuffer buffer = ByteBuffer.wrap(changed).order(ByteOrder.LITTLE_ENDIAN);
-      buffer.putShort(liar.local() + 8, (short) 0);
-      buffer.putShort(liar.central() + 10, (short) 0);
-      buffer.putInt(liar.central() + 24, liar.bytes().length + 1 + random.nextInt(1 << 30));
-      folder.note("and said to be stored");
+      buffer.putShort(marked.local() + 8, (short) 0);
+      buffer.putShort(marked.central() + 10, (short) 0);
+      buffer.putInt(marked.central() + 24, marked.bytes().length + 1 + random.nextInt(1 << 30));
+      folder.note("and marked as stored");
     }
     return put(changed, read ? Expected.REFUSED : Expected.SAME);
   }
@@ -226,7 +226,7 @@ final class ZipMutations {
         return put(write(parts).bytes(), Expected.REFUSED);
       }
       default -> {
-        // In the directory one name, at the entry itself another one of the same length.
+        // The name in the directory differs from the name at the entry, with the same length.
         Part chosen = random.nextBoolean() ? archive.pickle() : archive.storage();
         TorchWriter writer = new TorchWriter();
         for (Part part : parts) {
@@ -239,7 +239,7 @@ final class ZipMutations {
     }
   }
 
-  /** Entries that share bytes: in some zip bombs all hold the same ones. */
+  /** Makes entries share bytes; in some zip bombs all entries share the same bytes. */
   private Expected overlapping() {
     List<Part> parts = archive.parts();
     Part victim = archive.storage();
@@ -249,18 +249,18 @@ final class ZipMutations {
       return Expected.SAME;
     }
     if (random.nextBoolean()) {
-      folder.note("%s lies where %s does", victim.name(), other.name());
+      folder.note("%s has the offset of %s", victim.name(), other.name());
       buffer.putInt(victim.central() + 42, other.local());
       return put(bytes, victim == other ? Expected.SAME : Expected.REFUSED);
     }
     int size = victim.bytes().length + 1 + random.nextInt(bytes.length - victim.local());
-    folder.note("%s reaches over those behind it, %d bytes", victim.name(), size);
+    folder.note("%s overlaps the entries after it, %d bytes", victim.name(), size);
     buffer.putInt(victim.central() + 20, size).putInt(victim.central() + 24, size);
     buffer.putInt(victim.local() + 18, size).putInt(victim.local() + 22, size);
     return put(bytes, Expected.REFUSED);
   }
 
-  /** A comment, in which an end may stand that is none, or that leads to another directory. */
+  /** Adds a comment, which may contain an invalid end record or one for another directory. */
   private Expected commented() {
     int end = archive.end();
     byte[] comment = new byte[random.nextInt(1 << random.nextInt(16))];
@@ -278,14 +278,14 @@ final class ZipMutations {
     buffer.putShort(end + 20, (short) (length + ZipArchive.END_BYTES));
     int last = buffer.position() - ZipArchive.END_BYTES;
     if (random.nextBoolean()) {
-      folder.note("the end again %d bytes behind the end", length);
+      folder.note("the end record again %d bytes after the end", length);
       boolean lost = archive.isWide();
       return put(
           Arrays.copyOf(buffer.array(), buffer.position()),
           lost ? Expected.REFUSED : Expected.SAME);
     }
     ZipField field = pick(random, ZipField.END);
-    folder.note("another end %d bytes behind the end, without its %s", length, field.name());
+    folder.note("another end record %d bytes after the end, without its %s", length, field.name());
     Arrays.fill(buffer.array(), last + field.at(), last + field.at() + field.bytes(), (byte) 0x55);
     return put(Arrays.copyOf(buffer.array(), buffer.position()), Expected.EITHER);
   }
@@ -305,7 +305,7 @@ final class ZipMutations {
     }
     byte[] nested = write(parts).bytes();
     parts.add(new Part("inner.zip", nested, 0, 0));
-    folder.note("and all of it again in one");
+    folder.note("and a copy of the archive in an entry");
     return put(write(parts).bytes(), Expected.SAME);
   }
 }

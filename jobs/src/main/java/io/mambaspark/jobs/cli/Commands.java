@@ -12,7 +12,7 @@ import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 
-/** The commands, and how they end. */
+/** The commands and their exit codes. */
 @Command(
     name = "mamba-spark",
     description = "Scores text with Mamba language models on Apache Spark.",
@@ -46,7 +46,8 @@ public final class Commands {
   /**
    * Runs a command in this JVM.
    *
-   * @return 0 done, 1 failed, 2 wrong usage, 3 done with quarantined rows under {@code --strict}
+   * @return the exit code: 0 done, 1 failed, 2 wrong usage, 3 done with quarantined rows or unread
+   *     files under {@code --strict}
    */
   public static int run(PrintWriter out, PrintWriter err, String... args) {
     CommandLine command = new CommandLine(new Commands());
@@ -62,7 +63,7 @@ public final class Commands {
     command.setOut(out);
     command.setErr(err);
     command.setUsageHelpWidth(96);
-    // A mistyped option after --input is an unknown option, not one more path.
+    // A mistyped option after --input must be an unknown option, not another path.
     command.setUnmatchedOptionsAllowedAsOptionParameters(false);
     command.setParameterExceptionHandler((e, arguments) -> wrongUsage(e));
     command.setExecutionExceptionHandler(Commands::failed);

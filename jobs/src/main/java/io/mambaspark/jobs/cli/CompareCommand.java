@@ -7,10 +7,10 @@ import io.mambaspark.jobs.options.Options;
 import java.io.PrintWriter;
 import picocli.CommandLine.Command;
 
-/** {@code compare}: options to a {@link CompareJob}, nothing else. */
+/** {@code compare}: runs a {@link CompareJob} with the given options. */
 @Command(
     name = "compare",
-    description = "Scores the same documents with two models and tells how they differ.",
+    description = "Scores the same documents with two models and reports how they differ.",
     mixinStandardHelpOptions = true,
     sortOptions = false,
     abbreviateSynopsis = true,
@@ -21,12 +21,12 @@ import picocli.CommandLine.Command;
       "  compare --model models/step-100k --model models/step-200k --input corpus --text-column text"
           + " --group-by source --output compared",
       "",
-      "Output: the kept columns, then of the first model (a) and of the second (b) nll_a, nll_b,"
-          + " delta_nll (b - a: negative where b is better), token_count, token_count_b,"
-          + " perplexity_a, perplexity_b, better_tokens (share of the tokens that are likelier by b),"
-          + " kl (mean KL(a||b) per token, nats), top1_agreement, truncated, error.",
-      "better_tokens is null where the models have tokenizers of their own; kl and top1_agreement"
-          + " where their vocabularies differ in size, too.",
+      "Output: the kept columns, then nll_a, nll_b, delta_nll (nll_b - nll_a: negative if b is"
+    + " better), token_count, token_count_b, perplexity_a, perplexity_b, better_tokens (share of"
+    + " the tokens that are more likely under b), kl (mean KL(a||b) per token, nats),"
+    + " top1_agreement, truncated, error. a is the first model, b the second.",
+      "better_tokens is null if the models have different tokenizers; kl and top1_agreement are"
+          + " also null if their vocabularies differ in size.",
     },
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {

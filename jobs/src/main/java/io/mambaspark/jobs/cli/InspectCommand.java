@@ -15,10 +15,11 @@ import java.util.Locale;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 
-/** {@code inspect}: what a checkpoint is. */
+/** {@code inspect}: prints the properties of a checkpoint. */
 @Command(
     name = "inspect",
-    description = "Prints a checkpoint's config, size, tensors and fingerprint. Starts no Spark.",
+    description =
+    "Prints a checkpoint's config, size, tensors and fingerprint. Does not start Spark.",
     mixinStandardHelpOptions = true,
     sortOptions = false,
     descriptionHeading = "%n",
@@ -46,7 +47,7 @@ public final class InspectCommand extends TableCommand {
   private static void print(ModelSource source, PrintWriter out) {
     MambaCheckpoint checkpoint = source.checkpoint();
     MambaConfig config = checkpoint.config();
-    // Before the first line, as it also checks the weights.
+    // Compute the fingerprint before the first line, because this also validates the weights.
     String fingerprint = checkpoint.fingerprint();
     line(out, "model", source.name());
     line(out, "fingerprint", fingerprint);

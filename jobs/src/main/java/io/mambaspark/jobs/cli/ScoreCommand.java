@@ -10,7 +10,7 @@ import java.io.PrintWriter;
 import java.util.Optional;
 import picocli.CommandLine.Command;
 
-/** {@code score}: options to a {@link ScoreJob} or a {@link StreamJob}, nothing else. */
+/** {@code score}: runs a {@link ScoreJob} or a {@link StreamJob} with the given options. */
 @Command(
     name = "score",
     description = "Scores texts, or rows of token ids, with a Mamba model.",
@@ -21,43 +21,43 @@ import picocli.CommandLine.Command;
     optionListHeading = "%nOptions:%n",
     footerHeading = "%nExamples:%n",
     footer = {
-      "  See it work: the model and the texts are inside the jar.",
+      "  A first run: the model and the texts are inside the jar.",
       "    score --model demo --input demo",
       "",
-      "  Perplexity of every document of a Parquet folder with a column text.",
+      "  The perplexity of every document in Parquet files with a column text.",
       "    score --model models/mamba-130m-hf --input corpus/*.parquet --text-column text --output"
           + " scores",
       "",
-      "  The same of token ids in a column tokens.",
+      "  The same for token ids in a column tokens.",
       "    score --model models/mamba-130m-hf --input corpus/*.parquet --output scores",
       "",
-      "  As lm-evaluation-harness has it, for each source, with a page to look at.",
+      "  Windows as in lm-evaluation-harness, totals for each source, and an HTML report.",
       "    score --model models/mamba-130m-hf --input corpus --text-column text --window rolling"
           + " --group-by source --report report.html --output scores",
       "",
-      "  The first token is scored too, given the model's bos token; documents are cut.",
+      "  Also score the first token, after the model's bos token; truncate documents.",
       "    score --model models/mamba-130m-hf --input corpus --prefix-token bos --max-tokens 2048"
           + " --output scores",
       "",
-      "  Log-probability and five best guesses for every token.",
+      "  The log-probability of every token, and the five most likely tokens at its position.",
       "    score --model demo --input corpus --emit token-logprobs,top-k=5 --output scores",
       "",
-      "  Cut off after hours? The same command again scores what is missing.",
+      "  Resume an interrupted run: the same command scores the missing rows.",
       "    score --model models/mamba-130m-hf --input corpus --output scores --resume",
       "",
-      "  Every night what has come during the day, each file once.",
+      "  Score each new file once, for example in a nightly run.",
       "    score --model models/mamba-130m-hf --input incoming --text-column text --stream"
           + " --output scores",
       "",
-      "  What would it cost? Checks everything, scores nothing.",
+      "  Estimate the time and the output's size. Checks everything, scores nothing.",
       "    score --model models/mamba-130m-hf --input corpus --output scores --dry-run",
       "",
-      "  Options from a file, one or more a line; # begins a comment.",
+      "  Read options from a file, one or more per line; # begins a comment.",
       "    score @conf/perplexity.args --input corpus --output scores",
       "",
-      "Output: the kept columns, then nll (nats), token_count, perplexity, truncated, what else"
-          + " --emit asks for, and error, which is null for every row that could be scored.",
-      "Without --prefix-token the first token of a row is context only and is not scored.",
+      "Output: the kept columns, then nll (nats), token_count, perplexity, truncated, the other"
+          + " values of --emit, and error, which is null for every row that could be scored.",
+      "Without --prefix-token the first token of a row is only context and is not scored.",
     },
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {

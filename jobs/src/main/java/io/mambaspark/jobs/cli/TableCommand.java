@@ -11,7 +11,7 @@ import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 
-/** A command whose options are those of the table, and the values that it is given. */
+/** A command that takes its options from the table of options and parses their values. */
 abstract class TableCommand implements Callable<Integer> {
   @Spec CommandSpec spec;
 
@@ -21,7 +21,7 @@ abstract class TableCommand implements Callable<Integer> {
     this.options = options;
   }
 
-  /** Runs the command; the result is the exit code. */
+  /** Runs the command and returns the exit code. */
   abstract int run(OptionValues values, PrintWriter out);
 
   @Override
@@ -29,16 +29,16 @@ abstract class TableCommand implements Callable<Integer> {
     return run(values(spec.commandLine().getParseResult()), spec.commandLine().getOut());
   }
 
-  /** Adds the options to the command, in their order. */
+  /** Adds the options to the command, in the table's order. */
   void addOptions() {
-    // Before those for help, whose order is -1.
+    // The options for help have the order -1; list the table's options before them.
     int order = -options.size() - 1;
     for (Option<?> option : options) {
       OptionSpec.Builder builder =
           OptionSpec.builder(option.flag())
               .order(order++)
               .required(option.required())
-              // picocli formats it.
+              // picocli treats the description as a format string.
               .description(option.help().replace("%", "%%"));
       spec.addOption(typed(builder, option).build());
     }
@@ -55,7 +55,7 @@ abstract class TableCommand implements Callable<Integer> {
       case INTEGER, COUNT -> labelled.type(Integer.class).arity("1");
       case LONG_COUNT -> labelled.type(Long.class).arity("1");
       case NUMBER -> labelled.type(Double.class).arity("1");
-      // Without an arity of its own, --strict=false is understood, too.
+      // Without an explicit arity, picocli also accepts --strict=false.
       case FLAG -> builder.type(boolean.class);
     };
   }
@@ -75,7 +75,7 @@ abstract class TableCommand implements Callable<Integer> {
     return values;
   }
 
-  /** The names in a comma list. */
+  /** Splits a list at its commas. */
   private static List<String> list(String names) {
     return Arrays.stream(names.split(","))
         .map(String::strip)

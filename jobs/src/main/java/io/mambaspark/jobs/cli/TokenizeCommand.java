@@ -7,10 +7,11 @@ import io.mambaspark.jobs.options.Options;
 import java.io.PrintWriter;
 import picocli.CommandLine.Command;
 
-/** {@code tokenize}: options to a {@link TokenizeJob}, nothing else. */
+/** {@code tokenize}: runs a {@link TokenizeJob} with the given options. */
 @Command(
     name = "tokenize",
-    description = "Writes the tokens of texts, for score to read, so that they are made once.",
+    description =
+        "Tokenizes texts and writes the tokens, so that several runs of score can read them.",
     mixinStandardHelpOptions = true,
     sortOptions = false,
     abbreviateSynopsis = true,

@@ -1,2 +1,2 @@
-/** The command line: options to a request, and exit codes. Only this room knows picocli. */
+/** The command line: parses options and returns exit codes. Only this package uses picocli. */
 package io.mambaspark.jobs.cli;

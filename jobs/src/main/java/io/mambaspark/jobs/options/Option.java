@@ -6,35 +6,35 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 
 /**
- * An option: its name, its type, its default and what it means.
+ * The declaration of an option: its name, its type, its default and its explanation.
  *
- * @param <T> of its values
+ * @param <T> the type of its values
  */
 public final class Option<T> {
-  /** The place of the default in a text. */
+  /** The placeholder of the default in an explanation. */
   private static final String DEFAULT = "{default}";
 
-  /** How a value is written. */
+  /** The form of an option's value on the command line. */
   public enum Kind {
     /** A word. */
     TEXT(String.class),
-    /** A word that may be omitted; the option's fallback then counts. */
+    /** A word that may be omitted; an omitted word means the option's fallback. */
     OPTIONAL_TEXT(String.class),
     /** Words, separated by commas. */
     LIST(List.class),
-    /** Words, separated by spaces or given with the option repeated. */
+    /** Words, separated by spaces or given by repeating the option. */
     WORDS(List.class),
-    /** The option given several times. */
+    /** One word; the option is given several times. */
     REPEATED(List.class),
-    /** A whole number, whose limits depend on other options. */
+    /** An integer, whose limits depend on other options. */
     INTEGER(Integer.class),
-    /** A whole number of at least 1. */
+    /** An integer of at least 1. */
     COUNT(Integer.class),
-    /** A whole number of at least 1, which may need 64 bits. */
+    /** An integer of at least 1 that may need 64 bits. */
     LONG_COUNT(Long.class),
     /** A number. */
     NUMBER(Double.class),
-    /** No value: given or not. */
+    /** No value: the option is given or not. */
     FLAG(Boolean.class);
 
     private final Class<?> type;
@@ -43,7 +43,7 @@ public final class Option<T> {
       this.type = type;
     }
 
-    /** The class of its values. */
+    /** The class of the values. */
     public Class<?> type() {
       return type;
     }
@@ -74,7 +74,7 @@ public final class Option<T> {
     this.brief = marks.brief;
   }
 
-  /** Properties that few options have. */
+  /** The properties that few options have. */
   private record Marks(boolean required, String fallback, String noIdentity, String brief) {
     static final Marks NONE = new Marks(false, null, null, null);
   }
@@ -87,7 +87,7 @@ public final class Option<T> {
     return of(name, Kind.TEXT, label, text, null);
   }
 
-  /** An option whose value may be omitted. */
+  /** Declares an option whose value may be omitted. */
   static Option<String> optionalText(String name, String label, String fallback, String text) {
     return new Option<>(
         name, Kind.OPTIONAL_TEXT, label, text, null, null, new Marks(false, fallback, null, null));
@@ -129,38 +129,38 @@ public final class Option<T> {
     return new Marks(required, fallback, noIdentity, brief);
   }
 
-  /** The same with a default. */
+  /** Returns a copy with a default. */
   Option<T> byDefault(T other) {
     return new Option<>(name, kind, label, text, other, String.valueOf(other), marks());
   }
 
-  /** The same with a default that depends on other things, in words. */
+  /** Returns a copy whose default depends on other things; {@code words} describes it. */
   Option<T> byDefaultAs(String words) {
     return new Option<>(name, kind, label, text, value, words, marks());
   }
 
-  /** The same, which a command requires. */
+  /** Returns a copy that a command requires. */
   Option<T> isRequired() {
     return new Option<>(
         name, kind, label, text, value, note, new Marks(true, fallback, noIdentity, brief));
   }
 
-  /** The same as another command explains it. */
+  /** Returns a copy with the explanation of another command. */
   Option<T> explained(String other) {
     return new Option<>(name, kind, label, other, value, note, marks());
   }
 
   /**
-   * The same, on whose value scores depend: it is part of a run's identity.
+   * Returns a copy on whose value scores depend, so that it is part of a run's identity.
    *
-   * @param none the text for no value
+   * @param none the text in the identity if the option has no value
    */
   Option<T> identifies(String none) {
     return new Option<>(
         name, kind, label, text, value, note, new Marks(required, fallback, none, brief));
   }
 
-  /** The same, as a parameter of the pipeline stage explains it. */
+  /** Returns a copy with an explanation for the parameter of the pipeline stage. */
   Option<T> briefly(String words) {
     return new Option<>(
         name, kind, label, text, value, note, new Marks(required, fallback, noIdentity, words));
@@ -171,7 +171,7 @@ public final class Option<T> {
     return name;
   }
 
-  /** The name on the command line: {@code --max-tokens}. */
+  /** The name on the command line with dashes: {@code --max-tokens}. */
   public String flag() {
     return "--" + name;
   }
@@ -190,22 +190,22 @@ public final class Option<T> {
     return kind;
   }
 
-  /** The name of the value in a help; empty for a flag. */
+  /** The name of the value in help texts; empty for a flag. */
   public String label() {
     return label;
   }
 
-  /** The value where none is given; may be null. */
+  /** The value if the option is not given; may be null. */
   public T defaultValue() {
     return value;
   }
 
-  /** The default in words, for the documentation; empty if there is none. */
+  /** The default in words, for the documentation; empty if the option has none. */
   public String defaultWords() {
     return note == null ? "" : note;
   }
 
-  /** The value that an option without one stands for; null where it must have one. */
+  /** The value if the option is given without one; null if it must have a value. */
   public String fallback() {
     return fallback;
   }
@@ -214,17 +214,17 @@ public final class Option<T> {
     return required;
   }
 
-  /** Whether scores depend on it. */
+  /** Whether scores depend on this option. */
   public boolean identifies() {
     return noIdentity != null;
   }
 
-  /** A value as a run's identity has it. */
+  /** The text for a value in a run's identity. */
   public String identity(Object settled) {
     return settled == null ? noIdentity : settled.toString();
   }
 
-  /** The explanation of the stage's parameter; null if the stage does not have the option. */
+  /** The explanation of the stage's parameter; null if the stage does not have this option. */
   public String brief() {
     return brief;
   }

@@ -8,23 +8,23 @@ import java.util.Map;
 
 /** The values of options. Immutable. */
 public final class OptionValues {
-  /** Nothing given: every option has its default. */
+  /** No option is given: every option has its default. */
   public static final OptionValues NONE = new OptionValues(Map.of());
 
-  /** By the names of the options. */
+  /** The values by the names of the options. */
   private final Map<String, Object> given;
 
   private OptionValues(Map<String, Object> given) {
     this.given = given;
   }
 
-  /** The value that is given, or else the option's default, which may be null. */
+  /** Returns the given value or else the option's default, which may be null. */
   @SuppressWarnings("unchecked")
   public <T> T get(Option<T> option) {
     return isGiven(option) ? (T) given.get(option.name()) : option.defaultValue();
   }
 
-  /** The value of a count, 0 where there is none. */
+  /** Returns the value of a count; 0 if it has none. */
   public int count(Option<Integer> option) {
     Integer count = get(option);
     return count == null ? 0 : count;
@@ -35,10 +35,10 @@ public final class OptionValues {
   }
 
   /**
-   * The same with another value.
+   * Returns a copy with another value.
    *
-   * @param value null to give none
-   * @throws Refusal if it is a count below 1
+   * @param value null to remove the value
+   * @throws Refusal if the option is a count and the value is below 1
    */
   public <T> OptionValues with(Option<T> option, T value) {
     boolean count = option.kind() == Option.Kind.COUNT || option.kind() == Option.Kind.LONG_COUNT;
@@ -55,9 +55,9 @@ public final class OptionValues {
   }
 
   /**
-   * The same with a value of a type that only the option knows.
+   * Returns a copy with another value whose type is checked at run time.
    *
-   * @throws Refusal if it has another type, or is a count below 1
+   * @throws Refusal if the value has the wrong type, or is a count below 1
    */
   @SuppressWarnings("unchecked")
   public <T> OptionValues withUnchecked(Option<T> option, Object value) {
@@ -71,7 +71,7 @@ public final class OptionValues {
     return with(option, (T) value);
   }
 
-  /** The values of options by their names, for a summary; without passwords. */
+  /** Returns the values of options by their names, for a summary, without passwords. */
   public Map<String, Object> recorded(List<Option<?>> options) {
     Map<String, Object> values = new LinkedHashMap<>();
     for (Option<?> option : options) {

@@ -15,14 +15,14 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The table of options. Each option is declared here once, and is listed for the commands, the
- * scorer and the pipeline stage that have it.
+ * The table of options. Each option is declared here once and is included in the lists of the
+ * commands, the scorer and the pipeline stage that have it.
  */
 public final class Options {
-  /** The exit code of {@code --strict}. */
+  /** The exit code under {@code --strict} if rows or files could not be scored. */
   public static final int STRICT_CODE = 3;
 
-  /** The time of {@code --stream} that ends with what is there. */
+  /** The value of {@code --stream} that scores the existing files and ends. */
   public static final String AVAILABLE_NOW = "available-now";
 
   public static final Option<String> MODEL =
@@ -34,53 +34,57 @@ public final class Options {
           .briefly("checkpoint: a folder, any Hadoop URI, or demo");
 
   public static final Option<List<String>> MODELS =
-      repeated("model", "FOLDER", "Given twice: the first model and the second, as for score.")
+      repeated("model", "FOLDER", "The two models to compare: give the option twice.")
           .isRequired();
 
   public static final Option<String> WEIGHTS =
       text(
               "weights",
               "FORMAT",
-              "How weights are kept in memory: f32, or bf16 in half of it, which is exact for"
-                  + " checkpoints in BF16 and rounds others.")
+              "Format of the weights in memory: f32, or bf16, which needs half the memory, is exact"
+    + " for BF16 checkpoints and rounds others.")
           .byDefault("f32")
           .identifies("f32")
-          .briefly("in memory: f32 or bf16");
+          .briefly("format of the weights in memory: f32 or bf16");
 
   public static final Option<String> MODEL_DELIVERY =
       text(
               "model-delivery",
               "HOW",
-              "How the model gets to the executors: 'broadcast' sends the stored weights, 'file'"
-                  + " lets each executor read the files, 'auto' decides by size and memory.")
+              "How executors get the model: 'broadcast' sends them the stored weights, with 'file'"
+                  + " each executor reads the files, 'auto' chooses by size and memory.")
           .byDefault("auto")
-          .briefly("auto, broadcast or file");
+          .briefly("how executors get the model: auto, broadcast or file");
 
   public static final Option<List<String>> INPUT =
       words("input", "PATH", "Paths or globs to read, or 'demo' for the texts inside the jar.");
 
   public static final Option<String> INPUT_FORMAT =
-      text("input-format", "FORMAT", "parquet, json, orc or any other Spark source.")
+      text(
+        "input-format",
+        "FORMAT",
+        "Format of the input: parquet, json, orc or any other Spark data source.")
           .byDefault("parquet");
 
   public static final Option<String> INPUT_TABLE =
       text(
           "input-table",
           "TABLE",
-          "A table of the session's catalog, instead of --input: Hive's where Spark has Hive, or"
-              + " what spark.sql.catalog.* settings name.");
+          "Table of the session's catalog to read instead of --input. The catalog is Hive's if"
+              + " Spark has Hive, or one that spark.sql.catalog.* settings define.");
 
   public static final Option<Integer> PARTITIONS =
-      count("partitions", "N", "Deal the rows out to N tasks.").byDefaultAs("as the input is cut");
+      count("partitions", "N", "Distribute the rows to N tasks.")
+    .byDefaultAs("as the input is split");
 
-  public static final Option<Integer> LIMIT = count("limit", "N", "Take N rows only.");
+  public static final Option<Integer> LIMIT = count("limit", "N", "Read only N rows.");
 
   public static final Option<String> TOKENS_COLUMN =
       text(
               "tokens-column",
               "COLUMN",
               "Documents as token ids: an array of int, bigint or smallint.")
-          .byDefaultAs("tokens; for the demo its texts")
+          .byDefaultAs("tokens; the texts with --input demo")
           .briefly("documents as token ids");
 
   public static final Option<String> TEXT_COLUMN =
@@ -91,130 +95,139 @@ public final class Options {
       text(
               "tokenizer",
               "FILE",
-              "The tokenizer.json of Hugging Face's tokenizers, or its folder, for texts.")
-          .byDefaultAs("the one beside the model")
-          .briefly("tokenizer.json or its folder, if not beside the model");
+              "For texts: a tokenizer.json of Hugging Face's tokenizers, or its folder.")
+              .byDefaultAs("the one in the model's folder")
+              .briefly("tokenizer.json or its folder, if not in the model's folder");
 
   public static final Option<String> BYTE_COUNT_COLUMN =
-      text("byte-count-column", "COLUMN", "Length of the document in bytes.")
-          .byDefaultAs("that of its text, if there is one");
+      text("byte-count-column", "COLUMN", "Column with the document's length in bytes.")
+    .byDefaultAs("the length of its text, if it has one");
 
   public static final Option<String> WORD_COUNT_COLUMN =
-      text("word-count-column", "COLUMN", "Length of the document in words.")
-          .byDefaultAs("that of its text, if there is one");
+      text("word-count-column", "COLUMN", "Column with the document's length in words.")
+    .byDefaultAs("the length of its text, if it has one");
 
   public static final Option<List<String>> KEEP_COLUMNS =
       list("keep-columns", "COLUMN,...", "Input columns to write with the scores.")
-          .byDefaultAs("all but tokens and counts; '' for none");
+          .byDefaultAs("all but the tokens and counts; '' for none");
 
   public static final Option<String> CONTEXT_COLUMN =
       text(
           "context-column",
           "COLUMN",
-          "Score continuations: the tokens or the text that is given. Rows with the same context,"
-              + " one after the other, share its work.");
+          "Contexts, as tokens or text, whose continuations are scored. Consecutive rows with the"
+              + " same context compute it once.");
 
   public static final Option<String> CONTINUATION_COLUMN =
       text(
           "continuation-column",
           "COLUMN",
-          "With --context-column: the tokens or the text that is scored.");
+          "With --context-column: the continuations to score, as tokens or text.");
 
   public static final Option<String> EMIT =
       text(
               "emit",
               "VALUE,...",
-              "What to write: perplexity, token-logprobs, token-ranks, top-k=K, position-nll,"
-                  + " last-logits; or logits alone, which writes one row per position.")
+              "Values to write: perplexity, token-logprobs, token-ranks, top-k=K, position-nll,"
+    + " last-logits. Or only logits, which writes one row per position.")
           .byDefault("perplexity")
           .identifies("perplexity")
-          .briefly("what to add, such as perplexity,top-k=5");
+          .briefly("values to write, such as perplexity,top-k=5");
 
   public static final Option<String> PREFIX_TOKEN =
       text(
               "prefix-token",
               "ID",
-              "Token put in front of every row: an id, bos, eos or none{default}. With --window"
-                  + " chunked it takes the place of each window's first token.")
-          .byDefaultAs("none; bos or else eos with --window rolling")
-          .briefly("put in front of every row: an id, bos, eos or none");
+        "Token placed before every row: an id, bos, eos or none{default}. With --window chunked"
+            + " it replaces each window's first token.")
+    .byDefaultAs("none; with --window rolling bos, or eos if there is no bos")
+    .briefly("token placed before every row: an id, bos, eos or none");
 
   public static final Option<Integer> MAX_TOKENS =
       count(
               "max-tokens",
               "N",
-              "Drop a row's tokens beyond N, prefix not counted, and say so in the column truncated."
-                  + " Dropped tokens are not looked at.")
+              "Drop a row's tokens beyond N, not counting the prefix, and set the row's column"
+    + " truncated. Dropped tokens are not validated.")
           .identifies("0")
-          .briefly("tokens of a row that are scored");
+          .briefly("maximum number of tokens of a row that are scored");
 
   public static final Option<String> WINDOW =
       text(
               "window",
               "POLICY",
-              "How documents are cut: 'full' not at all, each token has its whole context; 'rolling'"
-                  + " as lm-evaluation-harness, 'strided' as Hugging Face's guide, 'chunked' as"
-                  + " llama.cpp.")
+              "How documents are split into windows: 'full' does not split them, so each token has"
+                  + " its complete context; 'rolling' splits as lm-evaluation-harness does,"
+                  + " 'strided' as Hugging Face's guide, 'chunked' as llama.cpp.")
           .byDefault("full")
           .identifies("full")
           .briefly("full, rolling, strided or chunked");
 
   public static final Option<Integer> WINDOW_TOKENS =
-      integer("window-tokens", "N", "Length of a window.")
+      integer("window-tokens", "N", "Number of tokens of a window.")
           .byDefaultAs("2048 rolling, 1024 strided, 512 chunked")
-          .briefly("length of a window");
+          .briefly("number of tokens of a window");
 
   public static final Option<Integer> STRIDE =
-      integer("stride", "N", "Tokens from one strided window to the next.")
+      integer("stride", "N", "Number of tokens between the starts of consecutive strided windows.")
           .byDefaultAs("half a window")
-          .briefly("from a strided window to the next");
+          .briefly("number of tokens between the starts of consecutive strided windows");
 
   public static final Option<Double> MIN_PERPLEXITY =
-      number("min-perplexity", "P", "Leave out documents of a lower perplexity; they are counted.")
+      number(
+              "min-perplexity",
+              "P",
+              "Exclude documents with a lower perplexity; the summary counts them.")
           .identifies("null");
 
   public static final Option<Double> MAX_PERPLEXITY =
-      number("max-perplexity", "P", "Leave out documents of a higher perplexity; they are counted.")
+      number(
+              "max-perplexity",
+              "P",
+              "Exclude documents with a higher perplexity; the summary counts them.")
           .identifies("null");
 
   public static final Option<List<String>> GROUP_BY =
-      list("group-by", "COLUMN,...", "Sum up the rows for each value of these kept columns, too.");
+      list(
+          "group-by",
+          "COLUMN,...",
+          "Also aggregate the scores by the values of these kept columns.");
 
   public static final Option<String> BUCKET =
       text(
           "bucket",
           "NAME:PERCENT,...",
-          "Add a column bucket: the part of the corpus that a document is in by perplexity, as"
-              + " head:30,middle:60, the rest is tail. Takes a second pass over the scores.");
+          "Add a column bucket that divides the corpus by perplexity. head:30,middle:60 assigns the"
+    + " documents below the 30th percentile to head, those below the 60th to middle and the"
+    + " rest to tail. Reads the scores a second time.");
 
   public static final Option<String> BUCKET_THRESHOLDS =
       text(
           "bucket-thresholds",
           "FILE",
-          "Take the buckets and their thresholds from the summary of an earlier run.");
+          "Use the buckets and thresholds in the summary of an earlier run.");
 
   public static final Option<String> REPORT =
       text(
           "report",
           "FILE",
-          "Write a page of HTML that shows the run: distributions, best and worst documents.");
+          "Write an HTML page about the run: distributions, best and worst documents.");
 
   public static final Option<Long> TARGET_UNIT_TOKENS =
       longCount(
               "target-unit-tokens",
               "N",
-              "Cut Parquet files between row groups into units of about N tokens; each is one task"
-                  + " and one output file.")
-          .byDefaultAs("five minutes' work, and four units for each core");
+        "Cut Parquet files between row groups into units of about N tokens. Each unit is one"
+            + " task and one output file.")
+    .byDefaultAs("five minutes of work, or less so that each core gets four units");
 
   public static final Option<String> ON_ERROR =
       text(
               "on-error",
               "WHAT",
-              "A row that cannot be scored: 'quarantine' writes it with its error and null scores,"
-                  + " 'fail' stops the job. A Parquet file that cannot be read: 'quarantine' names"
-                  + " it in the summary and scores the rest; with --stream it stops the job either"
-                  + " way.")
+              "For a row that cannot be scored, 'quarantine' writes it with its error and null"
+                  + " scores, 'fail' stops the job. For a Parquet file that cannot be read, 'quarantine' lists it"
+    + " in the summary and scores the other files; with --stream it always stops the job.")
           .byDefault("quarantine")
           .identifies("quarantine")
           .briefly("rows that cannot be scored: quarantine or fail");
@@ -226,41 +239,44 @@ public final class Options {
       text("output-format", "FORMAT", "parquet, json or orc.").byDefault("parquet");
 
   public static final Option<Boolean> OVERWRITE =
-      flag("overwrite", "Replace an existing output, once the new one is whole.");
+      flag("overwrite", "Replace an existing output, once the new one is complete.");
 
   public static final Option<Boolean> RESUME =
       flag(
           "resume",
-          "Go on where an earlier start of the same job was cut off; begin if there was none."
-              + " Parquet to Parquet only.");
+          "Resume an interrupted run of the same job, or start the job if it has not run yet. Only"
+    + " for Parquet input and output.");
 
   public static final Option<Boolean> ALLOW_NEW_INPUT =
-      flag("allow-new-input", "With --resume: take in files that have come since.");
+      flag("allow-new-input", "With --resume: include input files that were added since.");
 
   public static final Option<String> STREAM =
       optionalText(
           "stream",
           "EVERY",
           AVAILABLE_NOW,
-          "Score each file that comes into the input folder once: those that are there, and no more;"
-              + " or look again after a time such as 30s or 5m, until it is stopped. Started again,"
-              + " it goes on.");
+          "Score each new file of the input folder once. Without EVERY, score the files that exist"
+    + " and end. With an interval such as 30s or 5m, look for new files until stopped. A"
+    + " restarted stream continues.");
 
   public static final Option<String> CHECKPOINT_LOCATION =
-      text("checkpoint-location", "PATH", "With --stream: where Spark keeps what it has taken.")
+      text(
+              "checkpoint-location",
+              "PATH",
+              "With --stream: folder in which Spark records the files that it has read.")
           .byDefaultAs("in the output, under _mamba");
 
   public static final Option<Integer> MAX_FILES_PER_BATCH =
       count(
               "max-files-per-batch",
               "N",
-              "With --stream: files that are scored and written together.")
-          .byDefaultAs("four for each core");
+        "With --stream: maximum number of files that are scored and written together.")
+    .byDefaultAs("four per core");
 
   public static final Option<Boolean> STRICT =
       flag(
           "strict",
-          "Exit with %d if any row could not be scored or any file not be read."
+          "Exit with %d if a row cannot be scored or a file cannot be read."
               .formatted(STRICT_CODE));
 
   public static final Option<Boolean> VERBOSE =
@@ -269,17 +285,17 @@ public final class Options {
   public static final Option<Boolean> DRY_RUN =
       flag(
           "dry-run",
-          "Check model, columns and options; print the plan, the tokens, the time at a measured"
-              + " speed and the size of the output. Scores and writes nothing.");
+          "Check the model, the columns and the options. Print the plan, the number of tokens, the"
+    + " time at a measured speed and the size of the output. Score and write nothing.");
 
-  /** How a model is kept and sent. */
+  /** Options for the model's format in memory and for its delivery. */
   private static final List<Option<?>> KEPT = List.of(WEIGHTS, MODEL_DELIVERY);
 
-  /** Which rows are read. */
+  /** Options for the rows to read. */
   private static final List<Option<?>> ROWS =
       List.of(INPUT, INPUT_FORMAT, INPUT_TABLE, PARTITIONS, LIMIT);
 
-  /** What a document is read from, and what goes with it. */
+  /** Options for the columns of a document. */
   private static final List<Option<?>> DOCUMENT =
       List.of(
           TOKENS_COLUMN,
@@ -289,7 +305,7 @@ public final class Options {
           WORD_COUNT_COLUMN,
           KEEP_COLUMNS);
 
-  /** What is written where. */
+  /** Options for the output. */
   private static final List<Option<?>> WRITTEN = List.of(OUTPUT, OUTPUT_FORMAT, OVERWRITE);
 
   /** The options of {@code score}, in the order of its help. */
@@ -336,14 +352,14 @@ public final class Options {
           DOCUMENT,
           List.of(
               PREFIX_TOKEN
-                  .explained("Token put in front of every row: an id, bos, eos or none.")
-                  .byDefaultAs("none"),
-              MAX_TOKENS.explained("Drop a row's tokens beyond N, prefix not counted."),
+        .explained("Token placed before every row: an id, bos, eos or none.")
+        .byDefaultAs("none"),
+    MAX_TOKENS.explained("Drop a row's tokens beyond N, not counting the prefix."),
               GROUP_BY),
           WRITTEN,
           List.of(
               STRICT.explained(
-                  "Exit with %d if any row could not be scored.".formatted(STRICT_CODE)),
+                  "Exit with %d if a row cannot be scored.".formatted(STRICT_CODE)),
               VERBOSE));
 
   /** The column that {@code tokenize} reads. */
@@ -356,7 +372,7 @@ public final class Options {
           List.of(
               TOKENIZER
                   .explained(
-                      "The tokenizer.json of Hugging Face's tokenizers, or its folder, or 'demo'.")
+                      "A tokenizer.json of Hugging Face's tokenizers, or its folder, or 'demo'.")
                   .byDefaultAs(null)
                   .isRequired()),
           ROWS,
@@ -364,17 +380,17 @@ public final class Options {
               TOKENIZED_COLUMN,
               KEEP_COLUMNS
                   .explained("Input columns to write with the tokens.")
-                  .byDefaultAs("all but the text; '' for none")),
+                  .byDefaultAs("all but the texts; '' for none")),
           WRITTEN,
           List.of(
               STRICT.explained(
-                  "Exit with %d if any text could not be read.".formatted(STRICT_CODE)),
+                  "Exit with %d if a text cannot be read.".formatted(STRICT_CODE)),
               VERBOSE));
 
   /** The options of {@code inspect}. */
   public static final List<Option<?>> INSPECT = List.of(MODEL, VERBOSE);
 
-  /** The options of a scorer of Datasets, besides its model. */
+  /** The options of a scorer of Datasets, in addition to its model. */
   public static final List<Option<?>> SCORER =
       joined(
           KEPT,
@@ -392,18 +408,18 @@ public final class Options {
               MAX_PERPLEXITY,
               ON_ERROR));
 
-  /** The options of the pipeline stage, which keeps all rows and columns. */
+  /** The options of the pipeline stage, which writes all rows and columns. */
   public static final List<Option<?>> STAGE =
       joined(List.of(MODEL), SCORER).stream()
           .<Option<?>>map(option -> option)
           .filter(option -> option.brief() != null)
           .toList();
 
-  /** Options that no summary records: they do not change what is written, or write no summary. */
+  /** Options that no summary records: they do not change the output, or they exclude a summary. */
   static final List<Option<?>> UNRECORDED =
       List.of(VERBOSE, DRY_RUN, STREAM, CHECKPOINT_LOCATION, MAX_FILES_PER_BATCH);
 
-  /** Options on which the scores of a run depend. */
+  /** Options that change the scores of a run. */
   public static final List<Option<?>> IDENTITY =
       SCORE.stream().<Option<?>>map(option -> option).filter(Option::identifies).toList();
 

@@ -3,11 +3,11 @@ package io.mambaspark.jobs.spark;
 import java.util.List;
 import java.util.Locale;
 
-/** Numbers of bytes. */
+/** Formats numbers of bytes. */
 public final class ByteSize {
   private ByteSize() {}
 
-  /** Bytes for people: {@code 2.3 MB}. */
+  /** Formats a number of bytes for people, as in {@code 2.3 MB}. */
   public static String shown(long value) {
     List<String> units = List.of("bytes", "kB", "MB", "GB", "TB", "PB");
     double scaled = value;

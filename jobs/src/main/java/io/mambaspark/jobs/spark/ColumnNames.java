@@ -3,11 +3,11 @@ package io.mambaspark.jobs.spark;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.functions;
 
-/** Names of columns. */
+/** References to columns by name. */
 public final class ColumnNames {
   private ColumnNames() {}
 
-  /** A column by its name, whatever is in the name. */
+  /** Returns the column with exactly this name, which may contain dots, spaces or backquotes. */
   public static Column quoted(String name) {
     return functions.col("`" + name.replace("`", "``") + "`");
   }

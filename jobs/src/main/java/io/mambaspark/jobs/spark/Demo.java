@@ -4,9 +4,9 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 
-/** What is inside the jar, for a first run: a small model, its tokenizer and a small corpus. */
+/** The demo inside the jar, for a first run: a small model, its tokenizer and a small corpus. */
 public final class Demo {
-  /** The word that stands for a path. */
+  /** The word that users give instead of a path. */
   public static final String NAME = "demo";
 
   private static final String FOLDER = "/io/mambaspark/jobs/demo/";
@@ -17,7 +17,7 @@ public final class Demo {
   public static InputStream open(String name) throws IOException {
     InputStream in = Demo.class.getResourceAsStream(FOLDER + name);
     if (in == null) {
-      throw new FileNotFoundException("The jar lacks the demo's " + name);
+      throw new FileNotFoundException("the jar does not contain the demo's file " + name);
     }
     return in;
   }

@@ -20,13 +20,13 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.SparkThrowable;
 import org.apache.spark.sql.AnalysisException;
 
-/** What a person is told of an exception. */
+/** Describes exceptions in one line for users. */
 public final class Failures {
-  /** Of Spark's message about a file that it could not read, in whatever version. */
+  /** Finds the file in Spark's messages about a file that it could not read, in all versions. */
   private static final Pattern FILE =
       Pattern.compile("(?:error while reading file|footer for file:?) (.+?)\\.(?:\\s|$)");
 
-  /** What Spark puts around the cause, and what says nothing without it. */
+  /** Spark's wrapper messages, which say nothing without their cause. */
   private static final Pattern WRAPPER =
       Pattern.compile(
           "Job aborted due to stage failure.*|Exception thrown in awaitResult.*"
@@ -34,8 +34,8 @@ public final class Failures {
 
   private static final Pattern FOOTER = Pattern.compile("CANNOT_READ_FILE_FOOTER");
 
-  /** How decoders fail on bytes that they do not expect. */
-  private static final List<Class<? extends RuntimeException>> DECODING =
+  /** The exceptions that decoders throw for unexpected bytes. */
+  private static final List<Class<? extends RuntimeException>> DECODING_ERRORS =
       List.of(
           NullPointerException.class,
           IndexOutOfBoundsException.class,
@@ -45,105 +45,106 @@ public final class Failures {
           BufferUnderflowException.class,
           BufferOverflowException.class);
 
-  /** Names of exceptions before what they say. */
+  /** The class names of exceptions at the start of a message. */
   private static final Pattern CLASSES = Pattern.compile("^(?:(?:[a-z]\\w*\\.)+[A-Z]\\w*: )+");
 
-  /** Words that name a file, which is named already. */
+  /** The words that introduce the name of a file; removed together with the name. */
   private static final String NAMING =
       "(?:\\s*\\b(?:in|for|of|from|at)\\s+)?(?:\\b[Ff]ile:?\\s+)?[\"']?";
 
-  /** What readers say of a file, and the same in a sentence about it. */
-  private static final Map<Pattern, String> SENTENCES = new LinkedHashMap<>();
+  /** Readers' messages about a file, and their replacements that continue "Cannot read FILE: ". */
+  private static final Map<Pattern, String> REPLACEMENTS = new LinkedHashMap<>();
 
   static {
-    say(
+    replace(
         "is not a Parquet file \\(length is too low: (\\d+)\\)",
-        "it is no Parquet file: its length is $1 bytes");
-    say(
+        "it is not a Parquet file: its length is $1 bytes");
+    replace(
         "is not a Parquet file\\. Expected magic number at tail,? but found (\\[.*?\\])",
-        "it is no Parquet file, or not a whole one: its last four bytes are $1, expected PAR1");
-    say(
+        "it is not a Parquet file, or it is truncated: its last four bytes are $1, expected PAR1");
+    replace(
         "footer is too large: (\\d+) ?to be read",
-        "it is damaged or not whole: its last bytes give a footer length of $1 bytes");
-    say(
+        "it is damaged or truncated: its last bytes give a footer length of $1 bytes");
+    replace(
         "corrupted file: the footer index is not within the file: (-?\\d+)",
-        "it is damaged or not whole: its last bytes give a footer at byte $1");
-    say(
+        "it is damaged or truncated: its last bytes give a footer at byte $1");
+    replace(
         "Trying to read file with encrypted footer\\. No keys available",
         "it is encrypted, and Spark has no keys: set parquet.crypto.factory.class");
-    say(
+    replace(
         "Checksum error:? at (\\d+) exp: \\S+ got: \\S+",
-        "it differs from its checksum (the .crc file beside it) at byte $1");
-    say(
+        "it differs from its checksum (the .crc file next to it) at byte $1");
+    replace(
         "(?:can not|cannot|could not) read (?:class \\S*?\\.)?FileMetaData: (.*)",
         "its footer is damaged: $1");
-    say(
+    replace(
         "(?:can not|cannot|could not) read (?:class \\S*?\\.)?PageHeader: (.*)",
         "the header of a page is damaged: $1");
-    say(
+    replace(
         "(?:can not|cannot|could not) read (?:class \\S*?\\.)?(\\w+): (.*)",
         "its $1 is damaged: $2");
-    say(
+    replace(
         "could not read page .* in col \\[(.+?)\\] [^:]*(: .*)?",
         "a page of its column $1 is damaged$2");
-    say(
+    replace(
         "column: \\[(.+?)\\], physicalType: (.*?), logicalType: (.*)",
         "its column $1 is $2, expected $3");
-    say("(?:File )?does not exist.*|No such file or directory", "it does not exist");
-    say("\\(?Permission denied\\)?", "permission denied");
+    replace("(?:File )?does not exist.*|No such file or directory", "it does not exist");
+    replace("\\(?Permission denied\\)?", "permission denied");
   }
 
   private Failures() {}
 
   /**
-   * The one line that says most: of our own messages the first in the chain of causes, which a
-   * failed task hides under several of Spark's; otherwise that of the innermost cause, with the
-   * file that Spark was reading.
+   * Describes an exception in one line: the first message of mamba-spark in the chain of causes,
+   * because Spark wraps the exception of a task in several of its own. If the chain has no such
+   * message, the line is the innermost cause's message, with the file that Spark was reading.
    */
   public static String oneLine(Throwable failure) {
     return Refusal.redacted(line(failure));
   }
 
   /**
-   * Why a file cannot be read: the sentence that follows its path and a colon, without the path.
+   * Returns the reason why a file cannot be read: a phrase that follows the file's path and a colon,
+   * without the path.
    *
-   * @param path as Hadoop or Spark spells it, encoded or not
+   * @param path as Hadoop or Spark writes it, URI-encoded or not
    */
   public static String cause(Throwable failure, String path) {
     List<Throwable> chain = chain(failure);
     String cause = "";
     for (Throwable t : chain) {
-      // The innermost that says something, or the one around it that says the same and more.
-      String said = said(t, path);
-      boolean wrapper = WRAPPER.matcher(said).matches();
-      if (!said.isEmpty() && !wrapper && !cause.endsWith(said)) {
-        boolean bare = !said.contains(" ") && !cause.isEmpty();
-        cause = bare ? cause + ": " + said : said;
+      // Use the innermost message, or an outer one that repeats it and adds information.
+      String message = shortened(t, path);
+      boolean wrapper = WRAPPER.matcher(message).matches();
+      if (!message.isEmpty() && !wrapper && !cause.endsWith(message)) {
+        boolean bare = !message.contains(" ") && !cause.isEmpty();
+        cause = bare ? cause + ": " + message : message;
       }
     }
     Throwable innermost = chain.get(chain.size() - 1);
-    if (cause.isEmpty() || DECODING.stream().anyMatch(kind -> kind.isInstance(innermost))) {
+    if (cause.isEmpty() || DECODING_ERRORS.stream().anyMatch(kind -> kind.isInstance(innermost))) {
       boolean footer = chain.stream().anyMatch(t -> FOOTER.matcher("" + t.getMessage()).find());
       String name = innermost.getClass().getSimpleName();
       return "%s is damaged (%s)"
           .formatted(
               footer ? "its footer" : "its content", cause.isEmpty() ? name : name + ": " + cause);
     }
-    for (Map.Entry<Pattern, String> sentence : SENTENCES.entrySet()) {
-      Matcher known = sentence.getKey().matcher(cause);
-      if (known.matches()) {
-        return Refusal.redacted(known.replaceFirst(sentence.getValue()));
+    for (Map.Entry<Pattern, String> replacement : REPLACEMENTS.entrySet()) {
+      Matcher matcher = replacement.getKey().matcher(cause);
+      if (matcher.matches()) {
+        return Refusal.redacted(matcher.replaceFirst(replacement.getValue()));
       }
     }
     return Refusal.redacted(cause);
   }
 
-  private static void say(String found, String sentence) {
-    SENTENCES.put(Pattern.compile(found), sentence);
+  private static void replace(String pattern, String replacement) {
+    REPLACEMENTS.put(Pattern.compile(pattern), replacement);
   }
 
-  /** The first line of a message, without the path and what a reader learns nothing from. */
-  private static String said(Throwable t, String path) {
+  /** Returns the first line of a message, without the path and without irrelevant parts. */
+  private static String shortened(Throwable t, String path) {
     String line = t.getMessage() == null ? "" : firstLine(t.getMessage());
     if (WRAPPER.matcher(line).matches()) {
       return line;
@@ -157,7 +158,7 @@ public final class Failures {
         .replaceFirst("[\\s:;,.]+$", "");
   }
 
-  /** Matches a path, encoded or not, with the scheme and the host of its file system or without. */
+  /** Matches a path, URI-encoded or not, with or without the scheme and host of its file system. */
   private static Pattern spellings(String path) {
     Set<String> spellings =
         new TreeSet<>(Comparator.comparing(String::length).reversed().thenComparing(s -> s));
@@ -165,7 +166,7 @@ public final class Failures {
     try {
       plain.add(new Path(URI.create(path)).toUri().getPath());
     } catch (IllegalArgumentException e) {
-      // It is not encoded.
+      // The path is not URI-encoded.
     }
     for (String each : plain) {
       URI uri = new Path(null, null, each).toUri();
@@ -192,7 +193,7 @@ public final class Failures {
           || t instanceof AnalysisException) {
         return firstLine(t.getMessage());
       }
-      // A format that this Spark does not have, as 3.5 has no xml.
+      // The data source does not exist in this version of Spark; for example, 3.5 has no xml.
       if (t instanceof ClassNotFoundException && t instanceof SparkThrowable) {
         return firstLine(t.getMessage()) + " This is Spark " + Versions.spark() + ".";
       }
@@ -212,12 +213,12 @@ public final class Failures {
     if (message.isEmpty()) {
       return innermost.getClass().getSimpleName();
     }
-    boolean speaks = innermost instanceof IOException || innermost instanceof RuntimeException;
+    boolean meaningful = innermost instanceof IOException || innermost instanceof RuntimeException;
     boolean bare = !message.contains(" ");
-    return speaks && !bare ? message : innermost.getClass().getSimpleName() + ": " + message;
+    return meaningful && !bare ? message : innermost.getClass().getSimpleName() + ": " + message;
   }
 
-  /** The first line, without Spark's "SQLSTATE: …" and the query plan that follows its messages. */
+  /** Returns the first line, without Spark's "SQLSTATE: …" and the query plan of its messages. */
   public static String firstLine(String message) {
     String line = message.strip().lines().findFirst().orElse("");
     return line.replaceFirst("\\s*SQLSTATE: \\w+;?\\s*$", "").replaceFirst(";\\s*$", "");

@@ -10,8 +10,8 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
 /**
- * Tells a file whose content is bad from one that cannot be read just now: a disk, a network or a
- * credential that fails will come back, and must not cost rows.
+ * Distinguishes a file with bad content from a file that cannot be read at the moment. Failures of
+ * a disk, a network or a credential are temporary and must not cause the loss of rows.
  */
 public final class FileContent {
   private static final int BUFFER = 1 << 20;
@@ -19,8 +19,8 @@ public final class FileContent {
   private FileContent() {}
 
   /**
-   * Whether the bytes of a file can be read though their content cannot, or are those that a
-   * checksum says are wrong.
+   * Whether a file's content is bad: its bytes can be read but not decoded, or its checksum does not
+   * match.
    *
    * @param failure why the content cannot be read
    */
@@ -51,7 +51,7 @@ public final class FileContent {
     for (long left = count; left > 0; ) {
       int read = in.read(buffer, 0, (int) Math.min(left, buffer.length));
       if (read < 0) {
-        throw new IOException("The file ends " + left + " bytes early");
+        throw new IOException("the file ends " + left + " bytes before its expected end");
       }
       left -= read;
     }

@@ -22,7 +22,7 @@ import org.apache.spark.SparkConf;
 import org.apache.spark.sql.SparkSession;
 import scala.Tuple2;
 
-/** The file systems that the job's paths may lie on. */
+/** Paths and file systems of Hadoop. */
 public final class HadoopFiles {
   private static final String SPARK_PREFIX = "spark.hadoop.";
   private static final int THREADS = 8;
@@ -30,20 +30,20 @@ public final class HadoopFiles {
   /** A path that Hadoop refuses with "Relative path in absolute URI". */
   private static final Pattern RELATIVE_WITH_SCHEME = Pattern.compile("[^/]*:(?!/).*");
 
-  /** What Spark and Hadoop take for a sign of a glob. */
+  /** The characters that make Spark and Hadoop treat a path as a glob. */
   private static final Pattern GLOB = Pattern.compile("[{}\\[\\]*?\\\\]");
 
-  /** The path of a URI of the local file system. */
+  /** A URI of the local file system; group 1 is its path. */
   private static final Pattern LOCAL_URI =
       Pattern.compile("(?s)file:(?://(?:localhost)?(?=/))?(/(?!/).*)");
 
   private HadoopFiles() {}
 
   /**
-   * Hadoop's configuration as the Spark session of this JVM has it. Where there is none yet, with
-   * the {@code spark.hadoop.} settings laid over it: models and outputs are checked before
-   * executors are asked for. What Spark then sets by itself, such as the keys that it takes from
-   * the environment for S3, is not in it.
+   * Returns the Hadoop configuration of this JVM's Spark session. If no session exists yet, returns
+   * Hadoop's configuration with the {@code spark.hadoop.} settings applied, so that models and
+   * outputs can be validated before executors are requested. This configuration lacks the settings
+   * that Spark adds at its start, such as the S3 keys that it reads from the environment.
    */
   public static Configuration configuration() {
     if (SparkSession.getDefaultSession().isDefined()) {
@@ -58,7 +58,7 @@ public final class HadoopFiles {
     return configuration;
   }
 
-  /** A path with its scheme and without dots. */
+  /** Returns a path with its scheme and without {@code .} and {@code ..}. */
   public static Path qualified(String path, Configuration configuration) {
     if (RELATIVE_WITH_SCHEME.matcher(path).matches()) {
       throw Refusal.because(
@@ -75,9 +75,9 @@ public final class HadoopFiles {
   }
 
   /**
-   * Finds a model or a tokenizer. What exists under the name as it is written wins, on the local
-   * disk before Hadoop's default file system; only a {@code file:} URI that names nothing so is
-   * decoded. The path is not to be parsed again.
+   * Finds a model or a tokenizer. An existing file or folder with exactly this name takes precedence,
+   * on the local disk before Hadoop's default file system. A {@code file:} URI is decoded only if no
+   * such file or folder exists. The caller must not parse the returned path again.
    */
   public static Path located(String name, Configuration configuration) {
     Matcher uri = LOCAL_URI.matcher(name);
@@ -110,19 +110,20 @@ public final class HadoopFiles {
     } catch (InvalidPathException e) {
       throw Refusal.because(
           e,
-          "Cannot use path %s: the locale of this process cannot name it (%s); set LC_ALL=C.UTF-8",
+          "Cannot use path %s: the locale of this process cannot encode it (%s); set"
+    + " LC_ALL=C.UTF-8",
           path,
           e.getReason());
     }
   }
 
-  /** A file of a folder by its name, which may have a colon. */
+  /** Returns the path of a file in a folder. The file's name may have a colon. */
   public static Path child(Path folder, String name) {
     URI uri = folder.toUri();
     return new Path(uri.getScheme(), uri.getAuthority(), uri.getPath() + "/" + name);
   }
 
-  /** A few daemon threads, to wait for a file system at several places at once. */
+  /** Returns a small pool of daemon threads for concurrent requests to a file system. */
   public static ExecutorService threads(String name) {
     return Executors.newFixedThreadPool(
         THREADS,
@@ -141,7 +142,7 @@ public final class HadoopFiles {
     }
   }
 
-  /** The file or folder at a path, taken literally; null if there is none. */
+  /** Returns the file or folder at a path, taken literally; null if it does not exist. */
   public static FileStatus status(Path path, Configuration configuration) throws IOException {
     try {
       return path.getFileSystem(configuration).getFileStatus(path);
@@ -150,7 +151,7 @@ public final class HadoopFiles {
     }
   }
 
-  /** The file or folder at a path that a user has named, taken literally; null if there is none. */
+  /** Returns the file or folder at a user's path, taken literally; null if it does not exist. */
   public static FileStatus literal(String path, Configuration configuration) {
     try {
       return status(qualified(path, configuration), configuration);
@@ -159,12 +160,12 @@ public final class HadoopFiles {
     }
   }
 
-  /** Whether Hadoop takes a path or a part of it for a glob. */
+  /** Whether Hadoop treats a path, or a part of it, as a glob. */
   public static boolean isGlob(String path) {
     return GLOB.matcher(path).find();
   }
 
-  /** The file or folder at a path or, without one, all that it matches as a glob. */
+  /** Returns the file or folder at a path or, if none exists, all matches of the path as a glob. */
   public static List<FileStatus> matches(String path, Configuration configuration) {
     Path qualified = qualified(path, configuration);
     try {
@@ -179,7 +180,7 @@ public final class HadoopFiles {
     }
   }
 
-  /** Whether a path names something that is there, whatever else it may be read as. */
+  /** Whether a file or folder exists at a path, taken literally. */
   public static boolean exists(Path path, Configuration configuration) {
     try {
       return fileSystem(path, configuration).exists(path);
@@ -188,28 +189,29 @@ public final class HadoopFiles {
     }
   }
 
-  /** The glob that matches this path alone. */
+  /** Returns the glob that matches only this path. */
   public static String escaped(Path path) {
     return GLOB.matcher(path.toString()).replaceAll("\\\\$0");
   }
 
   /**
-   * Refuses a file that Hadoop cannot write or read, though it can list it: one with a colon in its
-   * own name on a file system that keeps checksums beside its files, such as the local one.
+   * Refuses a file that Hadoop can list but not read or write: one with a colon in its name on a file
+   * system that writes checksum files, such as the local one.
    */
   public static void checkName(Path file, Configuration configuration) {
     if (file.getName().contains(":")
         && fileSystem(file, configuration) instanceof ChecksumFileSystem) {
       throw Refusal.because(
-          "Cannot use file %s: Hadoop has no local files with a colon in their names; choose another"
-              + " name",
+          "Cannot use file %s: Hadoop does not support local files with a colon in their names; choose"
+    + " another name",
           file);
     }
   }
 
   /**
-   * One spelling for all of a path's: without symbolic links, and with the file system's service,
-   * which has the default port. What does not exist is named as its nearest ancestor that does.
+   * Returns the canonical path: without symbolic links, and with the file system's service name,
+   * which includes the default port. If the path does not exist, its nearest existing ancestor is
+   * resolved instead.
    */
   public static Path canonical(Path path, Configuration configuration) {
     try {
@@ -238,7 +240,7 @@ public final class HadoopFiles {
     }
   }
 
-  /** Whether {@code inner} is {@code outer} or lies in it. Both canonical. */
+  /** Whether {@code inner} is {@code outer} or is inside it. Both paths must be canonical. */
   public static boolean within(Path inner, Path outer) {
     for (Path path = inner; path != null; path = path.getParent()) {
       if (path.equals(outer)) {

@@ -3,11 +3,11 @@ package io.mambaspark.jobs.spark;
 import java.util.Iterator;
 import java.util.function.Function;
 
-/** Iterators of tasks, which read a row at a time. */
+/** Lazy iterators for tasks, which read one row at a time. */
 public final class Iterators {
   private Iterators() {}
 
-  /** An iterator over the results of a function. */
+  /** Returns an iterator that applies a function to each element. */
   public static <A, B> Iterator<B> map(Iterator<A> from, Function<A, B> function) {
     return new Iterator<>() {
       @Override

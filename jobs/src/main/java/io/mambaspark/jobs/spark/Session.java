@@ -7,7 +7,7 @@ import org.apache.spark.sql.SparkSession;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Spark for the length of a command: the session that runs already, or one that is started. */
+/** The Spark session of one command: the session that is already running, or a new one. */
 public final class Session {
   private static final Logger LOG = LoggerFactory.getLogger(Session.class);
 
@@ -17,11 +17,11 @@ public final class Session {
   private Session() {}
 
   /**
-   * Does work in a session, which is stopped afterwards if it was started here.
+   * Runs work in a session. A session that this method has started is stopped afterwards.
    *
-   * @param command names the application
-   * @param tables whether tables of the catalog are read
-   * @param plugin of Spark, which a session that is started here gets
+   * @param command the command's name, which becomes part of the application's name
+   * @param tables whether the command reads tables of the catalog
+   * @param plugin the Spark plugin that a new session loads
    */
   public static <T> T during(
       String command,
@@ -48,12 +48,15 @@ public final class Session {
     try {
       spark.stop();
     } catch (RuntimeException e) {
-      LOG.warn("Could not stop Spark: {}", e.toString());
+      LOG.warn("Cannot stop Spark: {}", e.toString());
     }
   }
 
-  /** Tables are most often those of a Hive metastore, which a session has to be told of. */
-  private static boolean hiveIsThere() {
+  /**
+   * Whether Hive's classes are on the class path. Tables are usually in a Hive metastore, which
+   * requires a session with Hive support.
+   */
+  private static boolean hasHive() {
     try {
       ClassLoader loader = Thread.currentThread().getContextClassLoader();
       Class.forName("org.apache.spark.sql.hive.HiveSessionStateBuilder", false, loader);
@@ -72,18 +75,19 @@ public final class Session {
     }
     if (given.get("spark.master", "local").startsWith("local")
         && !given.contains("spark.executor.heartbeatInterval")) {
-      // Progress comes with heartbeats. On a cluster Spark's own ten seconds spare the driver; with
-      // one second, a slow start of Spark still runs at the first, and prints a stack trace.
+      // Progress is sent with heartbeats. On a cluster, keep Spark's own ten seconds to spare the
+      // driver. With one second, the first heartbeat falls into a slow start of Spark and prints a
+      // stack trace.
       builder.config("spark.executor.heartbeatInterval", "3s");
     }
     if (!given.contains(BLOCK_SIZE)) {
-      // A piece of 4 MB, Spark's default, and its header take one more region of G1's heap: with
-      // regions of 2 MB half as much again as the weights of a broadcast.
+      // A piece of 4 MB, Spark's default, and its header occupy one more region of G1's heap. With
+      // regions of 2 MB, a broadcast then occupies half as much again as its weights.
       builder.config(BLOCK_SIZE, "4095k");
     }
     for (String key : SessionSettings.STATIC) {
       if (given.getBoolean(key, false)) {
-        LOG.warn("Ignoring {}=true, which leaves out input without an error", key);
+        LOG.warn("Ignoring {}=true, which skips input without an error", key);
         builder.config(key, "false");
       }
     }
@@ -93,7 +97,7 @@ public final class Session {
     }
     VectorModule.executorOptions(given)
         .ifPresent(options -> builder.config(VectorModule.EXECUTOR_OPTIONS, options));
-    if (tables && !given.contains("spark.sql.catalogImplementation") && hiveIsThere()) {
+    if (tables && !given.contains("spark.sql.catalogImplementation") && hasHive()) {
       builder.enableHiveSupport();
     }
     return builder.getOrCreate();

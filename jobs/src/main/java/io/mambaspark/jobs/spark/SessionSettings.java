@@ -16,7 +16,7 @@ import org.apache.spark.sql.SparkSession;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Settings of a Spark session for the time of a piece of work; it is left as it was found. */
+/** Changes settings of a Spark session while work runs, and restores them afterwards. */
 public final class SessionSettings {
   private static final Logger LOG = LoggerFactory.getLogger(SessionSettings.class);
 
@@ -25,9 +25,9 @@ public final class SessionSettings {
       List.of("spark.sql.parquet.columnarReaderBatchSize", "spark.sql.orc.columnarReaderBatchSize");
 
   /**
-   * What makes Spark, Hadoop or ORC leave out files, lines, rows or values that they do not like,
-   * or take in those of a batch that failed, and the value under which they do not. Hadoop's
-   * settings are here too: where Spark reads rows, those of the session lie over Hadoop's own.
+   * Settings that make Spark, Hadoop or ORC skip files, lines, rows or values that they cannot read,
+   * or include rows of a failed streaming batch; each with the value that prevents this. Hadoop's
+   * settings are listed because the session's settings override Hadoop's own where Spark reads rows.
    */
   private static final Map<String, String> READ_ALL =
       new TreeMap<>(
@@ -48,25 +48,26 @@ public final class SessionSettings {
               Map.entry("orc.skip.corrupt.data", "false"),
               Map.entry("hive.exec.orc.skip.corrupt.data", "false")));
 
-  /** The same of Spark's own settings, which are those of the whole application. */
+  /** Spark's own settings of this kind, which apply to the complete application. */
   static final List<String> STATIC =
       List.of("spark.files.ignoreCorruptFiles", "spark.files.ignoreMissingFiles");
 
-  /** Whatever Spark's version and the user's settings are. */
+  /** Settings that do not depend on Spark's version or on the user's settings. */
   private static final Map<String, String> ALWAYS =
       Map.of(
-          // Otherwise Spark warns of plans that it has shortened, which nobody asked to see.
+          // Prevents Spark's warnings about plans that it has shortened in messages.
           "spark.sql.debug.maxToStringFields",
           Integer.toString(Integer.MAX_VALUE),
-          // Otherwise a folder "a b" beside one "a%20b" is taken for a checkpoint of Spark 2.4.
+          // Prevents Spark from refusing a folder "a b" next to a folder "a%20b" as a checkpoint of
+          // Spark 2.4.
           "spark.sql.streaming.checkpoint.escapedPathCheck.enabled",
           "false");
 
   private SessionSettings() {}
 
-  /** Leaves out nothing, in the place of a filter that might. */
+  /** Accepts every path; replaces a user's filter that might skip files. */
   public static final class EveryPath implements PathFilter {
-    /** For Hadoop, which makes one from the name of the class. */
+    /** Public for Hadoop, which creates an instance from the class name. */
     public EveryPath() {}
 
     @Override
@@ -76,15 +77,13 @@ public final class SessionSettings {
   }
 
   /**
-   * Runs a command.
+   * Runs a command with settings under which the complete input is read or an error is thrown. They
+   * override the user's settings, and a warning lists the settings that are overridden.
    *
-   * <p>With few rows to a batch of Spark's vectorised readers, unless the user has set a number.
-   * They hold a batch of every column at once, by default 4096 rows: with a hundred thousand tokens
-   * or the logits of a vocabulary in each that is gigabytes for every task, and a partition would
-   * not be streamed.
-   *
-   * <p>And with settings under which all of the input is read or an error is thrown, whatever the
-   * user has set, who is told.
+   * <p>Also reduces the number of rows in a batch of Spark's vectorised readers, unless the user has
+   * set that number. These readers hold a batch of every column in memory, by default 4096 rows. If
+   * each row has a hundred thousand tokens or the logits of a vocabulary, a batch needs gigabytes in
+   * every task, and a partition would not be streamed.
    */
   static <T> T forCommand(SparkSession spark, Supplier<T> work) {
     Map<String, String> settings = new HashMap<>(ALWAYS);
@@ -97,13 +96,13 @@ public final class SessionSettings {
     unsafe.keySet().forEach(key -> settings.put(key, READ_ALL.get(key)));
     if (!unsafe.isEmpty()) {
       LOG.warn(
-          "Ignoring settings that leave out input without an error, until the command ends: {}",
+          "Ignoring settings that skip input without an error, until the command ends: {}",
           listed(unsafe));
     }
     return during(spark, settings, work);
   }
 
-  /** The settings of a session that might leave out input, as they are. */
+  /** Returns the settings of a session that might skip input, with their current values. */
   private static Map<String, String> unsafe(SparkSession spark) {
     Configuration hadoop = spark.sparkContext().hadoopConfiguration();
     Map<String, String> unsafe = new LinkedHashMap<>();
@@ -113,7 +112,7 @@ public final class SessionSettings {
           if (spark.conf().contains(key)) {
             value = spark.conf().get(key);
           } else if (!Configuration.isDeprecated(key)) {
-            // An old name has the value of the new one.
+            // Hadoop returns a new name's value for its deprecated name.
             value = hadoop.get(key);
           }
           if (value != null && !value.strip().equalsIgnoreCase(safe)) {
@@ -130,22 +129,21 @@ public final class SessionSettings {
   }
 
   /**
-   * Refuses a session whose application leaves out input of Hive's tables, which cannot be changed
-   * while it runs.
+   * Refuses a running application whose settings skip input of Hive's tables. These settings cannot
+   * be changed until the application ends.
    */
   static void checkStatic(SparkSession spark) {
     for (String key : STATIC) {
       if (spark.sparkContext().getConf().getBoolean(key, false)) {
         throw Refusal.because(
-            "Cannot read a table with %s=true, which leaves out what cannot be read without an"
-                + " error, and which no command can change in an application that runs: start Spark"
-                + " without it",
+            "Cannot read a table with %s=true: it skips unreadable input without an error, and it"
+                + " cannot be changed in a running application; start Spark without it",
             key);
       }
     }
   }
 
-  /** Runs work with these settings, whatever the user has set. */
+  /** Runs work with these settings instead of the user's. */
   public static <T> T during(SparkSession spark, Map<String, String> settings, Supplier<T> work) {
     Map<String, String> before = new HashMap<>();
     for (String key : settings.keySet()) {
@@ -162,7 +160,7 @@ public final class SessionSettings {
     }
   }
 
-  /** The bytes of files that a task reads at most, as the user has set it for Spark's sources. */
+  /** The maximum number of bytes that a task reads from files: the user's setting for Spark. */
   public static long mostBytes(SparkSession spark) {
     return JavaUtils.byteStringAsBytes(spark.conf().get("spark.sql.files.maxPartitionBytes"));
   }

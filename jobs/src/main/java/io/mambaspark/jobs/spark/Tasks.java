@@ -10,11 +10,11 @@ import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import scala.reflect.ClassTag$;
 
-/** Tasks of Spark: how they are given work of their own, and where they keep files. */
+/** Spark's tasks: how work is distributed to them, and where they store files. */
 public final class Tasks {
   private Tasks() {}
 
-  /** Cores that the application may come to have; at its start only some are there. */
+  /** Returns the cores that the application may get; at its start only some may be available. */
   public static int cores(JavaSparkContext context) {
     SparkConf conf = context.getConf();
     int perExecutor = conf.getInt("spark.executor.cores", 1);
@@ -28,7 +28,7 @@ public final class Tasks {
     return Math.max(context.defaultParallelism(), all);
   }
 
-  /** The number of the last attempt that Spark makes at a task, from 0. */
+  /** Returns the number of the last attempt that Spark makes at a task, counted from 0. */
   public static int lastAttempt(SparkContext context) {
     return context.isLocal() ? 0 : context.conf().getInt("spark.task.maxFailures", 4) - 1;
   }
@@ -42,7 +42,7 @@ public final class Tasks {
     return context.parallelize(sent, Math.max(1, sent.size()));
   }
 
-  /** Serializes an object for the way between driver and tasks. */
+  /** Serializes an object for transport between driver and tasks. */
   public static byte[] sent(Object object) {
     ByteBuffer bytes =
         SparkEnv.get()
@@ -62,7 +62,7 @@ public final class Tasks {
         .deserialize(ByteBuffer.wrap(sent), ClassTag$.MODULE$.apply(Object.class));
   }
 
-  /** The folder of this process in which Spark lets tasks keep files. */
+  /** Returns the local folder in which tasks of this process may store files. */
   public static Path localFolder() {
     return SparkEnv.get().blockManager().diskBlockManager().localDirs()[0].toPath();
   }

@@ -12,8 +12,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The module of the Vector API, which a JVM has only if it is started with it; without it the
- * scalar kernels run. Spark 4 starts executors with it, Spark 3.5 does not.
+ * The module of the Vector API. A JVM has it only if it is started with it; without the module, the
+ * scalar kernels run. Spark 4 starts executors with the module, Spark 3.5 does not.
  */
 public final class VectorModule {
   static final String EXECUTOR_OPTIONS = "spark.executor.extraJavaOptions";
@@ -22,15 +22,15 @@ public final class VectorModule {
   private static final String NAME = "jdk.incubator.vector";
   private static final String OPTION = "--add-modules=" + NAME;
 
-  /** The contexts that were warned of. */
-  private static final Set<SparkContext> TOLD = Collections.newSetFromMap(new WeakHashMap<>());
+  /** The contexts for which a warning was logged. */
+  private static final Set<SparkContext> WARNED = Collections.newSetFromMap(new WeakHashMap<>());
 
   private VectorModule() {}
 
   /**
-   * The executors' options for a session that is to be started, with the module's added to the
-   * user's; empty if there is nothing to add. Those of {@code spark.executor.defaultJavaOptions}
-   * stay: Spark puts them in front.
+   * Returns the executors' Java options for a new session: the user's options and the module's.
+   * Returns an empty value if the module need not be added. The options in {@code
+   * spark.executor.defaultJavaOptions} are not repeated, because Spark prepends them.
    */
   static Optional<String> executorOptions(SparkConf given) {
     String master = given.get("spark.master", "local");
@@ -42,7 +42,7 @@ public final class VectorModule {
 
   /**
    * Whether a setting of the executors names the module: their options, or a variable of their
-   * environment. Those of a session that runs have what Spark has added.
+   * environment. The settings of a running session include the options that Spark has added.
    */
   static boolean isGiven(SparkConf conf) {
     return Arrays.stream(conf.getAll())
@@ -50,14 +50,14 @@ public final class VectorModule {
             setting -> setting._1().startsWith("spark.executor") && setting._2().contains(NAME));
   }
 
-  /** Says so, once, when executors that run already are without the module. */
+  /** Logs a warning, once per session, if executors are running without the module. */
   public static void warnIfMissing(JavaSparkContext context) {
-    // In local mode the kernels themselves say it, in this JVM.
+    // In local mode the kernels run in this JVM and log the warning themselves.
     if (context.isLocal() || isGiven(context.getConf())) {
       return;
     }
-    synchronized (TOLD) {
-      if (!TOLD.add(context.sc())) {
+    synchronized (WARNED) {
+  if (!WARNED.add(context.sc())) {
         return;
       }
     }
@@ -65,9 +65,9 @@ public final class VectorModule {
   }
 
   static String warning(String spark) {
-    return "Spark %s starts its executors without the module %s: they run the scalar kernels, some"
-            .formatted(spark, NAME)
-        + " 20 times slower. Start the session with --conf %s=%s"
-            .formatted(EXECUTOR_OPTIONS, OPTION);
+    return "Spark %s starts its executors without the module %s, so they run the scalar kernels,"
+        .formatted(spark, NAME)
+    + " about 20 times slower. Start the session with --conf %s=%s"
+        .formatted(EXECUTOR_OPTIONS, OPTION);
   }
 }

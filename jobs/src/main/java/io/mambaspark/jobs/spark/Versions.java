@@ -12,7 +12,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.spark.sql.SparkSession;
 
-/** What computed the scores. */
+/** The versions of the software that computed the scores. */
 public final class Versions {
   private static final Pattern NUMBER = Pattern.compile("(\\d+)\\.(\\d+)\\b.*", Pattern.DOTALL);
   private static final int OLDEST_MAJOR = 3;
@@ -21,15 +21,15 @@ public final class Versions {
   private Versions() {}
 
   /**
-   * Checks the Spark that runs, before anything else is done with it.
+   * Checks the version of the running Spark. Call it before anything else uses Spark.
    *
-   * @throws Refusal if it is too old
+   * @throws Refusal if the version is too old
    */
   public static void checkSpark() {
     checkSpark(spark());
   }
 
-  /** Distributions append numbers and names of their own, as in 3.5.6-amzn-0. */
+  /** Accepts the suffixes that distributions append to a version, as in 3.5.6-amzn-0. */
   static void checkSpark(String version) {
     Matcher number = NUMBER.matcher(version);
     if (!number.matches()) {
@@ -39,7 +39,7 @@ public final class Versions {
     int minor = Integer.parseInt(number.group(2));
     if (major < OLDEST_MAJOR || major == OLDEST_MAJOR && minor < OLDEST_MINOR) {
       throw Refusal.because(
-          "Spark %s is too old: mamba-spark needs %d.%d or newer",
+          "Spark %s is too old: mamba-spark requires %d.%d or newer",
           version, OLDEST_MAJOR, OLDEST_MINOR);
     }
   }
@@ -68,7 +68,7 @@ public final class Versions {
     return versions;
   }
 
-  /** With the kernels, where it is this JVM that scores. */
+  /** Returns all versions and, if this JVM computes the scores, its kernels. */
   public static Map<String, Object> ofScores() {
     Map<String, Object> versions = all();
     if (SparkSession.active().sparkContext().isLocal()) {

@@ -8,18 +8,21 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * The native code of a DJL that is not ours: where Spark's own class path has one, its classes go
- * before those in the job jar, and only they can load what is behind them.
+ * The native tokenizers library of a foreign DJL. If Spark's own class path has a DJL, its classes
+ * take precedence over those of the job jar, and only its own loader can load its native library.
  */
 final class HostLibrary {
   private static final String CACHE = "ENGINE_CACHE_DIR";
 
   private HostLibrary() {}
 
-  /** DJL keeps the library where the application told it to, otherwise in {@code localFolder}. */
+  /**
+   * Loads the library with DJL's loader. DJL stores it in the folder that the application has set,
+   * otherwise in {@code localFolder}.
+   */
   static void load(Path localFolder) {
     Map<String, String> settings = new HashMap<>();
-    // Without it DJL looks for a GPU and downloads a library for that.
+    // Prevents DJL from looking for a GPU and downloading a library for it.
     settings.put("ai.djl.offline", "true");
     if (!isSet(CACHE) && !isSet("DJL_CACHE_DIR")) {
       settings.put(CACHE, localFolder.toString());
@@ -55,6 +58,6 @@ final class HostLibrary {
 
   private static String location() {
     CodeSource source = TokenizersLibrary.class.getProtectionDomain().getCodeSource();
-    return source == null ? "an unknown place" : String.valueOf(source.getLocation());
+    return source == null ? "an unknown location" : String.valueOf(source.getLocation());
   }
 }

@@ -12,9 +12,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The native code behind {@link TokenizersLibrary}, from the class path. DJL's own loader is passed
- * by: it keeps the library in the home folder under a name that processes share, and looks for GPUs
- * and for downloads.
+ * The native code of {@link TokenizersLibrary}, loaded from the class path. This class replaces
+ * DJL's own loader, which stores the library in the home folder under a name that processes share,
+ * looks for GPUs and downloads files.
  */
 final class NativeLibrary {
   private static final Logger LOG = LoggerFactory.getLogger(NativeLibrary.class);
@@ -24,10 +24,11 @@ final class NativeLibrary {
   private NativeLibrary() {}
 
   /**
-   * Loads the library unless it is there: from a folder of its own within {@code localFolder}, as a
-   * file may be loaded by one class loader only, and Spark may have several of ours.
+   * Loads the library unless it is already loaded. It is unpacked into a new folder within {@code
+   * localFolder}, because only one class loader may load a file and Spark may create several class
+   * loaders for the job jar.
    *
-   * @throws Refusal if there is none for this platform, or it does not load here
+   * @throws Refusal if the class path has no library for this platform, or it cannot be loaded
    */
   static synchronized void load(Path localFolder) {
     if (loaded || isBound()) {
@@ -44,14 +45,17 @@ final class NativeLibrary {
     loaded = true;
   }
 
-  /** Whether somebody in this class loader has loaded it, such as an application that uses DJL. */
+  /**
+   * Whether the library is already loaded in this class loader, for example by an application that
+   * uses DJL.
+   */
   private static boolean isBound() {
     try {
       TokenizersLibrary.LIB.createTokenizerFromString("");
     } catch (UnsatisfiedLinkError e) {
       return false;
     } catch (RuntimeException e) {
-      LOG.debug("The tokenizers library is there already: it refuses an empty file", e);
+      LOG.debug("The tokenizers library is already loaded: it has refused an empty file", e);
     }
     return true;
   }
@@ -72,13 +76,12 @@ final class NativeLibrary {
     }
   }
 
-  /** A library that does not load: what the linker says names the reason. */
+  /** The error for a library that cannot be loaded; it quotes the linker's message. */
   static Refusal refused(String platform, Throwable cause) {
     return Refusal.because(
         cause,
-        "Cannot load the tokenizers library on %s: %s; expected %s, and a local folder from which"
-            + " programs may be run. Tokenize elsewhere with the command tokenize and score the"
-            + " tokens",
+        "Cannot load the tokenizers library on %s: %s; expected %s, and a local folder that allows"
+    + " executable files. Run the command tokenize on another machine and score the tokens",
         platform,
         String.valueOf(cause.getMessage()).strip().replaceAll("\\s*\\R\\s*", " "),
         Platform.SUPPORTED);
@@ -112,20 +115,21 @@ final class NativeLibrary {
         cause);
   }
 
-  /** A loaded library needs its file no more, except on Windows, which keeps it until the end. */
+  /** Deletes a file that is no longer needed. Windows locks a loaded library until the JVM ends. */
   private static void delete(Path path) {
     try {
       Files.deleteIfExists(path);
     } catch (IOException e) {
-      LOG.debug("Could not remove {}", path, e);
+      LOG.debug("Cannot delete {}", path, e);
     }
   }
 
   /**
-   * An operating system and a processor.
+   * An operating system and a processor architecture.
    *
-   * @param name for people, as Java names the two
-   * @param folder of the library on the class path
+   * @param name for messages: the system and the architecture as Java names them
+   * @param folder the library's folder on the class path
+   * @param file the library's file name
    */
   record Platform(String name, String folder, String file) {
     static final String SUPPORTED =
@@ -153,8 +157,8 @@ final class NativeLibrary {
         return new Platform(name, "/native/lib/win-x86_64/cpu", "tokenizers.dll");
       }
       throw Refusal.because(
-          "Cannot load the tokenizers library on %s: expected %s. Tokenize elsewhere with the"
-              + " command tokenize and score the tokens",
+          "Cannot load the tokenizers library on %s: expected %s. Run the command tokenize on"
+    + " another machine and score the tokens",
           name, SUPPORTED);
     }
   }

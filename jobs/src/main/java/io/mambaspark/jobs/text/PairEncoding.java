@@ -4,29 +4,29 @@ import java.util.Arrays;
 import java.util.function.Function;
 
 /**
- * Token ids of a context and its continuation, as lm-evaluation-harness encodes them ({@code
- * TemplateLM._encode_pair}). For the use of one thread.
+ * Encodes a context and its continuation as lm-evaluation-harness does ({@code
+ * TemplateLM._encode_pair}). Not thread-safe.
  */
 public final class PairEncoding {
   private final Function<String, int[]> encode;
 
-  /** Many rows in a row share a context: the answers of a multiple choice. */
+  /** The context of the previous pair: the answers to a multiple-choice question share one. */
   private String lastContext = "";
 
   private int[] lastIds = {};
 
   /**
-   * @param encode ids of a text, without special tokens
+   * @param encode returns the ids of a text, without special tokens
    */
   public PairEncoding(Function<String, int[]> encode) {
     this.encode = encode;
   }
 
   /**
-   * White space at the context's end moves to the continuation, whose ids are those of both texts
-   * together without as many as the context alone has. There may be none left, where a token spans
-   * both: whether that is an error is for the caller to decide. A context that is empty then has no
-   * ids: it is for the caller to put a prefix token.
+   * Encodes one pair. White space at the end of the context is moved to the continuation. If the
+   * stripped context has n ids, the continuation's ids are those of both texts together without the
+   * first n. The continuation may have no ids if a token spans both texts; the caller decides
+   * whether that is an error. An empty context has no ids; the caller adds a prefix token.
    */
   public EncodedPair encode(String context, String continuation) {
     String stripped = PythonText.stripEnd(context);
@@ -45,7 +45,9 @@ public final class PairEncoding {
   }
 
   /**
-   * @param context shared by consecutive pairs of one context; not to be changed
+   * The token ids of one pair.
+   *
+   * @param context an array that consecutive pairs with the same context share; must not be changed
    */
   public record EncodedPair(int[] context, int[] continuation) {}
 }

@@ -1,13 +1,13 @@
 package io.mambaspark.jobs.text;
 
-/** White space and words as Python 3 sees them in a {@code str}, where Java sees others. */
+/** White space and words as Python 3 defines them for a {@code str}; Java's definitions differ. */
 public final class PythonText {
   private PythonText() {}
 
   /**
-   * The number of pieces of {@code re.split(r"\s+", text)}, which is what lm-evaluation-harness
-   * counts as words: white space at the start or the end bounds an empty piece, and the empty text
-   * is one piece.
+   * Returns the number of words as lm-evaluation-harness counts them: the number of pieces of
+   * {@code re.split(r"\s+", text)}. White space at the start or at the end of the text adds an empty
+   * piece, and an empty text has one piece.
    */
   public static long words(String text) {
     long words = 1;
@@ -22,7 +22,7 @@ public final class PythonText {
     return words;
   }
 
-  /** {@code text.rstrip()}. */
+  /** Returns Python's {@code text.rstrip()}. */
   static String stripEnd(String text) {
     int end = text.length();
     while (end > 0 && isSpace(text.charAt(end - 1))) {
@@ -32,8 +32,9 @@ public final class PythonText {
   }
 
   /**
-   * {@code str.isspace()} of one character, which is also {@code \s} of a pattern. All of them are
-   * one {@code char}. Java's {@code Character.isWhitespace} lacks U+0085 and the no-break spaces.
+   * Returns Python's {@code str.isspace()} of one character, which equals a match of {@code \s}.
+   * Every white-space character is one {@code char}. Java's {@code Character.isWhitespace} excludes
+   * U+0085 and the no-break spaces.
    */
   static boolean isSpace(int codePoint) {
     if (codePoint < 0x80) {

@@ -8,43 +8,45 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Turns text into token ids, as {@code tokenizers.Tokenizer.encode(text,
- * add_special_tokens=False).ids} does in Python. What tokenizer.json says about truncation, padding
- * and special tokens around a text does not count.
+ * Encodes text as token ids, as {@code tokenizers.Tokenizer.encode(text,
+ * add_special_tokens=False).ids} does in Python. The settings of tokenizer.json for truncation,
+ * padding and special tokens around a text are ignored.
  *
- * <p>For any number of threads: the native tokenizer is changed only while it is made. Its encode
- * takes a shared reference to it ({@code Tokenizer} is {@code Sync}, and its own batches run on
- * many threads), and its cache of words is behind a lock.
+ * <p>Thread-safe: the native tokenizer is modified only during its creation. Its encode takes a
+ * shared reference ({@code Tokenizer} is {@code Sync}, and its own batches run on many threads), and
+ * its cache of words is protected by a lock.
  */
 public final class Tokenizer {
   /**
-   * Those of this JVM by fingerprint. They stay: a native one may be freed only when no thread is
-   * in it, and a job has one.
+   * The tokenizers of this JVM by fingerprint. They are never freed: freeing is safe only while no
+   * thread runs the native code, and a job uses only one tokenizer.
    */
   private static final Map<String, Tokenizer> TOKENIZERS = new ConcurrentHashMap<>();
 
   /**
-   * Chars of a piece, at least. The library keeps a string, offsets and masks for each token, 150
-   * bytes for each byte of text together: 1.5 GB for 10 MB. In pieces of this size it takes next to
-   * nothing and, as they fit in the processor's cache, a third of the time.
+   * The minimum length of a piece in chars. The library stores a string, offsets and masks for each
+   * token, in total 150 bytes for each byte of text: 1.5 GB for 10 MB. Pieces of this size need
+   * almost no memory and, because they fit in the processor's cache, a third of the time.
    */
   private static final int PIECE = 4096;
 
   private final String name;
-  private final boolean cuts;
+  private final boolean splittable;
   private final long handle;
 
-  private Tokenizer(String name, boolean cuts, long handle) {
+  private Tokenizer(String name, boolean splittable, long handle) {
     this.name = name;
-    this.cuts = cuts;
+    this.splittable = splittable;
     this.handle = handle;
   }
 
-  /** The tokenizer of this JVM, made for the first who asks; the others wait for it. */
+  /**
+   * Returns the tokenizer of this JVM for a file. The first caller creates it; other callers wait.
+   */
   static Tokenizer of(TokenizerFile file, Path localFolder) {
-    Tokenizer known = TOKENIZERS.get(file.fingerprint());
-    if (known != null) {
-      return known;
+    Tokenizer existing = TOKENIZERS.get(file.fingerprint());
+    if (existing != null) {
+      return existing;
     }
     synchronized (TOKENIZERS) {
       return TOKENIZERS.computeIfAbsent(file.fingerprint(), key -> make(file, localFolder));
@@ -59,27 +61,29 @@ public final class Tokenizer {
     } catch (RuntimeException e) {
       throw Refusal.because(
           e,
-          "Cannot use tokenizer %s: Hugging Face's tokenizers library does not accept it: %s",
+          "Cannot use tokenizer %s: Hugging Face's tokenizers library refuses it: %s",
           file.name(),
           e.getMessage());
     }
     TokenizersLibrary.LIB.disableTruncation(handle);
     TokenizersLibrary.LIB.disablePadding(handle);
-    return new Tokenizer(file.name(), file.cuts(), handle);
+    return new Tokenizer(file.name(), file.splittable(), handle);
   }
 
   /**
-   * The ids of a text; none for the empty text. Where the tokenizer does not allow to {@linkplain
-   * TextCuts cut} it, the native memory taken meanwhile is some 150 times the text's size.
+   * Returns the ids of a text; an empty array for an empty text. If the tokenizer does not allow
+   * {@linkplain SplitPoints splitting}, encoding needs native memory of about 150 times the text's
+   * size.
    *
-   * @throws IllegalArgumentException if the text has half a surrogate pair, which no UTF-8 has
+   * @throws IllegalArgumentException if the text has half a surrogate pair, which UTF-8 cannot
+   *     represent
    */
   public int[] encode(String text) {
     checkSurrogates(text);
-    return cuts ? encode(text, PIECE) : encode(text, text.length());
+    return splittable ? encode(text, PIECE) : encode(text, text.length());
   }
 
-  /** In pieces of that many chars, a little more each. */
+  /** Encodes a text in pieces of at least {@code pieceLength} chars. */
   int[] encode(String text, int pieceLength) {
     if (text.length() <= pieceLength) {
       return ints(encodePiece(text), new int[0], 0);
@@ -87,7 +91,7 @@ public final class Tokenizer {
     int[] ids = new int[text.length() / 3];
     int count = 0;
     for (int start = 0; start < text.length(); ) {
-      int end = TextCuts.next(text, start + pieceLength);
+      int end = SplitPoints.next(text, start + pieceLength);
       long[] piece = encodePiece(text.substring(start, end));
       ids = ints(piece, ids, count);
       count += piece.length;
@@ -97,7 +101,8 @@ public final class Tokenizer {
   }
 
   /**
-   * Only the ids are fetched: the other arrays of an encoding would be Java objects for each token.
+   * Encodes one piece. Only the ids are fetched: other parts of an encoding would need Java objects
+   * for each token.
    */
   private long[] encodePiece(String text) {
     long encoding;
@@ -113,7 +118,7 @@ public final class Tokenizer {
     }
   }
 
-  /** Writes ids behind the first {@code count} of an array, or of a larger copy of it. */
+  /** Writes ids after the first {@code count} of an array, or of a larger copy of the array. */
   private static int[] ints(long[] ids, int[] target, int count) {
     int[] result = target;
     if (count + ids.length > target.length) {
@@ -126,7 +131,10 @@ public final class Tokenizer {
     return result;
   }
 
-  /** With half a pair anywhere, the native side would garble all others too. */
+  /**
+   * Refuses half a surrogate pair: with one of them, the native library would also garble every
+   * complete pair of the text.
+   */
   private static void checkSurrogates(String text) {
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);

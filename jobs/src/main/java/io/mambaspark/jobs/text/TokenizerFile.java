@@ -18,8 +18,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A tokenizer.json of Hugging Face's tokenizers, checked on the driver and carried to the tasks as
- * it is.
+ * A tokenizer.json of Hugging Face's tokenizers. The driver validates the file and sends it to the
+ * tasks unchanged.
  */
 public final class TokenizerFile implements Serializable {
   private static final long serialVersionUID = 1;
@@ -35,29 +35,29 @@ public final class TokenizerFile implements Serializable {
   private final byte[] json;
   private final String fingerprint;
   private final int largestId;
-  private final boolean cuts;
+  private final boolean splittable;
   private final boolean dropout;
 
-  private TokenizerFile(String name, byte[] json, int largestId, boolean cuts, boolean dropout) {
+  private TokenizerFile(String name, byte[] json, int largestId, boolean splittable, boolean dropout) {
     this.name = name;
     this.json = json;
     this.fingerprint = sha256(json);
     this.largestId = largestId;
-    this.cuts = cuts;
+    this.splittable = splittable;
     this.dropout = dropout;
   }
 
   /**
-   * Checks that this is a tokenizer as far as can be told without the library, which has the last
-   * word in {@link #tokenizer}. Logs that a tokenizer with dropout is used without.
+   * Validates a tokenizer.json as far as possible without the native library, which may still refuse
+   * it in {@link #tokenizer}. Logs a warning if the tokenizer has dropout, which is not applied.
    *
-   * @param name the file as the user is to see it
-   * @throws Refusal if it is none
+   * @param name the file's name in messages
+   * @throws Refusal if the file is not a tokenizer.json
    */
   public static TokenizerFile parse(String name, byte[] json) {
     JsonNode tokenizer = read(name, json);
     if (!tokenizer.isObject()) {
-      throw refused(name, "its JSON is no object", "");
+      throw refused(name, "its JSON is not an object", "");
     }
     JsonNode model = tokenizer.path("model");
     if (!model.path("vocab").isContainerNode()) {
@@ -70,20 +70,20 @@ public final class TokenizerFile implements Serializable {
     boolean dropout = drops(model);
     if (dropout) {
       LOG.warn(
-          "Tokenizer {} skips merges at random, which is for training (model.dropout {}): it is used"
-              + " without, so that a text has the same tokens in every run",
+          "Tokenizer {} skips merges at random, which is meant for training (model.dropout {}). The"
+    + " dropout is not applied, so that a text has the same tokens in every run",
           name,
           model.get(DROPOUT));
     }
-    return new TokenizerFile(name, json.clone(), largest, TextCuts.allowedBy(tokenizer), dropout);
+    return new TokenizerFile(name, json.clone(), largest, SplitPoints.allowedBy(tokenizer), dropout);
   }
 
-  /** Whether a model would skip merges at random. No other kind of model draws random numbers. */
+  /** Whether a model would skip merges at random. Only BPE models use random numbers. */
   private static boolean drops(JsonNode model) {
-    // Old files do not name the type; a list is a Unigram's.
+    // Old files do not name the type. Only a Unigram model has a list.
     boolean bpe = model.path("type").asText("BPE").equals("BPE") && model.path("vocab").isObject();
     double dropout = model.path(DROPOUT).doubleValue();
-    // What is not a probability is left for the library to refuse.
+    // The library refuses a value that is not a probability.
     return bpe && dropout > 0 && dropout <= 1;
   }
 
@@ -96,7 +96,8 @@ public final class TokenizerFile implements Serializable {
     } catch (Utf8.Malformed e) {
       throw refused(name, "not JSON: byte " + e.offset() + " is not UTF-8", hint(name, json));
     } catch (JsonProcessingException e) {
-      // What Jackson adds (the place in a Java object, all tokens it would take) says nothing here.
+      // Drop the irrelevant parts of Jackson's message: the location in a Java object, and the list
+      // of tokens that it would accept.
       String why = e.getOriginalMessage().replaceFirst("(?s)(: (was )?expect|\\n| \\(start).*", "");
       String place =
           e.getLocation() == null
@@ -111,40 +112,40 @@ public final class TokenizerFile implements Serializable {
     return Refusal.because("Cannot read tokenizer %s: %s; %s%s", name, why, EXPECTED, hint);
   }
 
-  /** What a file that is not JSON may be. */
+  /** Returns a sentence about the kind of a file that is not JSON, or an empty string. */
   private static String hint(String name, byte[] bytes) {
     String start = new String(bytes, 0, Math.min(bytes.length, 200), StandardCharsets.ISO_8859_1);
     // A SentencePiece model is a protocol buffer that begins with its first piece.
     if (name.endsWith(".model") || start.matches("(?s)\\n.\\n.*")) {
-      return ". A SentencePiece model can be converted: save_pretrained of its fast tokenizer in"
-          + " Python writes a tokenizer.json";
+      return ". A SentencePiece model can be converted: in Python, save_pretrained of its fast"
+    + " tokenizer writes a tokenizer.json";
     }
     if (start.startsWith("version https://git-lfs")) {
-      return ". This is a pointer of Git LFS: fetch the file itself with git lfs pull";
+      return ". This is a Git LFS pointer: fetch the file itself with git lfs pull";
     }
     return "";
   }
 
-  /** What a JSON object that is no tokenizer may be. */
+  /** Returns a sentence about the kind of a JSON object that is not a tokenizer, or an empty string. */
   private static String hint(JsonNode object) {
     if (object.has("tokenizer_class") || object.has("added_tokens_decoder")) {
-      return ". This is a tokenizer_config.json: tokenizer.json lies beside it";
+      return ". This is a tokenizer_config.json: use the tokenizer.json in its folder";
     }
     if (object.has("model_type") || object.has("architectures") || object.has("d_model")) {
-      return ". This is a model's config.json: tokenizer.json lies beside it";
+      return ". This is a model's config.json: use the tokenizer.json in its folder";
     }
     if (object.size() > 0 && object.elements().next().isInt()) {
-      return ". This is a vocab.json: save_pretrained of the fast tokenizer in Python writes a"
-          + " tokenizer.json";
+      return ". This is a vocab.json: in Python, save_pretrained of the fast tokenizer writes a"
+    + " tokenizer.json";
     }
     return "";
   }
 
-  /** The largest id of the model's vocabulary; -1 if that is empty. */
+  /** Returns the largest id of the model's vocabulary; -1 if the vocabulary is empty. */
   private static int largestOfModel(String name, JsonNode model) {
     JsonNode vocab = model.path("vocab");
     String type = model.path("type").asText();
-    // Old files do not name the type; only Unigram has a list.
+    // Old files do not name the type. Only a Unigram model has a list.
     boolean list = type.isEmpty() ? vocab.isArray() : type.equals("Unigram");
     if (!list && !type.isEmpty() && !type.matches("BPE|WordPiece|WordLevel")) {
       throw refused(
@@ -155,7 +156,7 @@ public final class TokenizerFile implements Serializable {
     if (vocab.isArray() != list) {
       throw refused(
           name,
-          "its model.vocab is %s where %s has %s"
+          "its model.vocab is %s, but the vocabulary of %s is %s"
               .formatted(
                   vocab.isArray() ? "a list" : "an object", type, list ? "a list" : "an object"),
           "");
@@ -182,15 +183,18 @@ public final class TokenizerFile implements Serializable {
     if (!id.isInt() || id.intValue() < 0) {
       throw refused(
           name,
-          "token %s has the id %s".formatted(MAPPER.getNodeFactory().textNode(token), shown(id)),
+          "token %s has %s".formatted(MAPPER.getNodeFactory().textNode(token), shown(id)),
           " with ids in [0, 2147483648)");
     }
     return id.intValue();
   }
 
   private static String shown(JsonNode id) {
-    String text = id.isMissingNode() ? "of nothing" : id.toString();
-    return text.length() > 40 ? text.substring(0, 40) + "…" : text;
+    if (id.isMissingNode()) {
+  return "no id";
+    }
+    String text = id.toString();
+    return "the id " + (text.length() > 40 ? text.substring(0, 40) + "…" : text);
   }
 
   private static String sha256(byte[] bytes) {
@@ -201,26 +205,27 @@ public final class TokenizerFile implements Serializable {
     }
   }
 
-  /** As the user is to see it. */
+  /** The file's name in messages. */
   public String name() {
     return name;
   }
 
   /**
-   * The SHA-256 of the file as it is, in hexadecimal digits, with a dropout that is not used too.
+   * The SHA-256 of the unchanged file in hexadecimal digits. It includes a dropout that is not
+   * applied.
    */
   public String fingerprint() {
     return fingerprint;
   }
 
-  /** The largest id of the vocabulary and the added tokens, which any text might have. */
+  /** The largest id that a text may have, in the vocabulary or in the added tokens. */
   int largestId() {
     return largestId;
   }
 
-  /** Whether {@link TextCuts} may be made. */
-  boolean cuts() {
-    return cuts;
+  /** Whether texts may be split at {@link SplitPoints}. */
+  boolean splittable() {
+    return splittable;
   }
 
   /** The file's text. */
@@ -228,7 +233,7 @@ public final class TokenizerFile implements Serializable {
     return new String(json, StandardCharsets.UTF_8);
   }
 
-  /** The file's text as the library gets it: without dropout. */
+  /** The file's text without dropout, as it is passed to the library. */
   String deterministicJson() {
     if (!dropout) {
       return json();
@@ -236,35 +241,35 @@ public final class TokenizerFile implements Serializable {
     try {
       JsonNode tokenizer = MAPPER.readTree(json);
       ((ObjectNode) tokenizer.get("model")).putNull(DROPOUT);
-      // Escaped, a text that is not Unicode stays as it was and is refused as it would have been.
+      // Escapes keep a text that is not valid Unicode, so that the library refuses it as usual.
       return MAPPER.writer().with(JsonWriteFeature.ESCAPE_NON_ASCII).writeValueAsString(tokenizer);
     } catch (IOException e) {
-      throw new IllegalStateException("it was read before", e);
+      throw new IllegalStateException("tokenizer.json was parsed before", e);
     }
   }
 
   /**
-   * Checks that the model has an embedding for each id. It may have more: vocabularies are padded.
+   * Validates that the model has an embedding row for each id. The model may have more rows, because
+   * vocabularies are padded.
    *
    * @param vocabSize rows of the model's embedding
-   * @throws Refusal if it has not
+   * @throws Refusal if an id has no row
    */
   public void checkFits(String modelName, int vocabSize) {
     if (largestId >= vocabSize) {
       throw Refusal.wrongUsage(
-          "Tokenizer %s does not fit model %s: its largest id is %d, the model's embedding has %d"
-              + " rows; use the tokenizer that the model was trained with",
+          "Tokenizer %s does not fit model %s: its largest id is %d, but the model's embedding has"
+    + " %d rows; use the tokenizer that the model was trained with",
           name, modelName, largestId, vocabSize);
     }
   }
 
   /**
-   * The tokenizer of this JVM for this file, made when it is first asked for and shared by all
-   * tasks.
+   * Returns the tokenizer of this JVM for this file. The first call creates it; all tasks share it.
    *
-   * @param localFolder where the native library is unpacked while it is loaded; made if it is
-   *     missing
-   * @throws Refusal if the library does not run here, or does not accept the file
+   * @param localFolder the folder into which the native library is unpacked during loading; created
+   *     if it does not exist
+   * @throws Refusal if the library cannot be loaded or refuses the file
    */
   public Tokenizer tokenizer(Path localFolder) {
     return Tokenizer.of(this, localFolder);

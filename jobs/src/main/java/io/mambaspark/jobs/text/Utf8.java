@@ -8,16 +8,16 @@ import java.nio.charset.CoderResult;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 
-/** UTF-8 without repairs: what is not UTF-8 is an error instead of a replacement character. */
+/** Strict UTF-8 decoding: a malformed sequence is an error, not a replacement character. */
 public final class Utf8 {
   private static final char REPLACEMENT = '\uFFFD';
 
   private Utf8() {}
 
   /**
-   * The text of these bytes.
+   * Returns the text of UTF-8 bytes.
    *
-   * @throws Malformed if they are not UTF-8
+   * @throws Malformed if the bytes are not UTF-8
    */
   public static String decode(byte[] bytes) throws Malformed {
     String text = new String(bytes, StandardCharsets.UTF_8);
@@ -29,9 +29,9 @@ public final class Utf8 {
   }
 
   /**
-   * The offset of the first byte of the first sequence that is not UTF-8; -1 if there is none. The
-   * JDK's lenient decoding runs at the speed of memory and replaces malformed sequences with a
-   * replacement character, so only a text that has one needs a second look.
+   * Returns the offset of the first malformed sequence, or -1. The JDK's lenient decoding runs at
+   * the speed of memory and replaces malformed sequences with a replacement character, so only a
+   * text that contains this character is decoded again.
    */
   private static int firstBadByte(byte[] bytes, String decoded) {
     return decoded.indexOf(REPLACEMENT) < 0 ? -1 : firstMalformed(bytes);
@@ -57,7 +57,7 @@ public final class Utf8 {
     }
   }
 
-  /** Bytes that are not UTF-8. */
+  /** The error for bytes that are not UTF-8. */
   public static final class Malformed extends CharacterCodingException {
     private static final long serialVersionUID = 1;
 
@@ -69,7 +69,7 @@ public final class Utf8 {
       this.offset = offset;
     }
 
-    /** Where the first sequence that is not UTF-8 begins. */
+    /** The offset of the first malformed sequence. */
     public int offset() {
       return offset;
     }

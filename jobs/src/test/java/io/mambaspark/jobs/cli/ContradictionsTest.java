@@ -11,7 +11,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Options that do not go together are refused before a file is touched. */
+/** Contradictory options are refused before a file is read or written. */
 class ContradictionsTest {
   @TempDir static Path folder;
 
@@ -75,14 +75,14 @@ class ContradictionsTest {
         "--report r --emit logits | --report needs perplexities; --emit logits has none",
         "--group-by , | --group-by is empty; expected columns to group by",
         "--group-by a,b,a | --group-by names a twice",
-        // A flag may have a value, as in files of arguments that are made from templates.
+        // A flag may have a value, for example in argument files that are generated from templates.
         "--allow-new-input=true --resume=false | --allow-new-input needs --resume",
         "--stream --overwrite=false --resume=true | --resume does not go with --stream: started"
             + " again, a stream goes on by itself",
         "--strict=true --stream --dry-run=true | --dry-run does not go with --stream, which has no"
             + " end and keeps what it has written",
       })
-  void a_contradiction_is_told_in_one_line_with_exit_code_2(String options, String message) {
+  void contradictory_options_are_refused_in_one_line_with_exit_code_2(String options, String message) {
     List<Object> args = new ArrayList<>(List.of("score", "--model", folder, "--input", folder));
     args.addAll(List.of("--output", folder.resolve("scores")));
     args.addAll(Arrays.asList(options.split(" ")));

@@ -36,7 +36,7 @@ class InspectCommandTest {
   }
 
   @Test
-  void what_is_not_as_the_files_say_is_named() throws IOException {
+  void notes_report_deviations_of_the_files() throws IOException {
     TestModels.write(folder);
     Path config = folder.resolve("config.json");
     Files.writeString(
@@ -72,14 +72,14 @@ class InspectCommandTest {
   }
 
   @Test
-  void the_demo_model_is_one_of_1_2_million_parameters_in_bf16() {
+  void the_demo_model_has_1_2_million_parameters_in_bf16() {
     Cli run = Cli.runWithoutSession("inspect", "--model", "demo");
     assertThat(run.code()).isZero();
     assertThat(run.out()).contains("BF16").containsPattern("parameters +1,2\\d\\d,\\d\\d\\d");
   }
 
   @Test
-  void a_missing_folder_is_told_in_one_line() {
+  void a_missing_folder_is_reported_in_one_line() {
     Cli run = Cli.runWithoutSession("inspect", "--model", folder.resolve("x"));
     assertThat(run.code()).isEqualTo(1);
     assertThat(run.err())

@@ -77,14 +77,14 @@ class ScoreCommandTest {
     return new ObjectMapper().readTree(output.resolve("_mamba_summary.json").toFile());
   }
 
-  private List<String> beside() throws IOException {
+  private List<String> siblings() throws IOException {
     try (Stream<Path> files = Files.list(own)) {
       return files.map(f -> f.getFileName().toString()).sorted().toList();
     }
   }
 
   @Test
-  void scores_are_written_with_a_summary_beside_them() throws IOException {
+  void scores_and_a_summary_are_written() throws IOException {
     Cli run = score(good);
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();
@@ -94,7 +94,7 @@ class ScoreCommandTest {
     JsonNode json = summary();
     assertThat(json.get("documents").asInt()).isEqualTo(30);
     assertThat(json.get("scored_documents").asInt()).isEqualTo(29);
-    // 0 + 2 + 5 + … + 86, the first token of each being context only.
+    // 0 + 2 + 5 + … + 86: the first token of each document is only context.
     assertThat(json.get("tokens").asInt()).isEqualTo(3 * 435 - 29);
     assertThat(json.get("error_documents").asInt()).isZero();
     assertThat(json.get("errors").size()).isEqualTo(RowError.Kind.values().length);
@@ -112,7 +112,8 @@ class ScoreCommandTest {
 
   @ParameterizedTest
   @CsvSource({"f32, false", "bf16, true"})
-  void the_summary_tells_how_weights_were_kept(String weights, boolean rounded) throws IOException {
+  void the_summary_records_the_format_of_the_weights(String weights, boolean rounded)
+    throws IOException {
     assertThat(score(good, "--weights", weights).code()).isZero();
     JsonNode model = summary().get("model");
     assertThat(model.get("weights").asText()).isEqualTo(weights);
@@ -120,7 +121,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void the_summary_is_the_same_at_any_partitioning() throws IOException {
+  void the_summary_does_not_depend_on_the_number_of_partitions() throws IOException {
     List<List<String>> sums = new ArrayList<>();
     for (int partitions : new int[] {1, 2, 7}) {
       output = own.resolve("scores-" + partitions);
@@ -141,7 +142,7 @@ class ScoreCommandTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"json", "orc"})
-  void other_formats_give_the_same_summary(String format) throws IOException {
+  void other_formats_have_the_same_summary(String format) throws IOException {
     assertThat(score(bad, "--emit", "token-logprobs").code()).isZero();
     JsonNode parquet = summary();
     Path input = own.resolve("input");
@@ -163,7 +164,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void bad_rows_are_counted_and_matter_to_the_exit_code_under_strict_only() throws IOException {
+  void bad_rows_are_counted_and_change_the_exit_code_only_under_strict() throws IOException {
     Cli run = score(bad);
     assertThat(run.code()).isZero();
     JsonNode json = summary();
@@ -180,7 +181,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void under_fail_the_message_is_one_line_with_the_rows_columns() throws IOException {
+  void with_on_error_fail_the_message_is_one_line_with_the_row_s_columns() throws IOException {
     Cli run = score(bad, "--on-error", "fail");
     assertThat(run.code()).isEqualTo(1);
     assertThat(run.err().strip())
@@ -192,7 +193,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void an_existing_output_is_refused_and_untouched() throws IOException {
+  void an_existing_output_is_refused_and_unchanged() throws IOException {
     Files.createDirectories(output);
     Files.writeString(output.resolve("precious"), "x");
     Cli run = score(good);
@@ -204,21 +205,21 @@ class ScoreCommandTest {
   }
 
   @Test
-  void overwriting_puts_the_new_in_the_place_of_the_old() throws IOException {
+  void overwrite_replaces_the_old_output() throws IOException {
     assertThat(score(good).code()).isZero();
     assertThat(score(bad, "--overwrite").code()).isZero();
     assertThat(written().count()).isEqualTo(4);
     assertThat(summary().get("documents").asInt()).isEqualTo(4);
-    assertThat(beside()).containsExactly("scores");
+    assertThat(siblings()).containsExactly("scores");
   }
 
   @Test
-  void a_failing_job_leaves_the_old_output_as_it_was() throws IOException {
+  void a_failing_job_does_not_change_the_old_output() throws IOException {
     assertThat(score(good).code()).isZero();
     List<String> before = listing();
     assertThat(score(bad, "--overwrite", "--on-error", "fail").code()).isEqualTo(1);
     assertThat(listing()).isEqualTo(before);
-    assertThat(beside()).containsExactly("scores");
+    assertThat(siblings()).containsExactly("scores");
   }
 
   private List<String> listing() throws IOException {
@@ -245,7 +246,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void an_overlap_is_seen_through_links_and_capitals() throws IOException {
+  void an_overlap_is_found_through_links_and_whatever_the_case_of_the_format() throws IOException {
     Path link = Files.createSymbolicLink(own.resolve("link"), shared);
     output = link.resolve("good").resolve("new");
     assertThat(score(good).err()).contains(" overlap; they must lie apart");
@@ -256,7 +257,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void a_table_is_scored_and_its_files_are_safe_from_the_output() {
+  void a_table_is_scored_and_an_output_in_its_folder_is_refused() {
     TestSpark.session().sql("drop table if exists texts");
     Path place = own.resolve("table");
     TestSpark.session()
@@ -279,7 +280,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void a_limit_scores_as_many_rows() throws IOException {
+  void a_limit_is_the_number_of_rows_that_are_read() throws IOException {
     assertThat(score(good, "--limit", 7).code()).isZero();
     assertThat(written().count()).isEqualTo(7);
     assertThat(summary().get("documents").asInt()).isEqualTo(7);
@@ -292,7 +293,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void logits_count_documents_by_the_input() throws IOException {
+  void with_logits_documents_are_counted_from_the_input() throws IOException {
     assertThat(score(bad, "--emit", "logits").code()).isZero();
     assertThat(written().columns()).containsExactly("id", "position", "token", "logits", "error");
     assertThat(written().count()).isEqualTo(2 + 1 + 3 + 1);
@@ -305,8 +306,8 @@ class ScoreCommandTest {
 
   @ParameterizedTest
   @CsvSource({"last-logits,true,-1", "top-k=2,false,3"})
-  void without_nll_the_summary_tells_what_the_columns_tell(String emit, boolean unknown, int tokens)
-      throws IOException {
+  void without_nll_the_summary_counts_tokens_only_if_a_column_has_them(
+      String emit, boolean unknown, int tokens) throws IOException {
     assertThat(score(bad, "--emit", emit).code()).isZero();
     JsonNode json = summary();
     assertThat(json.get("documents").asInt()).isEqualTo(4);
@@ -317,7 +318,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void a_dry_run_tells_the_plan_and_writes_nothing() throws IOException {
+  void a_dry_run_prints_the_plan_and_writes_nothing() throws IOException {
     Cli run = score(good, "--dry-run", "--emit", "token-logprobs");
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();
@@ -329,11 +330,11 @@ class ScoreCommandTest {
         .containsPattern("output +\\d+\\.\\d kB")
         .containsPattern("speed +[\\d,]+ tokens/s on 2 cores")
         .contains("nothing: this is a dry run");
-    assertThat(beside()).isEmpty();
+    assertThat(siblings()).isEmpty();
   }
 
   @Test
-  void a_dry_run_counts_the_columns_that_are_kept_as_often_as_they_are_written() {
+  void a_dry_run_includes_the_size_of_kept_columns_in_each_row_of_the_output() {
     Path wide = own.resolve("wide");
     rows(new Random(1).ints(200, 0, 24).toArray())
         .selectExpr("tokens", "randstr(20000, 7) as a", "randstr(40000, 8) as b")
@@ -360,7 +361,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void arguments_may_come_from_a_file() throws IOException {
+  void arguments_can_be_read_from_a_file() throws IOException {
     Path file = own.resolve("my.args");
     Files.writeString(
         file, "# comment\n--emit token-logprobs,top-k=2\n--max-tokens\n5\n--strict\n");
@@ -374,7 +375,7 @@ class ScoreCommandTest {
 
   @ParameterizedTest
   @CsvSource({"perplexity.args,perplexity", "logits.args,logits"})
-  void the_argument_files_that_come_with_the_project_work(String file, String column) {
+  void the_project_s_argument_files_work(String file, String column) {
     Path conf = Path.of("..", "conf", file).toAbsolutePath();
     assertThat(score(good, "@" + conf).err()).isEmpty();
     assertThat(written().columns()).contains(column);
@@ -408,7 +409,7 @@ class ScoreCommandTest {
         "--colour red | Unknown options: '--colour', 'red'",
         "--limit many | Invalid value for option '--limit': 'many' is not an int"
       })
-  void wrong_usage_is_told_in_one_line_with_exit_code_2(String args, String message) {
+  void wrong_usage_is_reported_in_one_line_with_exit_code_2(String args, String message) {
     Cli run = score(good, (Object[]) args.split(" "));
     assertThat(run.err().lines())
         .containsExactly("error: " + message, "Try 'mamba-spark score --help'.");
@@ -417,7 +418,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void what_is_missing_from_the_command_is_wrong_usage() {
+  void a_missing_command_or_option_is_wrong_usage() {
     assertThat(Cli.run("score").error())
         .isEqualTo("error: Missing required option: '--model=FOLDER'");
     assertThat(Cli.run("score", "--model", model, "--output", output).error())
@@ -430,7 +431,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void a_kept_column_with_the_name_of_a_score_is_wrong_usage() {
+  void a_kept_column_with_the_name_of_a_score_column_is_wrong_usage() {
     Path clash = own.resolve("clash");
     rows(new int[] {1}).selectExpr("tokens", "id as NLL").write().parquet(clash.toString());
     Cli run = score(clash);
@@ -443,7 +444,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void files_and_columns_that_will_not_do_are_told_in_one_line_with_exit_code_1()
+  void bad_files_and_columns_are_reported_in_one_line_with_exit_code_1()
       throws IOException {
     assertRefused(
         score(own.resolve("nowhere")),
@@ -471,7 +472,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void models_that_will_not_do_are_told_in_one_line_with_exit_code_1() throws IOException {
+  void bad_models_are_reported_in_one_line_with_exit_code_1() throws IOException {
     Path nowhere = own.resolve("nowhere");
     assertRefused(withModel(nowhere), "error: Cannot open model " + nowhere + ": no such folder");
     Path file = model.resolve("config.json");
@@ -482,10 +483,10 @@ class ScoreCommandTest {
             + ": it is a file, expected the folder that holds config.json and the weights");
     Path empty = Files.createDirectory(own.resolve("empty"));
     assertOneLine(withModel(empty));
-    Path cut = TestModels.write(own.resolve("cut"));
-    byte[] weights = Files.readAllBytes(cut.resolve("model.safetensors"));
-    Files.write(cut.resolve("model.safetensors"), Arrays.copyOf(weights, weights.length - 9));
-    assertOneLine(withModel(cut));
+    Path truncated = TestModels.write(own.resolve("truncated"));
+    byte[] weights = Files.readAllBytes(truncated.resolve("model.safetensors"));
+    Files.write(truncated.resolve("model.safetensors"), Arrays.copyOf(weights, weights.length - 9));
+    assertOneLine(withModel(truncated));
     Path other = TestModels.write(own.resolve("other"));
     Files.writeString(other.resolve("config.json"), "{\"model_type\": \"llama\"}");
     assertThat(assertOneLine(withModel(other))).contains("llama");
@@ -513,8 +514,8 @@ class ScoreCommandTest {
   }
 
   @Test
-  void a_model_on_another_file_system_is_copied_and_the_copy_removed() throws IOException {
-    // The raw local file system under a scheme of its own stands for any remote one.
+  void a_model_on_another_file_system_is_copied_and_the_copy_is_deleted() throws IOException {
+  // The raw local file system under another scheme acts as a remote file system.
     System.setProperty("spark.hadoop.fs.far.impl", FarFileSystem.class.getName());
     try {
       List<String> before = temporaryModels();
@@ -525,7 +526,7 @@ class ScoreCommandTest {
       assertRefused(
           Cli.run("inspect", "--model", "far:///no/where"),
           "error: Cannot open model far:///no/where: no such folder");
-      // What is there instead is said as of a folder on this machine.
+      // Other content at the URI is reported as for a local folder.
       Path file = Files.writeString(own.resolve("m.bin"), "GGUF");
       assertRefused(
           Cli.run("inspect", "--model", "far://" + file),
@@ -549,7 +550,7 @@ class ScoreCommandTest {
     }
   }
 
-  /** Files of a folder that the inspected copy has when the model's URI is that folder's. */
+  /** Returns the files that are copied if the model's URI is that of a folder. */
   private static List<String> copied(Path folder) throws IOException {
     org.apache.hadoop.conf.Configuration files = new org.apache.hadoop.conf.Configuration();
     files.set("fs.far.impl", FarFileSystem.class.getName());
@@ -560,13 +561,13 @@ class ScoreCommandTest {
   }
 
   @Test
-  void of_a_model_elsewhere_only_what_is_read_is_copied() throws IOException {
+  void only_the_files_that_are_read_are_copied_from_a_remote_model() throws IOException {
     Path folder = TestModels.write(own.resolve("layouts"));
     for (String stray : List.of("consolidated.safetensors", "pytorch_model.bin", "README.md")) {
       Files.writeString(folder.resolve(stray), "x");
     }
     assertThat(copied(folder)).containsExactly("config.json", "model.safetensors");
-    // The only shard under an index; names that lead elsewhere are not followed.
+    // An index with one shard. Names that point outside the folder are not followed.
     Path shard = folder.resolve("model-00001-of-00001.safetensors");
     Files.move(folder.resolve("model.safetensors"), shard);
     StringBuilder weights = new StringBuilder();
@@ -583,7 +584,7 @@ class ScoreCommandTest {
             "config.json", "model-00001-of-00001.safetensors", "model.safetensors.index.json");
     Files.writeString(index, "{\"weight_map\": {\"a\": \"../secret\"}}");
     assertThatThrownBy(() -> copied(folder)).hasMessageContaining("../secret");
-    // Weights of PyTorch, beside a stray safetensors file.
+    // PyTorch weights, next to a stray safetensors file.
     Files.delete(index);
     assertThatThrownBy(() -> copied(folder)).hasMessageContaining("pytorch_model.bin");
     Files.move(
@@ -608,7 +609,7 @@ class ScoreCommandTest {
     }
   }
 
-  /** A file system that is not the local one to whoever looks at the scheme. */
+  /** The local file system under another scheme. */
   public static final class FarFileSystem extends org.apache.hadoop.fs.RawLocalFileSystem {
     @Override
     public java.net.URI getUri() {
@@ -622,7 +623,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void help_teaches_by_example() {
+  void the_help_has_examples() {
     Cli help = Cli.run("score", "--help");
     assertThat(help.code()).isZero();
     assertThat(help.out())

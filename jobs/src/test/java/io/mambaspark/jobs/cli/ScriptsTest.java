@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What scripts/common.sh does before it starts Spark. */
+/** The functions of scripts/common.sh that run before Spark starts. */
 class ScriptsTest {
   private static final String WARNING = "WARNING: Using incubator modules: jdk.incubator.vector\n";
   private static final Path COMMON =
@@ -21,10 +21,10 @@ class ScriptsTest {
 
   private record Ended(int code, String out, String err) {}
 
-  /** Starts a command in the place of Spark. */
+  /** Starts a command that replaces Spark. */
   private static Process start(Map<String, String> locale, String command) throws IOException {
-    // What the filter passes on may come after the end of the command that it replaces: wait for
-    // both.
+    // The filter may write its last output after the command that it replaces has ended, so wait
+    // for both.
     String waiting =
         "exec 3>&1; bash -euc \"$1\" \"$0\" 2>&1 >&3 3>&- | cat >&2; exit ${PIPESTATUS[0]}";
     ProcessBuilder builder =
@@ -60,7 +60,7 @@ class ScriptsTest {
           C.UTF-8,     C,           C,           'C.UTF-8|C|C'
           -,           C.UTF-8,     C,           '|C.UTF-8|C'
           """)
-  void a_locale_of_ascii_becomes_one_of_utf8_and_another_stays(
+  void an_ascii_locale_is_replaced_by_utf_8_and_other_locales_are_kept(
       String all, String ctype, String lang, String expected) throws Exception {
     Map<String, String> locale = new HashMap<>();
     locale.put("LC_ALL", all);
@@ -73,7 +73,7 @@ class ScriptsTest {
   }
 
   @Test
-  void the_warning_of_a_jvm_is_dropped_and_all_else_is_passed_on() throws Exception {
+  void the_incubator_warning_is_dropped_and_other_output_is_kept() throws Exception {
     String java = Path.of(System.getProperty("java.home"), "bin/java").toString();
     Ended run =
         run(
@@ -87,7 +87,7 @@ class ScriptsTest {
   }
 
   @Test
-  void only_the_first_such_line_goes_and_the_exit_code_is_that_of_the_command() throws Exception {
+  void only_the_first_such_line_is_dropped_and_the_exit_code_is_kept() throws Exception {
     Ended run =
         run(
             Map.of(),
@@ -102,7 +102,7 @@ class ScriptsTest {
   }
 
   @Test
-  void a_progress_bar_that_never_ends_its_line_is_not_held_back() throws Exception {
+  void a_progress_bar_without_a_line_end_is_written_at_once() throws Exception {
     Process process =
         start(
             Map.of(),

@@ -248,15 +248,15 @@ class OddNamesTest {
     Path page = own.resolve("a:b.html");
     assertThat(Cli.run(score(own.resolve("scores"), "--report", page)).error())
         .isEqualTo(
-            "error: Cannot use file file:%s: Hadoop has no local files with a colon in their names;"
-                    .formatted(page)
-                + " choose another name");
+            "error: Cannot use file file:%s: Hadoop does not support local files with a colon in"
+        .formatted(page)
+    + " their names; choose another name");
     Path thresholds = Files.writeString(own.resolve("a:b.json"), "{}");
     assertThat(Cli.run(score(own.resolve("scores"), "--bucket-thresholds", thresholds)).error())
         .isEqualTo(
-            "error: Cannot use file file:%s: Hadoop has no local files with a colon in their names;"
-                    .formatted(thresholds)
-                + " choose another name");
+            "error: Cannot use file file:%s: Hadoop does not support local files with a colon in"
+        .formatted(thresholds)
+    + " their names; choose another name");
   }
 
   @Test

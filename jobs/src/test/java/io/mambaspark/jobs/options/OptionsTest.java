@@ -21,11 +21,11 @@ import java.util.stream.Collectors;
 import org.apache.spark.ml.param.Param;
 import org.junit.jupiter.api.Test;
 
-/** The table against those who have their options from it: the typed APIs and the documentation. */
+/** Compares the table of options with the typed APIs and the documentation. */
 class OptionsTest {
   private static final Path ROOT = Path.of("").toAbsolutePath().getParent();
 
-  /** Options that one method of the scorer sets together with another. */
+  /** The options that one method of the scorer sets together. */
   private static final Map<String, List<String>> TOGETHER =
       Map.of(
           "contextAndContinuationColumns", List.of("contextColumn", "continuationColumn"),
@@ -73,7 +73,7 @@ class OptionsTest {
   }
 
   @Test
-  void the_stage_of_python_has_the_same_parameters_with_the_same_defaults() throws IOException {
+  void the_stage_in_python_has_the_same_parameters_and_defaults() throws IOException {
     String python = Files.readString(Path.of("src/main/resources/mambaspark/__init__.py"));
     Map<String, String> expected = new LinkedHashMap<>();
     for (Option<?> option : Options.STAGE) {
@@ -105,7 +105,7 @@ class OptionsTest {
     }
   }
 
-  /** The lines of the table of options in README, made of the declarations. */
+  /** Returns the expected lines of README's table of options. */
   private static List<String> documented() {
     List<String> lines = new ArrayList<>();
     for (Option<?> option : Options.SCORE) {
@@ -125,7 +125,7 @@ class OptionsTest {
   }
 
   @Test
-  void readme_documents_each_option_as_it_is_declared() throws IOException {
+  void readme_documents_each_option_as_declared() throws IOException {
     String readme = Files.readString(ROOT.resolve("README.md"));
     String section = readme.substring(readme.indexOf("### Options of `score`"));
     List<String> table =
@@ -135,12 +135,12 @@ class OptionsTest {
             .skip(1)
             .takeWhile(line -> line.startsWith("|"))
             .toList();
-    // To write the table anew, take the lines of the message.
+    // To regenerate the table, copy the expected lines from the failure message.
     assertThat(table).isEqualTo(documented());
   }
 
   @Test
-  void a_count_is_at_least_one() {
+  void a_count_below_one_is_refused() {
     assertThatThrownBy(() -> OptionValues.NONE.with(Options.LIMIT, 0))
         .hasMessage("--limit 0: expected at least 1");
     assertThatThrownBy(() -> OptionValues.NONE.with(Options.TARGET_UNIT_TOKENS, -3L))
@@ -148,13 +148,13 @@ class OptionsTest {
   }
 
   @Test
-  void a_value_is_of_the_type_of_its_option() {
+  void a_value_of_the_wrong_type_is_refused() {
     assertThatThrownBy(() -> OptionValues.NONE.withUnchecked(Options.MAX_TOKENS, "many"))
         .hasMessage("--max-tokens is many; expected a value of type Integer");
   }
 
   @Test
-  void what_is_recorded_has_no_passwords() {
+  void recorded_values_have_no_passwords() {
     OptionValues values = OptionValues.NONE.with(Options.INPUT, List.of("s3a://me:secret@b/in"));
     assertThat(values.recorded(Options.SCORE).get("input")).isEqualTo(List.of("s3a://***@b/in"));
     assertThat(values.recorded(Options.SCORE)).doesNotContainKeys("verbose", "dry-run", "stream");

@@ -373,7 +373,7 @@ class TextTest {
             "error: Cannot read tokenizer "
                 + config
                 + ": it has no model.vocab; expected the tokenizer.json of Hugging Face's"
-                + " tokenizers. This is a model's config.json: tokenizer.json lies beside it");
+            + " tokenizers. This is a model's config.json: use the tokenizer.json in its folder");
     Path empty = Files.createFile(own.resolve("c.json"));
     assertThat(withTokenizer("demo", "--tokenizer", empty).code()).isEqualTo(1);
     // JSON of the right shape that the library alone can tell from a tokenizer.
@@ -394,8 +394,8 @@ class TextTest {
         .isEqualTo(
             "error: Tokenizer demo does not fit model "
                 + small
-                + ": its largest id is 4092, the model's embedding has 24 rows; use the tokenizer"
-                + " that the model was trained with");
+            + ": its largest id is 4092, but the model's embedding has 24 rows; use the tokenizer"
+            + " that the model was trained with");
   }
 
   @Test

@@ -29,7 +29,7 @@ class FailuresTest {
   private static final String URI = "file:///tmp/a%20é%2520b/d%20%5B1%5D/x%20ü.parquet";
 
   @Test
-  void a_format_that_this_spark_does_not_have_is_named_not_its_class() {
+  void an_unknown_data_source_is_named_with_the_version_of_spark() {
     SparkSession spark = TestSpark.session();
 
     Throwable failure = catchThrowable(() -> spark.read().format("cuneiform").load("nowhere"));
@@ -39,31 +39,31 @@ class FailuresTest {
         .endsWith(" This is Spark " + spark.version() + ".");
   }
 
-  /** As Parquet 1.13 and 1.17 and Hadoop say it. */
+  /** The messages of Parquet 1.13 and 1.17 and of Hadoop. */
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
       quoteCharacter = '`',
       textBlock =
           """
-          PATH is not a Parquet file (length is too low: 3) | it is no Parquet file: its length is 3 bytes
-          PATH is not a Parquet file. Expected magic number at tail, but found [116, 101, 120, 116] | it is no Parquet file, or not a whole one: its last four bytes are [116, 101, 120, 116], expected PAR1
-          footer is too large: 3809352988to be read | it is damaged or not whole: its last bytes give a footer length of 3809352988 bytes
-          corrupted file: the footer index is not within the file: -2146607131 | it is damaged or not whole: its last bytes give a footer at byte -2146607131
+          PATH is not a Parquet file (length is too low: 3) | it is not a Parquet file: its length is 3 bytes
+          PATH is not a Parquet file. Expected magic number at tail, but found [116, 101, 120, 116] | it is not a Parquet file, or it is truncated: its last four bytes are [116, 101, 120, 116], expected PAR1
+          footer is too large: 3809352988to be read | it is damaged or truncated: its last bytes give a footer length of 3809352988 bytes
+          corrupted file: the footer index is not within the file: -2146607131 | it is damaged or truncated: its last bytes give a footer at byte -2146607131
           can not read class org.apache.parquet.format.FileMetaData: Message size exceeds limit: 104857600 | its footer is damaged: Message size exceeds limit: 104857600
           can not read FileMetaData: don't know what type: 13 | its footer is damaged: don't know what type: 13
           can not read class org.apache.parquet.format.FileMetaData: Required field 'version' was not found in serialized data! Struct: org.apache.parquet.format.FileMetaData$FileMetaDataStandardScheme@207512c3 | its footer is damaged: Required field 'version' was not found in serialized data
           can not read class org.apache.parquet.format.PageHeader: don't know what type: 15 | the header of a page is damaged: don't know what type: 15
           could not read page Page [bytes.size=160000, valueCount=20000, uncompressedSize=160000] in col [id] required int64 id | a page of its column id is damaged
           Trying to read file with encrypted footer. No keys available | it is encrypted, and Spark has no keys: set parquet.crypto.factory.class
-          Checksum error: PATH at 876032 exp: 758795748 got: 1214084770 | it differs from its checksum (the .crc file beside it) at byte 876032
+          Checksum error: PATH at 876032 exp: 758795748 got: 1214084770 | it differs from its checksum (the .crc file next to it) at byte 876032
           column: [id], physicalType: INT64, logicalType: string | its column id is INT64, expected string
           File PATH does not exist | it does not exist
           PATH (Permission denied) | permission denied
           Can not read value at 7 in block -1 in file PATH | Can not read value at 7 in block -1
           read 3 rows, its footer says 5 | read 3 rows, its footer says 5
           """)
-  void why_a_file_cannot_be_read_is_a_sentence_without_its_path(String said, String cause) {
+  void the_reason_why_a_file_cannot_be_read_does_not_repeat_the_path(String said, String cause) {
     for (String path : List.of(PLAIN, URI, PLAIN.replace("file:", ""))) {
       for (String spelled : List.of(PLAIN, URI, PLAIN.replace("file:", "file://"))) {
         Throwable failure = new IOException(said.replace("PATH", spelled));
@@ -75,7 +75,7 @@ class FailuresTest {
     }
   }
 
-  /** As Spark 4.2 and 3.5 do, and as exceptions do that repeat their cause. */
+  /** Wraps a failure as Spark 4.2 and 3.5 do, and as exceptions do that repeat their cause. */
   private static List<Throwable> wrapped(Throwable failure, String path) {
     return List.of(
         new SparkException(
@@ -100,7 +100,7 @@ class FailuresTest {
   }
 
   @Test
-  void a_cause_that_says_nothing_is_told_by_where_it_was_and_its_kind() {
+  void an_uninformative_cause_is_described_by_its_location_and_class() {
     Throwable page =
         new RuntimeException(
             new IOException(
@@ -122,23 +122,23 @@ class FailuresTest {
     assertThat(
             Failures.cause(
                 new ChecksumException("Checksum error: " + PLAIN + " at 0 exp: 1 got: -2", 0), URI))
-        .isEqualTo("it differs from its checksum (the .crc file beside it) at byte 0");
+    .isEqualTo("it differs from its checksum (the .crc file next to it) at byte 0");
   }
 
   @Test
-  void a_stream_tells_the_path_once_whatever_characters_it_has() {
+  void the_line_names_the_path_once_whatever_its_characters() {
     Throwable failure =
         wrapped(new IOException(PLAIN + " is not a Parquet file (length is too low: 3)"), URI)
             .get(0);
     assertThat(Failures.oneLine(failure))
-        .isEqualTo("Cannot read %s: it is no Parquet file: its length is 3 bytes".formatted(URI));
+    .isEqualTo("Cannot read %s: it is not a Parquet file: its length is 3 bytes".formatted(URI));
     assertThat(Failures.oneLine(wrapped(failure.getCause(), PLAIN).get(2)))
-        .isEqualTo("Cannot read %s: it is no Parquet file: its length is 3 bytes".formatted(PLAIN));
+    .isEqualTo("Cannot read %s: it is not a Parquet file: its length is 3 bytes".formatted(PLAIN));
   }
 
-  /** Whatever the bytes, it is one line that does not name the file again. */
+  /** The reason is one line and does not repeat the path, whatever the bytes. */
   @Test
-  void real_damage_is_told_in_one_sentence(@TempDir Path folder) throws IOException {
+  void real_damage_is_described_in_one_line(@TempDir Path folder) throws IOException {
     SparkSession spark = TestSpark.session();
     Path made = folder.resolve("made");
     spark
@@ -170,7 +170,7 @@ class FailuresTest {
     }
     assertThat(causes)
         .allMatch(cause -> cause.matches("(it|its|a page|the header of a page) .*"))
-        .startsWith("it is no Parquet file");
+    .startsWith("it is not a Parquet file");
   }
 
   private static byte[] damaged(byte[] whole, int from, int to) {

@@ -27,7 +27,7 @@ class SessionSettingsTest {
   private static final String PARQUET = "spark.sql.parquet.columnarReaderBatchSize";
   private static final String ORC = "spark.sql.orc.columnarReaderBatchSize";
 
-  /** A filter that a user might have for other jobs. */
+  /** A filter that a user might have set for other jobs. */
   public static final class None implements PathFilter {
     @Override
     public boolean accept(org.apache.hadoop.fs.Path path) {
@@ -38,7 +38,7 @@ class SessionSettingsTest {
   private final SparkSession spark = TestSpark.session();
 
   @Test
-  void readers_hold_few_rows_while_a_job_runs_unless_the_user_decided() {
+  void readers_use_small_batches_during_a_command_unless_the_user_has_set_a_size() {
     spark.conf().set(ORC, "1000");
     List<String> during =
         SessionSettings.forCommand(
@@ -50,7 +50,7 @@ class SessionSettingsTest {
   }
 
   @Test
-  void no_plan_is_so_long_that_spark_would_warn_of_it() {
+  void a_long_plan_causes_no_warning_of_spark() {
     String key = "spark.sql.debug.maxToStringFields";
     String before = spark.conf().get(key);
     assertThat(SessionSettings.forCommand(spark, () -> spark.conf().get(key)))
@@ -71,7 +71,7 @@ class SessionSettingsTest {
         "orc.skip.corrupt.data",
         "hive.exec.orc.skip.corrupt.data"
       })
-  void nothing_is_left_out_while_a_job_runs_whatever_the_user_has_set(String key) {
+  void settings_that_skip_input_are_overridden_during_a_command(String key) {
     spark.conf().set(key, "true");
     try {
       assertThat(SessionSettings.forCommand(spark, () -> spark.conf().get(key))).isEqualTo("false");
@@ -83,7 +83,7 @@ class SessionSettingsTest {
   }
 
   @Test
-  void nor_by_what_hadoop_is_told() {
+  void hadoop_settings_that_skip_input_are_overridden_during_a_command() {
     Configuration hadoop = spark.sparkContext().hadoopConfiguration();
     hadoop.set("mapreduce.input.linerecordreader.line.maxlength", "10");
     hadoop.set("mapreduce.input.pathFilter.class", None.class.getName());
@@ -92,15 +92,15 @@ class SessionSettingsTest {
           SessionSettings.forCommand(
               spark,
               () -> {
-                // As Spark lays the session's settings over Hadoop's.
-                Configuration laid = new Configuration(hadoop);
+            // Spark likewise overrides Hadoop's settings with the session's.
+            Configuration merged = new Configuration(hadoop);
                 for (String key :
                     List.of(
                         "mapreduce.input.linerecordreader.line.maxlength",
                         "mapreduce.input.pathFilter.class")) {
-                  laid.set(key, spark.conf().get(key));
+              merged.set(key, spark.conf().get(key));
                 }
-                return laid;
+            return merged;
               });
       assertThat(during.getInt("mapreduce.input.linerecordreader.line.maxlength", 0))
           .isEqualTo(Integer.MAX_VALUE);
@@ -114,7 +114,7 @@ class SessionSettingsTest {
   }
 
   @Test
-  void a_job_reads_all_lines_and_files_in_a_session_that_would_leave_them_out(@TempDir Path own)
+  void a_command_reads_all_lines_and_files_in_a_session_that_would_skip_some(@TempDir Path own)
       throws IOException {
     Path input = Files.createDirectory(own.resolve("in"));
     Files.writeString(input.resolve("a.json"), "{\"text\": \"one two three four five\"}\n");
@@ -144,7 +144,7 @@ class SessionSettingsTest {
   }
 
   @Test
-  void a_running_application_that_leaves_out_rows_of_tables_is_refused() {
+  void a_running_application_that_skips_rows_of_tables_is_refused() {
     SparkConf conf = spark.sparkContext().conf();
     for (String key : SessionSettings.STATIC) {
       conf.set(key, "true");
@@ -152,10 +152,9 @@ class SessionSettingsTest {
         assertThatThrownBy(() -> Session.during("score", true, ScoringMetrics.class, session -> 1))
             .isInstanceOf(Refusal.class)
             .hasMessage(
-                "Cannot read a table with %s=true, which leaves out what cannot be read without an"
-                        .formatted(key)
-                    + " error, and which no command can change in an application that runs: start"
-                    + " Spark without it");
+            "Cannot read a table with %s=true: it skips unreadable input without an error, and it"
+                    .formatted(key)
+                + " cannot be changed in a running application; start Spark without it");
         assertThat(Session.<Integer>during("score", false, ScoringMetrics.class, session -> 1))
             .isEqualTo(1);
       } finally {

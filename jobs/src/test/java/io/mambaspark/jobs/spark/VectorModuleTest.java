@@ -20,7 +20,7 @@ class VectorModuleTest {
   @ParameterizedTest
   @ValueSource(
       strings = {"yarn", "spark://host:7077", "k8s://https://host:443", "local-cluster[1,1,1024]"})
-  void executors_get_the_module(String master) {
+  void executors_of_a_cluster_get_the_module(String master) {
     assertThat(VectorModule.executorOptions(conf(master))).contains(MODULE);
   }
 
@@ -34,7 +34,7 @@ class VectorModuleTest {
   }
 
   @Test
-  void defaults_are_not_repeated_as_spark_puts_them_in_front() {
+  void default_options_are_not_repeated_because_spark_prepends_them() {
     assertThat(VectorModule.executorOptions(conf("yarn").set(DEFAULTS, "-Xss2m"))).contains(MODULE);
   }
 
@@ -46,20 +46,20 @@ class VectorModuleTest {
     "spark.executor.defaultJavaOptions, --add-modules=jdk.incubator.vector",
     "spark.executorEnv.JDK_JAVA_OPTIONS, --add-modules=jdk.incubator.vector"
   })
-  void nothing_is_added_to_what_names_the_module(String key, String options) {
+  void nothing_is_added_to_settings_that_name_the_module(String key, String options) {
     assertThat(VectorModule.executorOptions(conf("yarn").set(key, options))).isEmpty();
     assertThat(VectorModule.isGiven(conf("yarn").set(key, options))).isTrue();
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"local", "local[*]", "local[4, 2]"})
-  void in_local_mode_there_are_no_executors_to_start(String master) {
+  void local_mode_adds_no_options_for_executors(String master) {
     assertThat(VectorModule.executorOptions(conf(master))).isEmpty();
     assertThat(VectorModule.executorOptions(new SparkConf(false))).isEmpty();
   }
 
   @Test
-  void the_drivers_module_is_not_the_executors() {
+  void the_driver_s_options_do_not_count_as_the_executors_options() {
     SparkConf given = conf("yarn").set("spark.driver.extraJavaOptions", MODULE);
 
     assertThat(VectorModule.isGiven(given)).isFalse();
@@ -67,16 +67,16 @@ class VectorModuleTest {
   }
 
   @Test
-  void spark_4_adds_it_by_itself() {
+  void spark_4_adds_the_module() {
     assertThat(VectorModule.isGiven(TestSpark.session().sparkContext().getConf())).isTrue();
   }
 
   @Test
-  void a_session_that_runs_without_it_is_told_the_remedy() {
+  void the_warning_about_a_missing_module_names_the_remedy() {
     assertThat(VectorModule.warning("3.5.6"))
         .isEqualTo(
-            "Spark 3.5.6 starts its executors without the module jdk.incubator.vector: they run the"
-                + " scalar kernels, some 20 times slower. Start the session with --conf"
+        "Spark 3.5.6 starts its executors without the module jdk.incubator.vector, so they run the"
+            + " scalar kernels, about 20 times slower. Start the session with --conf"
                 + " spark.executor.extraJavaOptions=--add-modules=jdk.incubator.vector");
   }
 }

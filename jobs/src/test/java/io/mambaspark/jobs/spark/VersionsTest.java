@@ -11,10 +11,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 class VersionsTest {
   @ParameterizedTest
   @ValueSource(strings = {"3.4.1", "3.3.2-amzn-0", "3.4.1.3.3.7190.0-91", "3.0", "2.4.8", "1.6.3"})
-  void a_spark_that_is_too_old_is_refused_in_a_line(String version) {
+  void a_spark_that_is_too_old_is_refused(String version) {
     assertThatThrownBy(() -> Versions.checkSpark(version))
         .isInstanceOf(Refusal.class)
-        .hasMessage("Spark " + version + " is too old: mamba-spark needs 3.5 or newer");
+    .hasMessage("Spark " + version + " is too old: mamba-spark requires 3.5 or newer");
   }
 
   @ParameterizedTest
@@ -23,12 +23,12 @@ class VersionsTest {
         "3.5.0", "3.5.6-amzn-0", "3.5.1.7.2.18.0-641", "3.10.0", "4.0.0.7-cdh", "4.2.0-SNAPSHOT",
         "4.1", "5.0.0-preview1", "10.0.0", "unknown", "", "next"
       })
-  void others_are_not_nor_those_of_a_version_that_says_nothing(String version) {
+  void newer_and_unknown_versions_are_accepted(String version) {
     assertThatCode(() -> Versions.checkSpark(version)).doesNotThrowAnyException();
   }
 
   @Test
-  void the_spark_of_the_tests_is_not() {
+  void the_spark_of_the_tests_is_accepted() {
     assertThatCode(Versions::checkSpark).doesNotThrowAnyException();
   }
 }

@@ -15,7 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 
-/** The demo's tokenizer and texts, and tokenizers made of it. */
+/** The demo's tokenizer and texts, and tokenizers derived from it. */
 final class DemoTokenizer {
   static final ObjectMapper JSON = new ObjectMapper();
   static final Path FOLDER = Path.of("target", "tokenizers");
@@ -34,7 +34,7 @@ final class DemoTokenizer {
     return TokenizerFile.parse("demo", json()).tokenizer(FOLDER);
   }
 
-  /** The demo's file with something else in it. */
+  /** Returns a copy of the demo's tokenizer with one change. */
   static TokenizerFile with(Consumer<ObjectNode> change) {
     try {
       ObjectNode tokenizer = (ObjectNode) JSON.readTree(json());
@@ -49,7 +49,7 @@ final class DemoTokenizer {
     return lines(Main.class.getResourceAsStream("demo/corpus.jsonl"));
   }
 
-  /** All texts of the corpus, in one. */
+  /** Returns all texts of the corpus, each followed by a line feed. */
   static String prose() {
     StringBuilder prose = new StringBuilder();
     corpus().forEach(row -> prose.append(row.path("text").asText()).append('\n'));

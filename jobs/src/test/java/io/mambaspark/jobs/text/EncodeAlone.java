@@ -7,15 +7,18 @@ import java.net.URLClassLoader;
 import java.nio.file.Path;
 import java.util.Arrays;
 
-/** The program of the tests that need a JVM of their own: prints the ids of a text. */
+/** Prints the ids of a text; the tests run this program in a JVM of its own. */
 public final class EncodeAlone {
   private EncodeAlone() {}
 
-  /** Arguments: the folder for the native library, a text, and "below" for a class loader below. */
+  /**
+   * Arguments: the folder for the native library, a text, and optionally a third argument to run in
+   * a child class loader.
+   */
   public static void main(String[] args) throws Exception {
     if (args.length == 3) {
-      try (Below below = new Below()) {
-        Class<?> copy = below.loadClass(EncodeAlone.class.getName());
+    try (ChildLoader child = new ChildLoader()) {
+      Class<?> copy = child.loadClass(EncodeAlone.class.getName());
         copy.getMethod("main", String[].class)
             .invoke(null, (Object) new String[] {args[0], args[1]});
       }
@@ -26,9 +29,12 @@ public final class EncodeAlone {
     System.out.println(System.getProperties().containsKey("ENGINE_CACHE_DIR"));
   }
 
-  /** Has classes of ours again, below the libraries: as Spark has a job jar below its own jars. */
-  private static final class Below extends URLClassLoader {
-    Below() {
+  /**
+   * Loads the project's classes again, in a child of the libraries' class loader: Spark's class
+   * loader for a job jar is likewise a child of the loader of its own jars.
+   */
+  private static final class ChildLoader extends URLClassLoader {
+  ChildLoader() {
       super(new URL[0], EncodeAlone.class.getClassLoader());
     }
 
@@ -38,8 +44,8 @@ public final class EncodeAlone {
         return super.loadClass(name, resolve);
       }
       synchronized (getClassLoadingLock(name)) {
-        Class<?> known = findLoadedClass(name);
-        return known == null ? define(name) : known;
+        Class<?> loaded = findLoadedClass(name);
+        return loaded == null ? define(name) : loaded;
       }
     }
 

@@ -21,7 +21,7 @@ class NativeLibraryTest {
 
   private record Answer(int code, List<String> lines, List<String> classes) {}
 
-  /** Runs {@link EncodeAlone} without a home and with an empty folder for temporary files. */
+  /** Runs {@link EncodeAlone} without a home folder and with an empty folder for temporary files. */
   private Answer encode(List<String> options, String... args) throws Exception {
     Path classes = folder.resolve("classes.log");
     Files.createDirectories(folder.resolve("tmp"));
@@ -48,24 +48,24 @@ class NativeLibraryTest {
     }
   }
 
-  /** Java reaches the network by these classes only. */
+  /** Whether a class is one of those through which Java connects to the network. */
   private static boolean connects(String loadedClass) {
     return loadedClass.matches(
         ".* (java\\.net\\.Socket|sun\\.net\\.www\\.protocol\\.https?\\..*|sun\\.nio\\.ch\\.SocketChannelImpl) .*");
   }
 
   @Test
-  void it_is_unpacked_into_the_given_folder_and_nothing_else_is_written_or_asked_for()
+  void the_library_is_unpacked_into_the_given_folder_without_other_files_or_connections()
       throws Exception {
     Path natives = folder.resolve("made/natives");
     Answer answer = encode(List.of(), natives.toString(), TEXT);
     assertThat(answer.lines())
         .containsExactly(Arrays.toString(DemoTokenizer.tokenizer().encode(TEXT)), "false");
-    // Once loaded, its file is gone as well.
+    // The library's file is deleted after loading.
     assertThat(files(natives)).isEmpty();
     assertThat(files(folder.resolve("tmp"))).isEmpty();
     assertThat(Path.of("/nonexistent")).doesNotExist();
-    // No class was loaded with which Java connects to anything, and none of DJL that would.
+    // Neither a class that connects to the network nor another class of DJL was loaded.
     assertThat(answer.classes())
         .anyMatch(line -> line.contains(" ai.djl.huggingface.tokenizers.jni.TokenizersLibrary "))
         .noneMatch(line -> line.contains(" ai.djl.util."))
@@ -74,10 +74,10 @@ class NativeLibraryTest {
   }
 
   @Test
-  void below_a_djl_of_the_application_s_that_one_loads_it() throws Exception {
+  void a_djl_of_the_parent_class_loader_loads_the_library_itself() throws Exception {
     Path natives = folder.resolve("natives");
-    Answer answer = encode(List.of(), natives.toString(), TEXT, "below");
-    // The last line: no setting of ours is left behind.
+    Answer answer = encode(List.of(), natives.toString(), TEXT, "child");
+    // The last line shows that the system property is restored.
     assertThat(answer.lines())
         .contains(Arrays.toString(DemoTokenizer.tokenizer().encode(TEXT)))
         .endsWith("false");
@@ -87,16 +87,16 @@ class NativeLibraryTest {
   }
 
   @Test
-  void below_a_djl_of_the_application_s_its_settings_count() throws Exception {
+  void a_djl_of_the_parent_class_loader_uses_the_application_s_settings() throws Exception {
     Path cache = folder.resolve("cache");
     Path natives = folder.resolve("natives");
-    encode(List.of("-DDJL_CACHE_DIR=" + cache), natives.toString(), TEXT, "below");
+    encode(List.of("-DDJL_CACHE_DIR=" + cache), natives.toString(), TEXT, "child");
     assertThat(files(cache)).hasSize(1);
     assertThat(natives).doesNotExist();
   }
 
   @Test
-  void a_folder_that_cannot_be_is_named() throws Exception {
+  void a_folder_that_cannot_be_created_is_named_in_the_error() throws Exception {
     Path file = Files.createFile(folder.resolve("file"));
     Answer answer = encode(List.of(), file.resolve("natives").toString(), TEXT);
     assertThat(answer.code()).isEqualTo(1);
@@ -106,19 +106,19 @@ class NativeLibraryTest {
   }
 
   @Test
-  void a_platform_without_one_is_named_with_those_that_have_one() {
+  void an_unsupported_platform_is_refused_with_the_list_of_supported_platforms() {
     assertThatThrownBy(() -> NativeLibrary.Platform.of("Mac OS X", "x86_64"))
         .isInstanceOf(Refusal.class)
         .hasMessage(
             "Cannot load the tokenizers library on Mac OS X x86_64: expected Linux x86-64 or"
-                + " aarch64 with glibc 2.34 or newer, macOS arm64 or Windows x86-64. Tokenize"
-                + " elsewhere with the command tokenize and score the tokens");
+            + " aarch64 with glibc 2.34 or newer, macOS arm64 or Windows x86-64. Run the"
+            + " command tokenize on another machine and score the tokens");
     assertThatThrownBy(() -> NativeLibrary.Platform.of("Linux", "ppc64le"))
         .isInstanceOf(Refusal.class);
   }
 
   @Test
-  void each_platform_s_files_are_on_the_class_path() {
+  void the_class_path_has_the_library_of_each_supported_platform() {
     for (NativeLibrary.Platform platform :
         List.of(
             NativeLibrary.Platform.of("Linux", "amd64"),
@@ -132,14 +132,17 @@ class NativeLibraryTest {
   }
 
   @Test
-  void what_the_linker_says_is_told_in_one_line() {
+  void the_linker_s_message_is_quoted_in_one_line() {
     Throwable linker =
         new UnsatisfiedLinkError(
             "/x/libtokenizers.so: version `GLIBC_2.34' not found\n (required)");
     assertThat(NativeLibrary.refused("Linux amd64", linker).getMessage())
         .startsWith(
             "Cannot load the tokenizers library on Linux amd64: /x/libtokenizers.so: version"
-                + " `GLIBC_2.34' not found (required); expected Linux x86-64 or aarch64 with glibc")
-        .doesNotContain("\n");
+            + " `GLIBC_2.34' not found (required); expected Linux x86-64 or aarch64 with glibc")
+    .endsWith(
+        ", and a local folder that allows executable files. Run the command tokenize on another"
+            + " machine and score the tokens")
+    .doesNotContain("\n");
   }
 }

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 class PairEncodingTest {
   private final List<String> encoded = new ArrayList<>();
 
-  /** A token for a character, but one for "th". */
+  /** One token per character, except one token for "th". */
   private final PairEncoding pairs =
       new PairEncoding(
           text -> {
@@ -22,28 +22,28 @@ class PairEncodingTest {
   }
 
   @Test
-  void white_space_at_the_context_s_end_moves_to_the_continuation() {
+  void white_space_at_the_end_of_the_context_moves_to_the_continuation() {
     PairEncoding.EncodedPair pair = pairs.encode("a b \u00a0\u001c", "c ");
     assertThat(pair.context()).containsExactly(ids("a b"));
     assertThat(pair.continuation()).containsExactly(ids(" \u00a0\u001cc "));
   }
 
   @Test
-  void a_token_that_spans_both_takes_from_the_continuation() {
+  void a_token_that_spans_both_texts_is_missing_from_the_continuation() {
     assertThat(pairs.encode("at", "hen").continuation()).containsExactly(ids("en"));
     assertThat(pairs.encode("at", "h").continuation()).isEmpty();
     assertThat(pairs.encode("a", "").continuation()).isEmpty();
   }
 
   @Test
-  void fewer_tokens_together_than_the_context_has_alone_leave_none() {
+  void a_continuation_is_empty_if_both_texts_together_have_fewer_tokens_than_the_context() {
     PairEncoding shrinking =
         new PairEncoding(text -> text.endsWith("!") ? new int[] {1} : ids(text));
     assertThat(shrinking.encode("abc", "!").continuation()).isEmpty();
   }
 
   @Test
-  void a_context_of_nothing_or_white_space_has_no_ids() {
+  void an_empty_or_blank_context_has_no_ids() {
     assertThat(pairs.encode("", "ab").context()).isEmpty();
     assertThat(pairs.encode("", "ab").continuation()).containsExactly(ids("ab"));
     assertThat(pairs.encode(" \n", "ab").context()).isEmpty();
@@ -51,7 +51,7 @@ class PairEncodingTest {
   }
 
   @Test
-  void a_context_is_encoded_once_for_rows_that_follow_each_other() {
+  void consecutive_pairs_with_the_same_context_encode_it_once() {
     pairs.encode("q", "1");
     pairs.encode("q ", "2");
     pairs.encode("r", "3");

@@ -35,14 +35,14 @@ class PythonTextTest {
           new Case("x\u2028y\u2029z\u202f\u205f\u1680", 4, "x\u2028y\u2029z"));
 
   @Test
-  void white_space_is_python_s() {
+  void white_space_is_defined_as_in_python() {
     assertThat(
             IntStream.range(0, 0x110000).filter(PythonText::isSpace).mapToObj(Integer::toHexString))
         .containsExactly(SPACES.split(" "));
   }
 
   @Test
-  void words_and_stripped_ends_are_python_s() {
+  void words_and_stripped_ends_equal_python_s() {
     for (Case each : PYTHON) {
       assertThat(PythonText.words(each.text())).as(each.text()).isEqualTo(each.words());
       assertThat(PythonText.stripEnd(each.text())).isEqualTo(each.stripped());
@@ -50,7 +50,7 @@ class PythonTextTest {
   }
 
   @Test
-  void words_are_the_pieces_of_a_split_at_python_s_spaces() {
+  void the_number_of_words_is_the_number_of_pieces_split_at_python_s_white_space() {
     StringBuilder set = new StringBuilder("[");
     for (String space : SPACES.split(" ")) {
       set.append("\\x{").append(space).append('}');

@@ -30,7 +30,7 @@ class TokenizerTest {
   private final Tokenizer tokenizer = DemoTokenizer.tokenizer();
 
   @Test
-  void ids_of_the_demo_s_texts_are_those_in_its_corpus() {
+  void ids_of_the_demo_s_texts_equal_those_in_its_corpus() {
     int compared = 0;
     for (JsonNode row : DemoTokenizer.corpus()) {
       if (row.path("kind").asText().equals("real")) {
@@ -43,9 +43,9 @@ class TokenizerTest {
     assertThat(compared).isGreaterThan(100);
   }
 
-  /** tricky.jsonl was written by the package tokenizers 0.23.3 in Python. */
+  /** The Python package tokenizers 0.23.3 has written tricky.jsonl. */
   @Test
-  void ids_of_tricky_texts_are_those_of_python() throws Exception {
+  void ids_of_tricky_texts_equal_python_s() throws Exception {
     for (JsonNode row : DemoTokenizer.lines(getClass().getResourceAsStream("tricky.jsonl"))) {
       int[] ids = tokenizer.encode(row.path("text").asText().repeat(row.path("times").intValue()));
       assertThat(ids).as(row.toString()).hasSize(row.path("count").intValue());
@@ -70,7 +70,7 @@ class TokenizerTest {
   }
 
   @Test
-  void what_the_file_says_of_truncation_padding_and_special_tokens_does_not_count()
+  void settings_for_truncation_padding_and_special_tokens_are_ignored()
       throws Exception {
     JsonNode truncation =
         DemoTokenizer.JSON.readTree(
@@ -100,7 +100,7 @@ class TokenizerTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"0.5", "1.0", "1", "1e-3"})
-  void a_tokenizer_with_dropout_is_used_without(String dropout) throws Exception {
+  void dropout_is_not_applied(String dropout) throws Exception {
     TokenizerFile file =
         DemoTokenizer.with(
             json -> ((ObjectNode) json.get("model")).put("dropout", new BigDecimal(dropout)));
@@ -109,7 +109,7 @@ class TokenizerTest {
     for (int i = 0; i < 20; i++) {
       assertThat(changed.encode(text)).containsExactly(tokenizer.encode(text));
     }
-    // The file is what it was.
+    // The file's text is unchanged.
     assertThat(DemoTokenizer.JSON.readTree(file.json()).at("/model/dropout").decimalValue())
         .isEqualByComparingTo(dropout);
     assertThat(file.fingerprint())
@@ -117,7 +117,7 @@ class TokenizerTest {
   }
 
   @Test
-  void a_dropout_of_an_old_file_without_types_is_not_used_either() throws Exception {
+  void dropout_of_an_old_file_without_types_is_not_applied() throws Exception {
     TokenizerFile file =
         DemoTokenizer.with(
             json -> ((ObjectNode) json.get("model")).put("dropout", 0.5).remove("type"));
@@ -127,7 +127,7 @@ class TokenizerTest {
   }
 
   @Test
-  void a_dropout_that_is_no_probability_is_left_to_the_library() {
+  void the_library_refuses_a_dropout_that_is_not_a_probability() {
     TokenizerFile file =
         DemoTokenizer.with(json -> ((ObjectNode) json.get("model")).put("dropout", 1.5));
     assertThatThrownBy(() -> file.tokenizer(DemoTokenizer.FOLDER))
@@ -136,14 +136,14 @@ class TokenizerTest {
   }
 
   @Test
-  void a_jvm_has_one_tokenizer_for_a_file() {
+  void a_jvm_creates_one_tokenizer_per_file() {
     assertThat(DemoTokenizer.tokenizer()).isSameAs(tokenizer);
     assertThat(TokenizerFile.parse("other name", DemoTokenizer.json()).tokenizer(Path.of("x")))
         .isSameAs(tokenizer);
   }
 
   @Test
-  void many_threads_at_once_get_the_same_ids() throws Exception {
+  void concurrent_threads_get_the_same_ids() throws Exception {
     List<String> texts =
         DemoTokenizer.corpus().stream().limit(200).map(row -> row.path("text").asText()).toList();
     List<int[]> alone = texts.stream().map(tokenizer::encode).toList();
@@ -166,8 +166,9 @@ class TokenizerTest {
   }
 
   @Test
-  void ten_megabytes_have_the_ids_of_their_parts() {
-    // Each part ends with a line feed; a cut there changes nothing as the next begins visibly.
+  void a_text_of_ten_megabytes_has_the_ids_of_its_parts() {
+  // Each part ends with a line feed and the next part begins with a visible character, so
+  // encoding the parts separately does not change the ids.
     String part = "Chapter\n" + DemoTokenizer.prose().strip() + "\n\n.";
     int[] ids = tokenizer.encode(part);
     String text = (part + "\n").repeat(1 + 10_000_000 / part.length());
@@ -185,7 +186,7 @@ class TokenizerTest {
   }
 
   @Test
-  void pieces_have_the_ids_of_the_whole() {
+  void split_texts_have_the_ids_of_the_complete_text() {
     TokenizerFile neoX =
         DemoTokenizer.with(
             file -> {
@@ -194,7 +195,7 @@ class TokenizerTest {
                 added(file, 4094 + spaces, " ".repeat(spaces));
               }
             });
-    assertThat(neoX.cuts()).isTrue();
+    assertThat(neoX.splittable()).isTrue();
     List<Tokenizer> tokenizers = List.of(tokenizer, neoX.tokenizer(DemoTokenizer.FOLDER));
     String[] material =
         (" |  |    |\n|\n\n|\r\n|\t|\u000b|\u001c|\u0085|\u00a0|\u2003|\u3000|\u200b|a|'s|'|'ll|it|I've"
@@ -220,16 +221,16 @@ class TokenizerTest {
   }
 
   @Test
-  void texts_are_not_cut_where_a_step_looks_across() {
-    assertThat(DemoTokenizer.with(file -> {}).cuts()).isTrue();
-    assertThat(DemoTokenizer.with(file -> added(file, 4096, "a b")).cuts()).isFalse();
-    assertThat(DemoTokenizer.with(file -> added(file, 4096, "a").put("lstrip", true)).cuts())
+  void texts_are_not_split_if_a_step_of_the_tokenizer_may_cross_the_position() {
+    assertThat(DemoTokenizer.with(file -> {}).splittable()).isTrue();
+    assertThat(DemoTokenizer.with(file -> added(file, 4096, "a b")).splittable()).isFalse();
+    assertThat(DemoTokenizer.with(file -> added(file, 4096, "a").put("lstrip", true)).splittable())
         .isFalse();
-    assertThat(DemoTokenizer.with(file -> added(file, 4096, "a").put("rstrip", true)).cuts())
+    assertThat(DemoTokenizer.with(file -> added(file, 4096, "a").put("rstrip", true)).splittable())
         .isFalse();
-    assertThat(DemoTokenizer.with(file -> added(file, 4096, "a").put("single_word", true)).cuts())
+    assertThat(DemoTokenizer.with(file -> added(file, 4096, "a").put("single_word", true)).splittable())
         .isFalse();
-    assertThat(DemoTokenizer.with(file -> file.putObject("normalizer").put("type", "NFKC")).cuts())
+    assertThat(DemoTokenizer.with(file -> file.putObject("normalizer").put("type", "NFKC")).splittable())
         .isFalse();
     for (String change :
         List.of("add_prefix_space:true", "use_regex:false", "type:\"Metaspace\"")) {
@@ -239,7 +240,7 @@ class TokenizerTest {
                       file ->
                           ((ObjectNode) file.path("pre_tokenizer"))
                               .set(setting[0], DemoTokenizer.JSON.valueToTree(value(setting[1]))))
-                  .cuts())
+                  .splittable())
           .as(change)
           .isFalse();
     }
@@ -266,13 +267,13 @@ class TokenizerTest {
   }
 
   @Test
-  void what_only_the_library_finds_wrong_is_told_in_one_line() {
+  void an_error_that_only_the_library_finds_is_reported_in_one_line() {
     TokenizerFile wrong =
         DemoTokenizer.with(file -> file.putObject("pre_tokenizer").put("type", "Nonsense"));
     assertThatThrownBy(() -> wrong.tokenizer(DemoTokenizer.FOLDER))
         .isInstanceOf(Refusal.class)
         .hasMessageStartingWith(
-            "Cannot use tokenizer changed: Hugging Face's tokenizers library does not accept it: ")
+        "Cannot use tokenizer changed: Hugging Face's tokenizers library refuses it: ")
         .hasMessageNotContaining("\n");
   }
 }

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 
 class Utf8Test {
   @Test
-  void what_is_utf_8_is_decoded_the_replacement_character_too() throws Exception {
+  void valid_utf_8_is_decoded_including_the_replacement_character() throws Exception {
     for (String text :
         new String[] {"", "abc", "a\0b", "é 今 😀", "\ufffd", "x\ufffd" + "é".repeat(9000)}) {
       byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
@@ -18,15 +18,15 @@ class Utf8Test {
     }
   }
 
-  /** The offset that the refusal names; -1 if the bytes are decoded. */
+  /** Returns the offset in the error, or -1 if the bytes are decoded. */
   private static int firstBadByte(byte[] bytes) {
     Utf8.Malformed e = catchThrowableOfType(Utf8.Malformed.class, () -> Utf8.decode(bytes));
     return e == null ? -1 : e.offset();
   }
 
-  /** Offsets are {@code UnicodeDecodeError.start} of Python 3.11. */
+  /** The offsets are {@code UnicodeDecodeError.start} of Python 3.11. */
   @Test
-  void the_first_byte_that_is_not_is_found() {
+  void the_error_has_the_offset_of_the_first_malformed_byte() {
     bad("80", 0);
     bad("61ff", 1);
     bad("c080", 0);
@@ -48,7 +48,7 @@ class Utf8Test {
   }
 
   @Test
-  void bytes_are_utf_8_if_they_come_back_from_their_text() {
+  void bytes_are_valid_if_decoding_and_encoding_returns_them() {
     int[] starts = {
       0, 0x41, 0x7F, 0x80, 0xBF, 0xC2, 0xDF, 0xE0, 0xA0, 0xED, 0x9F, 0xEF, 0xBD, 0xF0, 0x90, 0xF4
     };

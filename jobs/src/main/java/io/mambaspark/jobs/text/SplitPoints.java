@@ -4,28 +4,30 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.regex.Pattern;
 
 /**
- * Where a text may be cut so that the ids of its pieces, one after the other, are those of the
- * whole: between a character that is not white space and a space or a line feed.
+ * The positions at which a text may be split so that the concatenated ids of its pieces equal the
+ * ids of the complete text: between a character that is not white space and a space or a line feed.
  *
- * <p>That holds for the tokenizers of GPT-2's kind, GPT-NeoX's among them, that {@link #allowedBy}
- * lets through, because every step that they are made of respects such a place:
+ * <p>This holds for the tokenizers that {@link #allowedBy} accepts, which are of GPT-2's kind and
+ * include GPT-NeoX's, because none of their steps crosses such a position:
  *
  * <ul>
- *   <li>Added tokens are found first, leftmost first: none spans the place, as none has white space
- *       behind something else, and none looks at what is beside it.
- *   <li>NFC changes nothing across it: space and line feed combine with nothing before them.
+ *   <li>Added tokens are matched first, from left to right. No added token spans the position,
+ *       because none has white space after another character. No match depends on the neighbouring
+ *       characters.
+ *   <li>NFC changes nothing across the position: a space or a line feed does not combine with the
+ *       character before it.
  *   <li>The byte-level pattern, {@code 's|'t|…| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+},
- *       has white space only at the start of a match, so that one ends here; it looks ahead only
- *       from white space, and not back.
+ *       has white space only at the start of a match, so a match ends at the position. The pattern
+ *       looks ahead only from white space, and never looks back.
  *   <li>Merges stay within a match.
  * </ul>
  */
-final class TextCuts {
-  private static final Pattern SPACE_BEHIND = Pattern.compile("[^ \n\r\t][ \n]");
+final class SplitPoints {
+  private static final Pattern SPACE_INSIDE = Pattern.compile("[^ \n\r\t][ \n]");
 
-  private TextCuts() {}
+  private SplitPoints() {}
 
-  /** Whether texts may be cut for this tokenizer.json. */
+  /** Whether the tokenizer of this tokenizer.json allows texts to be split. */
   static boolean allowedBy(JsonNode tokenizer) {
     JsonNode normalizer = tokenizer.path("normalizer");
     JsonNode preTokenizer = tokenizer.path("pre_tokenizer");
@@ -45,7 +47,7 @@ final class TextCuts {
       if (token.path("lstrip").asBoolean()
           || token.path("rstrip").asBoolean()
           || token.path("single_word").asBoolean()
-          || SPACE_BEHIND.matcher(token.path("content").asText()).find()) {
+          || SPACE_INSIDE.matcher(token.path("content").asText()).find()) {
         return false;
       }
     }
@@ -56,7 +58,7 @@ final class TextCuts {
     return node.isMissingNode() || node.isNull();
   }
 
-  /** The first cut at or after a position; the text's end if there is none. */
+  /** Returns the first split point at or after a position, or the text's length if none follows. */
   static int next(String text, int from) {
     for (int i = Math.max(from, 1); i < text.length(); i++) {
       char c = text.charAt(i);
@@ -67,7 +69,7 @@ final class TextCuts {
     return text.length();
   }
 
-  /** Certainly not white space, in any version of Unicode. */
+  /** Whether a character is certainly not white space, in every version of Unicode. */
   private static boolean isVisible(char c) {
     return c > ' ' && c < 0x7F || c >= 0x80 && Character.isLetterOrDigit(c);
   }

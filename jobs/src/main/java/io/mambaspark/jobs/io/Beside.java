@@ -7,24 +7,24 @@ import java.util.regex.Pattern;
 import org.apache.hadoop.fs.Path;
 
 /**
- * A folder beside an output, {@code OUTPUT_KIND-RUN}.
+ * A folder of a run next to its output, named {@code OUTPUT_KIND-RUN}.
  *
- * @param runId the run that made the folder
+ * @param runId the run that created the folder
  */
 record Beside(Kind kind, String runId) {
   enum Kind {
-    /** The output that the run has replaced. */
+    /** The previous output, which the run has replaced. */
     OLD,
-    /** The output of the run, until it replaces the old one. */
+    /** The new output of the run, until it replaces the previous one. */
     NEW,
-    /** The scores of a first pass, until the second pass has made the output from them. */
+    /** The scores of the first pass, until the second pass has written the output. */
     SCORES
   }
 
   private static final Pattern SUFFIX =
       Pattern.compile("_(old|new|scores)-(\\d{8}-\\d{6}-[0-9a-f]{8})");
 
-  /** The folder with this name; empty if the name is not that of a folder of this output. */
+  /** Parses the name of a folder; empty if it is not the name of such a folder of the output. */
   static Optional<Beside> named(String name, Path output) {
     if (!name.startsWith(output.getName())) {
       return Optional.empty();
@@ -37,7 +37,8 @@ record Beside(Kind kind, String runId) {
   }
 
   Path path(Path output) {
-    // Append to the whole path: Hadoop parses a lone name with a colon as one with a scheme.
+    // The suffix extends the complete path: in a name without a folder, Hadoop would parse the
+    // text before a colon as a scheme.
     return new Path(output + "_" + kind.name().toLowerCase(Locale.ROOT) + "-" + runId);
   }
 }

@@ -16,7 +16,7 @@ import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
-/** The corpus inside the jar. */
+/** The demo corpus, a resource of the jar. */
 public final class DemoCorpus {
   public static final StructType SCHEMA =
       new StructType()
@@ -26,12 +26,15 @@ public final class DemoCorpus {
           .add("text", DataTypes.StringType)
           .add("tokens", DataTypes.createArrayType(DataTypes.IntegerType, false));
 
-  /** The column that is scored where none is named. */
+  /** The document column if the user names none. */
   public static final DocumentColumns COLUMNS = DocumentColumns.text("text");
 
   private DemoCorpus() {}
 
-  /** What Parquet footers would tell of the corpus; its text counts for the size of all columns. */
+  /**
+   * Returns the size of the corpus, as the footers of Parquet files would give it. The bytes are
+   * the length of the column {@code text} only.
+   */
   public static InputSize size() {
     long rows = 0;
     long tokens = 0;
@@ -44,7 +47,7 @@ public final class DemoCorpus {
     return new InputSize(rows, tokens, bytes);
   }
 
-  /** The rows of the corpus, as {@link #SCHEMA}. */
+  /** Reads the rows of the corpus, which have the schema {@link #SCHEMA}. */
   public static List<Row> rows() {
     ObjectMapper json = new ObjectMapper();
     List<Row> rows = new ArrayList<>();

@@ -9,15 +9,17 @@ import java.util.Set;
 import java.util.stream.Stream;
 
 /**
- * The input columns that a document is read from: token ids, a text, or a context and its
- * continuation, which are both the one or both the other.
+ * The names of the input columns that hold a document: token ids, a text, or a context and its
+ * continuation. A context and its continuation are both token ids or both texts.
  *
- * @param tokens token ids; null for the others
- * @param text UTF-8; null for the others
- * @param context null for the others
- * @param continuation null for the others
- * @param byteCount the document's length in bytes, instead of what its text has; may be null
- * @param wordCount the document's length in words, instead of what its text has; may be null
+ * @param tokens column of token ids; null for other documents
+ * @param text column of UTF-8 texts; null for other documents
+ * @param context column of contexts; null for other documents
+ * @param continuation column of continuations; null for other documents
+ * @param byteCount column of document lengths in bytes, which replace those of the texts; may be
+ *     null
+ * @param wordCount column of document lengths in words, which replace those of the texts; may be
+ *     null
  */
 public record DocumentColumns(
     String tokens,
@@ -28,14 +30,14 @@ public record DocumentColumns(
     String wordCount)
     implements java.io.Serializable {
 
-  /** The name of the tokens column where none is given. */
+  /** The default name of the tokens column. */
   public static final String TOKENS = "tokens";
 
-  /** Checks that they name one document. */
+  /** Checks that the columns name exactly one kind of document, and no column twice. */
   public DocumentColumns {
     if ((context == null) != (continuation == null)) {
       throw Refusal.wrongUsage(
-          "--context-column and --continuation-column go together; %s is missing",
+          "--context-column and --continuation-column require each other; %s is missing",
           context == null ? "--context-column" : "--continuation-column");
     }
     if (Stream.of(tokens, text, context).filter(Objects::nonNull).count() != 1) {
@@ -47,17 +49,18 @@ public record DocumentColumns(
     Set<String> seen = new HashSet<>(Set.of(first));
     for (String column : new String[] {continuation, byteCount, wordCount}) {
       if (column != null && !seen.add(column)) {
-        throw Refusal.wrongUsage("Column %s is named for two purposes", column);
+        throw Refusal.wrongUsage(
+            "Column %s is given for two options; give a different column for each", column);
       }
     }
   }
 
-  /** A column of token ids. */
+  /** Returns the columns of documents that are token ids. */
   public static DocumentColumns tokens(String column) {
     return new DocumentColumns(column, null, null, null, null, null);
   }
 
-  /** A column of texts. */
+  /** Returns the columns of documents that are texts. */
   public static DocumentColumns text(String column) {
     return new DocumentColumns(null, column, null, null, null, null);
   }
@@ -67,12 +70,12 @@ public record DocumentColumns(
     return context != null;
   }
 
-  /** The columns that hold the document, in the order in which a partition reads them. */
+  /** Lists the columns that hold the document, in the order in which a partition reads them. */
   public List<String> content() {
     return isPair() ? List.of(context, continuation) : List.of(text != null ? text : tokens);
   }
 
-  /** {@link #content}, and the counts that are given. */
+  /** Lists {@link #content} and the count columns, if any. */
   public List<String> all() {
     List<String> all = new ArrayList<>(content());
     Stream.of(byteCount, wordCount).filter(Objects::nonNull).forEach(all::add);
@@ -80,10 +83,10 @@ public record DocumentColumns(
   }
 
   /**
-   * The name of an input column as the user has spelt it, here or among the columns to keep; its
-   * own name if the user has not named it.
+   * Returns the name of an input column as the user spelled it, here or in {@code kept}; returns
+   * {@code column} if the user did not name it.
    *
-   * @param kept may be null
+   * @param kept the columns to keep; may be null
    */
   String spelling(String column, List<String> kept, boolean caseSensitive) {
     return caseSensitive
@@ -94,12 +97,12 @@ public record DocumentColumns(
             .orElse(column);
   }
 
-  /** Each column with the option that names it. */
+  /** Lists each column after its option, for example {@code --text-column text}. */
   public List<String> named() {
     return all().stream().map(column -> option(column) + " " + column).toList();
   }
 
-  /** The option that names a column. */
+  /** Returns the option that names a column. */
   public String option(String column) {
     if (column.equals(context)) {
       return "--context-column";

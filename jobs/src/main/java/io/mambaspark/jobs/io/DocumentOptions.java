@@ -7,10 +7,11 @@ import io.mambaspark.jobs.spark.Demo;
 import java.util.List;
 
 /**
- * Which columns of the input are used.
+ * The options that name the columns of the input.
  *
- * @param columns what a document is read from
- * @param kept the columns to carry over; null for all but those of tokens and counts
+ * @param columns the columns that hold a document
+ * @param kept the columns to copy to the output; null for all columns except token and count
+ *     columns
  */
 public record DocumentOptions(DocumentColumns columns, List<String> kept) {
   /** Copies the list. */
@@ -18,7 +19,7 @@ public record DocumentOptions(DocumentColumns columns, List<String> kept) {
     kept = kept == null ? null : List.copyOf(kept);
   }
 
-  /** Reads these options from the values of a command; the default depends on the input. */
+  /** Reads these options from the values of a command; the default column depends on the input. */
   public static DocumentOptions of(OptionValues values) {
     String tokens = values.get(Options.TOKENS_COLUMN);
     String text = values.get(Options.TEXT_COLUMN);
@@ -36,14 +37,19 @@ public record DocumentOptions(DocumentColumns columns, List<String> kept) {
         values.get(Options.KEEP_COLUMNS));
   }
 
-  /** Refuses a tokenizer that is named for documents of tokens; it may be null. */
+  /**
+   * Refuses a tokenizer if the documents are token ids.
+   *
+   * @param tokenizer null if the command names none
+   */
   public void checkTokenizer(String tokenizer) {
     if (tokenizer != null && columns.tokens() != null) {
-      throw Refusal.wrongUsage("--tokenizer needs texts: --text-column, or a context of text");
+      throw Refusal.wrongUsage(
+          "--tokenizer requires text; give --text-column, or a context and continuation of text");
     }
   }
 
-  /** The values with the columns that were found. */
+  /** Returns the values with the default document column filled in. */
   public OptionValues settle(OptionValues values) {
     return values
         .with(Options.TOKENS_COLUMN, columns.tokens())

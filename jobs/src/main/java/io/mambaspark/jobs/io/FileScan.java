@@ -27,25 +27,25 @@ import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
 /**
- * Rows of parts of files, read by Spark's own file sources: everything that they know (old
- * calendars, encryption, the vectorised reader, compressed text) holds here too. Which files are
- * read, and which bytes of them by which task, is decided here, not by Spark: of each scan only the
- * function that reads a part of a file is used.
+ * Reads the rows of file parts with Spark's own file sources, so that their features (old
+ * calendars, encryption, the vectorised reader, compressed text) work here too. The caller, not
+ * Spark, decides which task reads which bytes of which file: this class uses only the function of a
+ * scan that reads one part of a file.
  */
 public final class FileScan implements Serializable {
   private static final long serialVersionUID = 1;
 
   private final List<RDD<Row>> scans;
 
-  /** For each column of the rows the number of the partition column that it has; or -1. */
+  /** For each column of the rows, the index of its partition column, or -1. */
   private final int[] partitionColumns;
 
   /**
-   * Prepares scans, all with the same columns.
+   * Prepares scans that all have the same columns.
    *
-   * @param scans each of any file, see {@link #reader}
-   * @param sources for each column of the scans the input column that it is made of
-   * @throws Refusal if something else than Spark's own file source reads files
+   * @param scans templates from {@link #reader}
+   * @param sources for each column of the scans, the input column from which it is computed
+   * @throws Refusal if a plugin replaces Spark's own file source
    */
   FileScan(List<Dataset<Row>> scans, List<String> sources, PartitionColumns partitions) {
     this.scans = scans.stream().map(scan -> scan.toJavaRDD().rdd()).toList();
@@ -55,7 +55,7 @@ public final class FileScan implements Serializable {
       for (Partition partition : scan.partitions()) {
         if (!(partition instanceof FilePartition)) {
           throw Refusal.because(
-              "Cannot read the input's files by parts: %s reads them, not Spark's own file source;"
+              "Cannot split the input's files: %s reads them instead of Spark's own file source;"
                   + " start Spark without the plugin that replaces it",
               partition.getClass().getSimpleName());
         }
@@ -64,11 +64,13 @@ public final class FileScan implements Serializable {
   }
 
   /**
-   * A scan of one file, used as a template for others. Takes the settings of the session; reads
-   * nothing.
+   * Creates a scan of one file, which is a template for all files of the format. The scan copies
+   * the settings of the session and reads no data.
+   *
+   * @param any the path of any file of the format
    */
   static Dataset<Row> reader(SparkSession spark, String format, StructType schema, Path any) {
-    // Version 1 of Spark's file sources: its partitions can be replaced.
+    // Only version 1 of Spark's file sources accepts other partitions than its own.
     return SessionSettings.during(
         spark,
         Map.of("spark.sql.sources.useV1SourceList", format),
@@ -81,7 +83,7 @@ public final class FileScan implements Serializable {
                 .load(any.toString()));
   }
 
-  /** The rows of a part, in a task. */
+  /** Reads the rows of a part. Call it in a task. */
   public Iterator<Row> read(FileSplit part) {
     scala.collection.Iterator<Row> rows =
         scans.get(part.scan()).iterator(part.range(), TaskContext.get());
@@ -110,23 +112,24 @@ public final class FileScan implements Serializable {
   }
 
   /**
-   * What a part gives: a row, or why it has no more.
+   * A row of a part, or the error that ends the part.
    *
-   * @param row null where there is an error
-   * @param error null where there is a row
+   * @param row null if {@code error} is set
+   * @param error null if {@code row} is set
    */
   record Read(Row row, FileSplit part, RowError error) {}
 
-  /** What a task makes of what it reads. */
+  /** Maps the rows and errors that a task reads to the rows that it returns. */
   interface Reading extends Serializable {
     Iterator<Row> rows(Iterator<Read> read);
   }
 
   /**
-   * The rows of tasks, each of which reads the parts of one list, in their order. A part whose
-   * content is bad ends with an error.
+   * Reads the parts of files: one task for each list, in the order of the list. A part with bad
+   * content ends with an error.
    *
-   * @param bytes counts bytes of files, by those of the lines in the first column; may be null
+   * @param bytes counts the bytes read, estimated from the lengths of the lines in the first
+   *     column; may be null
    */
   JavaRDD<Row> rows(
       JavaSparkContext context,
@@ -143,12 +146,12 @@ public final class FileScan implements Serializable {
                         : Collections.emptyIterator()));
   }
 
-  /** The rows of a task. */
+  /** The rows of one task. */
   private final class TaskRows implements Iterator<Read> {
-    /** The assumed compression ratio of text; for a display only. */
+    /** The assumed compression ratio of text; only the progress display depends on it. */
     private static final int COMPRESSION = 4;
 
-    private final Iterator<FileSplit> left;
+    private final Iterator<FileSplit> remaining;
     private final LongAccumulator bytes;
     private final int lastAttempt;
     private FileSplit part;
@@ -158,7 +161,7 @@ public final class FileScan implements Serializable {
     private Read next;
 
     TaskRows(List<FileSplit> parts, LongAccumulator bytes, int lastAttempt) {
-      this.left = parts.iterator();
+      this.remaining = parts.iterator();
       this.bytes = bytes;
       this.lastAttempt = lastAttempt;
     }
@@ -173,10 +176,10 @@ public final class FileScan implements Serializable {
             count(next.row);
           } else {
             countTo(part == null ? 0 : part.bytes());
-            if (!left.hasNext()) {
+            if (!remaining.hasNext()) {
               return false;
             }
-            part = left.next();
+            part = remaining.next();
             number = 0;
             counted = 0;
             rows = read(part);
@@ -199,7 +202,7 @@ public final class FileScan implements Serializable {
       return read;
     }
 
-    /** The error for a part with bad content; fails the task if a retry may help. */
+    /** Returns the error for a part with bad content, or fails the task if a retry may help. */
     private RowError unreadable(Exception e) {
       String file = Refusal.redacted(part.path().toString());
       String cause = Failures.cause(e, part.path().toString());
@@ -217,7 +220,7 @@ public final class FileScan implements Serializable {
       }
     }
 
-    /** Counts up to the size of the part. */
+    /** Raises the count of this part to {@code reached}, at most to the size of the part. */
     private void countTo(long reached) {
       long now = part == null ? 0 : Math.min(part.bytes(), reached);
       if (bytes != null && now > counted) {

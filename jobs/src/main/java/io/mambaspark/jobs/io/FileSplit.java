@@ -16,30 +16,30 @@ import org.apache.spark.sql.execution.datasources.FilePartition;
 import org.apache.spark.sql.execution.datasources.PartitionedFile;
 
 /**
- * A part of a file, as one task reads it.
+ * A part of a file, which one task reads.
  *
- * @param scan number of the scan that reads it
- * @param range one file and its bytes
- * @param compressed whether its rows have more bytes than it
+ * @param scan the index of the scan that reads the part
+ * @param range one file and a range of its bytes
+ * @param compressed whether the rows have more bytes than the part
  * @param partition the packed values of the file's partition folders
  */
 public record FileSplit(int scan, FilePartition range, boolean compressed, Object[] partition)
     implements Serializable {
-  /** The file. */
+  /** Returns the path of the file. */
   public Path path() {
     return range.files()[0].toPath();
   }
 
-  /** Of the file. */
+  /** Returns the size of the part in the file, in bytes. */
   long bytes() {
     return range.files()[0].length();
   }
 
   /**
-   * A part of a file.
+   * Creates a part of a file.
    *
-   * @param start its first byte
-   * @param length its bytes
+   * @param start the offset of the first byte
+   * @param length the number of bytes
    */
   static FileSplit of(
       int scan,
@@ -56,7 +56,7 @@ public record FileSplit(int scan, FilePartition range, boolean compressed, Objec
         partitions.values(file.partition(), file.name()));
   }
 
-  /** By reflection, as one of the fields is a map of Scala's, which is another class in 2.12. */
+  /** Uses reflection because a parameter is a Scala map, which is another class in Scala 2.12. */
   private static PartitionedFile range(InputFile file, long start, long length) {
     try {
       Class<?> map = Class.forName("scala.collection.immutable.Map$");
@@ -74,12 +74,12 @@ public record FileSplit(int scan, FilePartition range, boolean compressed, Objec
     } catch (InvocationTargetException e) {
       throw new IllegalStateException(e.getCause());
     } catch (ReflectiveOperationException | IllegalArgumentException e) {
-      throw new IllegalStateException("Spark's PartitionedFile is not as expected", e);
+      throw new IllegalStateException("Spark's PartitionedFile has an unexpected constructor", e);
     }
   }
 
   /**
-   * Whether the part cannot be read because its content is bad, not because of a disk or a network.
+   * Whether the content of the part caused the failure, not a disk or a network.
    *
    * @throws TaskKilledException if the task was killed, which looks like a failure to read
    */

@@ -22,22 +22,25 @@ import org.apache.hadoop.io.compress.SplittableCompressionCodec;
 import org.apache.spark.sql.execution.datasources.CodecStreams;
 
 /**
- * Recognises by its first bytes what a file is, and refuses one that would be read as something
- * else: its rows would all be errors, or be missing.
+ * Recognises the format of a file by its first bytes, and refuses a file that is not in the
+ * requested format: all its rows would be errors, or be missing.
  */
 final class FirstBytes {
-  /** How many bytes are looked at. */
+  /** The number of bytes that are inspected. */
   static final int LENGTH = 1 << 16;
 
   private static final String JSON = "json";
 
   /**
-   * A content that is known by bytes at an offset.
+   * A file format that magic bytes at an offset identify.
    *
+   * @param name the format in messages
    * @param magic the bytes, in ISO 8859-1
-   * @param suffix the ending of the name under which Spark decompresses it; null if under none
-   * @param remedy what to do
-   * @param format the value of {@code --input-format} that reads it; null if none does
+   * @param suffix the file name ending under which Spark decompresses the format; null if Spark
+   *     does not decompress it
+   * @param remedy the remedy in messages
+   * @param format the value of {@code --input-format} for the format; null if mamba-spark does not
+   *     read it
    */
   private record Content(
       String name, int offset, String magic, String suffix, String remedy, String format) {
@@ -93,19 +96,22 @@ final class FirstBytes {
               "fetch the data: git lfs pull",
               null));
 
-  /** Endings under which Spark 4.1 and later decompress, beside those of Hadoop's codecs. */
+  /**
+   * The endings that Spark 4.1 and later decompress in addition to those of Hadoop's codecs, each
+   * with the ending of the same codec in Hadoop.
+   */
   private static final List<String[]> MORE_SUFFIXES =
       List.of(new String[] {".gzip", ".gz"}, new String[] {".zstd", ".zst"});
 
-  /** What every file with the ending begins with. */
+  /** The endings whose files always begin with magic bytes. */
   private static final Set<String> SIGNED_SUFFIXES = Set.of(".gz", ".bz2", ".zst");
 
   private static final String BZIP2 = ".bz2";
 
-  /** The bytes of a bzip2 file of nothing. */
-  private static final int LEAST_BZIP2 = 14;
+  /** The size of a bzip2 file without content, in bytes. */
+  private static final int MIN_BZIP2 = 14;
 
-  /** Endings of Hadoop's own format of blocks, which the programs of these names do not write. */
+  /** The endings of Hadoop's own block formats, which the programs snappy and lz4 do not write. */
   private static final Set<String> BLOCK_SUFFIXES = Set.of(".snappy", ".lz4");
 
   private static final Pattern MARKUP = Pattern.compile("(?i)<(!doctype\\s|html|\\?xml)");
@@ -115,7 +121,7 @@ final class FirstBytes {
   private final CompressionCodecFactory codecs;
 
   /**
-   * @param format what files are read as: json, parquet, orc or avro
+   * @param format the requested format: json, parquet, orc or avro
    */
   FirstBytes(String format, Configuration configuration) {
     this.format = format;
@@ -124,10 +130,12 @@ final class FirstBytes {
   }
 
   /**
-   * Throws {@link Refusal} for a file that is recognised as something else than what it would be
-   * read as. A file that is not recognised, or empty, passes.
+   * Refuses a file that is recognised as another format than the requested one. A file that is
+   * empty or not recognised passes.
    *
-   * @throws IOException why the file cannot be read, or not decompressed though its name is right
+   * @throws Refusal if the file is refused
+   * @throws IOException if the file cannot be read, or cannot be decompressed although its name has
+   *     the right ending
    */
   void check(Path path) throws IOException {
     byte[] stored;
@@ -140,21 +148,22 @@ final class FirstBytes {
   }
 
   /**
-   * The decompressed beginning of a file of lines: whole lines, at most so many bytes. It is empty
-   * if the first line is longer.
+   * Reads the complete lines among the first bytes of a file, after decompression. The result is
+   * empty if the first line is longer.
    *
-   * @throws IOException why the file cannot be read or not decompressed
+   * @param bytes the maximum size of the result
+   * @throws IOException if the file cannot be read or decompressed
    */
   byte[] lines(Path path, int bytes) throws IOException {
     if (path.getFileSystem(configuration).getFileStatus(path).getLen() == 0) {
-      // Some codecs miss their header.
+      // Some codecs fail if their header is missing.
       return new byte[0];
     }
     byte[] read;
     try (InputStream in = CodecStreams.createInputStream(configuration, path)) {
       read = in.readNBytes(bytes + 1);
     } catch (RuntimeException e) {
-      throw undecompressed(e);
+      throw decompressionFailure(e);
     }
     int end = read.length;
     if (end > bytes) {
@@ -173,13 +182,13 @@ final class FirstBytes {
         json || outside != null && outside.suffix != null && outside.suffix.equals(suffix(path))
             ? decompressed(path, stored, outside)
             : stored;
-    // A character that the last byte cuts in two makes no difference below.
+    // A character that is incomplete at the end of the bytes does not change the checks below.
     String text = new String(content, UTF_8);
     int start = firstCharacter(text);
     if (!json && isJson(text, start)) {
       throw refusal(path, "JSON", "add --input-format json");
     }
-    // What Spark decompresses it does for lines only.
+    // Spark does not decompress files of other formats than JSON.
     Content known = json ? known(content) : outside;
     if (known != null && !format.equals(known.format)) {
       throw refusal(path, known.name, known.remedy);
@@ -193,8 +202,14 @@ final class FirstBytes {
     }
     if (json && isOverManyLines(text, start, content.length < LENGTH)) {
       throw text.charAt(start) == '['
-          ? refusal(path, "one JSON list over many lines", "make lines of it: jq -c '.[]' FILE")
-          : refusal(path, "JSON objects over many lines", "make a line of each: jq -c . FILE");
+          ? refusal(
+              path,
+              "one JSON list over many lines",
+              "write each element on one line: jq -c '.[]' FILE")
+          : refusal(
+              path,
+              "JSON objects over many lines",
+              "write each object on one line: jq -c . FILE");
     }
   }
 
@@ -203,9 +218,9 @@ final class FirstBytes {
   }
 
   /**
-   * The beginning as Spark gives it to who reads lines.
+   * Returns the first bytes after decompression, as Spark's line reader would return them.
    *
-   * @param content what the stored bytes are known as; may be null
+   * @param content the recognised format of the stored bytes; may be null
    */
   private byte[] decompressed(Path path, byte[] stored, Content content) throws IOException {
     String suffix = suffix(path);
@@ -223,7 +238,7 @@ final class FirstBytes {
         || BLOCK_SUFFIXES.contains(suffix) && !isBlocks(path, stored)) {
       throw refusal(
           path,
-          "not compressed as the ending %s of its name says".formatted(ending(path)),
+          "not compressed as its ending %s indicates".formatted(ending(path)),
           "rename it without " + ending(path));
     }
     byte[] read;
@@ -233,14 +248,14 @@ final class FirstBytes {
     } catch (LinkageError e) {
       throw cannotDecompress(path, content, e);
     } catch (RuntimeException e) {
-      throw undecompressed(e);
+      throw decompressionFailure(e);
     }
-    if (read.length == 0 && stored.length < LEAST_BZIP2 && BZIP2.equals(suffix)) {
-      // Hadoop takes it for an empty file.
-      throw new IOException("It cannot be decompressed: it ends early");
+    if (read.length == 0 && stored.length < MIN_BZIP2 && BZIP2.equals(suffix)) {
+      // Hadoop reads it as an empty file.
+      throw new IOException("It cannot be decompressed: it is truncated");
     }
     if (content != null && Arrays.equals(read, stored)) {
-      // Spark 3.5 and 4.0 take no notice of some endings.
+      // Spark 3.5 and 4.0 ignore some endings.
       throw refusal(
           path,
           "%s, which this Spark decompresses only under another ending".formatted(content.name),
@@ -249,7 +264,10 @@ final class FirstBytes {
     return read;
   }
 
-  /** As Spark opens a file of lines: its version and its native libraries decide what it can. */
+  /**
+   * Opens a file as Spark's line reader does. Spark's version and native libraries decide which
+   * files it can decompress.
+   */
   private InputStream opened(Path path, Content content) throws IOException {
     try {
       return CodecStreams.createInputStream(configuration, path);
@@ -269,7 +287,7 @@ final class FirstBytes {
         content == null ? "decompress it" : content.remedy);
   }
 
-  private static IOException undecompressed(RuntimeException e) {
+  private static IOException decompressionFailure(RuntimeException e) {
     return new IOException("It cannot be decompressed: " + Failures.oneLine(e), e);
   }
 
@@ -277,12 +295,12 @@ final class FirstBytes {
     return path.getName().substring(path.getName().lastIndexOf('.'));
   }
 
-  /** Whether lines can be read from the middle of a file on. */
+  /** Whether Spark can start to read lines in the middle of the file. */
   boolean isSplittable(Path path) {
     return suffix(path) == null || codecs.getCodec(path) instanceof SplittableCompressionCodec;
   }
 
-  /** The ending that decides how Spark decompresses the file; null if it does not. */
+  /** Returns the ending by which Spark chooses a codec; null if it does not decompress the file. */
   private String suffix(Path path) {
     CompressionCodec codec = codecs.getCodec(path);
     if (codec != null) {
@@ -300,7 +318,7 @@ final class FirstBytes {
     return KNOWN.stream().filter(content -> content.begins(bytes)).findFirst().orElse(null);
   }
 
-  /** RFC 1950: the method, and a check over the first two bytes. */
+  /** Whether the first two bytes are a zlib header: RFC 1950 defines its method and checksum. */
   private static boolean isZlib(byte[] bytes) {
     return bytes.length >= 2
         && (bytes[0] & 0x0F) == 8
@@ -308,8 +326,9 @@ final class FirstBytes {
   }
 
   /**
-   * Hadoop's blocks have no signature but two lengths, for which its readers allocate what they
-   * say: those of a text are hundreds of megabytes.
+   * Whether a file begins with a valid block of Hadoop. A block begins with two lengths, without
+   * magic bytes. Hadoop's readers allocate that many bytes unchecked: for a text, hundreds of
+   * megabytes.
    */
   private boolean isBlocks(Path path, byte[] bytes) throws IOException {
     if (bytes.length < 8) {
@@ -322,7 +341,11 @@ final class FirstBytes {
     return whole >= 0 && compressed >= 0 && compressed <= size - 8;
   }
 
-  /** The encoding of JSON that is not UTF-8, by its byte order mark or its zeros; null if none. */
+  /**
+   * Detects JSON that is not UTF-8 by its byte order mark or its zero bytes.
+   *
+   * @return the name of the encoding; null if neither is found
+   */
   private static String unicode(byte[] bytes) {
     int[] b = new int[4];
     for (int i = 0; i < b.length; i++) {
@@ -360,19 +383,19 @@ final class FirstBytes {
     return at;
   }
 
-  /** Whether a text begins like an object, or like a list of values. */
+  /** Whether a text begins like an object, or like a list of lists, objects or strings. */
   private static boolean isJson(String text, int start) {
     return text.substring(start, Math.min(text.length(), start + 100))
         .matches("(?s)\\{\\s*[\"}].*|\\[\\s*[\\[{\"].*");
   }
 
   /**
-   * Whether the first value begins on one line and goes on validly on a later one. A line that is
-   * cut short is none such: what follows it is a line of its own.
+   * Whether the first value is valid JSON beyond the end of its first line. A line with an
+   * incomplete object does not count: the line after it is a separate value.
    *
-   * @param whole whether the text ends with the file
+   * @param complete whether the text is the complete file
    */
-  private static boolean isOverManyLines(String text, int start, boolean whole) {
+  private static boolean isOverManyLines(String text, int start, boolean complete) {
     int lineEnd = lineEnd(text, start);
     if (!isJson(text, start) || lineEnd == text.length()) {
       return false;
@@ -386,16 +409,22 @@ final class FirstBytes {
       while (isSpace(text.charAt(read - 1))) {
         read--;
       }
-      boolean goesOn = read > lineEnd;
-      boolean cut = !whole && in.at() == text.length();
-      // A list that is cut by us may have an object on each of its lines.
-      return goesOn
-          && (cut && text.charAt(start) == '[' || !hasObjectLine(text, lineEnd, in.at(), cut));
+      boolean spansLines = read > lineEnd;
+      boolean truncated = !complete && in.at() == text.length();
+      // A truncated list may have a complete object on each of its lines.
+      return spansLines
+          && (truncated && text.charAt(start) == '['
+              || !hasObjectLine(text, lineEnd, in.at(), truncated));
     }
   }
 
-  /** Whether one of the lines between two offsets is an object by itself. */
-  private static boolean hasObjectLine(String text, int from, int to, boolean cut) {
+  /**
+   * Whether one of the lines between two offsets is an object.
+   *
+   * @param truncated whether the text ends before the file does, so that an incomplete object on
+   *     the last line counts
+   */
+  private static boolean hasObjectLine(String text, int from, int to, boolean truncated) {
     for (int begin = from; begin < to; ) {
       int end = lineEnd(text, begin);
       int first = begin;
@@ -409,7 +438,7 @@ final class FirstBytes {
           in.end();
           return true;
         } catch (JsonReader.Malformed e) {
-          if (cut && end == text.length()) {
+          if (truncated && end == text.length()) {
             return true;
           }
         }

@@ -15,9 +15,10 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 
 /**
- * What is in a folder.
+ * The entries of a folder.
  *
- * @param unread names that are not among the statuses, and why
+ * @param statuses the entries that can be read, and all hidden ones that Hadoop lists
+ * @param unread the names of the entries that cannot be read, with the reasons
  */
 record FolderEntries(List<FileStatus> statuses, Map<String, String> unread) {
   /** Lists a folder. */
@@ -50,7 +51,7 @@ record FolderEntries(List<FileStatus> statuses, Map<String, String> unread) {
     return new FolderEntries(readable, unread);
   }
 
-  /** Why a folder could not be listed. */
+  /** Returns the reason why a folder cannot be listed. */
   static String cannotBeListed(Path folder, Throwable e) {
     return "cannot be listed: " + Failures.cause(e, folder.toString());
   }

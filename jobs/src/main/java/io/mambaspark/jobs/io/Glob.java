@@ -13,16 +13,16 @@ import org.apache.hadoop.fs.GlobFilter;
 import org.apache.hadoop.fs.Path;
 
 /**
- * What a pattern matches, name by name. Hadoop's own glob skips entries that it cannot open, and
- * treats a name that exists as a pattern.
+ * The matches of a pattern, expanded one path component at a time. Hadoop's own glob is unsuitable:
+ * it skips entries that it cannot open, and treats the name of an existing file as a pattern.
  *
- * @param base the deepest folder above all matches that the pattern names without a wildcard
- * @param leftOut matches that are no data, by path, and why
- * @param unread matches that cannot be read, by path, and why
+ * @param base the deepest folder that the pattern names without a wildcard; it contains all matches
+ * @param leftOut the paths of matches that are not data, with the reasons
+ * @param unread the paths of matches that cannot be read, with the reasons
  */
 record Glob(
     Path base, List<FileStatus> matches, Map<String, String> leftOut, Map<String, String> unread) {
-  /** Finds what a pattern matches, whose braces contain no slash. */
+  /** Finds the matches of a pattern whose braces contain no slash. */
   static Glob expand(Path pattern, Configuration configuration) throws IOException {
     Map<String, String> leftOut = new TreeMap<>();
     Map<String, String> unread = new TreeMap<>();
@@ -97,7 +97,7 @@ record Glob(
       String name = status.getPath().getName();
       if (filter.accept(status.getPath())) {
         if (InputFiles.isHidden(name)) {
-          leftOut.put(Refusal.redacted(status.getPath().toString()), InputFiles.hidden(name));
+          leftOut.put(Refusal.redacted(status.getPath().toString()), InputFiles.hiddenReason(name));
         } else {
           matches.add(status);
         }
@@ -106,7 +106,7 @@ record Glob(
     return matches;
   }
 
-  /** The patterns that a pattern with braces that contain a slash stands for. */
+  /** Expands the braces that contain a slash: returns equivalent patterns without these braces. */
   static List<String> withoutBraces(String pattern) {
     int open = -1;
     int depth = 0;

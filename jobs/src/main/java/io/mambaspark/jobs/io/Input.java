@@ -15,13 +15,13 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
-/** The rows that a job reads, and the files that they come from. */
+/** The rows that a job reads, and their files. */
 public sealed interface Input permits ParquetInput, JsonInput, SourceInput {
-  /** Spark's own file sources: their files are listed here, before Spark starts. */
+  /** The formats of Spark's own file sources, whose files are listed before Spark starts. */
   Set<String> FILE_FORMATS =
       Set.of("parquet", "json", "orc", "avro", "csv", "text", "xml", "binaryfile");
 
-  /** Lists the files that a job reads. Needs no Spark session. */
+  /** Lists the files that a job reads. Requires no Spark session. */
   static InputFiles list(InputOptions options, Configuration configuration) {
     return options.hasFiles()
         ? InputFiles.list(options.paths(), configuration).notEmpty(options.paths()).oneTable()
@@ -29,9 +29,10 @@ public sealed interface Input permits ParquetInput, JsonInput, SourceInput {
   }
 
   /**
-   * Refuses a folder that lies on, in or above an input path, and so would be read or replaced.
+   * Refuses an output folder that equals, contains or is inside an input path: the job would read
+   * its own output or overwrite its input.
    *
-   * @param what is written there
+   * @param what the name of the folder's content in messages
    */
   static void checkApart(
       String what, Path folder, InputOptions options, Configuration configuration) {
@@ -48,76 +49,77 @@ public sealed interface Input permits ParquetInput, JsonInput, SourceInput {
   }
 
   /**
-   * The same for an output and the files that only Spark knows: those of tables and other sources.
+   * Refuses an output that overlaps files that only Spark can list: those of tables and other
+   * sources.
    */
   default void checkApart(Path output) {}
 
   /**
-   * Decides the columns. Reads all footers of Parquet files, and of other files what Spark reads to
-   * infer a schema.
+   * Plans the columns. Reads the footers of all Parquet files; for other formats, reads the data
+   * from which the schema is inferred.
    *
-   * @param files as {@link #list} gave them
+   * @param files the result of {@link #list}
    */
   static Input open(
       SparkSession spark, InputOptions options, DocumentOptions documents, InputFiles files) {
-    InputFiles whole = files.withoutEmpty(options.format());
+    InputFiles nonEmpty = files.withoutEmpty(options.format());
     if (options.isDemo() || options.table() != null) {
-      return SourceInput.of(spark, options, documents, whole);
+      return SourceInput.of(spark, options, documents, nonEmpty);
     }
     return switch (options.format()) {
-      case "parquet" -> ParquetInput.plan(spark, whole, documents);
-      case "json" -> JsonInput.plan(spark, whole, documents);
-      default -> SourceInput.of(spark, options, documents, whole);
+      case "parquet" -> ParquetInput.plan(spark, nonEmpty, documents);
+      case "json" -> JsonInput.plan(spark, nonEmpty, documents);
+      default -> SourceInput.of(spark, options, documents, nonEmpty);
     };
   }
 
   /**
-   * The files that are read, and what was left out; {@link InputFiles#NONE} for tables, the demo
-   * and sources that are not Spark's own files.
+   * Returns the files to read and the excluded entries; {@link InputFiles#NONE} for tables, the
+   * demo and sources other than Spark's own file sources.
    */
   InputFiles files();
 
-  /** Refuses files that cannot be read, where no row may be left out. */
+  /** Refuses an input with unreadable files. Call it if no row may be skipped. */
   default void refuseUnread() {
     Map<String, String> unread = files().unread();
     if (!unread.isEmpty()) {
       Map.Entry<String, String> first = unread.entrySet().iterator().next();
       throw Refusal.because(
-          "Cannot read %s%s: %s; leave it out, or score the rest with --on-error quarantine",
+          "Cannot read %s%s: %s; exclude it, or score the rest with --on-error quarantine",
           first.getKey(),
           unread.size() == 1 ? "" : " (and %d more)".formatted(unread.size() - 1),
           first.getValue());
     }
   }
 
-  /** The columns of the input. */
+  /** Returns the columns of the input. */
   StructType schema();
 
-  /** What a user may not expect of the schema. */
+  /** Lists properties of the schema that a user may not expect. */
   List<String> notes();
 
   /**
-   * The rows with the columns that are used.
+   * Returns the rows with the columns that the job uses.
    *
-   * @param used the names of the columns, in whatever order
-   * @param read counts the bytes read, for the progress of inputs whose tokens are not known; for a
-   *     display only. May be null
+   * @param used the names of the columns, in any order
+   * @param read counts the bytes read, for the progress display of inputs whose number of tokens is
+   *     unknown; may be null
    */
   Dataset<Row> rows(List<String> used, LongAccumulator read);
 
-  /** How many bytes {@link #rows} counts; 0 if it counts none. */
+  /** Returns the number of bytes that {@link #rows} counts; 0 if it does not count. */
   default long countedBytes() {
     return 0;
   }
 
-  /** The same input if it is one of Parquet files. */
+  /** Returns this input if its files are Parquet files. */
   default Optional<ParquetInput> parquet() {
     return this instanceof ParquetInput files ? Optional.of(files) : Optional.empty();
   }
 
   /**
-   * Applies {@code --limit} and {@code --partitions}. A limit gathers its rows in one partition, so
-   * they are dealt out again even when no number is given.
+   * Applies {@code --limit} and {@code --partitions}. Spark's limit collects its rows in one
+   * partition, so they are repartitioned even without {@code --partitions}.
    */
   static Dataset<Row> cut(Dataset<Row> rows, InputOptions options) {
     Dataset<Row> cut = options.limit() > 0 ? rows.limit(options.limit()) : rows;
@@ -126,7 +128,7 @@ public sealed interface Input permits ParquetInput, JsonInput, SourceInput {
         : cut;
   }
 
-  /** How many tasks will score. */
+  /** Returns the number of tasks that will score. */
   static int partitions(Dataset<Row> rows, InputOptions options) {
     if (options.partitions() > 0) {
       return options.partitions();

@@ -12,8 +12,8 @@ import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * The column in which the input says why a row cannot be read; null when all is well. A mark in its
- * metadata tells it from a column of the user's.
+ * The column that holds the reason why an input row cannot be read; null for a readable row. A mark
+ * in its metadata distinguishes it from a user's column of the same name.
  */
 public final class InputErrors {
   public static final String COLUMN = "_mamba_input_error";
@@ -29,17 +29,17 @@ public final class InputErrors {
 
   private InputErrors() {}
 
-  /** The column, for a schema. */
+  /** Returns the column as a field of a schema. */
   static StructField field() {
     return new StructField(COLUMN, TYPE, true, MARK);
   }
 
-  /** The value of the column. */
+  /** Returns the value of the column for an error; null for null. */
   static Row value(RowError error) {
     return error == null ? null : RowFactory.create(error.kind().name(), error.message());
   }
 
-  /** The error in a row whose column of this number is such a value; null when all is well. */
+  /** Reads the error from a row, at the index of the column; null for a readable row. */
   public static RowError read(Row row, int column) {
     if (row.isNullAt(column)) {
       return null;
@@ -48,12 +48,12 @@ public final class InputErrors {
     return new RowError(RowError.Kind.valueOf(value.getString(0)), value.getString(1));
   }
 
-  /** The message in such a column. */
+  /** Returns the message in a column of this type. */
   public static Column message(Column errors) {
     return errors.getField(MESSAGE);
   }
 
-  /** The column, for rows that have lost the mark. */
+  /** Selects the column of rows that have lost its mark, and restores the mark. */
   static Column marked() {
     return col(COLUMN).as(COLUMN, MARK);
   }

@@ -18,60 +18,60 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.catalyst.catalog.ExternalCatalogUtils;
 
 /**
- * The files that lie under the paths that a user has named. A job lists them once; planning,
- * reading, the dry run, a resumed run and the summary all use this list.
+ * The files under the paths that the user named. A job lists them once; planning, reading, the dry
+ * run, a resumed run and the summary all use this list.
  *
- * <p>A path that exists is taken literally, otherwise it is a glob. Folders are listed with all
- * their sub-folders. A file that two paths name is listed once.
+ * <p>A path that exists is literal; any other path is a glob. Folders are listed with all their
+ * sub-folders. A file under two of the paths is listed once.
  *
  * @param files sorted by path
- * @param leftOut entries of a folder that are no data, by path, and why: Spark's hidden names, the
- *     footers that {@code _metadata} files repeat
- * @param unread entries that may be data and cannot be read, by path, and why
+ * @param leftOut the paths of folder entries that are not data, with the reasons: names that Spark
+ *     hides, and {@code _metadata} files, which repeat footers
+ * @param unread the paths of entries that may be data but cannot be read, with the reasons
  */
 public record InputFiles(
     List<InputFile> files, Map<String, String> leftOut, Map<String, String> unread) {
-  /** A summary names at most so many entries that were left out, and always gives their number. */
-  private static final int MOST_LEFT_OUT = 1000;
+  /** The maximum number of excluded entries that a summary names; it always gives their number. */
+  private static final int MAX_LEFT_OUT = 1000;
 
   private static final Pattern ESCAPES = Pattern.compile("(%[0-9a-fA-F]{2})+");
 
-  /** Formats whose files are never empty, even without rows. */
+  /** The formats whose files are never empty, even without rows. */
   private static final Set<String> SIGNED_FORMATS = Set.of("parquet", "orc", "avro");
 
-  /** The start of the reason for leaving out a link to a folder above it. */
+  /** The beginning of the reason for excluding a link to a folder above it. */
   public static final String LOOP = "link back to ";
 
-  /** No files: the rows are those of a table, of the demo, or of another source. */
+  /** No files: the rows come from a table, the demo or another source. */
   public static final InputFiles NONE = new InputFiles(List.of(), Map.of(), Map.of());
 
   /**
    * A file that holds rows.
    *
    * @param path with its scheme
-   * @param size bytes
-   * @param modified milliseconds since 1970
-   * @param partition the values of its partition folders ({@code k=v}), by column; null for Hive's
-   *     default partition
+   * @param size in bytes
+   * @param modified the modification time in milliseconds since 1970
+   * @param partition the values of its partition folders ({@code k=v}), by column; the value of
+   *     Hive's default partition is null
    */
   public record InputFile(Path path, long size, long modified, Map<String, String> partition) {
-    /** The path for people and records: without a password, and not encoded. */
+    /** Returns the path for messages and records: without a password or percent encoding. */
     public String name() {
       return Refusal.redacted(path.toString());
     }
   }
 
-  /** How many entries the user has named that may hold rows. */
+  /** Returns the number of named entries that may hold rows, readable or not. */
   int named() {
     return files.size() + unread.size();
   }
 
-  /** The sizes of all files. */
+  /** Returns the total size of the files in bytes. */
   public long bytes() {
     return files.stream().mapToLong(InputFile::size).sum();
   }
 
-  /** How many of the named files are read, for people. */
+  /** Describes how many of the named files are read, and why other entries are excluded. */
   public String described() {
     Map<String, Long> reasons =
         leftOut.values().stream()
@@ -83,7 +83,7 @@ public record InputFiles(
     return text.toString();
   }
 
-  /** The entries of a summary, none where no files were listed. */
+  /** Returns the entries for the summary; {@link #NONE} has no counts. */
   public Map<String, Object> json() {
     Map<String, Object> json = new LinkedHashMap<>();
     if (this != NONE) {
@@ -95,7 +95,7 @@ public record InputFiles(
       json.put("files", numbers);
       Map<String, String> some = new LinkedHashMap<>();
       leftOut.entrySet().stream()
-          .limit(MOST_LEFT_OUT)
+          .limit(MAX_LEFT_OUT)
           .forEach(entry -> some.put(entry.getKey(), entry.getValue()));
       json.put("left_out_files", some);
     }
@@ -103,18 +103,25 @@ public record InputFiles(
     return json;
   }
 
-  /** Moves files of no bytes, which Spark skips without an error, to the unread ones. */
+  /**
+   * Moves empty files to {@link #unread} if valid files of the format are never empty: Spark would
+   * skip them without an error.
+   */
   public InputFiles withoutEmpty(String format) {
     Map<String, String> empty = new TreeMap<>();
     if (SIGNED_FORMATS.contains(format)) {
       files.stream()
           .filter(file -> file.size() == 0)
-          .forEach(file -> empty.put(file.name(), "it has no bytes"));
+          .forEach(file -> empty.put(file.name(), "the file is empty"));
     }
     return without(empty);
   }
 
-  /** Moves files that turned out to be damaged to the unread ones. */
+  /**
+   * Moves damaged files to {@link #unread}.
+   *
+   * @param damaged the names of the files, with the reasons
+   */
   public InputFiles without(Map<String, String> damaged) {
     if (damaged.isEmpty()) {
       return this;
@@ -126,23 +133,23 @@ public record InputFiles(
   }
 
   /**
-   * Lists what lies under the paths. Needs no Spark session.
+   * Lists the files under the paths. Requires no Spark session.
    *
-   * @throws Refusal if a path does not exist, or a folder belongs to a table
+   * @throws Refusal if a path does not exist, or if a folder belongs to a table
    */
   public static InputFiles list(List<String> paths, Configuration configuration) {
     return InputListing.of(paths, configuration);
   }
 
   /**
-   * The same files.
+   * Returns these files.
    *
-   * @throws Refusal if there are none
+   * @throws Refusal if no file can be read
    */
   InputFiles notEmpty(List<String> paths) {
     if (files.isEmpty()) {
       throw Refusal.because(
-          "Cannot read input %s: it holds no file to read%s",
+          "Cannot read input %s: it contains no readable file%s",
           Refusal.redacted(String.join(", ", paths)),
           unread.isEmpty() ? example(leftOut) : example(unread));
     }
@@ -157,9 +164,9 @@ public record InputFiles(
   }
 
   /**
-   * The same files.
+   * Returns these files.
    *
-   * @throws Refusal if the partition folders of two files differ
+   * @throws Refusal if the partition columns of two files differ
    */
   public InputFiles oneTable() {
     for (InputFile file : files) {
@@ -180,21 +187,21 @@ public record InputFiles(
         : file.partition.keySet().stream().map(key -> key + "=").collect(Collectors.joining(", "));
   }
 
-  /** Whether an entry of a folder is no data, by the rule of Spark. */
+  /** Whether Spark hides a folder entry of this name. */
   static boolean isHidden(String name) {
     return name.startsWith(".")
         || (name.startsWith("_") && !name.contains("="))
         || name.endsWith("._COPYING_");
   }
 
-  /** Why {@link #isHidden} leaves an entry out. */
-  static String hidden(String name) {
+  /** Returns the reason for excluding a hidden entry. */
+  static String hiddenReason(String name) {
     return name.equals("_metadata") || name.equals("_common_metadata")
-        ? "footers of the files beside it"
+        ? "footers of the files in the same folder"
         : "hidden name";
   }
 
-  /** The column and the value that a folder's name gives; null if it is a plain folder. */
+  /** Parses the name of a partition folder to its column and value; null for a plain folder. */
   static Map.Entry<String, String> partition(String folder) {
     int equals = folder.indexOf('=');
     if (equals < 1) {
@@ -207,8 +214,8 @@ public record InputFiles(
   }
 
   /**
-   * Decodes percent escapes as bytes of UTF-8, as pyarrow writes them; escapes that are not UTF-8
-   * as one character each, as Spark and Hive do.
+   * Decodes percent escapes as UTF-8 bytes, the form that pyarrow writes. Escapes that are not
+   * UTF-8 are decoded as one character each, as in Spark and Hive.
    */
   private static String unescaped(String name) {
     Matcher escapes = ESCAPES.matcher(name);

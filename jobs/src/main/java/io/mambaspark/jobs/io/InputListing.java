@@ -21,9 +21,9 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 
-/** Lists files: the work of {@link InputFiles#list}. */
+/** Implements {@link InputFiles#list}. */
 final class InputListing {
-  /** Prefers the path whose folders give the most columns, then the shortest one. */
+  /** Orders the paths of one file: most partition columns first, then shortest path first. */
   private static final Comparator<InputFile> SPELLINGS =
       Comparator.comparing((InputFile file) -> -file.partition().size())
           .thenComparing(file -> file.path().toString().length())
@@ -32,7 +32,7 @@ final class InputListing {
   private final Configuration configuration;
   private final ExecutorService threads = HadoopFiles.threads("mamba-spark-listing");
 
-  /** By key: the canonical path of the folder that was named, and the path below it. */
+  /** The files by key: the canonical path of the named folder, followed by the path below it. */
   private final Map<String, InputFile> files = new HashMap<>();
 
   private final Map<String, String> leftOut = new TreeMap<>();
@@ -41,7 +41,7 @@ final class InputListing {
   private final Map<Path, SinkLog> logs = new HashMap<>();
   private final TableFolders tables;
 
-  /** The number of entries found, including those found before. */
+  /** The number of entries found; an entry counts each time that it is found. */
   private long found;
 
   private InputListing(Configuration configuration) {
@@ -49,7 +49,7 @@ final class InputListing {
     this.tables = new TableFolders(configuration);
   }
 
-  /** What lies under the paths that a user has named. */
+  /** Lists the files under the paths that the user named. */
   static InputFiles of(List<String> paths, Configuration configuration) {
     InputListing listing = new InputListing(configuration);
     try {
@@ -63,11 +63,12 @@ final class InputListing {
   /**
    * A folder to list.
    *
-   * @param key its canonical spelling, under the one of the folder that was named
-   * @param partition of the files in it
-   * @param above the folder in which it was found; null for one that was named
-   * @param real on a local disk, without symbolic links; null elsewhere
-   * @param log of the stream that writes to it or to one above; null where none does
+   * @param key the canonical path of the named folder, followed by the path below it
+   * @param partition the partition values of the files in this folder
+   * @param above the folder that contains this one; null for a named folder
+   * @param real the path without symbolic links; null unless it is on a local disk
+   * @param log the log of the stream that writes to this folder or to one above it; null without
+   *     such a stream
    */
   private record Folder(
       Path path,
@@ -96,14 +97,14 @@ final class InputListing {
     leftOut.put(path, why);
   }
 
-  /** Adds what one path names. */
+  /** Adds the files under one of the named paths. */
   private void add(String named) {
     Path path = HadoopFiles.qualified(named, configuration);
     long before = found;
     try {
       FileStatus literal = HadoopFiles.status(path, configuration);
       if (literal == null && named.startsWith("file:")) {
-        // Spark prints such URIs encoded.
+        // Spark prints such URIs with percent encoding.
         path = HadoopFiles.located(named, configuration);
         literal = HadoopFiles.status(path, configuration);
       }
@@ -135,7 +136,7 @@ final class InputListing {
     }
   }
 
-  /** Adds the file or the folder that the user has named. */
+  /** Adds a file or folder whose path the user named literally. */
   private void addLiteral(FileStatus status) throws IOException {
     Path path = status.getPath();
     String key = HadoopFiles.canonical(path, configuration).toString();
@@ -150,10 +151,10 @@ final class InputListing {
               LocalFiles.real(path, configuration),
               SinkLog.of(path, configuration)));
     } else {
-      // A file that is named by itself is read, whatever its name, even one of a table.
+      // A file that the user named literally is read, even if it is hidden or part of a table.
       String why = LocalFiles.isLocal(path, configuration) ? LocalFiles.unreadable(status) : null;
       if (why == null) {
-        put(key, status, Map.of());
+        addFile(key, status, Map.of());
       } else {
         unread(shown(path), why);
       }
@@ -161,9 +162,9 @@ final class InputListing {
   }
 
   /**
-   * Adds a file, or all files in a folder and below.
+   * Adds a match of a glob: a file, or all files in and below a folder.
    *
-   * @param base the folder above which the names of folders give no columns
+   * @param base the folder below which folder names may give partition columns
    */
   private void addMatch(FileStatus status, Path base) throws IOException {
     Path path = status.getPath();
@@ -184,26 +185,27 @@ final class InputListing {
           new Folder(
               path, parent.toString(), partition, null, LocalFiles.real(path, configuration), log));
     } else {
-      put(parent + "/" + path.getName(), status, partition, log);
+      addFile(parent + "/" + path.getName(), status, partition, log);
     }
   }
 
-  private void put(String key, FileStatus status, Map<String, String> partition, SinkLog log) {
+  private void addFile(
+      String key, FileStatus status, Map<String, String> partition, SinkLog log) {
     if (log == null || log.holds(status.getPath())) {
-      put(key, status, partition);
+      addFile(key, status, partition);
     } else {
       leaveOut(shown(status.getPath()), "not committed by the stream that writes to this folder");
     }
   }
 
-  private void put(String key, FileStatus status, Map<String, String> partition) {
+  private void addFile(String key, FileStatus status, Map<String, String> partition) {
     found++;
     InputFile file =
         new InputFile(status.getPath(), status.getLen(), status.getModificationTime(), partition);
     files.merge(key, file, (a, b) -> SPELLINGS.compare(a, b) <= 0 ? a : b);
   }
 
-  /** Lists a folder and all below, level by level, the folders of a level at once. */
+  /** Lists a folder and all folders below it: level by level, each level in parallel. */
   private void walk(Folder root) throws IOException {
     List<Folder> level = List.of(root);
     while (!level.isEmpty()) {
@@ -215,7 +217,7 @@ final class InputListing {
       for (int i = 0; i < level.size(); i++) {
         Folder folder = level.get(i);
         try {
-          next.addAll(take(folder, listing.get(i).get()));
+          next.addAll(addEntries(folder, listing.get(i).get()));
         } catch (ExecutionException e) {
           unread(shown(folder.path()), FolderEntries.cannotBeListed(folder.path(), e));
         } catch (InterruptedException e) {
@@ -227,8 +229,8 @@ final class InputListing {
     }
   }
 
-  /** Takes in the files of a folder, and gives its sub-folders. */
-  private List<Folder> take(Folder folder, FolderEntries entries) throws IOException {
+  /** Adds the files of a folder, and returns its sub-folders. */
+  private List<Folder> addEntries(Folder folder, FolderEntries entries) throws IOException {
     entries.unread().forEach((entry, why) -> unread(shown(folder.path() + "/" + entry), why));
     Set<String> names =
         entries.statuses().stream()
@@ -244,7 +246,7 @@ final class InputListing {
       String name = path.getName();
       String key = folder.key() + "/" + name;
       if (InputFiles.isHidden(name)) {
-        leaveOut(shown(path), InputFiles.hidden(name));
+        leaveOut(shown(path), InputFiles.hiddenReason(name));
       } else if (status.isDirectory()) {
         Map<String, String> partition = with(folder.partition(), name, path);
         Folder below =
@@ -259,7 +261,7 @@ final class InputListing {
           leaveOut(shown(path), InputFiles.LOOP + shown(loop.path()));
         }
       } else {
-        put(key, status, folder.partition(), log);
+        addFile(key, status, folder.partition(), log);
       }
     }
     return folders;
@@ -273,7 +275,8 @@ final class InputListing {
     Map<String, String> more = new LinkedHashMap<>(partition);
     if (more.containsKey(column.getKey())) {
       throw Refusal.because(
-          "Input %s has two partition folders %s=: a column has one value; rename one of them",
+          "Cannot read input %s: two folders in its path set partition column %s; rename one of"
+              + " them",
           shown(path), column.getKey());
     }
     more.put(column.getKey(), column.getValue());

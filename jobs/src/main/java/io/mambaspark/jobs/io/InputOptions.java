@@ -8,22 +8,22 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * Which rows a command reads.
+ * The options that select the rows of a command.
  *
  * @param paths files, folders or globs, or the single word {@code demo}; empty if {@code table} is
  *     given
- * @param format a Spark data source
- * @param table of the catalog, instead of {@code paths}; may be null
- * @param partitions 0 for as many as the input has
- * @param limit first rows of the input; 0 for all
+ * @param format the name of a Spark data source
+ * @param table a table of the catalog; null if {@code paths} are given
+ * @param partitions the number of partitions to score; 0 keeps those of the input
+ * @param limit the number of rows to read from the start of the input; 0 reads all rows
  */
 public record InputOptions(
     List<String> paths, String format, String table, int partitions, int limit) {
 
-  /** Checks what can be checked without touching a file. */
+  /** Validates the options without access to a file. */
   public InputOptions {
     paths = List.copyOf(paths);
-    // Spark does not mind capitals in the names of its sources; names of classes have them.
+    // Spark ignores case in the names of its sources, but not in the names of classes.
     String lowerCase = format.toLowerCase(Locale.ROOT);
     format = Input.FILE_FORMATS.contains(lowerCase) ? lowerCase : format;
     if (paths.isEmpty() == (table == null)) {
@@ -33,7 +33,7 @@ public record InputOptions(
               : "Give either --input or --input-table, not both");
     }
     if (paths.size() > 1 && paths.contains(Demo.NAME)) {
-      throw Refusal.wrongUsage("--input demo stands alone");
+      throw Refusal.wrongUsage("--input demo cannot be combined with other paths");
     }
   }
 
@@ -47,12 +47,12 @@ public record InputOptions(
         values.count(Options.LIMIT));
   }
 
-  /** Whether the rows are those inside the jar. */
+  /** Whether the rows are those of the demo corpus in the jar. */
   public boolean isDemo() {
     return paths.contains(Demo.NAME);
   }
 
-  /** Whether files of one of Spark's own sources are read. */
+  /** Whether the command reads files with one of Spark's own file sources. */
   public boolean hasFiles() {
     return !isDemo() && table == null && Input.FILE_FORMATS.contains(format);
   }

@@ -4,13 +4,13 @@ import java.util.Collection;
 import java.util.List;
 
 /**
- * The size of the input by the footers of its Parquet files.
+ * The size of the input, according to the footers of its Parquet files.
  *
  * @param tokens see {@link ParquetFile.RowGroup}
- * @param keptBytes compressed size of the kept columns
+ * @param keptBytes the compressed size of the kept columns, in bytes
  */
 public record InputSize(long rows, long tokens, long keptBytes) {
-  /** Adds up files. */
+  /** Adds up the sizes of files. */
   public static InputSize of(List<ParquetFile> files, Collection<String> keptColumns) {
     long rows = 0;
     long tokens = 0;

@@ -23,25 +23,24 @@ import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * One type for the columns of many files. Numbers widen where no value is lost, fields of structs
- * join by name, and a leaf that has no value in a file yields to the type that it has in others.
+ * The common type of one column in many files. Numbers widen if no value is lost, fields of structs
+ * join by name, and a leaf without a value in a file takes its type from the other files.
  *
  * @param type nullable in all its parts
- * @param allNull the leaves of {@code type} without a value so far, in the order of a walk through
- *     it
+ * @param allNull the leaves of {@code type} without a value so far, numbered depth-first
  */
 record JoinedType(DataType type, BitSet allNull) {
-  /** From narrow to wide. */
+  /** The integer types, from narrow to wide. */
   private static final List<DataType> INTEGERS =
       List.of(DataTypes.ByteType, DataTypes.ShortType, DataTypes.IntegerType, DataTypes.LongType);
 
-  /** The type of a column in one file. */
+  /** Returns the type of a column in one file. */
   static JoinedType of(ParquetColumn column, ParquetFile file) {
     int leaves = leaves(column.type());
     int first = column.firstLeaf();
     BitSet allNull = new BitSet();
     if (leaves != column.leaves()) {
-      // Of a type, such as variant, whose leaves Spark does not show.
+      // The column has a type, such as variant, whose leaves Spark does not show.
       return new JoinedType(column.type(), allNull);
     }
     allNull.or(file.allNull().get(first, first + leaves));
@@ -49,7 +48,7 @@ record JoinedType(DataType type, BitSet allNull) {
     return new JoinedType(type, allNull);
   }
 
-  /** Restores the null type, for which Spark gives the physical type. */
+  /** Restores the null type of leaves, for which Spark reports the physical type. */
   private static DataType withNullTypes(DataType type, BitSet nullTypes, int leaf) {
     if (nullTypes.isEmpty()) {
       return type;
@@ -75,21 +74,21 @@ record JoinedType(DataType type, BitSet allNull) {
     return nullTypes.get(leaf) ? DataTypes.NullType : type;
   }
 
-  /** Whether it is of single values, all of which are null. */
+  /** Whether this is a type of single values, all of which are null. */
   boolean isNull() {
     boolean group =
         type instanceof StructType || type instanceof ArrayType || type instanceof MapType;
     return !group && allNull.get(0);
   }
 
-  /** The type that has the values of both; empty if none has. */
+  /** Returns a type that holds the values of both types; empty if no type does. */
   Optional<JoinedType> join(JoinedType other, boolean caseSensitive) {
     if (type.equals(other.type)) {
       BitSet both = (BitSet) allNull.clone();
       both.and(other.allNull);
       return Optional.of(new JoinedType(type, both));
     }
-    // An empty list is a value without a leaf, so only single values yield.
+    // An empty list is a value without a leaf, so only a type of single values is replaced.
     if (isNull()) {
       return Optional.of(other);
     }
@@ -121,7 +120,7 @@ record JoinedType(DataType type, BitSet allNull) {
       return Optional.of(DataTypes.DoubleType);
     }
     if (isBytes(a) && isBytes(b)) {
-      // Some writers do not mark strings as such; the bytes are the same.
+      // Some writers do not mark strings as strings; the bytes are the same.
       return Optional.of(DataTypes.StringType);
     }
     DecimalType x = decimal(a);
@@ -144,7 +143,7 @@ record JoinedType(DataType type, BitSet allNull) {
     return type instanceof StringType || type instanceof BinaryType;
   }
 
-  /** The decimal that has the values of a type; null if none has. */
+  /** Returns the decimal that holds all values of a type; null if no decimal does. */
   private static DecimalType decimal(DataType type) {
     int digits = INTEGERS.indexOf(type);
     return type instanceof DecimalType decimal
@@ -222,7 +221,7 @@ record JoinedType(DataType type, BitSet allNull) {
     throw new IllegalArgumentException(of.name());
   }
 
-  /** The fields of a struct by their names, under the rule of the session. */
+  /** Maps the fields of a struct by their names, under the session's rule for case. */
   static Map<String, StructField> byName(StructType struct, boolean caseSensitive) {
     Map<String, StructField> fields =
         caseSensitive ? new TreeMap<>() : new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
@@ -233,9 +232,9 @@ record JoinedType(DataType type, BitSet allNull) {
   }
 
   /**
-   * The type under which a file is read whose column has type {@code own}: in the form of the
-   * joined one, with the leaves that the file has. Spark's reader puts null where a field is
-   * missing. {@link #convert} makes the joined type of it.
+   * Returns the type with which to read a file whose column has type {@code own}: the fields of
+   * {@code joined}, with the leaf types of the file. Spark's reader returns null for a field that
+   * the file does not have. {@link #convert} converts the values to {@code joined}.
    */
   static DataType form(DataType own, DataType joined, boolean caseSensitive) {
     if (own instanceof StructType a && joined instanceof StructType b) {
@@ -262,7 +261,7 @@ record JoinedType(DataType type, BitSet allNull) {
     return own instanceof NullType ? DataTypes.IntegerType : own;
   }
 
-  /** Converts a column from the {@link #form} of a type to the type. */
+  /** Converts a column from its {@link #form} to the joined type. */
   static Column convert(Column column, DataType form, DataType joined) {
     if (form.equals(joined)) {
       return column;

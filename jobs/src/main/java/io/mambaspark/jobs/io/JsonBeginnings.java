@@ -19,24 +19,24 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What the beginnings of files of JSON lines show.
+ * The result of reading the beginnings of JSON lines files.
  *
- * @param types of the lines that were sampled
- * @param unread files whose beginning cannot be read, by name, and why
+ * @param types the types in the sampled lines
+ * @param unread the names of files whose beginning cannot be read, with the reasons
  */
 record JsonBeginnings(JsonTypes types, Map<String, String> unread) {
   private static final Logger LOG = LoggerFactory.getLogger(JsonBeginnings.class);
 
-  /** At most so many bytes of a file are sampled for the types of columns. */
+  /** The maximum number of bytes to sample from one file for the types of columns. */
   private static final int SAMPLE = 1 << 20;
 
-  /** At most so many bytes are sampled of all files together. */
+  /** The number of bytes to sample from all files together. */
   private static final long SAMPLES = 256L << 20;
 
   /**
-   * Looks at a few files at a time.
+   * Reads the beginnings of a few files at a time.
    *
-   * @param sample whether to find types, too
+   * @param sample whether to infer types, too
    */
   static JsonBeginnings of(InputFiles listed, boolean sample, Configuration configuration) {
     FirstBytes first = new FirstBytes("json", configuration);
@@ -46,13 +46,13 @@ record JsonBeginnings(JsonTypes types, Map<String, String> unread) {
     Map<String, String> unread = new TreeMap<>();
     ExecutorService threads = HadoopFiles.threads("mamba-spark-beginnings");
     try {
-      List<Future<JsonTypes>> looking = new ArrayList<>();
+      List<Future<JsonTypes>> results = new ArrayList<>();
       for (InputFile file : listed.files()) {
-        looking.add(threads.submit(() -> look(file, first, bytes)));
+        results.add(threads.submit(() -> inspect(file, first, bytes)));
       }
-      for (int i = 0; i < looking.size(); i++) {
+      for (int i = 0; i < results.size(); i++) {
         try {
-          types.add(looking.get(i).get());
+          types.add(results.get(i).get());
         } catch (ExecutionException e) {
           if (!(e.getCause() instanceof IOException)) {
             throw Refusal.because(e, "%s", Failures.oneLine(e));
@@ -68,21 +68,22 @@ record JsonBeginnings(JsonTypes types, Map<String, String> unread) {
       return new JsonBeginnings(types, unread);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw Refusal.because(e, "Interrupted while looking at the input");
+      throw Refusal.because(e, "Interrupted while reading the beginnings of the input files");
     } finally {
       threads.shutdownNow();
     }
   }
 
-  private static JsonTypes look(InputFile file, FirstBytes first, int bytes) throws IOException {
+  private static JsonTypes inspect(InputFile file, FirstBytes first, int bytes)
+      throws IOException {
     first.check(file.path());
     JsonTypes types = new JsonTypes();
     byte[] lines = new byte[0];
     try {
       lines = bytes == 0 ? lines : first.lines(file.path(), bytes);
     } catch (IOException e) {
-      // The file is damaged after its beginning: reading its rows reports the error.
-      LOG.debug("Cannot find types in {}", file.name(), e);
+      // The file is damaged after its first bytes. Reading its rows will report the error.
+      LOG.debug("Cannot infer types from {}", file.name(), e);
     }
     int start = 0;
     for (int i = 0; i <= lines.length; i++) {

@@ -2,14 +2,14 @@ package io.mambaspark.jobs.io;
 
 import java.util.Locale;
 
-/** What messages show of a JSON text. */
+/** Excerpts of a JSON text for messages. */
 final class JsonExcerpt {
-  /** Characters of the user's data in a message. */
+  /** The maximum number of characters of the user's data in a message. */
   private static final int LENGTH = 40;
 
   private JsonExcerpt() {}
 
-  /** A part of a text, shortened, on one line. */
+  /** Returns a part of a text, shortened, on one line. */
   static String of(String text, int from, int to) {
     int end = Math.min(to, from + LENGTH);
     if (end < to && Character.isHighSurrogate(text.charAt(end - 1))) {
@@ -26,7 +26,7 @@ final class JsonExcerpt {
     return excerpt.append(end < to ? "…" : "").toString();
   }
 
-  /** The word or the character at an offset. */
+  /** Returns the word or the character at an offset. */
   static String next(String text, int offset) {
     if (offset == text.length()) {
       return "the end of the line";

@@ -27,16 +27,16 @@ import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
 /**
- * Files of JSON lines as one table. Spark reads the lines, {@link JsonLines} makes rows of them,
- * each of which has an error of its own where it is not as planned.
+ * JSON lines files as one table. Spark reads the lines, and {@link JsonLines} converts them to
+ * rows. A line that does not fit the plan becomes a row with an error.
  *
- * <p>The types of kept columns are those of all lines if no columns are named. With {@code
- * --keep-columns} they are those of the lines at the beginning of each file, so that the data is
- * read once only.
+ * <p>Without {@code --keep-columns}, the types of kept columns are inferred from all lines. With
+ * it, they are inferred from the lines at the beginning of each file, so that the data is read only
+ * once.
  */
 public final class JsonInput implements Input {
-  /** The least size of a task's share of the input, in bytes. */
-  private static final long LEAST_BYTES = 64 << 10;
+  /** The minimum size of a task's share of the input, in bytes. */
+  private static final long MIN_BYTES = 64 << 10;
 
   private static final int TASKS_PER_CORE = 4;
   public static final StructType LINE = new StructType().add("value", DataTypes.StringType);
@@ -64,10 +64,10 @@ public final class JsonInput implements Input {
   }
 
   /**
-   * Looks at the beginning of each file, and decides the columns.
+   * Reads the beginning of each file, and plans the columns.
    *
-   * @param documents the columns that are used
-   * @throws Refusal if a file is not one of JSON lines that this Spark can read
+   * @param documents the columns that the job uses
+   * @throws Refusal if a file is not a JSON lines file that this Spark version can read
    */
   static JsonInput plan(SparkSession spark, InputFiles listed, DocumentOptions documents) {
     DocumentColumns document = documents.columns();
@@ -84,7 +84,7 @@ public final class JsonInput implements Input {
       types = types(spark, readable).schema(caseSensitive);
     }
     if (types.isEmpty()) {
-      // Every line has an error, so any type of the document's columns will do.
+      // Every line has an error, so the types of the document's columns do not matter.
       for (String column : document.all()) {
         types = types.add(column, DataTypes.StringType);
       }
@@ -110,7 +110,7 @@ public final class JsonInput implements Input {
         notes);
   }
 
-  /** The types of all lines. */
+  /** Infers the types from all lines. */
   private static JsonTypes types(SparkSession spark, InputFiles listed) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     context.setJobDescription("Finding the columns of %,d files".formatted(listed.files().size()));
@@ -136,7 +136,7 @@ public final class JsonInput implements Input {
     return types;
   }
 
-  /** Reads rows of (bytes of a line, packed partition values…) and maps them. */
+  /** Reads rows (bytes of a line, packed partition values…) and maps them. */
   private static JavaRDD<Row> scan(
       SparkSession spark,
       InputFiles listed,
@@ -157,12 +157,12 @@ public final class JsonInput implements Input {
         .rows(context, tasks(spark, listed, partitions), read, reading);
   }
 
-  /** Parts of files for each task, in the order of the files. */
+  /** Splits the files, in their order, into lists of parts: one list for each task. */
   private static List<List<FileSplit>> tasks(
       SparkSession spark, InputFiles listed, PartitionColumns partitions) {
     int cores = spark.sparkContext().defaultParallelism();
     long share = listed.bytes() / ((long) TASKS_PER_CORE * cores);
-    long target = Math.min(SessionSettings.mostBytes(spark), Math.max(LEAST_BYTES, share));
+    long target = Math.min(SessionSettings.mostBytes(spark), Math.max(MIN_BYTES, share));
     FirstBytes first = new FirstBytes("json", spark.sparkContext().hadoopConfiguration());
     List<List<FileSplit>> tasks = new ArrayList<>();
     List<FileSplit> task = new ArrayList<>();
@@ -188,12 +188,12 @@ public final class JsonInput implements Input {
     return tasks;
   }
 
-  /** The columns of the lines that are read. */
+  /** Returns the columns that the job reads from the lines. */
   public StructType ofLines() {
     return plan.columns();
   }
 
-  /** The columns of the lines, then those of partition folders. */
+  /** Returns the columns of the lines, the partition columns and the error column. */
   @Override
   public StructType schema() {
     StructType schema = found;
@@ -222,7 +222,7 @@ public final class JsonInput implements Input {
   public Dataset<Row> rows(List<String> used, LongAccumulator read) {
     JsonPlan planned = plan;
     int width = partitions.schema().length();
-    return natural(
+    return unpacked(
         spark.createDataFrame(
             scan(
                 spark,
@@ -236,10 +236,10 @@ public final class JsonInput implements Input {
   }
 
   /**
-   * The rows of lines that Spark's own source gives, as in a stream.
+   * Converts lines that Spark's own source reads, as in a stream, to rows.
    *
-   * @param lines as {@code text} reads them
-   * @param columns those of the lines, as {@link #ofLines} gave them once
+   * @param lines from the source {@code text}
+   * @param columns the columns of the lines, from {@link #ofLines} of the planned input
    */
   public static Dataset<Row> rows(
       Dataset<Row> lines,
@@ -254,7 +254,7 @@ public final class JsonInput implements Input {
     for (StructField field : partitions.schema().fields()) {
       read.add(partitions.packed().getField(field.name()));
     }
-    return natural(
+    return unpacked(
         lines
             .select(read.toArray(Column[]::new))
             .mapPartitions(
@@ -277,18 +277,18 @@ public final class JsonInput implements Input {
     return schema.add(InputErrors.field());
   }
 
-  private static Dataset<Row> natural(
+  private static Dataset<Row> unpacked(
       Dataset<Row> packed, StructType columns, PartitionColumns partitions) {
-    List<Column> natural = new ArrayList<>();
+    List<Column> unpacked = new ArrayList<>();
     for (StructField field : columns.fields()) {
-      natural.add(ColumnNames.quoted(field.name()));
+      unpacked.add(ColumnNames.quoted(field.name()));
     }
     for (StructField field : partitions.schema().fields()) {
-      natural.add(
+      unpacked.add(
           PackedColumn.unpack(ColumnNames.quoted(field.name()), field.dataType(), true)
               .as(field.name()));
     }
-    natural.add(InputErrors.marked());
-    return packed.select(natural.toArray(Column[]::new));
+    unpacked.add(InputErrors.marked());
+    return packed.select(unpacked.toArray(Column[]::new));
   }
 }

@@ -1,6 +1,6 @@
 package io.mambaspark.jobs.io;
 
-/** What a JSON value is. */
+/** The kind of a JSON value. */
 enum JsonKind {
   OBJECT("an object"),
   LIST("a list"),
@@ -15,7 +15,7 @@ enum JsonKind {
     this.words = words;
   }
 
-  /** The kind as messages name it. */
+  /** Returns the name of the kind in messages. */
   String words() {
     return words;
   }

@@ -17,31 +17,32 @@ import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * How a line of JSON becomes a row of planned columns. A line that is not one JSON object, or in
- * which a value does not fit its column, is a row with an error; it keeps every column that can be
- * read. Keys that are not planned are checked and dropped; a planned column without a key, or with
- * a null, is null.
+ * Converts JSON lines to rows of the planned columns. A line that is not one JSON object, or that
+ * has a value that does not fit its column, becomes a row with an error; the row keeps every column
+ * that can be read. Unplanned keys are validated and ignored. A planned column whose key is missing
+ * or null is null.
  *
- * <p>No value is changed to fit: bigint takes the integers of 64 bits (also written as 1.0 or 1e3),
- * decimal those that it holds, double every number that it can hold but integers that it would
- * round, string a string as it is and any other value as its text in the file.
+ * <p>No value is changed to fit its column. A bigint accepts the integers of 64 bits (also written
+ * as 1.0 or 1e3). A decimal accepts the numbers that it represents exactly. A double accepts every
+ * number in its range, except integers that it would round. A string accepts a string as it is, and
+ * any other value as its text in the file.
  */
 final class JsonLines {
   private static final char BYTE_ORDER_MARK = '\uFEFF';
 
-  /** What a value is that does not fit; lists and objects with one in them do not fit either. */
+  /** The result for a value that does not fit, and for the lists and objects that contain it. */
   private static final Object MISFIT = new Object();
 
   /**
    * A row.
    *
-   * @param values in the order of the planned columns, as {@link RowFactory#create} takes them:
+   * @param values in the order of the planned columns, as {@link RowFactory#create} requires them:
    *     texts as String or byte[], lists as Object[], objects as Row
-   * @param error null when all is well
+   * @param error null if the line is valid
    */
   record Line(Object[] values, RowError error) {}
 
-  /** Reads the next value as one of a type; {@link #MISFIT} and a flaw where it is of another. */
+  /** Reads a value of one type; for another type, records a flaw and returns {@link #MISFIT}. */
   private interface Value {
     Object read(JsonReader in) throws JsonReader.Malformed;
   }
@@ -49,7 +50,7 @@ final class JsonLines {
   /**
    * The fields of an object, or the columns of a line.
    *
-   * @param places by name, under the rule for case
+   * @param places the index of each field, by name under the session's rule for case
    */
   private record Fields(Map<String, Integer> places, List<Value> values) {}
 
@@ -58,10 +59,10 @@ final class JsonLines {
   private final Fields columns;
 
   /**
-   * @param plan columns of the types that {@link JsonTypes} infers, or binary for strings
-   * @param texts those that hold the document's text: another JSON value than a string is an error
-   *     of its own there
-   * @param caseSensitive whether keys are columns only in the same case
+   * @param plan columns with types that {@link JsonTypes} infers, or binary for strings
+   * @param texts the columns that hold the document's text, where a JSON value other than a string
+   *     has its own kind of error
+   * @param caseSensitive whether a key must have the case of its column
    */
   JsonLines(StructType plan, Set<String> texts, boolean caseSensitive) {
     this.caseSensitive = caseSensitive;
@@ -69,12 +70,12 @@ final class JsonLines {
     this.columns = fields(plan, null);
   }
 
-  /** The values of a row of which nothing can be read. */
-  Object[] nothing() {
+  /** Returns the values of a row whose line cannot be read: all null. */
+  Object[] nullValues() {
     return new Object[columns.values.size()];
   }
 
-  /** The row of a line, given without its line end; null if the line is blank. */
+  /** Converts a line, given without its line end; returns null for a blank line. */
   Line read(byte[] line) {
     String text;
     RowError error = null;
@@ -102,11 +103,12 @@ final class JsonLines {
     return new Line(values, error == null ? in.flaw() : error);
   }
 
-  /** Enters the object that a line is. */
+  /** Enters the object of a line. */
   static void openLine(JsonReader in) throws JsonReader.Malformed {
     JsonKind kind = in.peek("one JSON object");
     if (kind == JsonKind.LIST) {
-      throw in.unexpected("one JSON object; jq -c '.[]' makes lines of a list");
+      throw in.unexpected(
+          "one JSON object; jq -c '.[]' writes each element of a list on one line");
     } else if (kind != JsonKind.OBJECT) {
       throw in.unexpected("one JSON object");
     }
@@ -122,7 +124,7 @@ final class JsonLines {
     return true;
   }
 
-  /** Fills in the fields of the object that was entered; false if one of them does not fit. */
+  /** Reads the fields of the entered object; returns false if one of them does not fit. */
   private boolean read(JsonReader in, Fields fields, Object[] values) throws JsonReader.Malformed {
     boolean fits = true;
     boolean[] seen = new boolean[values.length];
@@ -131,7 +133,7 @@ final class JsonLines {
       if (place == null) {
         in.skip();
       } else if (seen[place]) {
-        in.twice(key, in.token(), "each key once, whatever its case");
+        in.duplicateKey(key, in.token(), "each key once, whatever its case");
         in.skip();
       } else {
         seen[place] = true;
@@ -147,7 +149,7 @@ final class JsonLines {
   }
 
   /**
-   * @param column the column that the struct is part of; null for the columns themselves
+   * @param column the column that contains the struct; null for the columns themselves
    */
   private Fields fields(StructType struct, String column) {
     Map<String, Integer> places =
@@ -204,7 +206,7 @@ final class JsonLines {
       Fields fields = fields(struct, column);
       return of(JsonKind.OBJECT, in -> object(in, fields), "an object in column " + column);
     }
-    throw new IllegalStateException("No JSON is read as " + type.catalogString());
+    throw new IllegalStateException("Cannot read JSON as " + type.catalogString());
   }
 
   private static Object list(JsonReader in, Value element) throws JsonReader.Malformed {
@@ -247,7 +249,11 @@ final class JsonLines {
         });
   }
 
-  /** A number under a conversion that is null where it would change the value. */
+  /**
+   * Reads a number.
+   *
+   * @param conversion returns null if it would change the value
+   */
   private static Value number(
       java.util.function.Function<String, Object> conversion, String expected) {
     return of(

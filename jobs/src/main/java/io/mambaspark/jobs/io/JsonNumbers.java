@@ -3,20 +3,23 @@ package io.mambaspark.jobs.io;
 import java.math.BigDecimal;
 import java.math.MathContext;
 
-/** Which types hold a JSON number without another value. Numbers are given as their digits. */
+/** Converts JSON numbers, given as text, to types that hold them exactly. */
 final class JsonNumbers {
-  /** Digits that every double keeps. */
+  /** The number of decimal digits that every double preserves. */
   private static final int SAFE_DIGITS = 15;
 
-  /** Digits that a long always holds. */
+  /** The number of decimal digits that a long always holds. */
   private static final int LONG_DIGITS = 18;
 
-  /** No type holds more; Java's arithmetic on millions of digits takes minutes. */
+  /**
+   * The maximum length of a number, in characters. No type holds more, and Java's arithmetic on
+   * millions of digits takes minutes.
+   */
   private static final int MAX_LENGTH = 1000;
 
   private JsonNumbers() {}
 
-  /** Whether it is written without a fraction and without an exponent. */
+  /** Whether a number is written without a fraction and without an exponent. */
   static boolean isInteger(String number) {
     for (int i = 0; i < number.length(); i++) {
       char c = number.charAt(i);
@@ -27,7 +30,7 @@ final class JsonNumbers {
     return true;
   }
 
-  /** The integer of 64 bits that it is, also if it is written as 1.0 or 1e3; null if it is none. */
+  /** Returns an integer of 64 bits, also for 1.0 or 1e3; null for any other number. */
   static Long asLong(String number) {
     if (number.length() <= LONG_DIGITS && isInteger(number)) {
       return Long.parseLong(number);
@@ -36,13 +39,13 @@ final class JsonNumbers {
     return value == null || value.toBigInteger().bitLength() > 63 ? null : value.longValue();
   }
 
-  /** The decimal(precision, scale) that it is; null if that would be another value. */
+  /** Returns a decimal(precision, scale); null if it does not represent the number exactly. */
   static BigDecimal asDecimal(String number, int precision, int scale) {
     BigDecimal value = exact(number);
     if (value == null) {
       return null;
     }
-    // Compared before it is scaled: 1e999999999 has as many digits.
+    // The digits are compared before scaling: a scaled 1e999999999 has a billion digits.
     value = value.signum() == 0 ? BigDecimal.ZERO : value.stripTrailingZeros();
     if (value.scale() > scale || (long) value.precision() - value.scale() > precision - scale) {
       return null;
@@ -51,8 +54,8 @@ final class JsonNumbers {
   }
 
   /**
-   * The double for it; null if there is none. A fraction is rounded, as in every reader of JSON, an
-   * integer is not.
+   * Returns the nearest double; null if the number is out of range, or if it is an integer that a
+   * double would round. A fraction is rounded, as in every JSON reader.
    */
   static Double asDouble(String number) {
     double value = Double.parseDouble(number);
@@ -61,7 +64,7 @@ final class JsonNumbers {
     return fits && !overflows ? value : null;
   }
 
-  /** Whether the nearest double, written with as many digits, is the same number. */
+  /** Whether the nearest double, rounded to as many digits as the number has, equals it. */
   static boolean survivesDouble(String number) {
     if (number.length() <= SAFE_DIGITS && number.indexOf('e') < 0 && number.indexOf('E') < 0) {
       return true;
@@ -78,7 +81,7 @@ final class JsonNumbers {
     return new BigDecimal(nearest).round(new MathContext(digits)).compareTo(exact) == 0;
   }
 
-  /** Null where it has too many digits, or is NaN or infinite. */
+  /** Returns the exact value; null if the number has too many digits, or is NaN or infinite. */
   private static BigDecimal exact(String number) {
     if (number.length() > MAX_LENGTH) {
       return null;

@@ -13,10 +13,10 @@ import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * How lines are read, in tasks.
+ * The plan by which tasks read JSON lines.
  *
- * @param columns those that are read
- * @param texts those of them that hold the document's text
+ * @param columns the columns to read
+ * @param texts the columns among them that hold the document's text
  */
 record JsonPlan(StructType columns, Set<String> texts, boolean caseSensitive)
     implements Serializable {
@@ -24,12 +24,12 @@ record JsonPlan(StructType columns, Set<String> texts, boolean caseSensitive)
     return new JsonLines(columns, texts, caseSensitive);
   }
 
-  /** All columns are read. */
+  /** Returns a plan that reads all columns. */
   static JsonPlan of(StructType columns, DocumentColumns document, boolean caseSensitive) {
     return new JsonPlan(columns, texts(columns, document), caseSensitive);
   }
 
-  /** The columns that are used are read. */
+  /** Returns a plan that reads only the columns that the job uses. */
   static JsonPlan ofUsed(StructType columns, DocumentOptions documents, boolean caseSensitive) {
     StructType used = new StructType();
     for (StructField field : columns.fields()) {
@@ -42,7 +42,7 @@ record JsonPlan(StructType columns, Set<String> texts, boolean caseSensitive)
     return of(used, documents.columns(), caseSensitive);
   }
 
-  /** Whether columns are named, and the types of all of them are known. */
+  /** Whether the user named the kept columns, and the types of all used columns are known. */
   static boolean hasAll(StructType types, DocumentOptions documents, boolean caseSensitive) {
     DocumentColumns document = documents.columns();
     List<String> kept = documents.kept();
@@ -52,7 +52,7 @@ record JsonPlan(StructType columns, Set<String> texts, boolean caseSensitive)
         && kept.stream().allMatch(known::containsKey);
   }
 
-  /** The type of a column: a document's is fixed, whatever types the lines have. */
+  /** Returns the type of a column. The document's columns have fixed types, whatever was found. */
   static DataType type(String column, DataType found, DocumentColumns document) {
     if (document.content().contains(column)) {
       boolean tokens =

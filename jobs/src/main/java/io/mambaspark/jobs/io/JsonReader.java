@@ -8,26 +8,26 @@ import java.util.Set;
 /**
  * Reads JSON (RFC 8259, and the NaN, Infinity and -Infinity that Python writes) token by token.
  *
- * <p>Two sorts of mistakes: a {@link Malformed} ends the reading; a {@link #flaw} is remembered and
- * the reading goes on, so that the rest of a line can be kept.
+ * <p>Mistakes are of two kinds. A {@link Malformed} stops the reader. A {@link #flaw} is
+ * recorded and reading continues, so that the rest of a line can be kept.
  *
- * <p>Jackson is not used here: its limits, its messages and the positions in them differ between
- * the versions that Spark 3.5 to 4.2 bring, but the rows that are written hold these messages and
- * must not depend on the version.
+ * <p>Jackson is not used: its limits, its messages and the positions in them differ between the
+ * versions that Spark 3.5 to 4.2 include. Output rows contain these messages and must not depend on
+ * the version.
  */
 final class JsonReader {
-  /** Objects and lists in each other. Callers recurse, so this bounds their stacks. */
+  /** The maximum nesting of objects and lists. Callers recurse, so this bounds their stacks. */
   static final int MAX_DEPTH = 1000;
 
   private static final char REPLACEMENT = '\uFFFD';
 
-  /** The text is not JSON from some character on. */
+  /** Thrown at the first character that is not valid JSON. */
   static final class Malformed extends Exception {
     private static final long serialVersionUID = 1;
 
     private final RowError error;
 
-    // Without a stack trace: a file may have millions of such lines.
+    // No stack trace is recorded: a file may have millions of such lines.
     private Malformed(RowError error) {
       super(error.message(), null, false, false);
       this.error = error;
@@ -41,13 +41,13 @@ final class JsonReader {
   private final String text;
   private final int start;
 
-  /** The keys so far of each object around the next token; null for a list. */
+  /** For each object or list around the next token: the object's keys so far, null for a list. */
   private final List<Set<String>> open = new ArrayList<>();
 
-  /** Where the next token is looked for. */
+  /** The offset at which the search for the next token starts. */
   private int at;
 
-  /** Where the last token began. */
+  /** The offset of the last token. */
   private int token;
 
   /** Whether the innermost object or list has an element already. */
@@ -64,30 +64,30 @@ final class JsonReader {
     this.at = start;
   }
 
-  /** The offset behind the last token. */
+  /** Returns the offset after the last token. */
   int at() {
     return at;
   }
 
-  /** The offset of the last token, or of the value that {@link #peek} saw. */
+  /** Returns the offset of the last token, or of the value that {@link #peek} found. */
   int token() {
     return token;
   }
 
-  /** The first mistake that did not end the reading; null if there is none. */
+  /** Returns the first mistake that did not stop the reader; null without such a mistake. */
   RowError flaw() {
     return flaw;
   }
 
-  /** The kind of the next value. */
+  /** Returns the kind of the next value. */
   JsonKind peek() throws Malformed {
     return peek("a value");
   }
 
   /**
-   * The kind of the next value.
+   * Returns the kind of the next value.
    *
-   * @param expected what the message says where there is none
+   * @param expected the expectation in the message if no value follows
    */
   JsonKind peek(String expected) throws Malformed {
     space();
@@ -118,7 +118,7 @@ final class JsonReader {
     throw unexpected(expected);
   }
 
-  /** Enters the object or list that {@link #peek} saw. */
+  /** Enters the object or list that {@link #peek} found. */
   void open() throws Malformed {
     if (open.size() == MAX_DEPTH) {
       throw new Malformed(
@@ -132,12 +132,12 @@ final class JsonReader {
     begun = false;
   }
 
-  /** Moves to the next element of a list; false behind the last, where the list is left. */
+  /** Moves to the next element of a list; after the last, exits the list and returns false. */
   boolean element() throws Malformed {
     return next(']', "',' or ']'");
   }
 
-  /** The next key of an object; null behind the last, where the object is left. */
+  /** Reads the next key of an object; after the last, exits the object and returns null. */
   String key() throws Malformed {
     if (!next('}', begun ? "',' or '}'" : "a key in double quotes or '}'")) {
       return null;
@@ -155,14 +155,14 @@ final class JsonReader {
     }
     at++;
     if (!open.get(open.size() - 1).add(key)) {
-      twice(key, from, "each key once");
+      duplicateKey(key, from, "each key once");
     }
     token = from;
     return key;
   }
 
-  /** Remembers that the key at this offset is there for the second time. */
-  void twice(String key, int from, String expected) {
+  /** Records that the key at an offset is a duplicate. */
+  void duplicateKey(String key, int from, String expected) {
     flaw("key \"" + JsonExcerpt.of(key, 0, key.length()) + "\" again", from, expected);
   }
 
@@ -187,12 +187,15 @@ final class JsonReader {
     return true;
   }
 
-  /** The string that {@link #peek} saw; a lone surrogate in it becomes U+FFFD. */
+  /** Reads the string that {@link #peek} found; replaces a lone surrogate with U+FFFD. */
   String string() throws Malformed {
     return string(true);
   }
 
-  private String string(boolean wanted) throws Malformed {
+  /**
+   * @param keep whether to return the string; otherwise the result is null
+   */
+  private String string(boolean keep) throws Malformed {
     int begin = at++;
     int from = at;
     StringBuilder built = null;
@@ -200,7 +203,7 @@ final class JsonReader {
       char c = text.charAt(at);
       if (c == '"') {
         int end = at++;
-        if (!wanted) {
+        if (!keep) {
           return null;
         }
         return built == null ? text.substring(from, end) : built.append(text, from, end).toString();
@@ -210,13 +213,13 @@ final class JsonReader {
             RowError.malformedInput(
                 "%s at character %d, inside a string"
                     .formatted(JsonExcerpt.next(text, at), character(at)),
-                "it as \\u%04x".formatted((int) c)));
+                "the escape \\u%04x".formatted((int) c)));
       }
       if (c != '\\') {
         at++;
         continue;
       }
-      if (wanted) {
+      if (keep) {
         built = (built == null ? new StringBuilder() : built).append(text, from, at);
       }
       escaped(built);
@@ -229,9 +232,9 @@ final class JsonReader {
   }
 
   /**
-   * Reads an escape, and both of a pair of surrogates.
+   * Reads one escape, or the two escapes of a surrogate pair.
    *
-   * @param built takes the characters; may be null
+   * @param built receives the characters; may be null
    */
   private void escaped(StringBuilder built) throws Malformed {
     int escape = at;
@@ -278,13 +281,13 @@ final class JsonReader {
         case 'u':
           int value = 0;
           for (int i = 0; i < 4; i++) {
-            // ASCII only: Character.digit takes the digits of other scripts.
+            // ASCII only: Character.digit accepts the digits of other scripts.
             int digit =
                 at < text.length() && text.charAt(at) < 128
                     ? Character.digit(text.charAt(at), 16)
                     : -1;
             if (digit < 0) {
-              throw unexpected("four hexadecimal digits behind \\u");
+              throw unexpected("four hexadecimal digits after \\u");
             }
             value = 16 * value + digit;
             at++;
@@ -292,14 +295,14 @@ final class JsonReader {
           return (char) value;
         default:
           at = from + 1;
-          throw unexpected("an escape of JSON behind '\\'");
+          throw unexpected("a JSON escape after '\\'");
       }
     }
     at = text.length();
-    throw unexpected("an escape of JSON behind '\\'");
+    throw unexpected("a JSON escape after '\\'");
   }
 
-  /** The digits of the number that {@link #peek} saw, or NaN, Infinity or -Infinity. */
+  /** Reads the text of the number that {@link #peek} found; it may be NaN or ±Infinity. */
   String number() throws Malformed {
     int from = at;
     scanNumber();
@@ -345,14 +348,14 @@ final class JsonReader {
     }
   }
 
-  /** The boolean that {@link #peek} saw. */
+  /** Reads the boolean that {@link #peek} found. */
   boolean bool() {
     boolean value = text.charAt(at) == 't';
     at += value ? "true".length() : "false".length();
     return value;
   }
 
-  /** Reads and drops the next value. */
+  /** Reads and ignores the next value. */
   void skip() throws Malformed {
     switch (peek()) {
       case OBJECT -> {
@@ -374,7 +377,7 @@ final class JsonReader {
     }
   }
 
-  /** The next value as it stands in the text. */
+  /** Reads the next value and returns its text unchanged. */
   String raw() throws Malformed {
     peek();
     int from = at;
@@ -382,7 +385,7 @@ final class JsonReader {
     return text.substring(from, at);
   }
 
-  /** Checks that nothing but white space follows. */
+  /** Checks that only white space follows. */
   void end() throws Malformed {
     space();
     token = at;
@@ -391,31 +394,31 @@ final class JsonReader {
     }
   }
 
-  /** The text up to the last token, shortened to what a message may hold of the user's data. */
+  /** Returns the text from an offset to the end of the last token, shortened for a message. */
   String excerpt(int from) {
     return JsonExcerpt.of(text, from, at);
   }
 
-  /** Remembers a mistake behind which the reading goes on. Only the first one counts. */
+  /** Records a mistake after which reading continues. Only the first mistake is kept. */
   void flaw(String found, int from, String expected) {
     if (flaw == null) {
       flaw = RowError.malformedInput(found + " at character " + character(from), expected);
     }
   }
 
-  /** As {@link #flaw(String, int, String)} for a whole error. */
+  /** Records a complete error; see {@link #flaw(String, int, String)}. */
   void flaw(RowError error) {
     if (flaw == null) {
       flaw = error;
     }
   }
 
-  /** The number of a character in the line, from 1, as editors count. */
+  /** Returns the number of a character in the line, counted from 1 as in editors. */
   int character(int offset) {
     return text.codePointCount(start, offset) + 1;
   }
 
-  /** The exception for what stands at the next offset. */
+  /** Returns the exception for the word or character at the next offset. */
   Malformed unexpected(String expected) {
     String where = at == text.length() ? "" : " at character " + character(at);
     return new Malformed(RowError.malformedInput(JsonExcerpt.next(text, at) + where, expected));

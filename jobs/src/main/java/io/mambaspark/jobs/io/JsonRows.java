@@ -10,8 +10,9 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 
 /**
- * Rows of lines: the planned columns, those of partition folders, the error. A line is a row of its
- * bytes, in a stream the URI of its file, and the packed values of its partition folders.
+ * The rows of JSON lines: the planned columns, the partition columns, the error. Each line is given
+ * as a row of its bytes, the URI of its file (only in a stream) and the packed values of its
+ * partition folders.
  */
 final class JsonRows implements Iterator<Row> {
   private final JsonLines json;
@@ -43,12 +44,12 @@ final class JsonRows implements Iterator<Row> {
     return row;
   }
 
-  /** Null for a blank line. */
+  /** Converts a line; returns null for a blank line. */
   private Row row(FileScan.Read line) {
     JsonLines.Line found =
         line.error() == null
             ? json.read(line.row().<byte[]>getAs(0))
-            : new JsonLines.Line(json.nothing(), line.error());
+            : new JsonLines.Line(json.nullValues(), line.error());
     if (found == null) {
       return null;
     }

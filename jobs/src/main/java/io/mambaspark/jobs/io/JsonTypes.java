@@ -9,13 +9,13 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * The types of the values in lines of JSON, gathered line by line or part by part: the result does
- * not depend on the order, nor on how the lines were parted.
+ * The types of the values in JSON lines, collected line by line or merged from parts. The result
+ * depends neither on the order of the lines nor on their division into parts.
  *
- * <p>As Spark infers them, but that no value changes: integers beyond 64 bits are decimal(38,0),
- * and integers mixed with fractions are strings if a double would round one of them. Strings are
- * also what has more digits than that, kinds that are mixed, objects without a key, and what is
- * always null.
+ * <p>The types are those that Spark infers, except that no value may change: integers beyond 64
+ * bits are decimal(38,0), and integers mixed with fractions are strings if a double would round one
+ * of them. The following are also strings: numbers too large for these types, values of
+ * different kinds, objects without a key, and values that are always null.
  */
 final class JsonTypes implements Serializable {
   private static final long serialVersionUID = 1;
@@ -24,7 +24,7 @@ final class JsonTypes implements Serializable {
   private static final int DECIMAL = 2;
   private static final int FRACTION = 4;
 
-  /** A number that a double does not keep. */
+  /** A number that a double would round. */
   private static final int ROUNDED = 8;
 
   private static final int BOOLEAN = 16;
@@ -35,19 +35,19 @@ final class JsonTypes implements Serializable {
   private static final int INTEGERS = LONG | DECIMAL;
   private static final int NUMBERS = INTEGERS | FRACTION | ROUNDED;
 
-  /** The digits that Spark's decimal has. */
+  /** The maximum number of digits of Spark's decimal. */
   private static final int DECIMAL_DIGITS = 38;
 
-  /** Lists and objects in each other that Spark compiles code for; what is deeper is a string. */
+  /** The maximum nesting for which Spark compiles code; deeper lists and objects are strings. */
   private static final int MAX_DEPTH = 32;
 
-  /** Bits of what was seen, so that parts are merged by an or. */
+  /** The kinds found, as bits: a bitwise OR merges two parts. */
   private int seen;
 
   private JsonTypes elements;
   private final TreeMap<String, JsonTypes> fields = new TreeMap<>();
 
-  /** Adds the columns of a line; a line that {@link JsonLines} gives an error has none. */
+  /** Adds the columns of a line. Skips a line for which {@link JsonLines} reports an error. */
   void add(byte[] line) {
     JsonTypes columns = new JsonTypes();
     try {
@@ -64,7 +64,7 @@ final class JsonTypes implements Serializable {
     }
   }
 
-  /** Adds what another part of the lines has. */
+  /** Adds the types of another part of the lines. */
   void add(JsonTypes other) {
     seen |= other.seen;
     if (other.elements != null) {
@@ -74,10 +74,10 @@ final class JsonTypes implements Serializable {
   }
 
   /**
-   * The columns so far, ordered by name as Spark orders them, all nullable.
+   * Returns the columns so far, ordered by name as in Spark, all nullable.
    *
-   * @param caseSensitive whether names that differ in case are columns of their own. If not, the
-   *     name is the spelling that sorts first
+   * @param caseSensitive whether names that differ only in case are separate columns; otherwise
+   *     the column has the spelling that sorts first
    */
   StructType schema(boolean caseSensitive) {
     Map<String, JsonTypes> columns = fields;

@@ -21,14 +21,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The folder {@value #NAME} of an output, in which its run is recorded. Every file in it appears
- * whole, by a rename.
+ * The folder {@value #NAME} of an output, which records its run. Every file in it is created
+ * atomically, by a rename.
  *
  * <pre>
- * run-00000.json     {@link RunRecord}; what the run has become later has the next number
- * units/NAME.json    one entry for each unit that is done
- * tmp/               files of tasks that run, or of those that died
- * checkpoint/        of a stream: what Spark has taken from its folder
+ * run-00000.json     {@link RunRecord}; each later state of the run has the next number
+ * units/NAME.json    one entry for each completed unit
+ * tmp/               files of running tasks, and of tasks that crashed
+ * checkpoint/        in a stream: Spark's record of the input files that it has read
  * </pre>
  */
 public final class LedgerFolder {
@@ -44,7 +44,7 @@ public final class LedgerFolder {
   private final Path path;
   private final FileSystem files;
 
-  /** The folder of an output, which may not be there yet. */
+  /** Opens the ledger folder of an output. Neither folder has to exist. */
   public LedgerFolder(Path output, Configuration configuration) {
     this.path = new Path(output, NAME);
     this.files = HadoopFiles.fileSystem(output, configuration);
@@ -54,17 +54,17 @@ public final class LedgerFolder {
     return path;
   }
 
-  /** The path for people. */
+  /** Returns the path for messages, without a password. */
   public String shown() {
     return Refusal.redacted(path.toString());
   }
 
-  /** A new file for a task to write. Its name does not end as that of a Parquet file does. */
+  /** Returns a new path for a task's file. The path does not have the ending of a Parquet file. */
   public Path temporary(String name) {
     return new Path(new Path(path, "tmp"), name + "-" + UUID.randomUUID() + ".part");
   }
 
-  /** Writes a whole file of JSON or none. One that is there already stays. */
+  /** Writes a JSON file atomically. Keeps an existing file. */
   public void publish(Object content, Path file) throws IOException {
     Path temporary = temporary(file.getName());
     try (OutputStream out = files.create(temporary, false)) {
@@ -78,28 +78,28 @@ public final class LedgerFolder {
     }
   }
 
-  /** Moves a file to its place; false where the file system refuses. */
+  /** Moves a file and creates the target's folder; returns false if the file system refuses. */
   public boolean move(Path from, Path to) throws IOException {
     files.mkdirs(to.getParent());
     return files.rename(from, to);
   }
 
-  /** What a file of JSON says; empty for one that a crash of the machine has damaged. */
+  /** Reads a JSON file; returns empty for a file that a crash of the machine has damaged. */
   public <T> Optional<T> read(Path file, Class<T> type) throws IOException {
     try (InputStream in = files.open(file)) {
       return Optional.of(JSON.readValue(in, type));
     } catch (JsonProcessingException | ChecksumException e) {
-      LOG.warn("{} is damaged and does not count", Refusal.redacted(file.toString()));
+      LOG.warn("Ignored {}: the file is damaged", Refusal.redacted(file.toString()));
       return Optional.empty();
     }
   }
 
-  /** Removes what tasks that died have left, if that can be done. */
+  /** Removes the files of crashed tasks. A failure is logged, not thrown. */
   public void sweep() {
     try {
       files.delete(new Path(path, "tmp"), true);
     } catch (IOException e) {
-      LOG.warn("Could not remove {}/tmp: {}", shown(), Failures.oneLine(e));
+      LOG.warn("Cannot remove {}/tmp: {}", shown(), Failures.oneLine(e));
     }
   }
 }

@@ -8,25 +8,25 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 
-/** What local disks have and Hadoop does not show: links, pipes, names that it cannot open. */
+/** Checks local entries that Hadoop omits or cannot read: links, pipes, unsupported names. */
 final class LocalFiles {
-  /** The character that a JVM reads for bytes of a name that its locale cannot decode. */
+  /** The character with which a JVM replaces bytes of a name that its locale cannot decode. */
   private static final char UNKNOWN_CHARACTER = '\uFFFD';
 
   private LocalFiles() {}
 
-  /** Why a local entry cannot be read as a file or a folder; null if it can. */
+  /** Returns the reason why a local entry cannot be read; null if it can be read. */
   static String unreadable(FileStatus status) {
     if (status.isDirectory()) {
       return null;
     }
     if (status.getPath().getName().contains(":")) {
-      return "Hadoop reads no local file with a colon in its name; rename it";
+      return "Hadoop cannot read a local file with a colon in its name; rename it";
     }
     return local(status.getPath()).isFile() ? null : "neither a file nor a folder";
   }
 
-  /** Why Hadoop omits a local entry. */
+  /** Returns the reason why Hadoop omits a local entry. */
   static String unopened(File entry) {
     if (Files.isSymbolicLink(link(entry))) {
       return dangling(entry);
@@ -42,7 +42,7 @@ final class LocalFiles {
     try {
       return entry.toPath();
     } catch (java.nio.file.InvalidPathException e) {
-      // The locale cannot express the name, so nothing is known of the entry.
+      // The locale cannot represent the name, so the entry cannot be inspected.
       return java.nio.file.Path.of("");
     }
   }
@@ -55,29 +55,32 @@ final class LocalFiles {
     }
   }
 
-  /** Why a path is a dangling link; null if it is none. */
+  /** Describes a dangling link; returns null for any other path. */
   static String dangling(Path path, Configuration configuration) {
     return isLocal(path, configuration) && Files.isSymbolicLink(link(local(path)))
         ? dangling(local(path))
         : null;
   }
 
-  /** Whether a path lies on a local disk. */
+  /** Whether a path is on a local disk. */
   static boolean isLocal(Path path, Configuration configuration) {
     return "file".equals(HadoopFiles.fileSystem(path, configuration).getUri().getScheme());
   }
 
-  /** The same path as a file of Java. */
+  /** Returns the path as a Java file. */
   static File local(Path path) {
     return new File(path.toUri().getPath());
   }
 
-  /** A folder without symbolic links; null where it is not local. */
+  /**
+   * Resolves the symbolic links in the path of a folder; returns null if it is not local or cannot
+   * be resolved.
+   */
   static java.nio.file.Path real(Path folder, Configuration configuration) {
     try {
       return isLocal(folder, configuration) ? local(folder).toPath().toRealPath() : null;
     } catch (IOException e) {
-      // The listing names it.
+      // Listing the folder will report the failure.
       return null;
     }
   }

@@ -23,14 +23,18 @@ class ContradictionsTest {
             + " --context-column with --continuation-column",
         "--text-column a --context-column b --continuation-column c | Give one of --tokens-column,"
             + " --text-column, or --context-column with --continuation-column",
-        "--context-column a | --context-column and --continuation-column go together;"
+        "--context-column a | --context-column and --continuation-column require each other;"
             + " --continuation-column is missing",
-        "--continuation-column a | --context-column and --continuation-column go together;"
+        "--continuation-column a | --context-column and --continuation-column require each other;"
             + " --context-column is missing",
-        "--context-column a --continuation-column a | Column a is named for two purposes",
-        "--text-column a --word-count-column a | Column a is named for two purposes",
-        "--byte-count-column a --word-count-column a | Column a is named for two purposes",
-        "--tokenizer t | --tokenizer needs texts: --text-column, or a context of text",
+        "--context-column a --continuation-column a | Column a is given for two options; give a"
+            + " different column for each",
+        "--text-column a --word-count-column a | Column a is given for two options; give a"
+            + " different column for each",
+        "--byte-count-column a --word-count-column a | Column a is given for two options; give a"
+            + " different column for each",
+        "--tokenizer t | --tokenizer requires text; give --text-column, or a context and"
+            + " continuation of text",
         "--window sliding | --window sliding: expected one of full, rolling, strided, chunked",
         "--window-tokens 9 | --window-tokens needs --window rolling, strided or chunked",
         "--window rolling --stride 9 | --stride needs --window strided",

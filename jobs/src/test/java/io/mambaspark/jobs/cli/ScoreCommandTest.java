@@ -402,7 +402,7 @@ class ScoreCommandTest {
         "--weights f16 | --weights f16: expected f32 or bf16",
         "--output-format csv | --output-format csv: expected one of parquet, json, orc",
         "--input-table t | Give either --input or --input-table, not both",
-        "--input demo | --input demo stands alone",
+        "--input demo | --input demo cannot be combined with other paths",
         "--input a --tokns b | Unknown option: '--tokns'; Expected parameter for option '--input' but"
             + " found '--tokns'",
         "--keep-columns id,id | Column id is kept twice; see --keep-columns",

@@ -138,7 +138,7 @@ class FirstBytesTest {
         "[\r{\"id\":1},\r{\"id\":2}\r]"
       })
   void a_list_over_many_lines_is_refused(String json) throws IOException {
-    String said = "one JSON list over many lines; make lines of it: jq -c '.[]' FILE";
+    String said = "one JSON list over many lines; write each element on one line: jq -c '.[]' FILE";
     assertThat(refusal(write("a.json", json), "json")).isEqualTo(said);
     assertThat(refusal(write("a.json.gz", gzip(json.getBytes(UTF_8))), "json")).isEqualTo(said);
     String large = json + "\n".repeat(10) + json;
@@ -147,7 +147,7 @@ class FirstBytesTest {
 
   @Test
   void a_list_longer_than_what_is_looked_at_is_refused() throws IOException {
-    String said = "one JSON list over many lines; make lines of it: jq -c '.[]' FILE";
+    String said = "one JSON list over many lines; write each element on one line: jq -c '.[]' FILE";
     for (String element : List.of("{\"id\":1},\n", "{\"id\":1}\n,", "{\n\"id\": [\n1,\n2\n]},\n")) {
       assertThat(refusal(write("a.json", "[\n" + element.repeat(20_000)), "json")).isEqualTo(said);
     }
@@ -168,7 +168,7 @@ class FirstBytesTest {
       })
   void objects_over_many_lines_are_refused(String json) throws IOException {
     assertThat(refusal(write("a.json", json), "json"))
-        .isEqualTo("JSON objects over many lines; make a line of each: jq -c . FILE");
+        .isEqualTo("JSON objects over many lines; write each object on one line: jq -c . FILE");
   }
 
   @ParameterizedTest
@@ -240,7 +240,7 @@ class FirstBytesTest {
       strings = {".gz", ".bz2", ".zst", ".deflate", ".snappy", ".lz4", ".GZ", ".gzip", ".zstd"})
   void a_name_that_says_compressed_over_other_content_is_refused(String suffix) throws IOException {
     String said =
-        "not compressed as the ending %s of its name says; rename it without %s"
+        "not compressed as its ending %s indicates; rename it without %s"
             .formatted(suffix, suffix);
     for (String content : List.of(LINES, "{", "\0\0\0\0", "The captain looked at the sea.")) {
       assertThat(refusal(write("a.jsonl" + suffix, content), "json")).isEqualTo(said);
@@ -283,6 +283,10 @@ class FirstBytesTest {
     Path cut = write("cut.gz", Arrays.copyOf(gzip, gzip.length / 2));
     assertThatThrownBy(() -> check(cut, "json")).isInstanceOf(IOException.class);
     assertThatThrownBy(() -> lines(hadoop(cut), 1000)).isInstanceOf(IOException.class);
+    Path tiny = write("tiny.bz2", "BZh9".getBytes(UTF_8));
+    assertThatThrownBy(() -> check(tiny, "json"))
+        .isInstanceOf(IOException.class)
+        .hasMessage("It cannot be decompressed: it is truncated");
     for (String suffix : List.of(".gz", ".bz2", ".zst", ".deflate", ".snappy", ".lz4")) {
       byte[] whole =
           suffix.equals(".zst")

@@ -184,7 +184,7 @@ class InputCasesTest {
     assertScored(texts("summary-files/in"), 12, 2);
     assertThat(summary().get("files").get("left_out").asInt()).isEqualTo(2);
     assertThat(summary().get("left_out_files").toString())
-        .contains("summary-files/in/_metadata\":\"footers of the files beside it\"");
+        .contains("summary-files/in/_metadata\":\"footers of the files in the same folder\"");
   }
 
   @Test

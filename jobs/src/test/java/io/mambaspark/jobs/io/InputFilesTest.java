@@ -77,8 +77,8 @@ class InputFilesTest {
                 "in/_SUCCESS", "hidden name",
                 "in/_temporary", "hidden name",
                 "in/part-1._COPYING_", "hidden name",
-                "in/_metadata", "footers of the files beside it",
-                "in/_common_metadata", "footers of the files beside it"));
+                "in/_metadata", "footers of the files in the same folder",
+                "in/_common_metadata", "footers of the files in the same folder"));
     assertThat(names(list("in/*"))).containsExactly("in/part-0");
     assertThat(names(list("in/_metadata", "in/part-1._COPYING_")))
         .containsExactly("in/_metadata", "in/part-1._COPYING_");
@@ -155,9 +155,9 @@ class InputFilesTest {
     file("twice/lang=en/lang=fr/a");
     assertThat(catchThrowable(() -> list("twice")))
         .hasMessage(
-            "Input file:%s/twice/lang=en/lang=fr has two partition folders lang=: a column has"
+            "Cannot read input file:%s/twice/lang=en/lang=fr: two folders in its path set partition"
                     .formatted(own)
-                + " one value; rename one of them");
+                + " column lang; rename one of them");
   }
 
   @Test
@@ -252,7 +252,7 @@ class InputFilesTest {
         .isEqualTo(
             Map.of(
                 "in/10:30.parquet",
-                "Hadoop reads no local file with a colon in its name; rename it"));
+                "Hadoop cannot read a local file with a colon in its name; rename it"));
     assertThat(names(listed)).containsExactly("in/a", "in/at=10:30/b");
   }
 
@@ -265,8 +265,11 @@ class InputFilesTest {
     file("in/_SUCCESS");
     assertThat(catchThrowable(() -> list("in").notEmpty(List.of("in"))))
         .hasMessage(
-            "Cannot read input in: it holds no file to read (file:%s/in/_SUCCESS: hidden name)",
+            "Cannot read input in: it contains no readable file (file:%s/in/_SUCCESS: hidden name)",
             own);
+    Files.createFile(own.resolve("in/a.parquet"));
+    assertThat(relative(list("in").withoutEmpty("parquet").unread()))
+        .isEqualTo(Map.of("in/a.parquet", "the file is empty"));
   }
 
   @Test

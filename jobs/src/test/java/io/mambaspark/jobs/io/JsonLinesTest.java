@@ -111,7 +111,8 @@ class JsonLinesTest {
             Map.entry("16 nul", "null"),
             Map.entry(
                 "17 rawnul",
-                malformed("found U+0000 at character 25, inside a string; expected it as \\u0000")),
+                malformed("found U+0000 at character 25, inside a string; expected the escape"
+                        + " \\u0000")),
             Map.entry("18 latin1", malformed("found byte 0xE9 at offset 26; expected UTF-8")),
             Map.entry(
                 "19 null",
@@ -123,13 +124,14 @@ class JsonLinesTest {
             Map.entry(
                 "22 null",
                 malformed(
-                    "found '[' at character 1; expected one JSON object; jq -c '.[]' makes lines"
-                        + " of a list")),
+                    "found '[' at character 1; expected one JSON object; jq -c '.[]' writes each"
+                        + " element of a list on one line")),
             Map.entry(
                 "23 two", malformed("found '{' at character 24; expected the end of the line")),
             Map.entry(
                 "24 rawtab",
-                malformed("found U+0009 at character 25, inside a string; expected it as \\u0009")),
+                malformed("found U+0009 at character 25, inside a string; expected the escape"
+                        + " \\u0009")),
             Map.entry("25 crlf", "null"),
             Map.entry("26 fffe", "null"),
             Map.entry("27 last", "null"));
@@ -183,8 +185,8 @@ class JsonLinesTest {
         "{\"id\":+1}|found '+' at character 7; expected a value",
         "{\"id\":True}|found True at character 7; expected a value",
         "{\"id\":nan}|found nan at character 7; expected a value",
-        "{\"id\":\"\\x\"}|found x at character 9; expected an escape of JSON behind '\\'",
-        "{\"id\":\"\\u12g4\"}|found g4 at character 12; expected four hexadecimal digits behind"
+        "{\"id\":\"\\x\"}|found x at character 9; expected a JSON escape after '\\'",
+        "{\"id\":\"\\u12g4\"}|found g4 at character 12; expected four hexadecimal digits after"
             + " \\u",
         "{\"id\":1}//|found '/' at character 9; expected the end of the line",
         "{\"é\":😀}|found U+1F600 at character 6; expected a value",

@@ -558,7 +558,7 @@ public class UnitsTest {
     assertThat(failing.error())
         .startsWith("error: Cannot read file:")
         .contains("part=1")
-        .endsWith("; leave it out, or score the rest with --on-error quarantine");
+        .endsWith("; exclude it, or score the rest with --on-error quarantine");
 
     Cli run = score(mixed, "--target-unit-tokens", 1);
     assertThat(run.code()).isZero();

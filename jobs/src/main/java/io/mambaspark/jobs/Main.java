@@ -35,7 +35,10 @@ public final class Main {
     }
   }
 
-  /** By reflection: the constructor takes the code in Spark 3.5 and 4.0, and also a cause later. */
+  /**
+   * Creates the exception by reflection: its constructor takes the code in Spark 3.5 and 4.0, and
+   * the code and a cause in later versions.
+   */
   private static Exception userException(int code) throws ReflectiveOperationException {
     Constructor<?> constructor = SparkUserAppException.class.getConstructors()[0];
     Object[] arguments = new Object[constructor.getParameterCount()];

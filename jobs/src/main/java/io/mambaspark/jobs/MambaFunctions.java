@@ -46,7 +46,7 @@ public final class MambaFunctions {
    * is a struct of nll, token_count, perplexity and error. An empty document has a token_count of
    * 0; for a null document all four fields are null. The model stays open until the JVM ends.
    *
-   * @param name of the function
+   * @param name the name of the function
    * @param model a folder, any Hadoop URI, or {@code demo}. Texts require a tokenizer.json in the
    *     model's folder
    * @throws Refusal if the folder does not exist

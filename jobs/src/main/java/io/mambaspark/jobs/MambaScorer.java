@@ -144,7 +144,7 @@ public final class MambaScorer implements AutoCloseable {
     return with(Options.WORD_COUNT_COLUMN, column);
   }
 
-  /** Replaces the tokenizer in the model's folder by another one: a file or its folder. */
+  /** Sets the tokenizer, a file or its folder, to use instead of the one in the model's folder. */
   public MambaScorer tokenizer(String path) {
     return with(Options.TOKENIZER, path);
   }
@@ -253,8 +253,8 @@ public final class MambaScorer implements AutoCloseable {
   }
 
   /**
-   * Adds scores to rows. The result is lazy, like every Spark transformation. The rows are not
-   * shuffled. They may be a streaming Dataset.
+   * Adds scores to rows, which may be a streaming Dataset. Like every Spark transformation, this is
+   * lazy. It does not shuffle the rows.
    *
    * @throws Refusal if a column is missing or of the wrong type, a column name would occur twice,
    *     or the options contradict the model

@@ -21,7 +21,7 @@
  *   <li>{@code units} divides a run into atomic units of work. {@code report} draws sums as one
  *       page. {@link io.mambaspark.jobs.MambaScorer} and {@link io.mambaspark.jobs.MambaFunctions}
  *       are on this level, too.
- *   <li>{@code ml} is a stage of a Spark ML pipeline. {@code sql} is an extension of Spark SQL.
+ *   <li>{@code ml} has the stage for Spark ML pipelines. {@code sql} has the SQL extension.
  *   <li>{@code job} carries out one request.
  *   <li>{@code cli} parses options to a request.
  * </ol>

@@ -124,7 +124,8 @@ public final class CompareJob {
   }
 
   /**
-   * Whether both models score the same tokens: the input holds tokens, or the tokenizers are equal.
+   * Whether both models score the same tokens, which they do if the input holds tokens or if the
+   * tokenizers are equal.
    */
   private boolean sameTokens(List<Optional<TokenizerFile>> tokenizers) {
     boolean same =
@@ -239,7 +240,7 @@ public final class CompareJob {
         seconds,
         Artifact.of(models.get(0)),
         Artifact.of(models.get(1)),
-        // The summary records the options that only score has with their defaults.
+        // Options of score that compare lacks are recorded with their defaults.
         request.values().recorded(Options.SCORE));
   }
 }

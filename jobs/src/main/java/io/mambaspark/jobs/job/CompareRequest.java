@@ -31,7 +31,7 @@ public record CompareRequest(
     OptionValues values) {
 
   /**
-   * Validates the options, without accessing any file.
+   * Builds a request from options and validates it, without accessing any file.
    *
    * @throws Refusal if options contradict each other
    */

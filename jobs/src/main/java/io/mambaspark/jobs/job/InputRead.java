@@ -9,9 +9,9 @@ import java.util.Map;
 /**
  * The input of a finished job.
  *
- * @param files the files that were read, and the files that were not read completely, with the
+ * @param files the files that were read, and the files that could not be read completely, with
  *     reasons
- * @param notes remarks on columns that are not as a user may expect
+ * @param notes remarks on properties of the columns that a user may not expect
  */
 record InputRead(InputFiles files, List<String> notes) {
 

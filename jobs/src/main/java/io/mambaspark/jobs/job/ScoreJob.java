@@ -53,7 +53,7 @@ public final class ScoreJob {
   }
 
   /**
-   * Runs the job. All validation happens before the first task that scores.
+   * Runs the job. Wrong requests are refused before the first task that scores.
    *
    * @return the number of rows that could not be scored plus the number of files that could not be
    *     read
@@ -81,7 +81,7 @@ public final class ScoreJob {
       return prepared.during(
           "score",
           spark -> {
-            // Close the model, and so its broadcasts and files, before the session ends.
+            // Close the model and its broadcasts before the session ends.
             try (model) {
               return new Run(spark, scorer, prepared, report, thresholds).run();
             }
@@ -158,10 +158,10 @@ public final class ScoreJob {
       // Plan the units before the model is sent, so that a refusal comes early.
       Optional<UnitRun> units =
           plan.map(
-              cut ->
+              unitPlan ->
                   UnitRun.plan(
                       output,
-                      cut,
+                      unitPlan,
                       request.units(),
                       RunIdentity.of(
                           request.values(),
@@ -440,7 +440,7 @@ public final class ScoreJob {
           : OptionalLong.of(runs(size.get().tokens()));
     }
 
-    /** Returns how many tokens are run for so many input tokens: windows may overlap. */
+    /** Returns the number of tokens to run for a number of input tokens; windows may overlap. */
     private long runs(long tokens) {
       return (long) (tokens * request.scores().windows().runs());
     }

@@ -33,7 +33,7 @@ public record ScoreRequest(
     OptionValues values) {
 
   /**
-   * Validates the options, without accessing any file.
+   * Builds a request from options and validates it, without accessing any file.
    *
    * @throws Refusal if options contradict each other
    */

@@ -54,10 +54,13 @@ import org.slf4j.LoggerFactory;
 public final class StreamJob {
   private static final Logger LOG = LoggerFactory.getLogger(StreamJob.class);
 
-  /** Files of a batch per core: more lose more work in a failure, fewer have more overhead. */
+  /**
+   * Files of a batch per core. A larger batch loses more work in a failure; smaller batches have
+   * more overhead.
+   */
   private static final int FILES_PER_CORE = 4;
 
-  /** By default, Spark skips files that are a week older than the latest one. Skip none. */
+  /** A limit that no file reaches: by default, Spark skips files a week older than the latest. */
   private static final String MAX_FILE_AGE = "36500d";
 
   private static final String CHECKPOINT = "--checkpoint-location";
@@ -262,7 +265,7 @@ public final class StreamJob {
                 prepared.listed().withoutEmpty(request.input().format())));
   }
 
-  /** Adds the settings that only a stream has; a later start must have the same. */
+  /** Adds the settings that only a stream has; later starts must have the same values. */
   private void addStreamSettings(Map<String, String> settings, Columns columns) {
     settings.put(RunRecord.STREAM, Refusal.redacted(input.toString()));
     settings.put("--input-format", request.input().format());

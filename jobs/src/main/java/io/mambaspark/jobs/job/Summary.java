@@ -26,7 +26,7 @@ record Summary(
     ScoredWith with) {
 
   /**
-   * The course of the job.
+   * The id, the units and the duration of the job.
    *
    * @param run the id of the run; a resumed run keeps the id of its first start
    * @param units the number of units of work; 0 for a job without units

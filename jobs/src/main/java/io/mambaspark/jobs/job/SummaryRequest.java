@@ -60,7 +60,7 @@ record SummaryRequest(
     return windows.policy() == Windows.Policy.CHUNKED;
   }
 
-  /** Whether the output allows to count the scored tokens: the last logits alone do not. */
+  /** Whether scored tokens can be counted in the output: not if it has only the last logits. */
   boolean countsTokens() {
     return emit.nll() || emit.topK() > 0 || emit.logits();
   }

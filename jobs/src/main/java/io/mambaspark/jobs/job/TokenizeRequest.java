@@ -19,7 +19,7 @@ public record TokenizeRequest(
     InputOptions input, DocumentOptions documents, String tokenizer, OutputOptions output) {
 
   /**
-   * Validates the options, without accessing any file.
+   * Builds a request from options and validates it, without accessing any file.
    *
    * @throws io.mambaspark.jobs.Refusal if options contradict each other
    */

@@ -257,7 +257,7 @@ public final class MambaPerplexity extends StageParams implements MLWritable {
   }
 
   /**
-   * Changes the stage to the model in the folder of the saved stage, and opens it, if {@code
+   * Makes the stage use the model in the folder of the saved stage, and opens that model, if {@code
    * saveModel} is set. Readers call this method after they have set the parameters.
    */
   public void findModel(String path) throws IOException {

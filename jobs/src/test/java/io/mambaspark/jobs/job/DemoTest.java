@@ -25,7 +25,7 @@ class DemoTest {
   @TempDir Path folder;
 
   @Test
-  void real_prose_scores_low_and_noise_high() {
+  void real_prose_has_a_low_perplexity_and_noise_a_high_one() {
     Cli run = Cli.run("score", "--model", "demo", "--input", "demo");
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();

@@ -143,7 +143,7 @@ class StreamTest {
       throws InterruptedException, ExecutionException {
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
     while (reportedRows() < rows) {
-      assertThat(System.nanoTime()).as("%d rows in time", rows).isLessThan(end);
+      assertThat(System.nanoTime()).as("time limit for %d rows", rows).isLessThan(end);
       try {
         throw new AssertionError("The stream ended: " + running.get(50, TimeUnit.MILLISECONDS));
       } catch (TimeoutException e) {

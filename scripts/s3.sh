@@ -95,7 +95,7 @@ wait "$driver" 2>/dev/null || true
 driver=
 refused 'go on with --resume' "${killed[@]}"
 job resumed "${killed[@]}" --resume
-grep -q 'done before' "$work/resumed.log" || die "Nothing was resumed after $units units"
+grep -q 'done by earlier starts' "$work/resumed.log" || die "Nothing was resumed after $units units"
 in_bucket compare "$work/scores" bucket/killed
 
 refused 'an object store cannot replace a folder at once' "${killed[@]}" --overwrite

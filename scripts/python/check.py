@@ -92,7 +92,7 @@ plain = PipelineModel.load(work + "/with").stages[0].setParams(saveModel=False)
 refused(
     "saving where the model lies, without it",
     lambda: plain.write().overwrite().save(glob.glob(work + "/with/stages/0*")[0]),
-    "which is where its model is",
+    "that folder contains the stage's model",
 )
 
 plain.save(work + "/plain")
@@ -108,7 +108,7 @@ for path, what in ("/plain", "another model under the path"), ("/with", "another
     refused(
         what,
         lambda: load(work + path).transform(corpus),
-        "is not the one that stage " + whole.uid + " was saved with",
+        "is not the model that stage " + whole.uid + " was saved with",
     )
 shutil.rmtree(work)
 

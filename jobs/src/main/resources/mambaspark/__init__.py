@@ -1,12 +1,12 @@
-"""Perplexity by Mamba language models on Spark, from Python.
+"""Computes perplexity with Mamba language models on Spark.
 
-The package lies inside the job jar. Give Spark the jar both for the JVM and for Python::
+The package is inside the job jar. Give Spark the jar both for the JVM and for Python::
 
     pyspark --jars mamba-spark-jobs-0.2.0.jar --py-files mamba-spark-jobs-0.2.0.jar
 
-It works through the session's JVM, which a client of Spark Connect has not. There the server is to
-be started with the jar and with the SQL extension; its functions then work in every client,
-without this package.
+The package requires a session with a JVM, which a Spark Connect client does not have. For such
+clients, start the Connect server with the jar and the SQL extension. The extension's functions then
+work in every client, without this package.
 """
 
 from typing import Any, Optional
@@ -41,18 +41,18 @@ def _boolean(name: str, doc: str) -> "Param[bool]":
     return Param(Params._dummy(), name, doc, typeConverter=TypeConverters.toBoolean)
 
 
-def _need_jvm(what: str, remote: bool) -> None:
+def _require_jvm(what: str, remote: bool) -> None:
     if remote:
         raise RuntimeError(
-            f"{what} needs a session with a JVM, which a client of Spark Connect has not. Start the"
-            " Connect server with --jars mamba-spark-jobs-0.2.0.jar --conf"
-            f" spark.sql.extensions={_EXTENSION} --conf spark.mambaspark.model=MODEL, and use its"
+            f"{what} requires a session with a JVM, which a Spark Connect client does not have;"
+            " start the Connect server with --jars mamba-spark-jobs-0.2.0.jar --conf"
+            f" spark.sql.extensions={_EXTENSION} --conf spark.mambaspark.model=MODEL, and use the"
             " SQL functions mamba_score, mamba_perplexity and mamba_nll"
         )
 
 
 class _Writer(DefaultParamsWriter):
-    """Writes a stage with the fingerprint of its model and, if it says so, with the model."""
+    """Writes a stage with the fingerprint of its model and, if ``saveModel`` is set, the model."""
 
     def save(self, path: str) -> None:
         self.instance._java_obj.checkPlace(path, self.shouldOverwrite)
@@ -64,7 +64,7 @@ class _Writer(DefaultParamsWriter):
 
 
 class _Reader(DefaultParamsReader):
-    """Reads a stage; one that was saved with its model takes the model from the same place."""
+    """Reads a stage. A stage that was saved with its model uses the saved model."""
 
     def load(self, path: str) -> "MambaPerplexity":
         stage = super().load(path)
@@ -77,18 +77,19 @@ class _Reader(DefaultParamsReader):
 
 
 class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWritable):
-    """Adds ``nll``, ``token_count``, ``perplexity`` and what ``emit`` asks for to rows.
+    """Adds scores to rows: ``nll``, ``token_count`` and ``perplexity``, or the columns of ``emit``.
 
-    All columns stay. Parameters have the names, values and defaults of the command line's options:
+    All input columns are kept. Parameters have the names, values and defaults of the command line's
+    options:
 
     >>> MambaPerplexity(model="demo", textColumn="text").transform(corpus)
 
-    A stage is saved with the path and the fingerprint of its model; one that is loaded refuses
-    another model at that path. With ``saveModel`` the model's files, tokenizer included, are copied
-    into the folder ``model`` of the saved stage; one that is loaded from there takes them, wherever
-    that folder has been moved to.
+    A stage is saved with the path and the fingerprint of its model. A loaded stage refuses a
+    different model at that path. With ``saveModel``, the model's files and its tokenizer are copied
+    into the folder ``model`` of the saved stage. A stage loaded from there uses the copy, even
+    after the saved stage was moved.
 
-    Needs a session with a JVM; a client of Spark Connect gets a RuntimeError.
+    Requires a session with a JVM; raises RuntimeError in a Spark Connect client.
     """
 
     model = _string("model", "checkpoint: a folder, any Hadoop URI, or demo")
@@ -127,9 +128,9 @@ class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWrita
         weights: str = "f32",
         modelDelivery: str = "auto",
     ) -> None:
-        """Makes a stage; ``explainParams()`` says what each parameter is."""
+        """Creates a stage; ``explainParams()`` describes each parameter."""
         super().__init__()
-        _need_jvm("MambaPerplexity", is_remote())
+        _require_jvm("MambaPerplexity", is_remote())
         self._java_obj = self._new_java_obj(_STAGE, self.uid)
         self._setDefault(
             saveModel=False,
@@ -142,11 +143,11 @@ class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWrita
         self.setParams(**self._input_kwargs)
 
     def setParams(self, **params: Any) -> "MambaPerplexity":
-        """Sets parameters by their names; those that are None stay as they are."""
+        """Sets parameters by their names. A value of None does not change its parameter."""
         return self._set(**{name: value for name, value in params.items() if value is not None})
 
     def write(self) -> DefaultParamsWriter:
-        """What saves this stage as it is now; its model is opened for that."""
+        """Opens the model, and returns a writer that saves this stage in its current state."""
         self._transfer_params_to_java()
         saved = self.copy()
         saved.setParams(fingerprint=self._java_obj.modelFingerprint())
@@ -155,29 +156,29 @@ class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWrita
 
     @classmethod
     def read(cls) -> DefaultParamsReader:
-        """What loads a stage that was saved from Python."""
-        _need_jvm("MambaPerplexity", is_remote())
+        """Returns a reader for stages that were saved from Python."""
+        _require_jvm("MambaPerplexity", is_remote())
         return _Reader(cls)
 
     def _resetUid(self, newUid: Any) -> "MambaPerplexity":
-        # The object in Java has a name of its own, which its messages have.
+        # Recreate the Java object, because its messages contain its own uid.
         super()._resetUid(newUid)
         self._java_obj = self._new_java_obj(_STAGE, self.uid)
         return self
 
 
 def register_functions(spark: SparkSession, model: str) -> None:
-    """Makes ``mamba_score``, ``mamba_perplexity`` and ``mamba_nll`` known to a session.
+    """Registers ``mamba_score``, ``mamba_perplexity`` and ``mamba_nll`` in a session.
 
-    They are the functions that a session has which was started with
-    ``spark.sql.extensions=io.mambaspark.jobs.sql.MambaExtensions``; the model becomes its setting
-    ``spark.mambaspark.model``. The argument is a text or a list of token ids. ``mamba_score`` is a
-    struct of ``nll``, ``token_count``, ``perplexity`` and ``error``:
+    A session started with ``spark.sql.extensions=io.mambaspark.jobs.sql.MambaExtensions`` already
+    has these functions. This function also sets the session's ``spark.mambaspark.model`` to the
+    model. The functions take a text or a list of token ids. ``mamba_score`` returns a struct of
+    ``nll``, ``token_count``, ``perplexity`` and ``error``:
 
     >>> register_functions(spark, "demo")
     >>> spark.sql("SELECT id, mamba_score(text).nll FROM corpus WHERE mamba_perplexity(text) < 500")
 
-    Needs a session with a JVM; a client of Spark Connect gets a RuntimeError.
+    Requires a session with a JVM; raises RuntimeError in a Spark Connect client.
     """
-    _need_jvm("register_functions", not hasattr(spark, "_jsparkSession"))
+    _require_jvm("register_functions", not hasattr(spark, "_jsparkSession"))
     spark._jvm.io.mambaspark.jobs.sql.MambaExtensions.register(spark._jsparkSession, model)

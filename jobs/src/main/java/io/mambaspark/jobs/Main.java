@@ -29,13 +29,16 @@ public final class Main {
     if (!startedBySpark()) {
       System.exit(code);
     }
-    // On YARN a System.exit, whatever its code, is an application that failed and is run again.
+    // On YARN, System.exit with any code makes the application fail and run again.
     if (code != 0) {
       throw userException(code);
     }
   }
 
-  /** Its constructor takes the code alone in Spark 3.5 and 4.0, and a cause too in later ones. */
+  /**
+   * Creates the exception by reflection: its constructor takes the code in Spark 3.5 and 4.0, and
+   * the code and a cause in later versions.
+   */
   private static Exception userException(int code) throws ReflectiveOperationException {
     Constructor<?> constructor = SparkUserAppException.class.getConstructors()[0];
     Object[] arguments = new Object[constructor.getParameterCount()];
@@ -44,8 +47,8 @@ public final class Main {
   }
 
   /**
-   * Whether this thread belongs to spark-submit or to YARN's application master. The driver of a
-   * standalone cluster's cluster mode does not know the exception and ends with 1 for it.
+   * Whether this thread belongs to spark-submit or to YARN's application master. In the cluster
+   * mode of a standalone cluster, the driver does not handle the exception and exits with 1.
    */
   private static boolean startedBySpark() {
     return StackWalker.getInstance()
@@ -60,7 +63,8 @@ public final class Main {
   /**
    * Runs a command in this JVM.
    *
-   * @return 0 done, 1 failed, 2 wrong usage, 3 done with quarantined rows under {@code --strict}
+   * @return 0 for success, 1 for a failure, 2 for wrong usage, 3 for success with quarantined rows
+   *     under {@code --strict}
    */
   public static int run(PrintWriter out, PrintWriter err, String... args) {
     return Commands.run(out, err, args);

@@ -26,9 +26,9 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
-/** Scores in SQL: functions of a text or an array of token ids. */
+/** Functions for SQL that score a text or an array of token ids. */
 public final class MambaFunctions {
-  /** The type of the function's result. */
+  /** The type of a function's result. */
   public static final StructType SCORE =
       new StructType()
           .add("nll", DataTypes.DoubleType)
@@ -36,7 +36,7 @@ public final class MambaFunctions {
           .add("perplexity", DataTypes.DoubleType)
           .add("error", DataTypes.StringType);
 
-  /** For each session, the names of the functions that {@link #registered} made, by model. */
+  /** The names of the functions that {@link #registered} registered, by session and model. */
   private static final Map<SparkSession, Map<String, String>> REGISTERED = new WeakHashMap<>();
 
   private MambaFunctions() {}
@@ -46,19 +46,19 @@ public final class MambaFunctions {
    * is a struct of nll, token_count, perplexity and error. An empty document has a token_count of
    * 0; for a null document all four fields are null. The model stays open until the JVM ends.
    *
-   * @param name of the function
-   * @param model a folder, any Hadoop URI, or {@code demo}. Texts require a tokenizer.json beside
-   *     it
-   * @throws Refusal if there is no such folder
+   * @param name the name of the function
+   * @param model a folder, any Hadoop URI, or {@code demo}. Texts require a tokenizer.json in the
+   *     model's folder
+   * @throws Refusal if the folder does not exist
    */
   public static void register(SparkSession spark, String name, String model) {
     register(spark, name, MambaScorer.load(model), null);
   }
 
   /**
-   * The name of the function of a model in a session, which is registered on the first call.
+   * Returns the name of a model's function in a session. The first call registers the function.
    *
-   * @throws Refusal if there is no such model
+   * @throws Refusal if the model does not exist
    */
   public static String registered(SparkSession spark, String model) {
     synchronized (REGISTERED) {
@@ -79,8 +79,9 @@ public final class MambaFunctions {
   }
 
   /**
-   * The function; in a task it has a scorer. Spark may evaluate it more than once for a row, as in
-   * {@code SELECT f(t) … WHERE f(t).nll < 50}, so it keeps its last result.
+   * The function, which creates its scorer in the task. Spark may evaluate the function more than
+   * once for a row, as in {@code SELECT f(t) … WHERE f(t).nll < 50}. For such queries, the function
+   * caches its last result.
    */
   private static final class Score implements UDF1<Object, Row> {
     private static final long serialVersionUID = 1;
@@ -143,8 +144,8 @@ public final class MambaFunctions {
     private DocumentReader.ForTask texts() {
       if (texts == null && sent.texts() == null) {
         throw new TaskFailure(
-            "The function was registered with a model that has no tokenizer.json beside it; call it"
-                + " with token ids",
+            "Cannot score a text: the function's model has no tokenizer.json in its folder; call"
+                + " the function with token ids, or add the file and register the function again",
             null);
       }
       if (texts == null) {

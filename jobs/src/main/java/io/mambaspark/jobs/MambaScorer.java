@@ -22,7 +22,7 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * Scores rows of a Dataset with a Mamba model: columns in, columns out.
+ * Scores rows of a Dataset with a Mamba model: reads documents from columns and adds score columns.
  *
  * <pre>{@code
  * try (MambaScorer scorer = MambaScorer.load("models/mamba-130m-hf").textColumn("text")) {
@@ -30,12 +30,13 @@ import org.apache.spark.sql.types.StructType;
  * }
  * }</pre>
  *
- * <p>Options have the names, the values and the defaults that they have on the command line. A
- * scorer does not change: each option gives another one, which shares the model. {@link #close}
- * closes the model for all of them.
+ * <p>Options have the same names, values and defaults as on the command line. A scorer is
+ * immutable: each option method returns a new scorer, which shares the model. {@link #close} closes
+ * the model for all scorers that share it.
  *
- * <p>Scores are computed when Spark computes the rows, so close a scorer after that, not before;
- * where it is not closed, as in a notebook, its files and broadcasts go with the JVM.
+ * <p>Scores are computed when Spark computes the rows, so close a scorer only after that. If a
+ * scorer is never closed, as in a notebook, its files and broadcasts are released when the JVM
+ * ends.
  */
 public final class MambaScorer implements AutoCloseable {
   private final OpenModel model;
@@ -54,8 +55,9 @@ public final class MambaScorer implements AutoCloseable {
    * Opens a model on the driver, and reads its weights once.
    *
    * @param model a folder, any Hadoop URI, or {@code demo} for the model inside the jar
-   * @throws Refusal if there is no such folder, or Spark is too old
-   * @throws io.mambaspark.engine.checkpoint.CheckpointException if it holds no model that we run
+   * @throws Refusal if the folder does not exist, or Spark is too old
+   * @throws io.mambaspark.engine.checkpoint.CheckpointException if the folder has no supported
+   *     model
    */
   public static MambaScorer load(String model) {
     Versions.checkSpark();
@@ -78,11 +80,12 @@ public final class MambaScorer implements AutoCloseable {
   }
 
   /**
-   * Sets options, all at once, by the names that they have on the command line without dashes, such
-   * as {@code max-tokens}.
+   * Sets several options at once, by their command-line names without the leading dashes, such as
+   * {@code max-tokens}. Only the resulting combination is validated.
    *
-   * @param given each of the type that the method of that option takes; null for its default
-   * @throws Refusal if there is no such option, or a value contradicts the others
+   * @param given the values, each of the type that the method of its option takes; null for the
+   *     default
+   * @throws Refusal if an option does not exist, or the values contradict each other
    */
   public MambaScorer options(Map<String, ?> given) {
     OptionValues changed = values;
@@ -99,13 +102,13 @@ public final class MambaScorer implements AutoCloseable {
 
   private static Refusal unknown(String name) {
     return Refusal.wrongUsage(
-        "No option %s; expected one of %s",
+        "Unknown option %s; expected one of %s",
         name, Options.SCORER.stream().map(Option::name).collect(Collectors.joining(", ")));
   }
 
-  /** The columns of a document: those of one kind take the place of all others. */
+  /** Sets the columns of one kind of document and clears those of all other kinds. */
   private MambaScorer document(String tokens, String text, String context, String continuation) {
-    // Refuses nulls, for which the values below would have a default.
+    // Refuses nulls, which the values below would replace by a default.
     new DocumentColumns(tokens, text, context, continuation, null, null);
     return new MambaScorer(
         model,
@@ -131,51 +134,55 @@ public final class MambaScorer implements AutoCloseable {
     return document(null, null, context, continuation);
   }
 
-  /** Takes the documents' lengths in bytes from a column. */
+  /** Reads the documents' lengths in bytes from a column. */
   public MambaScorer byteCountColumn(String column) {
     return with(Options.BYTE_COUNT_COLUMN, column);
   }
 
-  /** Takes the documents' lengths in words from a column. */
+  /** Reads the documents' lengths in words from a column. */
   public MambaScorer wordCountColumn(String column) {
     return with(Options.WORD_COUNT_COLUMN, column);
   }
 
-  /** Encodes texts with another tokenizer than the one beside the model: a file or its folder. */
+  /** Sets the tokenizer, a file or its folder, to use instead of the one in the model's folder. */
   public MambaScorer tokenizer(String path) {
     return with(Options.TOKENIZER, path);
   }
 
-  /** Carries over these columns, and no others; all but those of tokens and counts by default. */
+  /** Keeps only these input columns; by default all but those of tokens and counts. */
   public MambaScorer keepColumns(String... columns) {
     return with(Options.KEEP_COLUMNS, List.of(columns));
   }
 
-  /** What to add, a list such as {@code perplexity,top-k=5}. */
+  /** Selects the scores to add, a list such as {@code perplexity,top-k=5}. */
   public MambaScorer emit(String list) {
     return with(Options.EMIT, list);
   }
 
-  /** The token put in front of every row: {@code bos}, {@code eos}, {@code none} or an id. */
+  /** Sets the token to prepend to every row: {@code bos}, {@code eos}, {@code none} or an id. */
   public MambaScorer prefixToken(String id) {
     return with(Options.PREFIX_TOKEN, id);
   }
 
-  /** Drops a row's tokens beyond so many. */
+  /** Truncates each row to this many tokens. */
   public MambaScorer maxTokens(int tokens) {
     return with(Options.MAX_TOKENS, tokens);
   }
 
-  /** How documents are cut: {@code full}, {@code rolling}, {@code strided}, {@code chunked}. */
+  /**
+   * Selects how documents are split into windows: {@code full}, {@code rolling}, {@code strided} or
+   * {@code chunked}.
+   */
   public MambaScorer window(String policy) {
     return window(policy, null, null);
   }
 
   /**
-   * How documents are cut.
+   * Selects how documents are split into windows.
    *
-   * @param tokens of a window; null for the policy's default
-   * @param stride of strided ones; null for half a window
+   * @param policy {@code full}, {@code rolling}, {@code strided} or {@code chunked}
+   * @param tokens the length of a window; null for the policy's default
+   * @param stride the tokens from one strided window to the next; null for half a window
    */
   public MambaScorer window(String policy, Integer tokens, Integer stride) {
     return new MambaScorer(
@@ -186,41 +193,42 @@ public final class MambaScorer implements AutoCloseable {
             .with(Options.STRIDE, stride));
   }
 
-  /** Leaves out rows of a lower perplexity. */
+  /** Excludes rows with a lower perplexity. */
   public MambaScorer minPerplexity(double perplexity) {
     return with(Options.MIN_PERPLEXITY, perplexity);
   }
 
-  /** Leaves out rows of a higher perplexity. */
+  /** Excludes rows with a higher perplexity. */
   public MambaScorer maxPerplexity(double perplexity) {
     return with(Options.MAX_PERPLEXITY, perplexity);
   }
 
   /**
-   * {@code quarantine}: a row that cannot be scored has an error; {@code fail}: it stops the job.
+   * Selects what happens to a row that cannot be scored: {@code quarantine} stores an error in the
+   * row, {@code fail} stops the job.
    */
   public MambaScorer onError(String what) {
     return with(Options.ON_ERROR, what);
   }
 
-  /** How weights are kept in memory: {@code f32} or {@code bf16}. */
+  /** Selects the format of the weights in memory: {@code f32} or {@code bf16}. */
   public MambaScorer weights(String format) {
     return with(Options.WEIGHTS, format);
   }
 
-  /** How the model gets to the executors: {@code auto}, {@code broadcast} or {@code file}. */
+  /** Selects how executors get the model: {@code auto}, {@code broadcast} or {@code file}. */
   public MambaScorer modelDelivery(String how) {
     return with(Options.MODEL_DELIVERY, how);
   }
 
-  /** The SHA-256 that names the model. */
+  /** Returns the SHA-256 that identifies the model. */
   public String fingerprint() {
     return model.source().checkpoint().fingerprint();
   }
 
   /**
-   * Keeps the model's files at hand, so that {@link #saveModel} can copy them even when their
-   * folder is gone by then.
+   * Retains the model's files, so that {@link #saveModel} can copy them even after their folder was
+   * deleted.
    */
   public void holdModel() {
     model.retainFiles();
@@ -232,10 +240,10 @@ public final class MambaScorer implements AutoCloseable {
   }
 
   /**
-   * Copies the model to a new folder: the checkpoint's files, and the tokenizer of this scorer as
+   * Copies the model to a new folder: the checkpoint's files, and this scorer's tokenizer as
    * tokenizer.json.
    *
-   * @param folder local or at any Hadoop URI
+   * @param folder a local path or any Hadoop URI
    * @throws Refusal if a file cannot be read or written
    */
   public void saveModel(String folder) {
@@ -245,27 +253,27 @@ public final class MambaScorer implements AutoCloseable {
   }
 
   /**
-   * Adds scores to rows. Lazy, as every transformation of Spark; nothing is shuffled, and a
-   * streaming Dataset goes as well.
+   * Adds scores to rows, which may be a streaming Dataset. Like every Spark transformation, this is
+   * lazy. It does not shuffle the rows.
    *
-   * @throws Refusal if a column is missing or of the wrong type, a name would stand twice, or the
-   *     options contradict the model
+   * @throws Refusal if a column is missing or of the wrong type, a column name would occur twice,
+   *     or the options contradict the model
    */
   public Dataset<Row> score(Dataset<Row> rows) {
     return scorer.score(rows, null);
   }
 
-  /** Sends the model to the executors of a session, for a function of single documents. */
+  /** Sends the model to a session's executors, for a function that scores single documents. */
   DatasetScorer.Sent sent(SparkSession spark) {
     return scorer.sent(spark);
   }
 
-  /** The columns that {@link #score} makes of rows with these. */
+  /** Returns the columns of {@link #score}'s result for rows with these columns. */
   public StructType outputSchema(StructType rows) {
     return scorer.schema(rows).outputSchema();
   }
 
-  /** Closes the model for this scorer and all that were made from it. */
+  /** Closes the model for this scorer and for all scorers that share it. */
   @Override
   public void close() {
     model.close();

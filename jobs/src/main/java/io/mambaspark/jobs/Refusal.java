@@ -3,8 +3,8 @@ package io.mambaspark.jobs;
 import java.util.regex.Pattern;
 
 /**
- * The command cannot be carried out as given. The message is one readable line for the user; no
- * stack trace is shown for it.
+ * The reason why a command cannot be carried out as given. The message is one line for the user,
+ * who gets no stack trace.
  */
 public final class Refusal extends RuntimeException {
   private static final long serialVersionUID = 1;
@@ -17,27 +17,27 @@ public final class Refusal extends RuntimeException {
     this.wrongUsage = wrongUsage;
   }
 
-  /** The options contradict each other or the model: exit code 2. */
+  /** Returns a refusal of options that contradict each other or the model: exit code 2. */
   public static Refusal wrongUsage(String message, Object... args) {
     return new Refusal(String.format(message, args), true, null);
   }
 
-  /** A file, a column or the output is not as needed: exit code 1. */
+  /** Returns a refusal of a file, a column or an output that cannot be used: exit code 1. */
   public static Refusal because(String message, Object... args) {
     return new Refusal(String.format(message, args), false, null);
   }
 
-  /** As {@link #because(String, Object...)}, keeping the cause for {@code --verbose}. */
+  /** Like {@link #because(String, Object...)}, but keeps the cause for {@code --verbose}. */
   public static Refusal because(Throwable cause, String message, Object... args) {
     return new Refusal(String.format(message, args), false, cause);
   }
 
-  /** True if other options would do; false if the files have to change. */
+  /** Whether other options would help; false if files have to change. */
   public boolean isWrongUsage() {
     return wrongUsage;
   }
 
-  /** A text for people and files, in which URIs have no user and password; null for null. */
+  /** Replaces user and password in the URIs of a text by {@code ***}; returns null for null. */
   public static String redacted(String text) {
     return text == null ? null : LOGIN.matcher(text).replaceAll("$1***@");
   }

@@ -11,13 +11,13 @@ import org.apache.spark.api.plugin.PluginContext;
 import org.apache.spark.api.plugin.SparkPlugin;
 
 /**
- * What this JVM has scored, in the metrics system of Spark: switched on by {@code spark.plugins},
- * which {@code score} sets for a session that it starts itself. Every executor tells of itself,
- * under {@code plugin.io.mambaspark.jobs.ScoringMetrics}. Tokens and documents are those that were
- * run, so retried ones count twice.
+ * Metrics of the scoring in this JVM, for Spark's metrics system. {@code spark.plugins} enables
+ * them; {@code score} sets it for sessions that it starts itself. Each executor reports its own
+ * values, under {@code plugin.io.mambaspark.jobs.ScoringMetrics}. Tokens and documents of a retried
+ * task count twice.
  */
 public final class ScoringMetrics implements SparkPlugin {
-  /** For Spark. */
+  /** Called by Spark, which instantiates the class by its name. */
   public ScoringMetrics() {}
 
   @Override

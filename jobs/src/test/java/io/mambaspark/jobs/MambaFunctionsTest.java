@@ -105,8 +105,8 @@ class MambaFunctionsTest {
             Failures.oneLine(
                 catchThrowable(() -> spark.sql("SELECT bare('text').nll").collectAsList())))
         .isEqualTo(
-            "The function was registered with a model that has no tokenizer.json beside it; call it"
-                + " with token ids");
+            "Cannot score a text: the function's model has no tokenizer.json in its folder; call"
+                + " the function with token ids, or add the file and register the function again");
     assertThatThrownBy(() -> MambaFunctions.register(spark, "none", "/no/such/model"))
         .isInstanceOf(Refusal.class);
   }

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
@@ -157,6 +158,8 @@ class MambaScorerTest {
         .hasMessage("--stride 9: expected 1 to 8, the tokens of a window");
     assertThatThrownBy(() -> scorer.onError("stop"))
         .hasMessage("--on-error stop: expected quarantine or fail");
+    assertThatThrownBy(() -> scorer.options(Map.of("max-token", 5)))
+        .hasMessageStartingWith("Unknown option max-token; expected one of ");
     scorer.close();
     scorer.close();
     assertThatThrownBy(() -> scorer.score(corpus)).hasMessage("The scorer is closed");

@@ -5,7 +5,7 @@ import io.mambaspark.jobs.text.TokenizerFile;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** A model or a tokenizer, as a summary names it. */
+/** The path and the fingerprint of a model or tokenizer, as shown in a summary. */
 record Artifact(String path, String fingerprint) {
 
   static Artifact of(ModelSource model) {

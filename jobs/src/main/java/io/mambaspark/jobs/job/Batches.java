@@ -20,8 +20,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Sums up the batches of this start of a stream. Spark observes the rows of whole batches, so that
- * a retried task does not count twice.
+ * The sums over the batches that this start of a stream has scored. Spark reports observed metrics
+ * once per completed batch, so a retried task does not count twice.
  */
 final class Batches extends StreamingQueryListener {
   private static final long serialVersionUID = 1;
@@ -44,18 +44,18 @@ final class Batches extends StreamingQueryListener {
   private double sum;
 
   /**
-   * Nothing yet.
+   * Starts with sums of zero.
    *
-   * @param nll whether the scored rows have an nll
+   * @param nll whether the scored rows have the column nll
    */
   Batches(boolean nll) {
     this.nll = nll;
   }
 
   /**
-   * The same rows, with the sums of each batch observed.
+   * Returns the rows unchanged, and makes Spark observe the sums of each batch.
    *
-   * @param scores the columns that were added to the rows
+   * @param scores the score columns of the rows
    */
   Dataset<Row> observed(Dataset<Row> scored, List<ScoreColumn> scores) {
     Column isNull = ScoringSchema.isNullDocument(scores);
@@ -82,7 +82,7 @@ final class Batches extends StreamingQueryListener {
     }
     long batchDocuments = batch.<Long>getAs(DOCUMENTS);
     long batchErrors = batch.<Long>getAs(ERRORS);
-    // The sum of no rows, or of nulls alone, is null.
+    // SQL's sum over no rows, or over nulls only, is null.
     Long scored = batch.getAs(TOKENS);
     Double scoredNll = batch.getAs(NLL);
     long batchTokens = scored == null ? 0 : scored;
@@ -111,7 +111,7 @@ final class Batches extends StreamingQueryListener {
             event.progress().batchDuration() / 1e3));
   }
 
-  /** Rows that could not be scored. */
+  /** Returns the number of rows that could not be scored. */
   synchronized long errors() {
     return errors;
   }

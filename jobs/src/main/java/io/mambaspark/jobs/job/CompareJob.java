@@ -36,12 +36,12 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
 
-/** Scores documents with two models in one pass over them. */
+/** Carries out {@code compare}: scores documents with two models in one pass over the input. */
 public final class CompareJob {
   private final CompareRequest request;
   private final PrintWriter out;
 
-  /** Prepares a job; nothing is touched yet. */
+  /** Creates a job, without reading or writing any file. */
   public CompareJob(CompareRequest request, PrintWriter out) {
     this.request = request;
     this.out = out;
@@ -50,7 +50,8 @@ public final class CompareJob {
   /**
    * Runs the job.
    *
-   * @return the number of rows that could not be scored, and of files that could not be read
+   * @return the number of rows that could not be scored plus the number of files that could not be
+   *     read
    */
   public long run() {
     Preparation prepared =
@@ -71,7 +72,7 @@ public final class CompareJob {
     }
   }
 
-  /** How both models are kept and sent. */
+  /** Returns the first model's options, which the models share except for the path. */
   private ModelOptions modelOptions() {
     return request.models().get(0);
   }
@@ -111,8 +112,8 @@ public final class CompareJob {
       LongAccumulator bytesRead = spark.sparkContext().longAccumulator("bytes");
       Dataset<Row> rows = Input.cut(input.rows(schema.inputNames(), bytesRead), request.input());
       Dataset<Row> compared = compared(rows, schema, comparing, columns);
-      Progress shown = showProgress(context, progress, bytesRead, input);
-      CompareSummary summary = write(compared, output, models, input, shown, start);
+      Progress display = showProgress(context, progress, bytesRead, input);
+      CompareSummary summary = write(compared, output, models, input, display, start);
       summary.print(out);
       new SummaryLines(out).writtenTo(output.path());
       out.flush();
@@ -122,7 +123,10 @@ public final class CompareJob {
     }
   }
 
-  /** Whether both models see the same tokens: those of the input, or of one tokenizer. */
+  /**
+   * Whether both models score the same tokens, which they do if the input holds tokens or if the
+   * tokenizers are equal.
+   */
   private boolean sameTokens(List<Optional<TokenizerFile>> tokenizers) {
     boolean same =
         tokenizers
@@ -131,18 +135,18 @@ public final class CompareJob {
             .equals(tokenizers.get(1).map(TokenizerFile::fingerprint));
     if (!same && request.tokens().maxTokens() > 0) {
       throw Refusal.wrongUsage(
-          "--max-tokens cuts a text at other places for models with tokenizers of their own; cut the"
-              + " texts instead");
+          "Cannot use --max-tokens with models that have different tokenizers: each model would"
+              + " score a different part of a text; truncate the texts instead");
     }
     return same;
   }
 
-  /** The tokenizers on the executors; null for a model whose input holds tokens. */
+  /** Sends the tokenizers to the executors; null for each model if the input holds tokens. */
   private static List<Broadcast<TokenizerFile>> sent(
       List<Optional<TokenizerFile>> tokenizers, JavaSparkContext context) {
     List<Broadcast<TokenizerFile>> sent = new ArrayList<>();
     for (Optional<TokenizerFile> tokenizer : tokenizers) {
-      // The library finds what is wrong with a tokenizer.
+      // Opening the tokenizer validates it, before any task uses it.
       tokenizer.ifPresent(file -> file.tokenizer(Tasks.localFolder()));
       sent.add(tokenizer.map(context::broadcast).orElse(null));
     }
@@ -177,20 +181,20 @@ public final class CompareJob {
       Output output,
       List<ModelSource> models,
       Input input,
-      Progress shown,
+      Progress display,
       long start) {
     try {
       return output.write(
           compared,
           folder -> {
             double seconds = (System.nanoTime() - start) / 1e9;
-            shown.stop();
+            display.stop();
             Dataset<Row> written = output.read(compared.sparkSession(), folder, compared.schema());
             return summary(written, output.runId(), models, input, seconds);
           },
           CompareSummary::json);
     } finally {
-      shown.stop();
+      display.stop();
     }
   }
 
@@ -236,7 +240,7 @@ public final class CompareJob {
         seconds,
         Artifact.of(models.get(0)),
         Artifact.of(models.get(1)),
-        // The options of score that compare does not have are recorded with their defaults.
+        // Options of score that compare lacks are recorded with their defaults.
         request.values().recorded(Options.SCORE));
   }
 }

@@ -11,15 +11,15 @@ import io.mambaspark.jobs.score.TokenOptions;
 import java.util.List;
 
 /**
- * What {@code compare} is to do.
+ * A request of the command {@code compare}.
  *
- * @param input which rows
+ * @param input selects the input rows
  * @param models the two models
- * @param documents which columns are used
- * @param tokens which tokens are run
- * @param output written where
- * @param groupBy kept columns whose values part the corpus into groups; empty for none
- * @param values all options, as they were decided
+ * @param documents selects the columns of a document and the kept columns
+ * @param tokens the prefix token and the maximum number of tokens
+ * @param output the place and the format of the output
+ * @param groupBy kept columns whose values divide the corpus into groups; empty for no groups
+ * @param values all options, with defaults and inferred values filled in
  */
 public record CompareRequest(
     InputOptions input,
@@ -31,7 +31,7 @@ public record CompareRequest(
     OptionValues values) {
 
   /**
-   * Checks what can be checked without touching a file.
+   * Builds a request from options and validates it, without accessing any file.
    *
    * @throws Refusal if options contradict each other
    */

@@ -13,9 +13,10 @@ import java.util.Map;
 /**
  * The summary of a finished comparison.
  *
- * @param all the numbers of all documents
- * @param seconds from the delivery of the models to the last row written
- * @param options by their names on the command line
+ * @param run the id of the run
+ * @param all the numbers over all documents
+ * @param seconds the time from the delivery of the models to the last written row
+ * @param options the options, by their names on the command line
  */
 record CompareSummary(
     String run,
@@ -29,9 +30,9 @@ record CompareSummary(
   private static final int PRINTED_GROUPS = 20;
 
   /**
-   * The numbers of groups of documents.
+   * The numbers of each group of documents.
    *
-   * @param columns by whose values the groups are made; empty for no groups
+   * @param columns the columns whose values define the groups; empty for no groups
    */
   record ByGroup(List<String> columns, Groups<ComparedTotals> groups) {
     List<Map<String, Object>> json() {
@@ -46,7 +47,7 @@ record CompareSummary(
     }
   }
 
-  /** The text of the file beside the data. */
+  /** Returns the text of the summary file in the output folder. */
   String json() {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("run", run);
@@ -109,7 +110,7 @@ record CompareSummary(
     }
   }
 
-  /** The number of rows that could not be scored, and of files that could not be read. */
+  /** Returns the number of rows that could not be scored plus that of files that were not read. */
   long failures() {
     return all.documents().errors() + input.unread();
   }

@@ -9,25 +9,26 @@ import java.util.Collections;
 import java.util.List;
 
 /**
- * What is made of the scores of a whole corpus.
+ * The options for groups, buckets and the report of a corpus.
  *
- * @param groupBy kept columns whose values part the corpus into groups; empty for none
- * @param buckets parts of the corpus to name in a column of their own; null for none
- * @param bucketThresholds where an earlier run has left the thresholds of buckets; null for none
- * @param report where to write the page that shows the run; null for none
+ * @param groupBy kept columns whose values divide the corpus into groups; empty for no groups
+ * @param buckets the buckets to compute, whose names are written to a column; null for none
+ * @param bucketThresholds the path of an earlier run's bucket thresholds; null for none
+ * @param report the path of the report page; null for no report
  */
 record CorpusOptions(
     List<String> groupBy, Buckets buckets, String bucketThresholds, String report) {
 
-  /** Checks what can be checked without touching a file. */
+  /** Validates the options, without accessing any file. */
   CorpusOptions {
     if (buckets != null && bucketThresholds != null) {
       throw Refusal.wrongUsage(
-          "Give either --bucket or --bucket-thresholds: the thresholds name their buckets");
+          "Cannot combine --bucket with --bucket-thresholds: the thresholds define the buckets;"
+              + " remove --bucket");
     }
   }
 
-  /** Reads these options from the values of a command. */
+  /** Reads the options from the values of a command. */
   static CorpusOptions of(OptionValues values) {
     String bucket = values.get(Options.BUCKET);
     return new CorpusOptions(
@@ -37,7 +38,7 @@ record CorpusOptions(
         values.get(Options.REPORT));
   }
 
-  /** The columns to group by; none without the option. */
+  /** Returns the columns of {@code --group-by}; an empty list without the option. */
   static List<String> groupBy(OptionValues values) {
     List<String> columns = values.get(Options.GROUP_BY);
     if (columns == null) {
@@ -48,13 +49,13 @@ record CorpusOptions(
     }
     for (String column : columns) {
       if (Collections.frequency(columns, column) > 1) {
-        throw Refusal.wrongUsage("--group-by names %s twice", column);
+        throw Refusal.wrongUsage("--group-by lists column %s twice; list it once", column);
       }
     }
     return columns;
   }
 
-  /** Refuses what needs perplexities where there are none. */
+  /** Refuses options that need perplexities if {@code --emit} excludes them. */
   void check(Emit emit) {
     String option =
         buckets != null
@@ -67,12 +68,12 @@ record CorpusOptions(
     }
   }
 
-  /** Whether the output has a column that names the bucket of a row. */
+  /** Whether the output has a column with each row's bucket. */
   boolean hasBuckets() {
     return buckets != null || bucketThresholds != null;
   }
 
-  /** The values, each in one spelling. */
+  /** Returns the values with {@code --bucket} in its normal form. */
   OptionValues settle(OptionValues values) {
     return values.with(Options.BUCKET, buckets == null ? null : buckets.toString());
   }

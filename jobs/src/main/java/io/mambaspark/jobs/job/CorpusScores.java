@@ -8,11 +8,11 @@ import java.util.Map;
 /**
  * The sums over the scores of a run.
  *
- * @param totals of all rows that were written
- * @param groups by {@code --group-by}; none without it
- * @param distributions of the perplexities, overall and by group; null without groups and without a
- *     report
- * @param thresholds perplexities that separate the buckets; empty without buckets
+ * @param totals the sums over all written rows
+ * @param groups the sums of each group of {@code --group-by}; empty without that option
+ * @param distributions the distributions of the perplexities, overall and by group; null if there
+ *     are neither groups nor a report
+ * @param thresholds the perplexities that separate the buckets; empty without buckets
  */
 record CorpusScores(
     Totals totals,

@@ -16,7 +16,10 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
-/** Prints of the scored demo what its summary does not show: its kinds, and single documents. */
+/**
+ * Prints details of the scored demo that its summary does not show: perplexities by kind of text,
+ * and the best and worst documents.
+ */
 final class DemoReport {
   private static final int SHOWN = 3;
   private static final int EXCERPT = 64;
@@ -26,7 +29,7 @@ final class DemoReport {
 
   private DemoReport() {}
 
-  /** A scored document; the numbers are null where it has none. */
+  /** A scored document. Its numbers are null if it has an error. */
   private record Document(
       String id,
       String kind,
@@ -47,7 +50,7 @@ final class DemoReport {
           row.getAs("error"));
     }
 
-    /** 0 where nothing was scored. */
+    /** Returns the perplexity: 0 if no token was scored, infinity if it is too large to store. */
     double perplexity() {
       if (storedPerplexity != null) {
         return storedPerplexity;
@@ -57,7 +60,7 @@ final class DemoReport {
 
     void addTo(Totals totals) {
       ScoredRow row = new ScoredRow();
-      // The corpus has no null document, and the sums do not show what was truncated.
+      // The corpus has no null document, and the printed sums do not show truncation.
       row.setTruncated(false);
       row.setTokenCount(tokens);
       row.setNll(nll);
@@ -68,10 +71,10 @@ final class DemoReport {
   }
 
   /**
-   * Prints perplexity by kind and the best and worst documents, where the scored rows have the
-   * columns for it.
+   * Prints the perplexity of each kind and the best and worst documents. Prints nothing if the
+   * scored rows lack a column that this requires.
    *
-   * @param kinds whether to print the kinds; a summary with groups has them itself
+   * @param kinds whether to print the kinds; false if the summary already shows groups
    */
   static void print(Dataset<Row> scored, boolean kinds, PrintWriter out) {
     if (!Arrays.asList(scored.columns()).containsAll(COLUMNS)) {
@@ -93,8 +96,8 @@ final class DemoReport {
             .sorted(Comparator.comparingDouble(Document::perplexity).thenComparing(Document::id))
             .toList();
     int shown = Math.min(SHOWN, ranked.size() / 2);
-    print("Most like the books the model has read", ranked.subList(0, shown), out);
-    print("Least like them", ranked.subList(ranked.size() - shown, ranked.size()), out);
+    print("Most like the books the model was trained on", ranked.subList(0, shown), out);
+    print("Least like those books", ranked.subList(ranked.size() - shown, ranked.size()), out);
     out.flush();
   }
 
@@ -143,7 +146,7 @@ final class DemoReport {
   }
 
   private static String excerpt(String text) {
-    // Random tokens decode to anything, also to what would move a terminal's cursor.
+    // Random tokens may decode to control characters, which would move a terminal's cursor.
     String line = text.replaceAll("[\\s\\p{Cntrl}]+", " ").strip();
     return line.length() <= EXCERPT ? line : line.substring(0, EXCERPT) + "…";
   }

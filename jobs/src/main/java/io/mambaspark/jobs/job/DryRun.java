@@ -12,7 +12,7 @@ import java.io.PrintWriter;
 import java.util.Locale;
 import java.util.Optional;
 
-/** Prints what a job would do, and how long it would take at a speed measured here and now. */
+/** Prints the plan of a job, and its estimated time at a speed that is measured on this machine. */
 final class DryRun {
   private final Request request;
   private final MambaCheckpoint checkpoint;
@@ -21,12 +21,12 @@ final class DryRun {
   private final PrintWriter out;
 
   /**
-   * What the plan needs to know of the request.
+   * The parts of a request that the plan depends on.
    *
-   * @param input the demo or the table that is read; empty for files
+   * @param input the name of the table, or {@code demo}; empty for files
    * @param byUnits whether the work is cut into units
-   * @param isCut whether rows or tokens may be left out
-   * @param runs how often a token is run
+   * @param isLimited whether options limit the number of rows or tokens
+   * @param runs how often each token is run through the model, on average
    */
   record Request(
       String model,
@@ -34,7 +34,7 @@ final class DryRun {
       Optional<String> input,
       Emit emit,
       boolean byUnits,
-      boolean isCut,
+      boolean isLimited,
       double runs) {
     static Request of(ScoreRequest request) {
       return new Request(
@@ -66,9 +66,9 @@ final class DryRun {
   /**
    * Prints the plan.
    *
-   * @param size of the input; empty if only reading it could find that
-   * @param partitions units or partitions of the input as it would be scored
-   * @param cores that Spark would use at once
+   * @param size the size of the input; empty if it is unknown without reading the input
+   * @param partitions the number of units or partitions of the job
+   * @param cores the number of cores that Spark would use
    */
   void print(Optional<InputSize> size, int partitions, int cores) {
     printModel();
@@ -84,7 +84,7 @@ final class DryRun {
     if (size.isPresent()) {
       printSize(size.get(), speed);
     } else {
-      line("tokens", "not known: only Parquet files tell beforehand");
+      line("tokens", "unknown: only Parquet input has its size in metadata");
     }
     line("written", "nothing: this is a dry run");
     out.flush();
@@ -110,7 +110,7 @@ final class DryRun {
   }
 
   private void printSize(InputSize size, double speed) {
-    String rowBound = request.isCut() ? "at most " : "";
+    String rowBound = request.isLimited() ? "at most " : "";
     String bound = schema.rows().text() ? "about " : rowBound;
     line("rows", rowBound + number(size.rows()));
     line("tokens", bound + number(size.tokens()));
@@ -125,7 +125,7 @@ final class DryRun {
             + " before compression of the scores");
   }
 
-  /** Logits write the kept columns once for every position. */
+  /** Returns the bytes of the kept columns, which logits repeat for every position. */
   private long keptBytes(InputSize size) {
     return request.emit().logits()
         ? (long) ((double) size.keptBytes() / Math.max(1, size.rows()) * size.tokens())

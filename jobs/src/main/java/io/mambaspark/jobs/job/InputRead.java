@@ -9,9 +9,9 @@ import java.util.Map;
 /**
  * The input of a finished job.
  *
- * @param files those that were read, and those that were not; among the unread are files that could
- *     not be read to their end
- * @param notes what a user may not expect of the columns
+ * @param files the files that were read, and the files that could not be read completely, with
+ *     reasons
+ * @param notes remarks on properties of the columns that a user may not expect
  */
 record InputRead(InputFiles files, List<String> notes) {
 
@@ -19,7 +19,7 @@ record InputRead(InputFiles files, List<String> notes) {
     return new InputRead(input.files(), input.notes());
   }
 
-  /** The number of files that could not be read. */
+  /** Returns the number of files that could not be read. */
   int unread() {
     return files.unread().size();
   }

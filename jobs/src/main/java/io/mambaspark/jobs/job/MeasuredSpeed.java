@@ -10,14 +10,17 @@ import io.mambaspark.jobs.score.Emit;
 import java.util.Iterator;
 import java.util.Random;
 
-/** The speed of a model on one core of this machine, measured on random tokens. */
+/** Measures the speed of a model on one core of this machine, with random tokens. */
 final class MeasuredSpeed {
   private static final double MEASURED_SECONDS = 1.5;
   private static final int SEQUENCE = 512;
 
   private MeasuredSpeed() {}
 
-  /** Tokens a second on one core, after a warm-up of the same length; 0 without room for it. */
+  /**
+   * Returns the tokens per second on one core, after a warm-up of the same length; 0 if the packed
+   * model needs more than 70 % of the heap.
+   */
   static double tokensPerSecond(MambaCheckpoint checkpoint, WeightFormat weights, Emit emit) {
     if (checkpoint.packedBytes(weights) > 0.7 * Runtime.getRuntime().maxMemory()) {
       return 0;
@@ -43,7 +46,7 @@ final class MeasuredSpeed {
     return sequences.tokens / ((System.nanoTime() - start) / 1e9);
   }
 
-  /** Random sequences until the time is up, at least one. */
+  /** Random sequences until a point in time, at least one. */
   private static final class RandomSequences implements Iterator<Sequence<Object>> {
     private final Random random = new Random(1);
     private final int vocabSize;

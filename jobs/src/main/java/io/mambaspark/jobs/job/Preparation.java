@@ -17,22 +17,22 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
 
 /**
- * How every job begins: before Spark starts, the output is placed, the input is listed, and what
- * can be refused is refused.
+ * The steps that every job takes before Spark starts: they check the output, list the input, and
+ * refuse as many wrong requests as possible.
  *
- * @param files how to reach file systems before there is a session
- * @param input which rows
+ * @param files the Hadoop configuration before a session exists
+ * @param input selects the input rows
  * @param listed the files of the input
- * @param output empty if nothing is written, or by a stream
+ * @param output the output; empty if the job writes none, or is a stream
  */
 record Preparation(
     Configuration files, InputOptions input, InputFiles listed, Optional<Output> output) {
 
   /**
-   * Prepares a job that ends.
+   * Prepares a job that is not a stream.
    *
-   * @param secondPass whether a second pass makes the output of the scores
-   * @param repairs whether an output that is half replaced may be finished
+   * @param secondPass whether the output is written in a second pass over the scores
+   * @param repairs whether an interrupted replacement of an earlier output may be completed
    */
   static Preparation of(
       InputOptions input, Optional<OutputOptions> output, boolean secondPass, boolean repairs) {
@@ -44,7 +44,7 @@ record Preparation(
     return new Preparation(files, input, listed, placed);
   }
 
-  /** Prepares a stream, whose folder may be empty. */
+  /** Prepares a stream, whose input folder may be empty. */
   static Preparation ofStream(InputOptions input, Path output) {
     Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
@@ -53,12 +53,12 @@ record Preparation(
     return new Preparation(files, input, listed, Optional.empty());
   }
 
-  /** Runs the job in a session. */
+  /** Runs the job in a Spark session. */
   <T> T during(String command, Function<SparkSession, T> work) {
     return Session.during(command, input.table() != null, ScoringMetrics.class, work);
   }
 
-  /** Decides the columns of the input, once there is a session. */
+  /** Opens the input and determines its columns, which requires a session. */
   Input open(SparkSession spark, DocumentOptions documents) {
     Input opened = Input.open(spark, input, documents, listed);
     output.ifPresent(to -> opened.checkApart(to.path()));

@@ -26,16 +26,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Shows how far a job is: one updating line on a terminal, otherwise a log line every ten seconds.
- * The numbers come from an accumulator, which counts a retried task twice: good for a display,
- * never for a result.
+ * Displays the progress of a job: one updating line on a terminal, otherwise a log line every ten
+ * seconds. The numbers come from an accumulator, which counts a retried task twice. They are good
+ * enough for a display, never for a result.
  */
 final class Progress {
   private static final Logger LOG = LoggerFactory.getLogger(Progress.class);
   private static final int LINE = 100;
 
-  /** Set by scripts/submit.sh, which puts a pipe between this process and the terminal. */
-  private static final String BEHIND_PIPE = "MAMBASPARK_TERMINAL";
+  /** Set by scripts/common.sh if this process writes to a terminal through the script's pipe. */
+  private static final String TERMINAL_BEHIND_PIPE = "MAMBASPARK_TERMINAL";
 
   private final JavaSparkContext context;
   private final RunningSum tokens;
@@ -48,16 +48,17 @@ final class Progress {
   private final ProgressBar bar;
   private double share;
   private final EvenSample<Timeline.Speed> samples = new EvenSample<>();
-  private long most;
+  private long highestSum;
   private Timeline timeline;
 
   /**
    * Starts the display.
    *
-   * @param total finds how many tokens there are to run, at most; empty if that is not known. Runs
-   *     beside the job, which does not wait for it
-   * @param bytes counts the bytes of the input that are read, for inputs whose tokens are not known
-   * @param totalBytes of the input; 0 if that is not known either
+   * @param tokens counts the tokens that were run
+   * @param total returns an upper bound on the number of tokens to run; empty if it is unknown. It
+   *     runs in its own thread, and the job does not wait for it
+   * @param bytes counts the input bytes that were read, for inputs with an unknown number of tokens
+   * @param totalBytes the size of the input; 0 if it is unknown
    * @param terminal the terminal to draw on; null for log lines
    */
   Progress(
@@ -77,7 +78,7 @@ final class Progress {
     this.bar = terminal == null ? null : bar(terminal);
     this.clock =
         Executors.newSingleThreadScheduledExecutor(work -> daemon("mamba-spark-progress", work));
-    daemon("mamba-spark-progress-total", () -> find(total)).start();
+    daemon("mamba-spark-progress-total", () -> findTotal(total)).start();
     long millis = bar == null ? 10_000 : 500;
     clock.scheduleAtFixedRate(this::show, millis, millis, TimeUnit.MILLISECONDS);
     clock.scheduleAtFixedRate(this::sample, 1, 1, TimeUnit.SECONDS);
@@ -88,9 +89,9 @@ final class Progress {
   }
 
   private Timeline.Speed now() {
-    // Retries and late heartbeats may lower the sum a little; the curve must not go down.
-    most = Math.max(most, tokens.sum());
-    return new Timeline.Speed((System.nanoTime() - start) / 1e9, most);
+    // Retries and late heartbeats may lower the sum a little, but the curve must be monotonic.
+    highestSum = Math.max(highestSum, tokens.sum());
+    return new Timeline.Speed((System.nanoTime() - start) / 1e9, highestSum);
   }
 
   private static Thread daemon(String name, Runnable work) {
@@ -99,7 +100,7 @@ final class Progress {
     return thread;
   }
 
-  private void find(Supplier<OptionalLong> supplier) {
+  private void findTotal(Supplier<OptionalLong> supplier) {
     try {
       OptionalLong found = supplier.get();
       if (bar != null) {
@@ -107,17 +108,17 @@ final class Progress {
       }
       total = found;
     } catch (RuntimeException e) {
-      LOG.debug("The number of tokens cannot be told", e);
+      LOG.debug("Cannot find the number of tokens", e);
     }
   }
 
-  /** Standard error if a person watches it, otherwise null. */
+  /** Returns standard error if it is a terminal, otherwise null. */
   static PrintStream terminal() {
     return terminal(System.getenv());
   }
 
   static PrintStream terminal(Map<String, String> environment) {
-    if (environment.containsKey(BEHIND_PIPE)) {
+    if (environment.containsKey(TERMINAL_BEHIND_PIPE)) {
       return System.err;
     }
     try {
@@ -127,7 +128,7 @@ final class Progress {
         return device.startsWith("/dev/pts/") || device.startsWith("/dev/tty") ? System.err : null;
       }
     } catch (java.io.IOException e) {
-      LOG.debug("Cannot tell whether standard error is a terminal", e);
+      LOG.debug("Cannot determine whether standard error is a terminal", e);
     }
     return System.console() != null ? System.err : null;
   }
@@ -140,7 +141,7 @@ final class Progress {
         .showSpeed()
         .setStyle(ProgressBarStyle.ASCII)
         .setUpdateIntervalMillis(500)
-        // A consumer of our own, so that no terminal library is loaded.
+        // A custom consumer, because the default one loads a terminal library.
         .setConsumer(
             new ProgressBarConsumer() {
               @Override
@@ -172,7 +173,7 @@ final class Progress {
           all.isPresent()
               ? (double) done / Math.max(1, all.getAsLong())
               : totalBytes > 0 ? (double) bytes.sum() / totalBytes : shareOfTasks();
-      // Stages come and go and retries count twice; the share that is shown must not go down.
+      // Stages start and end, and retries count twice, but the displayed share must be monotonic.
       share = Math.max(share, Math.min(1, reached));
       if (bar != null) {
         bar.stepTo(all.isPresent() ? Math.min(done, all.getAsLong()) : done);
@@ -180,14 +181,18 @@ final class Progress {
           String of = totalBytes > 0 ? "the input" : "tasks";
           bar.setExtraMessage(
               String.format(
-                  Locale.ROOT, " %.0f%% of %s, %s left", 100 * share, of, left(seconds, share)));
+                  Locale.ROOT,
+                  " %.0f%% of %s, %s left",
+                  100 * share,
+                  of,
+                  timeLeft(seconds, share)));
         }
       } else {
         LOG.info("{}", line(done, seconds, share));
       }
     } catch (RuntimeException e) {
-      // A display must not stop the job, and the context may just be closing.
-      LOG.debug("No progress to show", e);
+      // A failure here must not stop the job; the context may just be closing.
+      LOG.debug("Cannot show the progress", e);
     }
   }
 
@@ -198,10 +203,10 @@ final class Progress {
         done,
         done / seconds,
         100 * share,
-        left(seconds, share));
+        timeLeft(seconds, share));
   }
 
-  private static String left(double seconds, double share) {
+  private static String timeLeft(double seconds, double share) {
     if (share <= 0) {
       return "unknown";
     }
@@ -223,7 +228,7 @@ final class Progress {
     return all == 0 ? 0 : (double) done / all;
   }
 
-  /** Stops the display. Returns how the run went, also when called again. */
+  /** Stops the display and returns the timeline of the run. May be called more than once. */
   Timeline stop() {
     if (timeline != null) {
       return timeline;
@@ -231,12 +236,12 @@ final class Progress {
     clock.shutdownNow();
     try {
       clock.awaitTermination(10, TimeUnit.SECONDS);
-      // Listeners hear of the end of a job before they hear of its last tasks.
+      // Spark delivers the events of the last tasks after the job has ended.
       context.sc().listenerBus().waitUntilEmpty(10_000);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } catch (TimeoutException e) {
-      LOG.debug("Listeners are behind; the last tasks may be missing in the report", e);
+      LOG.debug("Spark's listeners are behind; the report may lack the last tasks", e);
     }
     context.sc().removeSparkListener(tokens);
     context.sc().removeSparkListener(bytes);

@@ -19,10 +19,10 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
-/** The page of {@code --report}: a whole file, or none. */
+/** The page of {@code --report}. An incomplete page never appears at its path. */
 final class ReportFile {
-  /** Where in a page its generator is named. */
-  private static final int HEAD = 1024;
+  /** The number of bytes at the start of a page that contain the name of its generator. */
+  private static final int HEAD_BYTES = 1024;
 
   private final Path path;
   private final FileSystem files;
@@ -33,11 +33,12 @@ final class ReportFile {
   }
 
   /**
-   * Refuses a place where no page can go, before any work is done: a folder, the output's, or a
-   * file that is no report.
+   * Validates the path of a report, before the job starts.
    *
-   * @param report the path; null for no report
+   * @param report the path of the report; null for no report
    * @param output the path of the output
+   * @throws Refusal if the path is a folder or a file that is not a report, overlaps the input or
+   *     the output, or cannot be accessed
    */
   static Optional<ReportFile> at(
       String report, Optional<String> output, InputOptions input, Configuration configuration) {
@@ -49,11 +50,11 @@ final class ReportFile {
     FileSystem files = HadoopFiles.fileSystem(path, configuration);
     try {
       if (files.exists(path) && files.getFileStatus(path).isDirectory()) {
-        throw Refusal.because("Report %s is a folder; give the name of a file", report);
+        throw Refusal.because("Report %s is a folder; give the path of a file", report);
       }
       if (files.exists(path) && !isReport(path, files)) {
         throw Refusal.because(
-            "Report %s exists and is none that mamba-spark has written; choose another", report);
+            "Report %s exists and is not a mamba-spark report; choose another path", report);
       }
       Path above = path.getParent();
       while (above != null && !files.exists(above)) {
@@ -61,7 +62,8 @@ final class ReportFile {
       }
       if (above != null && !files.getFileStatus(above).isDirectory()) {
         throw Refusal.because(
-            "Cannot use report %s: %s is a file", report, Refusal.redacted(above.toString()));
+            "Cannot use report %s: %s is a file, not a folder; choose another path",
+            report, Refusal.redacted(above.toString()));
       }
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot use report %s: %s", report, Failures.oneLine(e));
@@ -69,12 +71,12 @@ final class ReportFile {
     Path page = HadoopFiles.canonical(path, configuration);
     output.ifPresent(folder -> checkApart(report, page, folder, configuration));
     if (input.hasFiles()) {
-      checkNotAmong(report, page, input.paths(), configuration);
+      checkNotInside(report, page, input.paths(), configuration);
     }
     return Optional.of(new ReportFile(path, files));
   }
 
-  /** Refuses a page among the scores, or where the output's folder will be. */
+  /** Refuses a page inside the output folder, or in place of one of its parent folders. */
   private static void checkApart(
       String report, Path page, String output, Configuration configuration) {
     Path folder =
@@ -84,12 +86,12 @@ final class ReportFile {
     }
     if (HadoopFiles.within(folder, page)) {
       throw Refusal.because(
-          "Output %s lies in report %s, which is to be a file; choose a place beside",
+          "Output %s is inside report %s, which must be a file; choose another path for the report",
           output, report);
     }
   }
 
-  private static void checkNotAmong(
+  private static void checkNotInside(
       String report, Path page, List<String> inputs, Configuration configuration) {
     for (String input : inputs) {
       for (FileStatus found : HadoopFiles.matches(input, configuration)) {
@@ -102,21 +104,23 @@ final class ReportFile {
 
   private static Refusal inData(String report, String what, String folder) {
     return Refusal.because(
-        "Report %s lies in %s %s, where Spark would read it as data; choose a place beside",
+        "Report %s is inside %s %s, where Spark would read it as data; choose a path outside",
         report, what, folder);
   }
 
-  /** A report may be replaced by another, and nothing else by one. */
+  /** Whether an existing file is a report, the only kind of file that a report may replace. */
   private static boolean isReport(Path path, FileSystem files) throws IOException {
     try (InputStream in = files.open(path)) {
-      return new String(in.readNBytes(HEAD), StandardCharsets.UTF_8).contains(Report.GENERATOR);
+      return new String(in.readNBytes(HEAD_BYTES), StandardCharsets.UTF_8)
+          .contains(Report.GENERATOR);
     }
   }
 
   /**
-   * Draws the page and puts it in its place.
+   * Writes the page to a temporary file and renames it to its path.
    *
-   * @param data makes what the page shows; if that fails, no page can be written
+   * @param data returns the content of the page
+   * @throws Refusal if the content cannot be computed or the page cannot be written
    */
   void write(Supplier<ReportData> data, PrintWriter out) {
     String shown = Refusal.redacted(path.toString());
@@ -132,7 +136,7 @@ final class ReportFile {
       }
     } catch (IOException | RuntimeException e) {
       throw Refusal.because(
-          e, "Cannot write report %s: %s; the scores are whole", shown, Failures.oneLine(e));
+          e, "Cannot write report %s: %s; the scores are complete", shown, Failures.oneLine(e));
     }
     out.println("  report at " + shown);
   }

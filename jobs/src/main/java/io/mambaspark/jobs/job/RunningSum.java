@@ -12,8 +12,9 @@ import scala.Tuple4;
 import scala.collection.Seq;
 
 /**
- * The sum of an accumulator with the shares of tasks that still run, and when tasks ran. Spark adds
- * a task's share to an accumulator when the task ends; until then heartbeats carry it to listeners.
+ * The sum of an accumulator over ended and running tasks, and the times at which tasks ran. Spark
+ * adds a task's value to an accumulator only when the task ends; until then, heartbeats send the
+ * value to listeners.
  */
 final class RunningSum extends SparkListener {
   private final LongAccumulator accumulator;
@@ -25,15 +26,15 @@ final class RunningSum extends SparkListener {
     this.accumulator = accumulator;
   }
 
-  /** Of ended and of running tasks. For a moment a task that just ended may count twice. */
+  /** Returns the sum. A task that has just ended may count twice for a moment. */
   long sum() {
     return accumulator.sum() + byTask.values().stream().mapToLong(Long::longValue).sum();
   }
 
   @Override
   public void onExecutorMetricsUpdate(SparkListenerExecutorMetricsUpdate heartbeat) {
-    // Read the updates as an element of a product, not by their accessor: its signature names a
-    // sequence, which is another class in Scala 2.12 than in 2.13.
+    // Read the updates as an element of a product, not by their accessor, because its signature has
+    // a Seq, whose class differs between Scala 2.12 and 2.13.
     Seq<?> tasks = (Seq<?>) heartbeat.productElement(1);
     for (int i = 0; i < tasks.length(); i++) {
       Tuple4<?, ?, ?, ?> task = (Tuple4<?, ?, ?, ?>) tasks.apply(i);
@@ -59,7 +60,7 @@ final class RunningSum extends SparkListener {
     return (millis - start) / 1e3;
   }
 
-  /** Tasks that have ended since this listener was made, or an even sample of them. */
+  /** Returns the tasks that ended since this listener was created, or an even sample of them. */
   List<Timeline.Task> ended() {
     return ended.values();
   }

@@ -34,29 +34,31 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
-/** Runs a scoring job from the model's files to the written scores. */
+/** Carries out {@code score}, from opening the model's files to writing the scores. */
 public final class ScoreJob {
   private final ScoreRequest request;
   private final PrintWriter out;
 
   /**
-   * Prepares a job; nothing is touched yet.
+   * Creates a job, without reading or writing any file.
    *
-   * @param out gets the summary, or the plan of a dry run
+   * @param out receives the summary, or the plan of a dry run
    */
   public ScoreJob(ScoreRequest request, PrintWriter out) {
-    // A page shows the nll by position: the ledger of units knows it, other jobs write it.
+    // The report shows the nll by position. The ledger of units stores it; other jobs have to write
+    // it as a column.
     boolean positions = request.corpus().report() != null && !request.byUnits();
     this.request = positions ? request.with(request.scores().withPositionNll()) : request;
     this.out = out;
   }
 
   /**
-   * Runs the job. Everything that can be refused is refused before the first task that scores.
+   * Runs the job. Wrong requests are refused before the first task that scores.
    *
-   * @return the number of rows that could not be scored, and of files that could not be read
+   * @return the number of rows that could not be scored plus the number of files that could not be
+   *     read
    * @throws Refusal if the job cannot be carried out as given
-   * @throws io.mambaspark.engine.checkpoint.CheckpointException if the model's files are bad
+   * @throws io.mambaspark.engine.checkpoint.CheckpointException if the model's files are invalid
    */
   public long run() {
     CorpusOptions corpus = request.corpus();
@@ -79,7 +81,7 @@ public final class ScoreJob {
       return prepared.during(
           "score",
           spark -> {
-            // What was sent to executors goes before they do.
+            // Close the model and its broadcasts before the session ends.
             try (model) {
               return new Run(spark, scorer, prepared, report, thresholds).run();
             }
@@ -87,7 +89,7 @@ public final class ScoreJob {
     }
   }
 
-  /** The job, once Spark is there. */
+  /** The part of the job that runs in a Spark session. */
   private final class Run {
     private final SparkSession spark;
     private final JavaSparkContext context;
@@ -117,7 +119,7 @@ public final class ScoreJob {
       this.output = prepared.output().orElse(null);
       this.report = report;
       this.givenThresholds = givenThresholds;
-      // Before Spark looks at the input, which takes a task.
+      // Check the memory before Spark reads the input's schema, which may run a task.
       this.scorer = scorer;
       if (!request.dryRun()) {
         scorer.checkMemory(context);
@@ -153,13 +155,13 @@ public final class ScoreJob {
           request.corpus().buckets() != null
               ? request.corpus().buckets().toString()
               : givenThresholds.toString();
-      // Before the model is sent, too.
+      // Plan the units before the model is sent, so that a refusal comes early.
       Optional<UnitRun> units =
           plan.map(
-              cut ->
+              unitPlan ->
                   UnitRun.plan(
                       output,
-                      cut,
+                      unitPlan,
                       request.units(),
                       RunIdentity.of(
                           request.values(),
@@ -170,7 +172,7 @@ public final class ScoreJob {
                           buckets,
                           spark.conf()),
                       context));
-      Summary summary = units.isPresent() ? byUnits(units.get()) : atOnce();
+      Summary summary = units.isPresent() ? scoreUnits(units.get()) : scoreInOneJob();
       SummaryText.print(summary, out);
       if (output != null) {
         new SummaryLines(out).writtenTo(output.path());
@@ -198,8 +200,8 @@ public final class ScoreJob {
           : units.targetTokens(context);
     }
 
-    /** Unit by unit: each is there when it is done, and what is done stays. */
-    private Summary byUnits(UnitRun run) {
+    /** Scores the missing units. Each is committed separately, so a failure keeps the others. */
+    private Summary scoreUnits(UnitRun run) {
       long start = System.nanoTime();
       List<Unit> missing = run.missing();
       if (missing.isEmpty()) {
@@ -221,19 +223,19 @@ public final class ScoreJob {
                 request.scores(),
                 scorer.partitions(schema, spark, progress),
                 spark);
-        Progress shown = showProgress(() -> OptionalLong.of(runs(run.missingTokens())));
+        Progress display = showProgress(() -> OptionalLong.of(runs(run.missingTokens())));
         run.begin();
         try {
           run.write(withGivenBuckets(scored));
         } finally {
-          timeline = shown.stop();
+          timeline = display.stop();
         }
       }
-      return finished(run, seconds(start));
+      return finishUnits(run, seconds(start));
     }
 
-    /** Sums up what the units have written, parts it if asked to, and puts it in place. */
-    private Summary finished(UnitRun run, double seconds) {
+    /** Sums up the rows of the units, adds their buckets if requested, and commits the output. */
+    private Summary finishUnits(UnitRun run, double seconds) {
       UnitRun.Result result = run.result();
       if (output.hasSecondPass()) {
         run.end();
@@ -256,12 +258,12 @@ public final class ScoreJob {
       return output.finish(() -> summarize.apply(output.target()), SummaryJson::text);
     }
 
-    /** Makes the summary of units from the folder that holds their rows. */
+    /** Returns the function that summarizes the units, given the folder of their rows. */
     private Function<Path, Summary> summarize(
         UnitRun run, UnitRun.Result result, Map<String, Double> thresholds, double seconds) {
-      // The planned schema: a resumed run may have no output file to infer it from.
+      // Use the planned schema: a resumed run may have no output file to infer it from.
       return folder ->
-          summingUp()
+          summarizer()
               .ofUnits(
                   output.runId(),
                   run,
@@ -271,8 +273,8 @@ public final class ScoreJob {
                   seconds);
     }
 
-    private SummingUp summingUp() {
-      return new SummingUp(
+    private Summarizer summarizer() {
+      return new Summarizer(
           SummaryRequest.of(request),
           input,
           schema,
@@ -282,47 +284,47 @@ public final class ScoreJob {
               Optional.ofNullable(tokenizer).map(Artifact::of)));
     }
 
-    /** A Spark job that is about to score all rows, and what shows how far it is. */
-    private record AtOnce(Dataset<Row> rows, Dataset<Row> scored, Progress shown, long start) {}
+    /** One Spark job that scores all rows, and the display of its progress. */
+    private record OneJob(Dataset<Row> rows, Dataset<Row> scored, Progress display, long start) {}
 
-    /** In one Spark job, whose output is there when all of it is done. */
-    private Summary atOnce() {
+    /** Scores all rows in one Spark job, whose output is committed only when it is complete. */
+    private Summary scoreInOneJob() {
       Dataset<Row> rows =
           Input.cut(input.rows(schema.rows().inputNames(), bytesRead), request.input());
       context.setJobDescription(description(request.input().isDemo() ? "the demo corpus" : "rows"));
       Dataset<Row> scored = withGivenBuckets(scorer.score(rows, progress));
       long start = System.nanoTime();
-      AtOnce job = new AtOnce(rows, scored, showProgress(() -> total(inputSize())), start);
+      OneJob job = new OneJob(rows, scored, showProgress(() -> total(inputSize())), start);
       try {
         return output == null
-            ? collected(job)
-            : output.hasSecondPass() ? inTwoPasses(job) : inOnePass(job);
+            ? collect(job)
+            : output.hasSecondPass() ? writeInTwoPasses(job) : writeInOnePass(job);
       } finally {
-        job.shown().stop();
+        job.display().stop();
       }
     }
 
-    /** Stops the display when all rows are scored. Returns the seconds that they took. */
-    private double stopDisplay(AtOnce job) {
+    /** Stops the display after all rows are scored. Returns the seconds since the job's start. */
+    private double stopDisplay(OneJob job) {
       double seconds = seconds(job.start());
-      timeline = job.shown().stop();
+      timeline = job.display().stop();
       return seconds;
     }
 
-    /** The demo without an output: its rows stay on the driver. */
-    private Summary collected(AtOnce job) {
+    /** Scores the demo without an output, and keeps its rows on the driver. */
+    private Summary collect(OneJob job) {
       List<Row> rows = job.scored().collectAsList();
       double seconds = stopDisplay(job);
       Dataset<Row> result = spark.createDataFrame(rows, job.scored().schema());
-      boolean parts = request.corpus().buckets() != null;
+      boolean addBuckets = request.corpus().buckets() != null;
       Map<String, Double> thresholds =
-          parts ? thresholds(result, summingUp().totals(result)) : givenThresholds;
-      Dataset<Row> parted = parts ? Buckets.add(result, thresholds) : result;
-      printDemo(parted);
-      return summary("demo", job, parted, thresholds, seconds);
+          addBuckets ? thresholds(result, summarizer().totals(result)) : givenThresholds;
+      Dataset<Row> bucketed = addBuckets ? Buckets.add(result, thresholds) : result;
+      printDemo(bucketed);
+      return summary("demo", job, bucketed, thresholds, seconds);
     }
 
-    private Summary inOnePass(AtOnce job) {
+    private Summary writeInOnePass(OneJob job) {
       Summary summary =
           output.write(
               job.scored(),
@@ -336,28 +338,31 @@ public final class ScoreJob {
       return summary;
     }
 
-    /** Only all scores give the thresholds of buckets, so the rows are written a second time. */
-    private Summary inTwoPasses(AtOnce job) {
+    /**
+     * Writes the rows twice, first without and then with buckets, because the thresholds of buckets
+     * depend on all scores.
+     */
+    private Summary writeInTwoPasses(OneJob job) {
       output.writeScores(job.scored());
       double seconds = stopDisplay(job);
       Dataset<Row> scores = output.read(spark, output.scores(), job.scored().schema());
       Map<String, Double> thresholds = thresholdsOrDiscard(scores);
-      Dataset<Row> parted = Buckets.add(scores, thresholds);
+      Dataset<Row> bucketed = Buckets.add(scores, thresholds);
       Summary summary =
           output.write(
-              parted,
+              bucketed,
               folder -> {
-                Dataset<Row> written = output.read(spark, folder, parted.schema());
+                Dataset<Row> written = output.read(spark, folder, bucketed.schema());
                 return summary(output.runId(), job, written, thresholds, seconds);
               },
               SummaryJson::text);
-      printIfDemo(parted.schema());
+      printIfDemo(bucketed.schema());
       return summary;
     }
 
     private Map<String, Double> thresholdsOrDiscard(Dataset<Row> scores) {
       try {
-        return thresholds(scores, summingUp().totals(scores));
+        return thresholds(scores, summarizer().totals(scores));
       } catch (RuntimeException e) {
         output.discardWithoutLedger();
         throw e;
@@ -366,11 +371,11 @@ public final class ScoreJob {
 
     private Summary summary(
         String run,
-        AtOnce job,
+        OneJob job,
         Dataset<Row> written,
         Map<String, Double> thresholds,
         double seconds) {
-      return summingUp().ofRows(run, job.rows(), written, thresholds, seconds);
+      return summarizer().ofRows(run, job.rows(), written, thresholds, seconds);
     }
 
     private void printIfDemo(StructType written) {
@@ -393,7 +398,7 @@ public final class ScoreJob {
       return request.corpus().buckets().thresholds(scores, totals.scoredRows());
     }
 
-    /** For the page of Spark that shows jobs and stages. */
+    /** Returns the description that Spark's UI shows for the job. */
     private String description(String what) {
       String from =
           request.input().table() != null
@@ -413,9 +418,9 @@ public final class ScoreJob {
     }
 
     /**
-     * Shows how far the job is.
+     * Starts the display of the job's progress.
      *
-     * @param total finds the number of tokens, beside the running job
+     * @param total returns the number of tokens; runs while the job is running
      */
     private Progress showProgress(Supplier<OptionalLong> total) {
       return new Progress(
@@ -428,14 +433,14 @@ public final class ScoreJob {
     }
 
     private OptionalLong total(Optional<InputSize> size) {
-      // The size is that of all rows, and of whole ones.
-      boolean cut = request.input().limit() > 0 || request.scores().maxTokens() > 0;
-      return cut || size.isEmpty()
+      // The size counts all rows of the input and all their tokens.
+      boolean limited = request.input().limit() > 0 || request.scores().maxTokens() > 0;
+      return limited || size.isEmpty()
           ? OptionalLong.empty()
           : OptionalLong.of(runs(size.get().tokens()));
     }
 
-    /** Windows may run a token more than once. */
+    /** Returns the number of tokens to run for a number of input tokens; windows may overlap. */
     private long runs(long tokens) {
       return (long) (tokens * request.scores().windows().runs());
     }

@@ -11,16 +11,16 @@ import io.mambaspark.jobs.units.UnitOptions;
 import java.util.Optional;
 
 /**
- * What {@code score} is to do.
+ * A request of the command {@code score}.
  *
- * @param input which rows
- * @param model which model
- * @param scores scored how
- * @param output written where; only the demo and a dry run need none
- * @param units cut how
- * @param corpus what is made of all scores
- * @param dryRun whether only the plan is printed
- * @param values all options, as they were decided
+ * @param input selects the input rows
+ * @param model selects the model
+ * @param scores the options for scoring rows
+ * @param output the place and the format of the output; may be empty for the demo and a dry run
+ * @param units the options for units of work
+ * @param corpus the options for groups, buckets and the report
+ * @param dryRun whether the job only prints its plan
+ * @param values all options, with defaults and inferred values filled in
  */
 public record ScoreRequest(
     InputOptions input,
@@ -33,7 +33,7 @@ public record ScoreRequest(
     OptionValues values) {
 
   /**
-   * Checks what can be checked without touching a file.
+   * Builds a request from options and validates it, without accessing any file.
    *
    * @throws Refusal if options contradict each other
    */
@@ -70,7 +70,7 @@ public record ScoreRequest(
 
   private void check() {
     if (output.isEmpty() && !dryRun && scores.emit().logits()) {
-      throw Refusal.wrongUsage("--emit logits needs --output: it is too much to hold in memory");
+      throw Refusal.wrongUsage("--emit logits needs --output: logits are too large for memory");
     }
     if (units.allowNewInput() && !resumes()) {
       throw Refusal.wrongUsage("--allow-new-input needs --resume");
@@ -79,8 +79,8 @@ public record ScoreRequest(
     corpus.check(scores.emit());
     if ((resumes() || units.targetTokens() > 0) && !byUnits()) {
       throw Refusal.wrongUsage(
-          "%s needs work that can be cut into units: Parquet files as input and Parquet as output,"
-              + " without --limit and --partitions",
+          "%s needs a job that can be cut into units: Parquet files as input, Parquet as output,"
+              + " and neither --limit nor --partitions",
           resumes() ? "--resume" : "--target-unit-tokens");
     }
   }
@@ -89,7 +89,7 @@ public record ScoreRequest(
     return output.isPresent() && output.get().resume();
   }
 
-  /** Whether the job reads and writes what can be cut into units. */
+  /** Whether the job can be cut into units: it reads complete Parquet files and writes Parquet. */
   boolean byUnits() {
     return !input.isDemo()
         && input.table() == null
@@ -99,7 +99,7 @@ public record ScoreRequest(
         && input.partitions() == 0;
   }
 
-  /** The same with other scores. */
+  /** Returns a copy of the request with other options for scoring. */
   ScoreRequest with(ScoreOptions other) {
     return new ScoreRequest(
         input, model, other, output, units, corpus, dryRun, other.settle(values));

@@ -5,9 +5,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * The perplexities of a set of rows, each null where it is not known.
+ * The perplexities of a set of rows. Each is null if it is unknown.
  *
- * @param error of {@code corpus}, one standard error
+ * @param error one standard error of {@code corpus}
  */
 record ShownPerplexities(
     Double corpus, Double error, Double meanDocument, Double word, Double perByte, Double bits) {
@@ -21,20 +21,20 @@ record ShownPerplexities(
     if (!request.emit().nll()) {
       return NONE;
     }
-    // Chunked windows leave out half of each text, so that its words and bytes are too many.
-    boolean wholeTexts = !request.isChunked();
+    // Chunked windows score only half of each text, so its word and byte counts do not apply.
+    boolean completeTexts = !request.isChunked();
     return new ShownPerplexities(
         totals.perplexities().corpus(),
         request.isChunked()
             ? totals.perplexities().errorOverTokens()
             : totals.perplexities().errorOverDocuments(),
         totals.perplexities().meanOfDocuments(),
-        wholeTexts ? totals.perplexities().perWord() : null,
-        wholeTexts ? totals.perplexities().perByte() : null,
-        wholeTexts ? totals.perplexities().bitsPerByte() : null);
+        completeTexts ? totals.perplexities().perWord() : null,
+        completeTexts ? totals.perplexities().perByte() : null,
+        completeTexts ? totals.perplexities().bitsPerByte() : null);
   }
 
-  /** All of them, by their names in a summary. */
+  /** Returns the perplexities by their names in a summary. */
   Map<String, Double> byName() {
     Map<String, Double> byName = new LinkedHashMap<>();
     byName.put(CORPUS, corpus);

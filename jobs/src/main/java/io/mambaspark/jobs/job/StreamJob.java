@@ -47,17 +47,20 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Scores the files of a folder as they come, each once: batch by batch, by Spark's file source, its
- * checkpoint and its file sink. A batch that is cut off is done again from its beginning, and what
- * it had written counts for nothing.
+ * Carries out {@code score --stream}: scores each file of a folder once, as files arrive. It scores
+ * them in batches, with Spark's file source, checkpoint and file sink. An interrupted batch is
+ * scored again from its beginning, and its earlier output is ignored.
  */
 public final class StreamJob {
   private static final Logger LOG = LoggerFactory.getLogger(StreamJob.class);
 
-  /** Files of a batch for each core: what is lost with a batch, against what a batch costs. */
+  /**
+   * Files of a batch per core. A larger batch loses more work in a failure; smaller batches have
+   * more overhead.
+   */
   private static final int FILES_PER_CORE = 4;
 
-  /** By default Spark does not look at files a week older than the latest one: for us a gap. */
+  /** A limit that no file reaches: by default, Spark skips files a week older than the latest. */
   private static final String MAX_FILE_AGE = "36500d";
 
   private static final String CHECKPOINT = "--checkpoint-location";
@@ -73,9 +76,9 @@ public final class StreamJob {
   private final Path checkpoint;
 
   /**
-   * Prepares a job; nothing is touched yet.
+   * Creates a job, without reading or writing any file.
    *
-   * @param out gets what this start has scored, when it ends
+   * @param out receives the summary of this start, when the stream ends
    */
   public StreamJob(ScoreRequest request, StreamOptions stream, PrintWriter out) {
     this.request = request;
@@ -92,11 +95,12 @@ public final class StreamJob {
   }
 
   /**
-   * Scores what is there, and goes on with what comes if an interval is given.
+   * Scores the files that exist, and, if an interval is given, those that arrive later.
    *
-   * @return the number of rows of this start that could not be scored, and of files that were there
-   *     at its beginning and cannot be read
-   * @throws Refusal if the job cannot be carried out as given, or goes on with another one's output
+   * @return the number of rows that this start could not score, plus the number of unreadable files
+   *     that existed at its beginning
+   * @throws Refusal if the job cannot be carried out as given, or the output belongs to a different
+   *     job
    */
   public long run() {
     Preparation prepared = Preparation.ofStream(request.input(), output);
@@ -104,7 +108,7 @@ public final class StreamJob {
     Input.checkApart("Checkpoint", checkpoint, request.input(), files);
     checkFolder(prepared.listed(), files);
     RunRecords records = new RunRecords(output, files);
-    Optional<RunRecord> earlier = earlier(records, files);
+    Optional<RunRecord> earlier = earlierStart(records, files);
     Map<String, Double> thresholds =
         request.corpus().bucketThresholds() == null
             ? Map.of()
@@ -122,71 +126,78 @@ public final class StreamJob {
     }
   }
 
-  /** What Spark's file source cannot watch. */
+  /** Refuses an input that Spark's file source cannot watch. */
   private void checkFolder(InputFiles listed, Configuration configuration) {
     String named = request.input().paths().get(0);
     for (Map.Entry<String, String> entry : listed.leftOut().entrySet()) {
       if (entry.getValue().startsWith(InputFiles.LOOP)) {
         throw Refusal.because(
-            "Input %s has a link to a folder above it, %s, along which Spark's streams read files"
-                + " again and again; remove the link",
+            "Input %s contains a link to a folder above it, %s: Spark's streams would follow it and"
+                + " read files repeatedly; remove the link",
             named, entry.getKey());
       }
     }
     FileStatus literal = HadoopFiles.literal(named, configuration);
     if (literal != null && literal.isFile()) {
-      throw Refusal.because("Input %s is a file; --stream watches a folder, or a glob", named);
+      throw Refusal.because("Input %s is a file; --stream needs a folder or a glob", named);
     }
     if (literal != null && !HadoopFiles.escaped(input).equals(input.toString())) {
       checkEscaped(configuration);
     }
   }
 
-  /** What a folder cannot be that Spark takes for a glob, though the glob matches nothing else. */
+  /**
+   * Refuses folders that Spark cannot watch because their path contains glob characters. Spark
+   * treats the path as a glob, even if it is escaped to match only this folder.
+   */
   private void checkEscaped(Configuration configuration) {
     if (input.toUri().getPath().contains(":")) {
       throw Refusal.because(
-          "Input %s: Hadoop matches no glob against a path with a colon, and Spark's streams take a"
-              + " path with any of { } [ ] * ? \\ for a glob; rename the folder",
+          "Cannot stream input %s: Spark's streams treat a path with any of { } [ ] * ? \\ as a"
+              + " glob, and Hadoop cannot match a glob against a path with a colon; rename the"
+              + " folder",
           request.input().paths().get(0));
     }
     if (HadoopFiles.exists(new Path(input, SinkLog.FOLDER), configuration)) {
       throw Refusal.because(
-          "Input %s is the output of a stream, of which Spark finds the whole files only under a"
-              + " path without any of { } [ ] * ? \\; rename the folder",
+          "Cannot stream input %s, which is the output of a stream: Spark finds its complete files"
+              + " only if the path has none of { } [ ] * ? \\; rename the folder",
           request.input().paths().get(0));
     }
   }
 
-  /** The run that an earlier start has begun; refuses what belongs to something else. */
-  private Optional<RunRecord> earlier(RunRecords records, Configuration configuration) {
+  /**
+   * Returns the record of an earlier start of this stream; empty if there was none. Refuses an
+   * output or a checkpoint that belongs to a different job.
+   */
+  private Optional<RunRecord> earlierStart(RunRecords records, Configuration configuration) {
     try {
       FileSystem files = HadoopFiles.fileSystem(output, configuration);
       if (HadoopFiles.within(output, checkpoint)) {
         throw Refusal.because(
-            "Checkpoint %s holds output %s; choose another with --checkpoint-location",
+            "Checkpoint %s contains output %s; choose another with --checkpoint-location",
             checkpoint, target.path());
       }
       Optional<RunRecord> earlier = records.latest();
-      boolean taken = holdsFiles(new Path(checkpoint, "offsets"), configuration);
-      boolean written = holdsFiles(new Path(output, SinkLog.FOLDER), configuration);
-      if (!taken && !written && (!files.exists(output) || Output.isEmpty(output, files))) {
-        // An earlier start, if there was one, has not come to its first batch.
+      boolean hasOffsets = containsFiles(new Path(checkpoint, "offsets"), configuration);
+      boolean hasOutput = containsFiles(new Path(output, SinkLog.FOLDER), configuration);
+      if (!hasOffsets && !hasOutput && (!files.exists(output) || Output.isEmpty(output, files))) {
+        // An earlier start, if any, did not reach its first batch.
         return Optional.empty();
       }
       if (earlier.isEmpty() && files.exists(output)) {
         throw Refusal.because(
-            "Output %s exists, and no stream has begun it; choose another", target.path());
+            "Output %s exists and was not written by a stream; choose another", target.path());
       }
       if (earlier.isEmpty()) {
         throw Refusal.because(
-            "Checkpoint %s is that of a stream which did not write to %s; choose another with"
+            "Checkpoint %s belongs to a stream that did not write to %s; choose another with"
                 + " --checkpoint-location",
             checkpoint, target.path());
       }
       if (!earlier.get().isStream()) {
         throw Refusal.because(
-            "Output %s was begun without --stream; choose another", target.path());
+            "Output %s was started without --stream; choose another", target.path());
       }
       RunIdentity.check(
           earlier.get().settings(),
@@ -196,10 +207,10 @@ public final class StreamJob {
               RunIdentity.VERSION,
               Versions.mambaSpark()),
           output);
-      if (written && !taken) {
-        // Spark would begin anew, and its sink would take the new batches for those it has.
+      if (hasOutput && !hasOffsets) {
+        // Spark would number batches from 0 again, and its sink would skip the numbers that it has.
         throw Refusal.because(
-            "Cannot go on with output %s: its checkpoint %s is gone; choose another output",
+            "Cannot continue output %s: its checkpoint %s does not exist; choose another output",
             target.path(), checkpoint);
       }
       return earlier;
@@ -208,7 +219,8 @@ public final class StreamJob {
     }
   }
 
-  private static boolean holdsFiles(Path folder, Configuration configuration) throws IOException {
+  private static boolean containsFiles(Path folder, Configuration configuration)
+      throws IOException {
     try {
       return HadoopFiles.fileSystem(folder, configuration).listStatus(folder).length > 0;
     } catch (FileNotFoundException e) {
@@ -239,12 +251,12 @@ public final class StreamJob {
             scorer.tokenizer(schema),
             thresholds.toString(),
             spark.conf());
-    addOfStream(settings, columns);
-    begin(records, earlier, settings, spark);
+    addStreamSettings(settings, columns);
+    checkOrRecord(records, earlier, settings, spark);
     Dataset<Row> scored = scorer.score(rows(spark, columns), null);
     return SessionSettings.during(
         spark,
-        // Streams have none, and Spark warns of it.
+        // Streams do not support adaptive execution, and Spark warns if it is enabled.
         Map.of("spark.sql.adaptive.enabled", "false"),
         () ->
             write(
@@ -253,8 +265,8 @@ public final class StreamJob {
                 prepared.listed().withoutEmpty(request.input().format())));
   }
 
-  /** Adds the settings that only a stream has: a start with others must not go on with it. */
-  private void addOfStream(Map<String, String> settings, Columns columns) {
+  /** Adds the settings that only a stream has; later starts must have the same values. */
+  private void addStreamSettings(Map<String, String> settings, Columns columns) {
     settings.put(RunRecord.STREAM, Refusal.redacted(input.toString()));
     settings.put("--input-format", request.input().format());
     settings.put("--output-format", target.format());
@@ -263,7 +275,8 @@ public final class StreamJob {
     settings.put(PARTITION_SCHEMA, columns.ofFolders.json());
   }
 
-  private void begin(
+  /** Checks the settings against those of an earlier start, or records them if there was none. */
+  private void checkOrRecord(
       RunRecords records,
       Optional<RunRecord> earlier,
       Map<String, String> settings,
@@ -276,7 +289,7 @@ public final class StreamJob {
     }
   }
 
-  /** The rows of the files as they come. */
+  /** Returns the streaming rows of the files. */
   private Dataset<Row> rows(SparkSession spark, Columns columns) {
     boolean json = request.input().format().equals("json");
     Dataset<Row> read =
@@ -286,10 +299,10 @@ public final class StreamJob {
             .format(json ? "text" : request.input().format())
             .option("maxFilesPerTrigger", filesPerBatch(spark))
             .option("maxFileAge", MAX_FILE_AGE)
-            // By itself Spark takes files in plain sub-folders, or those in partition folders, and
-            // passes over the others.
+            // Without this option, Spark reads files in plain sub-folders or files in partition
+            // folders, and skips the others.
             .option("recursiveFileLookup", true)
-            // Spark's own listing includes _metadata files, which are no data.
+            // Spark's own listing would include _metadata files, which contain no rows.
             .option("pathGlobFilter", "{[^_]*,_*=*}")
             .load(
                 HadoopFiles.exists(input, spark.sparkContext().hadoopConfiguration())
@@ -315,8 +328,8 @@ public final class StreamJob {
   /**
    * The columns of the input.
    *
-   * @param ofFiles those in the files
-   * @param ofFolders those that partition folders give
+   * @param ofFiles the columns inside the files
+   * @param ofFolders the columns of partition folders
    */
   private record Columns(StructType ofFiles, StructType ofFolders) {
     StructType all() {
@@ -328,7 +341,7 @@ public final class StreamJob {
     }
   }
 
-  /** What the first start has found. */
+  /** Reads the columns that the first start recorded. */
   private static Columns columns(Map<String, String> settings) {
     return new Columns(
         (StructType) DataType.fromJson(settings.get(INPUT_SCHEMA)),
@@ -339,8 +352,8 @@ public final class StreamJob {
     InputFiles listed = prepared.listed();
     if (listed.files().isEmpty()) {
       throw Refusal.because(
-          "Input %s is empty: the first start of a stream finds its columns in the files that are"
-              + " there; start it when the first has come",
+          "Input %s is empty: the first start of a stream reads its columns from existing files;"
+              + " start the stream when the first file has arrived",
           request.input().paths().get(0));
     }
     listed.oneTable();
@@ -369,7 +382,7 @@ public final class StreamJob {
             .observed(scored, scores)
             .writeStream()
             .format(target.format())
-            // As Output has them.
+            // The same options as in Output.
             .option("ignoreNullFields", false)
             .option("parquet.block.size", Output.ROW_GROUP_BYTES)
             .trigger(stream.trigger());
@@ -381,19 +394,19 @@ public final class StreamJob {
         query.awaitTermination();
       } finally {
         if (query.isActive()) {
-          // When this thread is interrupted; it would go on without its model.
+          // This thread was interrupted. Stop the query, which would continue without its model.
           query.stop();
         }
       }
     } catch (StreamingQueryException | TimeoutException e) {
       throw Refusal.because(
           e,
-          "%s; what was scored in whole batches stays in %s; when the cause is mended, start the"
-              + " same command again to go on",
+          "%s; complete batches stay in %s; fix the cause, then run the same command again to"
+              + " continue",
           Failures.oneLine(e),
           target.path());
     } finally {
-      toldAll(spark);
+      awaitListeners(spark);
       spark.streams().removeListener(batches);
     }
     batches.print(out);
@@ -404,7 +417,7 @@ public final class StreamJob {
     return batches.errors() + unread.unread().size();
   }
 
-  /** By reflection: what it returns is an Object in Spark 4 and a writer in 3.5. */
+  /** Sets an option by reflection, because the method's return type differs in Spark 3.5 and 4. */
   private static void option(DataStreamWriter<Row> writer, String key, String value) {
     try {
       DataStreamWriter.class
@@ -415,12 +428,12 @@ public final class StreamJob {
     }
   }
 
-  /** Spark tells of a batch later than it ends. */
-  private static void toldAll(SparkSession spark) {
+  /** Waits for Spark's listeners, which are notified some time after a batch ends. */
+  private static void awaitListeners(SparkSession spark) {
     try {
       spark.sparkContext().listenerBus().waitUntilEmpty(10_000);
     } catch (TimeoutException e) {
-      LOG.warn("Spark's listeners are behind; the last batches may be missing in the sums");
+      LOG.warn("Spark's listeners are behind; the printed sums may lack the last batches");
     }
   }
 }

@@ -12,15 +12,16 @@ import org.apache.spark.network.util.JavaUtils;
 import org.apache.spark.sql.streaming.Trigger;
 
 /**
- * How a folder is scored whose files come in time.
+ * The options of a stream, which scores the files of a folder as they arrive.
  *
- * @param when {@value Options#AVAILABLE_NOW}, or the time from one look at the folder to the next
- * @param checkpointLocation where Spark keeps what it has taken; null for the output's ledger
- * @param maxFilesPerBatch 0 for what suits the cores
+ * @param when {@value Options#AVAILABLE_NOW}, or the interval between two listings of the folder
+ * @param checkpointLocation the folder of Spark's checkpoint; null for a folder in the output's
+ *     ledger
+ * @param maxFilesPerBatch the maximum number of files of a batch; 0 for a multiple of the cores
  */
 public record StreamOptions(String when, String checkpointLocation, int maxFilesPerBatch) {
-  /** Options of jobs that end, and write what may be replaced. */
-  private static final List<Option<?>> OF_BATCHES =
+  /** Options that a stream cannot support. */
+  private static final List<Option<?>> UNSUPPORTED =
       List.of(
           Options.PARTITIONS,
           Options.LIMIT,
@@ -31,11 +32,12 @@ public record StreamOptions(String when, String checkpointLocation, int maxFiles
           Options.BUCKET,
           Options.REPORT);
 
-  /** Checks what can be checked without touching a file. */
+  /** Validates {@code when}. */
   public StreamOptions {
     if (!when.equals(Options.AVAILABLE_NOW) && !when.matches("[1-9]\\d{0,8}(ms|s|m|min|h|d)")) {
       throw Refusal.wrongUsage(
-          "--stream %s: expected %s, or a time such as 30s, 5m or 1h", when, Options.AVAILABLE_NOW);
+          "--stream %s: expected %s, or an interval such as 30s, 5m or 1h",
+          when, Options.AVAILABLE_NOW);
     }
   }
 
@@ -46,9 +48,10 @@ public record StreamOptions(String when, String checkpointLocation, int maxFiles
   }
 
   /**
-   * Reads these options from the values of a command; empty without {@code --stream}.
+   * Reads the options from the values of a command. Returns empty without {@code --stream}.
    *
-   * @throws Refusal if options are given that need a stream, or that a stream cannot follow
+   * @throws Refusal if options need {@code --stream} but it is not given, or if a stream does not
+   *     support an option
    */
   public static Optional<StreamOptions> of(OptionValues values, InputOptions input) {
     if (!values.isGiven(Options.STREAM)) {
@@ -71,24 +74,25 @@ public record StreamOptions(String when, String checkpointLocation, int maxFiles
   private static void check(OptionValues values, InputOptions input) {
     if (input.isDemo() || input.table() != null || input.paths().size() > 1) {
       throw Refusal.wrongUsage(
-          "--stream watches a folder; give one --input, a path or a glob, found %s",
+          "--stream watches one folder; expected one --input, a folder or a glob, found %s",
           input.table() != null
               ? "--input-table " + input.table()
               : String.join(" ", input.paths()));
     }
     if (!OutputOptions.FORMATS.contains(input.format())) {
       throw Refusal.wrongUsage(
-          "--stream with --input-format %s: expected one of %s",
+          "--stream does not support --input-format %s; expected one of %s",
           input.format(), String.join(", ", OutputOptions.FORMATS));
     }
     if (values.isGiven(Options.RESUME)) {
       throw Refusal.wrongUsage(
-          "--resume does not go with --stream: started again, a stream goes on by itself");
+          "--resume cannot be combined with --stream: a restarted stream continues without it");
     }
-    for (Option<?> option : OF_BATCHES) {
+    for (Option<?> option : UNSUPPORTED) {
       if (values.isGiven(option)) {
         throw Refusal.wrongUsage(
-            "%s does not go with --stream, which has no end and keeps what it has written",
+            "%s cannot be combined with --stream: a stream's input has no end, and its output is"
+                + " never rewritten",
             option.flag());
       }
     }

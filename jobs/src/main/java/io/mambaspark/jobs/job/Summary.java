@@ -9,11 +9,12 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 
 /**
- * The summary of a finished scoring job: {@link SummaryText} prints it, {@link SummaryJson} writes
- * it beside the data, {@link SummaryPage} puts it on the page of {@code --report}.
+ * The summary of a finished scoring job. {@link SummaryText} prints the summary. {@link
+ * SummaryJson} converts it to the JSON file in the output folder. {@link SummaryPage} converts it
+ * to the page of {@code --report}.
  *
- * @param documents rows of the input
- * @param filtered rows that were left out of the output for their perplexity
+ * @param documents the number of rows of the input
+ * @param filtered the number of rows that were excluded from the output by their perplexity
  */
 record Summary(
     SummaryRequest request,
@@ -25,27 +26,28 @@ record Summary(
     ScoredWith with) {
 
   /**
-   * How the job went.
+   * The id, the units and the duration of the job.
    *
-   * @param run names the run; a resumed one has the name of its first start
-   * @param units of work; 0 for a job without units
-   * @param resumedUnits how many of them earlier starts had done
-   * @param seconds from the first task to the last row written
+   * @param run the id of the run; a resumed run keeps the id of its first start
+   * @param units the number of units of work; 0 for a job without units
+   * @param resumedUnits the number of units that earlier starts completed
+   * @param seconds the time from the first task to the last written row
    */
   record Course(String run, int units, int resumedUnits, double seconds) {}
 
   /**
-   * What made the scores.
+   * The model and the tokenizer of the scores.
    *
-   * @param tokenizer empty where the input held tokens
+   * @param tokenizer the tokenizer; empty if the input holds tokens
    */
   record ScoredWith(Model model, Optional<Artifact> tokenizer) {}
 
   /**
-   * The model and how its weights were kept.
+   * The model and the format of its weights in memory.
    *
-   * @param weights the name of their format
-   * @param rounded whether that format is narrower than the stored one
+   * @param weights the name of the format
+   * @param rounded whether the format is narrower than the stored one
+   * @param parameters the number of parameters
    */
   record Model(Artifact artifact, String weights, boolean rounded, long parameters) {
     static Model of(ModelSource source, WeightFormat weights) {
@@ -66,14 +68,14 @@ record Summary(
     return ShownPerplexities.of(totals(), request);
   }
 
-  /** Empty where it is not known, and where a part of the work was done at another time. */
+  /** Returns the speed; empty if it is unknown, or if an earlier start did a part of the work. */
   OptionalDouble tokensPerSecond() {
-    return request.knowsTokens() && course.resumedUnits() == 0
+    return request.countsTokens() && course.resumedUnits() == 0
         ? OptionalDouble.of(totals().tokens() / course.seconds())
         : OptionalDouble.empty();
   }
 
-  /** The number of rows that could not be scored, and of files that could not be read. */
+  /** Returns the number of rows that could not be scored plus that of files that were not read. */
   long failures() {
     return totals().errorRows() + input.unread();
   }

@@ -16,7 +16,7 @@ import java.util.Map;
 final class SummaryFile {
   private SummaryFile() {}
 
-  /** Indented JSON. A number that is not finite is null, as JSON has no such number. */
+  /** Returns indented JSON. Numbers that are not finite become null, as JSON cannot store them. */
   static String text(Map<String, Object> fields) {
     try {
       return new ObjectMapper()
@@ -41,7 +41,7 @@ final class SummaryFile {
     }
   }
 
-  /** The values of a group by the columns that it is made by. */
+  /** Returns the values of a group by the names of its columns. */
   static Map<String, String> group(List<String> columns, List<String> values) {
     Map<String, String> group = new LinkedHashMap<>();
     for (int i = 0; i < columns.size(); i++) {

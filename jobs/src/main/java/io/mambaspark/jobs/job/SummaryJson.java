@@ -14,7 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 
-/** A summary as it is written beside the data. */
+/** Converts a summary to the JSON file in the output folder. */
 final class SummaryJson {
   private final Summary summary;
   private final SummaryRequest request;
@@ -27,7 +27,7 @@ final class SummaryJson {
     this.totals = summary.totals();
   }
 
-  /** The text of the file. */
+  /** Returns the text of the file. */
   static String text(Summary summary) {
     SummaryJson json = new SummaryJson(summary);
     json.documents();
@@ -41,14 +41,14 @@ final class SummaryJson {
   private void documents() {
     json.put("run", summary.course().run());
     json.put("documents", summary.documents());
-    json.put("scored_documents", request.knowsScoredDocuments() ? totals.scoredRows() : null);
-    json.put("too_short_documents", request.knowsScoredDocuments() ? totals.tooShort() : null);
+    json.put("scored_documents", request.countsScoredDocuments() ? totals.scoredRows() : null);
+    json.put("too_short_documents", request.countsScoredDocuments() ? totals.tooShort() : null);
     json.put("null_documents", request.emit().logits() ? null : totals.nulls());
     json.put("filtered_documents", request.filters() ? summary.filtered() : null);
   }
 
   private void scores() {
-    json.put("tokens", request.knowsTokens() ? totals.tokens() : null);
+    json.put("tokens", request.countsTokens() ? totals.tokens() : null);
     json.put("window", request.windows().described());
     json.put("nll", request.emit().nll() ? totals.nll() : null);
     json.putAll(summary.perplexities().byName());
@@ -81,7 +81,7 @@ final class SummaryJson {
     json.put("errors", errors);
     json.putAll(summary.input().json());
     json.put(
-        "truncated_documents", request.knowsTruncated() ? totals.count(Count.TRUNCATED) : null);
+        "truncated_documents", request.countsTruncated() ? totals.count(Count.TRUNCATED) : null);
   }
 
   private void distributions() {

@@ -6,7 +6,7 @@ import java.io.PrintWriter;
 import java.util.Locale;
 import org.apache.hadoop.fs.Path;
 
-/** The lines that the printed summaries of all commands are made of. */
+/** Prints the lines of the summaries of all commands. */
 record SummaryLines(PrintWriter out) {
 
   void line(String name, String format, Object value) {
@@ -19,7 +19,7 @@ record SummaryLines(PrintWriter out) {
             + String.format(Locale.ROOT, format, value));
   }
 
-  /** The files that were read and those that were not, and the notes on the columns. */
+  /** Prints the number of files that were read, the files that were not, and notes on columns. */
   void input(InputRead input) {
     if (input.files() != InputFiles.NONE) {
       line("files read", "%s", input.files().described());

@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/** A summary on the page of {@code --report}. */
+/** Converts a summary to the content of the page of {@code --report}. */
 final class SummaryPage {
   private final Summary summary;
   private final SummaryRequest request;
@@ -130,29 +130,29 @@ final class SummaryPage {
     notes.add(windows(request.windows()));
     notes.add(
         request.isChunked()
-            ? "± is llama.cpp's error bar, of tokens drawn at random."
-            : "± is the standard error of documents drawn at random.");
+            ? "± is llama.cpp's error bar: the standard error if tokens are a random sample."
+            : "± is the standard error if documents are a random sample.");
     noteIfAny(notes, totals.tooShort(), "%,d documents were too short to be scored.");
     noteIfAny(notes, totals.nulls(), "%,d documents were null and have no scores.");
     noteIfAny(
         notes,
         totals.count(Count.INFINITE_ROWS),
         "%,d documents have an infinite perplexity: exp(nll / tokens) is too large for a double.");
-    noteIfAny(notes, summary.filtered(), "%,d documents were left out for their perplexity.");
+    noteIfAny(notes, summary.filtered(), "%,d documents were excluded by their perplexity.");
     if (totals.count(Count.TRUNCATED) > 0) {
       notes.add(
-          "%,d documents were cut off at %,d tokens."
+          "%,d documents were truncated to %,d tokens."
               .formatted(totals.count(Count.TRUNCATED), request.maxTokens()));
     }
     noteIfAny(notes, summary.input().unread(), "%,d files could not be read.");
     if (summary.course().resumedUnits() > 0) {
       notes.add(
-          "%,d of %,d units were done by earlier starts; times are of the last."
+          "%,d of %,d units were scored by earlier starts; times cover only the last start."
               .formatted(summary.course().resumedUnits(), summary.course().units()));
     }
     Distributions distributions = summary.corpus().distributions();
     if (distributions != null && !distributions.exact()) {
-      notes.add("Percentiles are approximate, within a ten-thousandth of the documents.");
+      notes.add("Percentiles are approximate: their ranks are within 0.01 % of the documents.");
     }
     return notes;
   }
@@ -165,17 +165,19 @@ final class SummaryPage {
 
   private static String windows(WindowOptions windows) {
     return switch (windows.policy()) {
-      case FULL -> "Every token was scored given its whole document (window full).";
+      case FULL -> "Every token was scored given all earlier tokens of its document (window full).";
       case ROLLING ->
-          "Windows of %,d tokens as lm-evaluation-harness cuts them (window rolling)."
-              .formatted(windows.tokens());
+          "Documents were split into windows of %,d tokens, as in lm-evaluation-harness (window"
+                  .formatted(windows.tokens())
+              + " rolling).";
       case STRIDED ->
-          "Windows of %,d tokens every %,d, as Hugging Face's guide has it (window strided)."
-              .formatted(windows.tokens(), windows.stride());
+          "A window of %,d tokens started every %,d tokens, as in Hugging Face's guide (window"
+                  .formatted(windows.tokens(), windows.stride())
+              + " strided).";
       case CHUNKED ->
-          ("Windows of %,d tokens of which the second half is scored, as llama.cpp does (window"
-                  + " chunked).")
-              .formatted(windows.tokens());
+          "The second half of each window of %,d tokens was scored, as in llama.cpp (window"
+                  .formatted(windows.tokens())
+              + " chunked).";
     };
   }
 }

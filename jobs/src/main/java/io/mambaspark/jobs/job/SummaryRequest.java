@@ -10,15 +10,15 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What a summary needs to know of the request.
+ * The parts of a request that a summary depends on.
  *
- * @param input what was scored, in words: a path, a table, the demo
- * @param maxTokens of a document; 0 for all
+ * @param input the name of the input: a path, a table, or the demo
+ * @param maxTokens the maximum number of tokens of a document; 0 for no limit
  * @param isPair whether a document is a context and its continuation
- * @param filters whether rows are left out by their perplexity
- * @param groupBy columns whose values part the corpus into groups; empty for none
- * @param hasBuckets whether the output has a column that names the bucket of a row
- * @param options by their names on the command line
+ * @param filters whether rows are excluded by their perplexity
+ * @param groupBy columns whose values divide the corpus into groups; empty for no groups
+ * @param hasBuckets whether the output has a column with each row's bucket
+ * @param options the options, by their names on the command line
  */
 record SummaryRequest(
     String input,
@@ -60,16 +60,16 @@ record SummaryRequest(
     return windows.policy() == Windows.Policy.CHUNKED;
   }
 
-  /** Whether the rows tell how many tokens were scored: the last logits alone do not. */
-  boolean knowsTokens() {
+  /** Whether scored tokens can be counted in the output: not if it has only the last logits. */
+  boolean countsTokens() {
     return emit.nll() || emit.topK() > 0 || emit.logits();
   }
 
-  boolean knowsScoredDocuments() {
+  boolean countsScoredDocuments() {
     return emit.nll() || emit.topK() > 0;
   }
 
-  boolean knowsTruncated() {
+  boolean countsTruncated() {
     return !emit.logits() && !isPair;
   }
 }

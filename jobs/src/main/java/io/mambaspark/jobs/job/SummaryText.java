@@ -8,7 +8,7 @@ import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
 
-/** A summary on a terminal. */
+/** Prints a summary as text. */
 final class SummaryText {
   private static final int PRINTED_GROUPS = 20;
 
@@ -39,13 +39,13 @@ final class SummaryText {
 
   private void documents() {
     lines.line("documents", "%,d", summary.documents());
-    if (request.knowsScoredDocuments()) {
+    if (request.countsScoredDocuments()) {
       lines.line("  scored", "%,d", totals.scoredRows());
       lineIfAny("  too short", totals.tooShort());
     }
     lineIfAny("  null", totals.nulls());
-    lineIfAny("  left out by perplexity", summary.filtered());
-    if (request.knowsTruncated()) {
+    lineIfAny("  excluded by perplexity", summary.filtered());
+    if (request.countsTruncated()) {
       lineIfAny("  truncated", totals.count(Count.TRUNCATED));
     }
     lineIfAny("  with errors", totals.errorRows());
@@ -62,7 +62,7 @@ final class SummaryText {
   }
 
   private void scores() {
-    if (request.knowsTokens()) {
+    if (request.countsTokens()) {
       lines.line(request.emit().logits() ? "positions" : "tokens scored", "%,d", totals.tokens());
     }
     if (request.windows().policy() != Windows.Policy.FULL) {
@@ -127,7 +127,9 @@ final class SummaryText {
     Summary.Course course = summary.course();
     if (course.resumedUnits() > 0) {
       lines.line(
-          "done before", "%s", "%,d of %,d units".formatted(course.resumedUnits(), course.units()));
+          "done by earlier starts",
+          "%s",
+          "%,d of %,d units".formatted(course.resumedUnits(), course.units()));
     }
     lines.line("seconds", "%,.1f", course.seconds());
     summary.tokensPerSecond().ifPresent(speed -> lines.line("tokens per second", "%,.0f", speed));

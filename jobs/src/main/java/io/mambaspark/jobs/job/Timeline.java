@@ -3,18 +3,18 @@ package io.mambaspark.jobs.job;
 import java.util.List;
 
 /**
- * How a job went, in seconds since its start. For display only: the tokens of a task that was tried
- * again count twice.
+ * The progress of a job and its tasks, in seconds since the job's start. For display only: the
+ * tokens of a retried task count twice.
  *
- * @param speed tokens done so far
- * @param tasks when tasks ran
+ * @param speed the number of completed tokens over time
+ * @param tasks the times of tasks
  */
 record Timeline(List<Speed> speed, List<Task> tasks) {
   static final Timeline NONE = new Timeline(List.of(), List.of());
 
-  /** Tokens that were run up to a moment. */
+  /** The number of tokens that were completed up to a point in time. */
   record Speed(double seconds, long tokens) {}
 
-  /** From when to when a task ran. */
+  /** The start and the end of a task. */
   record Task(double start, double end) {}
 }

@@ -33,7 +33,7 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
-/** Writes the tokens of texts as {@code score} reads them. */
+/** Carries out {@code tokenize}: writes the tokens of texts in columns that {@code score} reads. */
 public final class TokenizeJob {
   private static final StructType RESULT =
       new StructType()
@@ -45,7 +45,7 @@ public final class TokenizeJob {
   private final TokenizeRequest request;
   private final PrintWriter out;
 
-  /** Prepares a job; nothing is touched yet. */
+  /** Creates a job, without reading or writing any file. */
   public TokenizeJob(TokenizeRequest request, PrintWriter out) {
     this.request = request;
     this.out = out;
@@ -54,7 +54,7 @@ public final class TokenizeJob {
   /**
    * Runs the job.
    *
-   * @return the number of texts, and of files, that could not be read
+   * @return the number of texts plus the number of files that could not be read
    */
   public long run() {
     Preparation prepared =
@@ -65,7 +65,7 @@ public final class TokenizeJob {
 
   private long run(SparkSession spark, Preparation prepared, TokenizerFile tokenizer) {
     Output output = prepared.output().orElseThrow();
-    // The library finds what is wrong with a tokenizer.
+    // Opening the tokenizer validates it, before any task uses it.
     tokenizer.tokenizer(Tasks.localFolder());
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     Input input = prepared.open(spark, request.documents());
@@ -100,7 +100,7 @@ public final class TokenizeJob {
     }
   }
 
-  /** The kept columns: by default all but the text, which the tokens stand for. */
+  /** Returns the kept columns: by default all but the text, which the tokens replace. */
   private List<String> kept(RowSchema schema) {
     List<String> kept =
         schema.keptNames().stream()
@@ -112,8 +112,8 @@ public final class TokenizeJob {
     for (String column : RESULT.fieldNames()) {
       if (kept.stream().anyMatch(column::equalsIgnoreCase)) {
         throw Refusal.wrongUsage(
-            "Kept column %s has the name of a column of tokenize; leave it out with --keep-columns"
-                + " or rename it",
+            "Kept column %s has the same name as a column that tokenize adds; exclude it with"
+                + " --keep-columns, or rename it",
             column);
       }
     }
@@ -126,7 +126,7 @@ public final class TokenizeJob {
     UDF2<byte[], String, Row> encode =
         (bytes, inputError) ->
             inputError != null ? unreadable(inputError) : encode(bytes, text, tokenizer.value());
-    // Spark would call it once for each field that is taken of it, if it thought that it may.
+    // Spark may call a deterministic function once for each field of its result.
     UserDefinedFunction once = udf(encode, RESULT).asNondeterministic();
     List<Column> columns = new ArrayList<>();
     kept.forEach(column -> columns.add(ColumnNames.quoted(column)));
@@ -158,7 +158,7 @@ public final class TokenizeJob {
     }
   }
 
-  /** With a null among its tokens, which {@code score} takes for an error, too. */
+  /** Returns an error and a null token, so that {@code score} reports an error for the row, too. */
   private static Row unreadable(String error) {
     return RowFactory.create(Collections.singletonList(null), null, null, error);
   }

@@ -8,18 +8,18 @@ import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
 
 /**
- * What {@code tokenize} is to do.
+ * A request of the command {@code tokenize}.
  *
- * @param input which rows
- * @param documents which columns are used
- * @param tokenizer a file or the folder that holds it, or {@code demo}
- * @param output written where
+ * @param input selects the input rows
+ * @param documents selects the text column and the kept columns
+ * @param tokenizer a tokenizer file, its folder, or {@code demo}
+ * @param output the place and the format of the output
  */
 public record TokenizeRequest(
     InputOptions input, DocumentOptions documents, String tokenizer, OutputOptions output) {
 
   /**
-   * Checks what can be checked without touching a file.
+   * Builds a request from options and validates it, without accessing any file.
    *
    * @throws io.mambaspark.jobs.Refusal if options contradict each other
    */

@@ -16,19 +16,22 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
-/** The summary of texts that were tokenized. */
+/** The summary of a finished {@code tokenize} job. */
 record TokenizeSummary(String run, Counts counts, Artifact tokenizer, InputRead input) {
 
   /**
    * The sums over the documents.
    *
-   * @param documents of the input
-   * @param nulls documents that are null
-   * @param errors documents that could not be tokenized
+   * @param documents the number of documents of the input
+   * @param nulls the number of documents that are null
+   * @param errors the number of documents that could not be tokenized
+   * @param tokens the number of tokens
+   * @param bytes the length of all texts in bytes of UTF-8
+   * @param words the number of words
    */
   record Counts(long documents, long nulls, long errors, long tokens, long bytes, long words) {
 
-    /** Sums up the rows that {@code tokenize} has written. */
+    /** Sums up the rows that {@code tokenize} wrote. */
     static Counts of(Dataset<Row> written) {
       Column isTokenized = col("token_error").isNull().and(col("tokens").isNotNull());
       Row sums =
@@ -55,7 +58,7 @@ record TokenizeSummary(String run, Counts counts, Artifact tokenizer, InputRead 
     }
   }
 
-  /** The text of the file beside the data. */
+  /** Returns the text of the summary file in the output folder. */
   String json() {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("run", run);
@@ -74,7 +77,7 @@ record TokenizeSummary(String run, Counts counts, Artifact tokenizer, InputRead 
   /**
    * Prints the summary.
    *
-   * @param seconds that the job took, which the file does not have
+   * @param seconds the duration of the job, which the file does not contain
    */
   void print(double seconds, PrintWriter out) {
     SummaryLines lines = new SummaryLines(out);
@@ -90,7 +93,7 @@ record TokenizeSummary(String run, Counts counts, Artifact tokenizer, InputRead 
     lines.input(input);
   }
 
-  /** The number of texts, and of files, that could not be read. */
+  /** Returns the number of texts plus the number of files that could not be read. */
   long failures() {
     return counts.errors() + input.unread();
   }

@@ -1,5 +1,5 @@
 /**
- * Carries out one request: score, stream, compare or tokenize, or a dry run. Shows its progress,
- * prints and writes its summary, and draws its page.
+ * Carries out one request: score, stream, compare, tokenize, or a dry run. The jobs display their
+ * progress, print and write a summary, and draw the report page.
  */
 package io.mambaspark.jobs.job;

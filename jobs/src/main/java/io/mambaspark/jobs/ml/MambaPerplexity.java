@@ -23,17 +23,18 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * Adds the scores of a {@link MambaScorer} to rows, as a stage of a pipeline: {@code nll}, {@code
- * token_count}, {@code perplexity} and what {@code emit} asks for. All columns stay.
+ * A pipeline stage that adds the scores of a {@link MambaScorer} to rows: by default {@code nll},
+ * {@code token_count} and {@code perplexity}, otherwise the columns that {@code emit} selects. All
+ * input columns are kept.
  *
  * <p>Parameters have the names, values and defaults of the command line's options. A stage is saved
- * with the path and the fingerprint of its model; one that is loaded refuses another model at that
- * path. With {@code saveModel} the model's files, tokenizer included, are copied into the folder
- * {@value #MODEL} of the saved stage; one that is loaded from there takes them, wherever that
- * folder has been moved to.
+ * with the path and the fingerprint of its model. A loaded stage refuses a different model at that
+ * path. With {@code saveModel}, the model's files and its tokenizer are copied into the folder
+ * {@value #MODEL} of the saved stage. A stage loaded from there uses the copy, even after the saved
+ * stage was moved.
  *
- * <p>A model is opened once in a JVM, and again when its files have changed. It stays open, for
- * stages have no end.
+ * <p>A model is opened once per JVM, and opened again when its files have changed. It is never
+ * closed, because a stage has no close method.
  */
 public final class MambaPerplexity extends StageParams implements MLWritable {
   private static final long serialVersionUID = 1;
@@ -43,24 +44,27 @@ public final class MambaPerplexity extends StageParams implements MLWritable {
 
   private static final Map<String, Opened> OPEN = new ConcurrentHashMap<>();
 
-  /** A model, and the files that it was opened from. */
+  /** An open model, and the stamp of its files when it was opened. */
   private record Opened(MambaScorer scorer, String stamp) {
-    /** The model of that name as it is now, or as it was if its files are gone. */
-    static Opened now(String model, Opened known) {
+    /**
+     * Returns the open model, and opens it again if its files have changed. If the files no longer
+     * exist, returns the model as it was opened before.
+     */
+    static Opened current(String model, Opened previous) {
       String stamp = ModelLocation.of(model).stamp();
-      if (known != null && (stamp == null || stamp.equals(known.stamp))) {
-        return known;
+      if (previous != null && (stamp == null || stamp.equals(previous.stamp))) {
+        return previous;
       }
-      Opened now = new Opened(MambaScorer.load(model), stamp);
-      if (known != null) {
-        // Rows may still be scored with it, but its files are nobody's any more.
-        known.scorer.releaseModel();
+      Opened current = new Opened(MambaScorer.load(model), stamp);
+      if (previous != null) {
+        // Rows may still be scored with the previous model, but no stage will copy its files.
+        previous.scorer.releaseModel();
       }
-      return now;
+      return current;
     }
   }
 
-  /** A stage with a name of its own. */
+  /** A stage with a generated name. */
   public MambaPerplexity() {
     this(Identifiable$.MODULE$.randomUID("mambaPerplexity"));
   }
@@ -175,7 +179,7 @@ public final class MambaPerplexity extends StageParams implements MLWritable {
     return (MambaPerplexity) defaultCopy(extra);
   }
 
-  /** The model that the parameters name, with their options. */
+  /** Returns the stage's scorer, with the stage's options. */
   private MambaScorer scorer(String[] columns) {
     return open().keepColumns(columns).options(values());
   }
@@ -184,10 +188,11 @@ public final class MambaPerplexity extends StageParams implements MLWritable {
     if (!isSet(model())) {
       throw new IllegalArgumentException("Stage " + uid() + " has no model; set it with setModel");
     }
-    MambaScorer scorer = OPEN.compute(value(model()), Opened::now).scorer();
+    MambaScorer scorer = OPEN.compute(value(model()), Opened::current).scorer();
     if (isSet(fingerprint()) && !scorer.fingerprint().equals(value(fingerprint()))) {
       throw Refusal.because(
-          "Model %s is not the one that stage %s was saved with: expected fingerprint %s, found %s",
+          "Model %s is not the model that stage %s was saved with: expected fingerprint %s, found"
+              + " %s",
           value(model()), uid(), value(fingerprint()), scorer.fingerprint());
     }
     if (savesModel()) {
@@ -207,18 +212,19 @@ public final class MambaPerplexity extends StageParams implements MLWritable {
     return new Writer(saved);
   }
 
-  /** The SHA-256 of the model, which is opened for it. */
+  /** Opens the model and returns its SHA-256. */
   public String modelFingerprint() {
     return open().fingerprint();
   }
 
   /**
-   * For writers, before they delete what is at a path. Where a pipeline's writer has done that, and
-   * the model was there, it is saved with the stage after all.
+   * Checks that the stage can be saved to a path. Writers call this method before they delete the
+   * path. If a pipeline's writer has already deleted it, and the stage's model was there, the model
+   * is saved with the stage even without {@code saveModel}.
    *
-   * @param overwrite whether they would
-   * @throws IOException if there is something and they would not
-   * @throws Refusal if the model is there, and would not be saved with the stage
+   * @param overwrite whether the writer replaces an existing path
+   * @throws IOException if the path exists and {@code overwrite} is false
+   * @throws Refusal if the path contains the model, and the model is not saved with the stage
    */
   public void checkPlace(String path, boolean overwrite) throws IOException {
     Path place = new Path(path);
@@ -233,13 +239,13 @@ public final class MambaPerplexity extends StageParams implements MLWritable {
         return;
       }
       throw Refusal.because(
-          "Cannot save stage %s without its model to %s, which is where its model is; set saveModel,"
-              + " or save it elsewhere",
+          "Cannot save stage %s to %s: that folder contains the stage's model, which would be"
+              + " deleted; set saveModel, or choose another path",
           uid(), path);
     }
   }
 
-  /** For writers: copies the model to where the stage is being saved, if it is to be. */
+  /** Copies the model into the folder of the saved stage, if {@code saveModel} is set. */
   public void copyModel(String path) {
     if (savesModel()) {
       MambaScorer scorer = open();
@@ -250,7 +256,10 @@ public final class MambaPerplexity extends StageParams implements MLWritable {
     }
   }
 
-  /** For readers: takes, and opens, the model in the place that the stage was read from. */
+  /**
+   * Makes the stage use the model in the folder of the saved stage, and opens that model, if {@code
+   * saveModel} is set. Readers call this method after they have set the parameters.
+   */
   public void findModel(String path) throws IOException {
     if (savesModel()) {
       Path copy = new Path(path, MODEL);
@@ -288,7 +297,7 @@ public final class MambaPerplexity extends StageParams implements MLWritable {
   private static final class Reader extends DefaultParamsReader<MambaPerplexity> {
     @Override
     public MambaPerplexity load(String path) {
-      // Spark would read what the path matches as a glob.
+      // Escape the path, because Spark treats it as a glob.
       MambaPerplexity stage = super.load(path.replaceAll("[\\\\*?\\[\\]{}]", "\\\\$0"));
       try {
         stage.findModel(path);
@@ -299,12 +308,12 @@ public final class MambaPerplexity extends StageParams implements MLWritable {
     }
   }
 
-  /** Reads stages that were saved. */
+  /** Returns a reader of saved stages. */
   public static MLReader<MambaPerplexity> read() {
     return new Reader();
   }
 
-  /** Loads a stage that was saved. */
+  /** Loads a saved stage. */
   public static MambaPerplexity load(String path) {
     return read().load(path);
   }

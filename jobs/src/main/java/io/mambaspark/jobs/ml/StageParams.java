@@ -10,7 +10,7 @@ import org.apache.spark.ml.param.IntParam;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.param.ParamValidators;
 
-/** The parameters of the stage: those options that a stage has, and how it is saved. */
+/** The parameters of the stage: the options of {@link Options#STAGE}, and how to save the stage. */
 abstract class StageParams extends Transformer {
   private static final long serialVersionUID = 1;
 
@@ -53,7 +53,7 @@ abstract class StageParams extends Transformer {
     return (IntParam) byOption.get(option.name());
   }
 
-  /** The values that are set of the options of a scorer, by their names. */
+  /** Returns the scorer options that are set, by their names on the command line. */
   Map<String, Object> values() {
     Map<String, Object> values = new LinkedHashMap<>();
     byOption.forEach(
@@ -62,7 +62,7 @@ abstract class StageParams extends Transformer {
             values.put(option, getOrDefault(param));
           }
         });
-    // A text goes before its tokens.
+    // If both columns are set, the stage scores the text.
     if (values.containsKey(Options.TEXT_COLUMN.name())) {
       values.remove(Options.TOKENS_COLUMN.name());
     }

@@ -9,10 +9,10 @@ import org.apache.spark.sql.types.NullType;
 import org.apache.spark.sql.types.StringType;
 import scala.collection.Seq;
 
-/** The argument of the functions of SQL: one document. */
+/** The argument of the SQL functions: one document. */
 final class DocumentArgument {
   private static final String EXPECTED =
-      "mamba_score, mamba_perplexity and mamba_nll take one document, a text or an array of token"
+      "mamba_score, mamba_perplexity and mamba_nll take one document: a text or an array of token"
           + " ids";
   private static final Set<DataType> IDS =
       Set.of(
@@ -25,9 +25,10 @@ final class DocumentArgument {
   private DocumentArgument() {}
 
   /**
-   * Checks the arguments of a call when the query is analysed, before a task fails on them.
+   * Validates the arguments of a call while the query is analysed, so that no task fails on them.
    *
    * @param arguments a sequence of expressions, of Scala 2.12 or 2.13
+   * @throws IllegalArgumentException if there is not exactly one argument, or it is no document
    */
   static void check(Object arguments) {
     Seq<?> given = (Seq<?>) arguments;

@@ -19,10 +19,11 @@ import scala.runtime.AbstractFunction1;
 import scala.runtime.BoxedUnit;
 
 /**
- * The functions {@code mamba_score}, a struct as {@link MambaFunctions#register} describes it,
- * {@code mamba_perplexity} and {@code mamba_nll}, for {@code spark.sql.extensions}. The model is
- * the one that {@value #MODEL} names when a query is analysed. {@link #register} adds the functions
- * to a session that was started without the extension.
+ * An extension for {@code spark.sql.extensions} that adds the functions {@code mamba_score}, {@code
+ * mamba_perplexity} and {@code mamba_nll}. {@code mamba_score} returns the struct that {@link
+ * MambaFunctions#register} describes. The functions use the model that {@value #MODEL} names when a
+ * query is analysed. {@link #register} adds the functions to a session that was started without
+ * the extension.
  */
 public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensions, BoxedUnit> {
   /** The setting that names the model. */
@@ -40,14 +41,16 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
           new Function(
               "mamba_perplexity",
               2,
-              "exp(nll / token_count), null where nothing was scored or it is too large for a double."),
+              "exp(nll / token_count), null if no token was scored or the value is too large for a"
+                  + " double."),
           new Function("mamba_nll", 0, "the sum of -ln p over the scored tokens, in nats."));
 
   /**
    * One of the functions.
    *
-   * @param field of {@link MambaFunctions#SCORE} that it returns; negative for all of them
-   * @param result what it returns, in words
+   * @param field the index of the returned field in {@link MambaFunctions#SCORE}; negative if the
+   *     function returns the complete struct
+   * @param result describes the returned value
    */
   private record Function(String name, int field, String result) {
     FunctionIdentifier identifier() {
@@ -70,7 +73,7 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
     }
   }
 
-  /** For Spark, which makes one from the name of the class. */
+  /** Called by Spark, which instantiates the class by its name. */
   public MambaExtensions() {}
 
   @Override
@@ -86,9 +89,9 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
    * Adds the functions to a session that was started without the extension, and sets the session's
    * model. The model stays open until the JVM ends.
    *
-   * @param model a folder, any Hadoop URI, or {@code demo}. Texts require a tokenizer.json beside
-   *     it
-   * @throws io.mambaspark.jobs.Refusal if there is no such folder
+   * @param model a folder, any Hadoop URI, or {@code demo}. Texts require a tokenizer.json in the
+   *     model's folder
+   * @throws io.mambaspark.jobs.Refusal if the folder does not exist
    */
   public static void register(SparkSession spark, String model) {
     MambaFunctions.registered(spark, model);
@@ -101,7 +104,7 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
     }
   }
 
-  /** Adds the description of a function, whose qualified name depends on Spark's version. */
+  /** Adds a function's description. The function's qualified name depends on Spark's version. */
   private static void describe(FunctionRegistry registry, Function function) {
     FunctionIdentifier full =
         new FunctionIdentifier(function.name, Option.apply("session"), Option.apply("system"));
@@ -111,9 +114,10 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
   }
 
   /**
-   * Builds the expression of a call: Spark's own for the registered function, or a field of that.
+   * Builds the expression of a call: Spark's expression for the registered function, or one field
+   * of its result.
    *
-   * @param <S> a sequence of expressions, which is another class in Scala 2.12
+   * @param <S> a sequence of expressions; its class differs between Scala 2.12 and 2.13
    */
   private static final class Builder<S> extends AbstractFunction1<S, Expression> {
     private final int field;
@@ -129,7 +133,8 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
       String model = spark.conf().get(MODEL, null);
       if (model == null) {
         throw new IllegalArgumentException(
-            "Set %s to the folder of a checkpoint, any Hadoop URI, or demo".formatted(MODEL));
+            "Cannot score: %s is not set; set it to a checkpoint's folder, any Hadoop URI, or demo"
+                .formatted(MODEL));
       }
       Expression score = call(spark, MambaFunctions.registered(spark, model), arguments);
       return field < 0
@@ -139,7 +144,7 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
     }
   }
 
-  /** By reflection, because the signature has a Scala sequence. */
+  /** Calls Spark by reflection, because the method's signature has a Scala sequence. */
   private static Expression call(SparkSession spark, String function, Object arguments) {
     Object catalog = state(spark).catalog();
     Method lookup =
@@ -151,7 +156,7 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
     return (Expression) invoke(lookup, catalog, new FunctionIdentifier(function), arguments);
   }
 
-  /** By reflection, because Spark 4's public class has no session state. */
+  /** Reads the state by reflection, because Spark 4's public session class does not expose it. */
   private static SessionState state(SparkSession spark) {
     try {
       return (SessionState) invoke(spark.getClass().getMethod("sessionState"), spark);

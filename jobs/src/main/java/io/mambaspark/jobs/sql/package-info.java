@@ -1,2 +1,2 @@
-/** Scores as functions that a session has from its start. */
+/** Scoring functions of Spark SQL, which an extension registers in every session. */
 package io.mambaspark.jobs.sql;

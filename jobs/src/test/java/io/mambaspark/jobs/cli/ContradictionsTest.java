@@ -70,21 +70,21 @@ class ContradictionsTest {
             + " perplexity",
         "--max-perplexity NaN | --max-perplexity NaN: expected a number of at least 1, the lowest"
             + " perplexity",
-        "--bucket a:50 --bucket-thresholds f | Give either --bucket or --bucket-thresholds: the"
-            + " thresholds name their buckets",
+        "--bucket a:50 --bucket-thresholds f | Cannot combine --bucket with --bucket-thresholds:"
+            + " the thresholds define the buckets; remove --bucket",
         "--bucket a:50 --emit last-logits | --bucket needs perplexities; --emit last-logits has none",
         "--bucket-thresholds f --emit top-k=2 | --bucket-thresholds needs perplexities; --emit"
             + " top-k=2 has none",
         "--group-by a --emit logits | --group-by needs perplexities; --emit logits has none",
         "--report r --emit logits | --report needs perplexities; --emit logits has none",
         "--group-by , | --group-by is empty; expected columns to group by",
-        "--group-by a,b,a | --group-by names a twice",
+        "--group-by a,b,a | --group-by lists column a twice; list it once",
         // A flag may have a value, for example in argument files that are generated from templates.
         "--allow-new-input=true --resume=false | --allow-new-input needs --resume",
-        "--stream --overwrite=false --resume=true | --resume does not go with --stream: started"
-            + " again, a stream goes on by itself",
-        "--strict=true --stream --dry-run=true | --dry-run does not go with --stream, which has no"
-            + " end and keeps what it has written",
+        "--stream --overwrite=false --resume=true | --resume cannot be combined with --stream: a"
+            + " restarted stream continues without it",
+        "--strict=true --stream --dry-run=true | --dry-run cannot be combined with --stream: a"
+            + " stream's input has no end, and its output is never rewritten",
       })
   void contradictory_options_are_refused_in_one_line_with_exit_code_2(String options, String message) {
     List<Object> args = new ArrayList<>(List.of("score", "--model", folder, "--input", folder));

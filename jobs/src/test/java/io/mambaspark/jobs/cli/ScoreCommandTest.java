@@ -361,6 +361,14 @@ class ScoreCommandTest {
   }
 
   @Test
+  void a_dry_run_reports_an_unknown_number_of_tokens_for_json() {
+    Path lines = own.resolve("lines");
+    rows(new int[] {1, 2, 3}).write().json(lines.toString());
+    assertThat(score(lines, "--input-format", "json", "--dry-run").out())
+        .containsPattern("tokens +unknown: only Parquet input has its size in metadata\n");
+  }
+
+  @Test
   void arguments_can_be_read_from_a_file() throws IOException {
     Path file = own.resolve("my.args");
     Files.writeString(

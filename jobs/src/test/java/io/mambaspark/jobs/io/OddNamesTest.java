@@ -94,7 +94,7 @@ class OddNamesTest {
     Files.delete(output.resolve(Output.SUMMARY));
     Object uri = new org.apache.hadoop.fs.Path("file", null, output.toString());
     Cli resumed = done("score", "--model", "demo", "--input", corpus, "--resume", "--output", uri);
-    assertThat(resumed.out()).contains("done before");
+    assertThat(resumed.out()).contains("done by earlier starts");
     assertThat(TestOutput.summary(output).get("documents").asInt()).isEqualTo(ROWS);
 
     String[] json = {"--partitions", "1", "--output-format", "json", "--bucket", "head:50"};
@@ -223,15 +223,16 @@ class OddNamesTest {
     Files.createDirectories(scored.resolve("_spark_metadata"));
     assertThat(stream(scored, own.resolve("again")).error())
         .isEqualTo(
-            "error: Input %s is the output of a stream, of which Spark finds the whole files only"
+            "error: Cannot stream input %s, which is the output of a stream: Spark finds its"
                     .formatted(scored)
-                + " under a path without any of { } [ ] * ? \\; rename the folder");
+                + " complete files only if the path has none of { } [ ] * ? \\; rename the folder");
     Path colon = Files.createDirectory(own.resolve("a:b[1]"));
     assertThat(stream(colon, own.resolve("again")).error())
         .isEqualTo(
-            "error: Input %s: Hadoop matches no glob against a path with a colon, and Spark's"
+            "error: Cannot stream input %s: Spark's streams treat a path with any of { } [ ] * ?"
                     .formatted(colon)
-                + " streams take a path with any of { } [ ] * ? \\ for a glob; rename the folder");
+                + " \\ as a glob, and Hadoop cannot match a glob against a path with a colon;"
+                + " rename the folder");
   }
 
   /** Spark takes the second for the first as Spark 2.4 wrote it. */

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The demo's model against itself with another epsilon, which is another model. */
+/** {@code compare} with the demo's model and a copy of it that has another epsilon. */
 class CompareTest {
   private static final int ROWS = 40;
 
@@ -171,7 +171,7 @@ class CompareTest {
     return ((Row) pair).getInt(0);
   }
 
-  /** The paired error naively: that of the mean difference of documents as long as the average. */
+  /** Checks the sums, among them the paired error, against a naive computation from the rows. */
   private static void checkSums(JsonNode sums, List<Row> rows) {
     double delta = 0;
     double kl = 0;
@@ -191,8 +191,8 @@ class CompareTest {
     double mean = delta / tokens;
     double squares = 0;
     for (Row row : rows) {
-      double off = row.<Double>getAs("delta_nll") - mean * row.<Long>getAs("token_count");
-      squares += off * off;
+      double residual = row.<Double>getAs("delta_nll") - mean * row.<Long>getAs("token_count");
+      squares += residual * residual;
     }
     double error = Math.sqrt(squares * scored / (scored - 1)) / tokens;
     assertThat(sums.get("documents").asLong()).isEqualTo(rows.size());
@@ -205,7 +205,7 @@ class CompareTest {
 
   @Test
   void the_comparison_does_not_depend_on_partitions() throws IOException {
-    List<List<Row>> seen = new ArrayList<>();
+    List<List<Row>> results = new ArrayList<>();
     List<String> sums = new ArrayList<>();
     for (int partitions : new int[] {1, 5}) {
       Path compared = own.resolve("compared-" + partitions);
@@ -220,20 +220,20 @@ class CompareTest {
                       "bos")
                   .code())
           .isZero();
-      seen.add(rows(compared));
+      results.add(rows(compared));
       JsonNode json = summary(compared);
       sums.add(json.get("delta_nll") + " " + json.get("paired_error") + " " + json.get("kl"));
     }
-    assertThat(seen.get(1)).isEqualTo(seen.get(0));
+    assertThat(results.get(1)).isEqualTo(results.get(0));
     assertThat(sums.get(1)).isEqualTo(sums.get(0));
   }
 
   @Test
-  void models_with_tokenizers_of_their_own_are_compared_by_bytes() throws IOException {
+  void models_with_different_tokenizers_are_compared_by_bytes() throws IOException {
     Path third = Files.createDirectory(own.resolve("third"));
     DemoModel.unpack(third);
     Path tokenizer = third.resolve("tokenizer.json");
-    // Without its merges it makes a token of every byte.
+    // Without merges, the tokenizer encodes every byte as one token.
     ObjectMapper json = new ObjectMapper();
     JsonNode file = json.readTree(tokenizer.toFile());
     ((com.fasterxml.jackson.databind.node.ObjectNode) file.get("model"))
@@ -271,10 +271,29 @@ class CompareTest {
     assertThat(sums.get("paired_error").asDouble()).isPositive();
     assertThat(sums.get("kl").isNull()).isTrue();
     assertThat(sums.get("better_tokens").isNull()).isTrue();
+    Cli limited =
+        Cli.run(
+            "compare",
+            "--model",
+            "demo",
+            "--model",
+            third,
+            "--input",
+            input,
+            "--text-column",
+            "text",
+            "--max-tokens",
+            5,
+            "--output",
+            own.resolve("limited"));
+    assertThat(limited.error())
+        .isEqualTo(
+            "error: Cannot use --max-tokens with models that have different tokenizers: each model"
+                + " would score a different part of a text; truncate the texts instead");
   }
 
   @Test
-  void rows_that_cannot_be_scored_keep_their_error_and_strict_tells() throws IOException {
+  void rows_that_cannot_be_scored_have_an_error_and_strict_exits_with_3() throws IOException {
     Path bad = own.resolve("bad");
     TestSpark.session()
         .sql("select 'a' as id, array(1, 2, 3) as tokens union all select 'b', array(1, 4096)")
@@ -303,7 +322,7 @@ class CompareTest {
   }
 
   @Test
-  void wrong_usage_is_told_in_one_line() {
+  void wrong_usage_is_reported_in_one_line() {
     Cli one = Cli.run("compare", "--model", "demo", "--input", input, "--output", own.resolve("x"));
     assertThat(one.code()).isEqualTo(2);
     assertThat(one.error()).isEqualTo("error: Give --model twice; found 1");

@@ -25,11 +25,13 @@ class DemoTest {
   @TempDir Path folder;
 
   @Test
-  void real_prose_scores_low_and_noise_high() {
+  void real_prose_has_a_low_perplexity_and_noise_a_high_one() {
     Cli run = Cli.run("score", "--model", "demo", "--input", "demo");
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();
-    assertThat(run.out()).contains("Most like the books").contains("Least like them");
+    assertThat(run.out())
+        .contains("Most like the books the model was trained on")
+        .contains("Least like those books");
     double real = perplexity(run.out(), "real");
     double shuffled = perplexity(run.out(), "shuffled");
     double random = perplexity(run.out(), "random");
@@ -39,7 +41,7 @@ class DemoTest {
   }
 
   @Test
-  void the_first_eight_documents_have_the_perplexity_that_the_reference_gives() throws IOException {
+  void the_first_eight_documents_have_the_perplexity_of_the_reference() throws IOException {
     Path output = folder.resolve("eight");
     Cli run =
         Cli.run(
@@ -70,22 +72,22 @@ class DemoTest {
   }
 
   @Test
-  void the_demos_scores_do_not_depend_on_partitions_or_on_being_written() {
+  void the_scores_of_the_demo_do_not_depend_on_partitions_or_on_the_output() {
     SparkSession spark = TestSpark.session();
     Object[] demo = {"score", "--model", "demo", "--input", "demo", "--max-tokens", 64};
-    List<List<Row>> seen = new ArrayList<>();
+    List<List<Row>> results = new ArrayList<>();
     List<String> tables = new ArrayList<>();
     for (int partitions : new int[] {1, 2, 7}) {
       String output = folder.resolve("scores-" + partitions).toString();
       Cli run = Cli.run(with(demo, "--partitions", partitions, "--output", output));
       assertThat(run.code()).isZero();
-      seen.add(spark.read().parquet(output).sort("id").collectAsList());
+      results.add(spark.read().parquet(output).sort("id").collectAsList());
       tables.add(table(run));
     }
     tables.add(table(Cli.run(demo)));
-    assertThat(seen.get(0)).hasSize(DemoCorpus.rows().size());
-    assertThat(seen.get(1)).isEqualTo(seen.get(0));
-    assertThat(seen.get(2)).isEqualTo(seen.get(0));
+    assertThat(results.get(0)).hasSize(DemoCorpus.rows().size());
+    assertThat(results.get(1)).isEqualTo(results.get(0));
+    assertThat(results.get(2)).isEqualTo(results.get(0));
     assertThat(tables).allMatch(tables.get(0)::equals);
   }
 
@@ -98,15 +100,15 @@ class DemoTest {
   }
 
   @Test
-  void logits_of_the_demo_need_a_place_to_go() {
+  void logits_of_the_demo_need_an_output() {
     Cli run = Cli.run("score", "--model", "demo", "--input", "demo", "--emit", "logits");
     assertThat(run.code()).isEqualTo(2);
     assertThat(run.error())
-        .isEqualTo("error: --emit logits needs --output: it is too much to hold in memory");
+        .isEqualTo("error: --emit logits needs --output: logits are too large for memory");
   }
 
   @Test
-  void without_the_columns_that_it_shows_the_demo_prints_the_summary_alone() {
+  void the_demo_prints_only_the_summary_if_columns_of_its_details_are_not_kept() {
     Cli run =
         Cli.run(
             "score",
@@ -119,6 +121,6 @@ class DemoTest {
             "--max-tokens",
             9);
     assertThat(run.code()).isZero();
-    assertThat(run.out()).contains("corpus perplexity").doesNotContain("Least like them");
+    assertThat(run.out()).contains("corpus perplexity").doesNotContain("Least like those");
   }
 }

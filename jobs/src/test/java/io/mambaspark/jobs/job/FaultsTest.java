@@ -45,12 +45,12 @@ import org.junit.jupiter.api.TestInfo;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * What dies during a job on a real cluster, and what is there in the end: every row of the input
- * once, with the very scores of a run in which nothing happened. Needs Linux, and the right to
- * mount a small file system; {@code scripts/faults.sh} runs it.
+ * Faults during a job on a real cluster: after a fault, the output has every row of the input once,
+ * with the same scores as an undisturbed run. Requires Linux and the right to mount a small file
+ * system; {@code scripts/faults.sh} runs it.
  *
- * <p>System properties: {@code mambaspark.faults.seed} draws other moments for the kills of
- * drivers, {@code mambaspark.faults.kills} how many there are.
+ * <p>System properties: {@code mambaspark.faults.seed} is the seed for the random times at which
+ * drivers are killed; {@code mambaspark.faults.kills} is the number of kills.
  */
 @Tag("faults")
 public class FaultsTest {
@@ -115,13 +115,13 @@ public class FaultsTest {
   }
 
   @BeforeEach
-  void begin() {
+  void startClock() {
     output = own.resolve("scores");
     start = System.nanoTime();
   }
 
   @AfterEach
-  void tellTime(TestInfo test) {
+  void printTime(TestInfo test) {
     System.out.printf(
         "%.1f s: %s%n",
         (System.nanoTime() - start) / 1e9, test.getTestMethod().orElseThrow().getName());
@@ -139,7 +139,7 @@ public class FaultsTest {
     return cluster.submit(List.of(), arguments(corpus, output, more));
   }
 
-  private void assertWhole() throws IOException {
+  private void assertComplete() throws IOException {
     assertThat(rows(output)).isEqualTo(expectedRows);
     assertThat(lasting(summary(output))).isEqualTo(expectedSummary);
     assertThat(output.resolve("_SUCCESS")).exists();
@@ -147,12 +147,12 @@ public class FaultsTest {
     assertThat(names(output).filter(name -> name.endsWith(".parquet"))).hasSize(UNITS);
   }
 
-  /** How often each executor of the last application has packed the model. */
+  /** Returns how often each executor of the last application packed the model. */
   private static List<Long> modelLoads() throws IOException {
     List<Long> loads = new ArrayList<>();
     for (Path log : cluster.executorLogs()) {
       try (Stream<String> lines = Files.lines(log)) {
-        // Whole lines: a worker may write the end of a killed executor's last line twice.
+        // Match complete lines: a worker may write the end of a killed executor's last line twice.
         loads.add(lines.filter(line -> line.matches(".* INFO Model(Files|Broadcast): .*")).count());
       }
     }
@@ -177,17 +177,18 @@ public class FaultsTest {
   }
 
   @Test
-  void an_executor_killed_in_the_middle_of_a_task() throws IOException {
+  void a_job_survives_an_executor_killed_in_the_middle_of_a_task() throws IOException {
     Job job = submit();
     job.until("four units are done", () -> unitsDone() >= 4);
     TestCluster.signal("KILL", cluster.executors().get(0));
     assertThat(job.join()).as(job::output).isZero();
     assertThat(job.output()).contains("Lost executor");
-    assertWhole();
+    assertComplete();
   }
 
   @Test
-  void an_executor_killed_while_it_writes_and_executors_that_come_and_go() throws IOException {
+  void a_job_with_dynamic_allocation_survives_executors_killed_while_they_write()
+      throws IOException {
     Job job =
         cluster.submit(
             List.of(
@@ -200,25 +201,25 @@ public class FaultsTest {
       TestCluster.signal("KILL", executor);
     }
     assertThat(job.join()).as(job::output).isZero();
-    assertWhole();
+    assertComplete();
     assertThat(job.output()).contains("Lost executor");
-    // Those that were killed, and those that came for them.
+    // The killed executors, and their replacements.
     assertThat(modelLoads()).hasSizeGreaterThan(1).allMatch(loads -> loads <= 1);
   }
 
   @Test
-  void a_worker_killed_with_its_executor() throws IOException {
+  void a_job_survives_a_worker_killed_with_its_executor() throws IOException {
     Job job = submit();
     job.until("two units are done", () -> unitsDone() >= 2);
     TestCluster.signal("KILL", cluster.workers().get(0));
     assertThat(job.join()).as(job::output).isZero();
     assertThat(job.output()).contains("Lost executor");
-    assertWhole();
+    assertComplete();
     cluster.restart();
   }
 
   @Test
-  void a_driver_killed_again_and_again() throws IOException {
+  void a_job_is_resumed_after_its_driver_was_killed_repeatedly() throws IOException {
     Random random = new Random(SEED);
     for (int i = 0; i < KILLS; i++) {
       long before = unitsDone();
@@ -235,11 +236,11 @@ public class FaultsTest {
     assertThat(done).isGreaterThan(0);
     Job job = submit("--resume");
     assertThat(job.join()).as(job::output).isZero();
-    assertWhole();
+    assertComplete();
     assertThat(summary(output).get("resumed_units").asLong()).isPositive();
   }
 
-  /** The moment is drawn by lot: nothing waits for this time to be enough. */
+  /** Sleeps for a random time, so that kills come at random moments. No check depends on it. */
   private static void sleep(int millis) {
     try {
       Thread.sleep(millis);
@@ -249,7 +250,7 @@ public class FaultsTest {
   }
 
   @Test
-  void a_slow_task_overtaken_by_another_attempt_at_it() throws IOException {
+  void a_job_survives_a_stopped_task_that_a_speculative_attempt_overtakes() throws IOException {
     Job job =
         cluster.submit(
             List.of(
@@ -263,15 +264,15 @@ public class FaultsTest {
     TestCluster.signal("STOP", slow);
     try {
       assertThat(job.join()).as(job::output).isZero();
-      assertWhole();
+      assertComplete();
     } finally {
       TestCluster.signal("CONT", slow);
     }
   }
 
-  /** The driver is killed in the middle of files with names that Spark and Hadoop may parse. */
+  /** Kills the driver while it scores files whose names Spark and Hadoop could parse as globs. */
   @Test
-  void names_that_could_be_globs_or_uris() throws IOException {
+  void a_job_with_names_like_globs_or_uris_is_resumed_after_a_kill() throws IOException {
     Path odd = own.resolve("in [12]{a,b} %41 #é");
     Path source;
     try (Stream<Path> files = Files.list(corpus.resolve("part=0"))) {
@@ -282,8 +283,8 @@ public class FaultsTest {
       Path folder = Files.createDirectories(odd.resolve(folders.get(i)).resolve("sub {1}"));
       Files.copy(source, folder.resolve("a b[%d].parquet".formatted(i)));
     }
-    Path whole = own.resolve("whole");
-    assertThat(Cli.run(arguments(odd, whole, "--max-tokens", 200)).code()).isZero();
+    Path undisturbed = own.resolve("undisturbed");
+    assertThat(Cli.run(arguments(odd, undisturbed, "--max-tokens", 200)).code()).isZero();
     output = own.resolve("scores [v1]*");
     Job job = cluster.submit(List.of(), arguments(odd, output, "--max-tokens", 200, "--resume"));
     job.until("four units are done", () -> unitsDone() >= 4);
@@ -291,8 +292,8 @@ public class FaultsTest {
     Job last = cluster.submit(List.of(), arguments(odd, output, "--max-tokens", 200, "--resume"));
     assertThat(last.join()).as(last::output).isZero();
     assertThat(summary(output).get("resumed_units").asInt()).isPositive();
-    assertThat(lasting(summary(output))).isEqualTo(lasting(summary(whole)));
-    assertThat(written(output)).hasSize(4 * 4 * GROUP).isEqualTo(written(whole));
+    assertThat(lasting(summary(output))).isEqualTo(lasting(summary(undisturbed)));
+    assertThat(written(output)).hasSize(4 * 4 * GROUP).isEqualTo(written(undisturbed));
     assertThat(
             written(output).stream()
                 .map(line -> line.substring(line.lastIndexOf(',')))
@@ -315,7 +316,7 @@ public class FaultsTest {
   }
 
   @Test
-  void a_file_that_is_damaged_in_the_middle() throws IOException {
+  void a_file_that_is_damaged_in_the_middle_fails_the_job_or_is_quarantined() throws IOException {
     Path damaged = own.resolve("corpus");
     for (int file = 0; file < FILES; file++) {
       Path from = corpus.resolve("part=" + file);
@@ -352,7 +353,7 @@ public class FaultsTest {
   }
 
   @Test
-  void a_disk_without_space() throws IOException {
+  void a_job_is_resumed_after_a_full_disk_was_enlarged() throws IOException {
     Path disk = Files.createDirectory(own.resolve("disk"));
     TestCluster.run("mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", disk.toString());
     try {
@@ -366,14 +367,14 @@ public class FaultsTest {
       Job job = submit("--resume");
       assertThat(job.join()).as(job::output).isZero();
       assertThat(summary(output).get("resumed_units").asLong()).isPositive();
-      assertWhole();
+      assertComplete();
     } finally {
       TestCluster.run("umount", disk.toString());
     }
   }
 
   @Test
-  void a_model_changed_between_driver_and_executors() throws IOException {
+  void a_model_changed_after_the_driver_opened_it_is_refused() throws IOException {
     Path model = Files.createDirectory(own.resolve("model"));
     DemoModel.unpack(model);
     Job job =
@@ -388,7 +389,7 @@ public class FaultsTest {
             output,
             "--model-delivery",
             "file");
-    // The driver has taken the fingerprint, and executors do not even run yet.
+    // The driver has computed the fingerprint, and no executor has started yet.
     job.until("Spark has started", () -> job.output().contains("Model delivery: "));
     try (RandomAccessFile weights =
         new RandomAccessFile(model.resolve("model.safetensors").toFile(), "rw")) {
@@ -407,7 +408,7 @@ public class FaultsTest {
   }
 
   @Test
-  void metrics_and_descriptions_are_seen_where_spark_shows_them() throws IOException {
+  void spark_shows_metrics_and_job_descriptions() throws IOException {
     int port = TestCluster.freePort();
     Path csv = Files.createDirectory(own.resolve("metrics"));
     List<String> sinks =
@@ -478,7 +479,7 @@ public class FaultsTest {
   }
 
   @Test
-  void a_stream_killed_at_any_moment_goes_on_where_it_was() {
+  void a_stream_killed_at_random_moments_continues_without_loss() {
     Object[] stream = {
       "score",
       "--model",

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Model, input and output on a real HDFS. */
+/** Jobs with model, input and output on a real HDFS. */
 class HdfsTest {
   @TempDir static java.nio.file.Path folder;
 
@@ -158,7 +158,7 @@ class HdfsTest {
   }
 
   @Test
-  void a_job_that_runs_out_of_quota_keeps_its_units_and_goes_on_when_there_is_space()
+  void a_job_that_exceeds_a_quota_keeps_its_units_and_can_be_resumed_when_there_is_space()
       throws IOException {
     Path output = new Path(files.getUri() + "/tight/scores");
     files.mkdirs(output.getParent());

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 
 class ProgressTest {
   @Test
-  void a_log_line_tells_tokens_speed_share_and_time_left() {
+  void a_log_line_shows_tokens_speed_share_and_time_left() {
     assertThat(Progress.line(30_000, 20, 0.25))
         .isEqualTo("30,000 tokens done, 1,500 tokens/s, 25%, time left 0:01:00");
     assertThat(Progress.line(0, 10, 0))
@@ -22,14 +22,14 @@ class ProgressTest {
   }
 
   @Test
-  void a_terminal_behind_the_pipe_of_the_scripts_is_drawn_on() {
+  void a_terminal_behind_the_pipe_of_the_scripts_gets_the_display() {
     assertThat(Progress.terminal(Map.of("MAMBASPARK_TERMINAL", "stderr"))).isSameAs(System.err);
-    // Of surefire standard error is a pipe, and nobody watches it.
+    // Under Surefire, standard error is a pipe and not a terminal.
     assertThat(Progress.terminal(Map.of())).isNull();
   }
 
   @Test
-  void a_terminal_gets_one_line_that_is_drawn_again_and_wiped_at_the_end() throws Exception {
+  void a_terminal_gets_one_line_that_is_updated_and_cleared_at_the_end() throws Exception {
     JavaSparkContext context =
         JavaSparkContext.fromSparkContext(TestSpark.session().sparkContext());
     LongAccumulator tokens = context.sc().longAccumulator("test");
@@ -52,7 +52,7 @@ class ProgressTest {
   }
 
   @Test
-  void where_nobody_knows_the_tokens_the_bytes_of_the_input_tell_the_share() throws Exception {
+  void the_share_is_that_of_the_input_bytes_if_the_number_of_tokens_is_unknown() throws Exception {
     JavaSparkContext context =
         JavaSparkContext.fromSparkContext(TestSpark.session().sparkContext());
     LongAccumulator bytes = context.sc().longAccumulator("bytes");

@@ -35,13 +35,14 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** {@code score --stream}: what comes into a folder, once. {@link FaultsTest} kills it. */
+/** {@code score --stream} scores every file of a folder once. {@link FaultsTest} kills streams. */
 class StreamTest {
   @TempDir static Path shared;
 
-  /** Files of five rows each, and what the command without --stream makes of all of them. */
+  /** Files of five rows each. */
   private static List<Path> files;
 
+  /** The rows that {@code score} without {@code --stream} writes for all files. */
   private static Map<String, String> expected;
 
   @TempDir Path own;
@@ -76,8 +77,8 @@ class StreamTest {
     output = own.resolve("scores");
   }
 
-  /** As it should: whole, by a rename. */
-  private void arrives(int file) throws IOException {
+  /** Adds a complete file to the folder, by a rename. */
+  private void arrive(int file) throws IOException {
     Path hidden = Files.copy(files.get(file), input.resolve("_arriving"));
     Files.move(hidden, input.resolve(files.get(file).getFileName()));
   }
@@ -104,13 +105,13 @@ class StreamTest {
   }
 
   @Test
-  void each_start_scores_what_has_come_since() throws IOException {
-    arrives(0);
-    arrives(1);
+  void each_start_scores_the_files_that_arrived_since_the_last_one() throws IOException {
+    arrive(0);
+    arrive(1);
     assertDone(stream("--max-files-per-batch", 1), 2, 10);
     assertDone(stream(), 0, 0);
-    arrives(2);
-    // As it is after a copy that keeps times: Spark by itself would leave it out.
+    arrive(2);
+    // An old file, as after a copy that keeps times. By default, Spark would skip it.
     Path old = input.resolve(files.get(3).getFileName());
     Files.copy(files.get(3), old);
     Files.setLastModifiedTime(old, FileTime.from(Instant.now().minus(Duration.ofDays(400))));
@@ -120,13 +121,13 @@ class StreamTest {
   }
 
   @Test
-  void with_an_interval_it_goes_on_until_it_is_stopped() throws Exception {
-    arrives(0);
+  void a_stream_with_an_interval_runs_until_it_is_stopped() throws Exception {
+    arrive(0);
     ExecutorService thread = Executors.newSingleThreadExecutor();
     try {
       Future<Cli> running = thread.submit(() -> Cli.run(arguments("--stream", "100ms")));
       awaitRows(5, running);
-      arrives(1);
+      arrive(1);
       awaitRows(10, running);
       for (StreamingQuery query : TestSpark.session().streams().active()) {
         query.stop();
@@ -137,22 +138,22 @@ class StreamTest {
     }
   }
 
-  /** Until Spark has told of so many rows: a batch is whole before that. */
+  /** Waits until Spark has reported so many rows, which it does after a batch is complete. */
   private void awaitRows(int rows, Future<Cli> running)
       throws InterruptedException, ExecutionException {
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
-    while (told() < rows) {
-      assertThat(System.nanoTime()).as("%d rows in time", rows).isLessThan(end);
+    while (reportedRows() < rows) {
+      assertThat(System.nanoTime()).as("time limit for %d rows", rows).isLessThan(end);
       try {
-        throw new AssertionError("It has ended: " + running.get(50, TimeUnit.MILLISECONDS));
+        throw new AssertionError("The stream ended: " + running.get(50, TimeUnit.MILLISECONDS));
       } catch (TimeoutException e) {
-        // It runs, as it should.
+        // The stream is still running, as expected.
       }
     }
     assertThat(TestOutput.rows(output)).hasSize(rows);
   }
 
-  private static long told() {
+  private static long reportedRows() {
     return Arrays.stream(TestSpark.session().streams().active())
         .flatMap(query -> Arrays.stream(query.recentProgress()))
         .flatMap(progress -> progress.observedMetrics().values().stream())
@@ -161,8 +162,8 @@ class StreamTest {
   }
 
   @Test
-  void texts_of_json_lines_are_parted_by_the_thresholds_of_an_earlier_run() throws IOException {
-    Path thresholds = own.resolve("parted");
+  void texts_of_json_lines_get_the_buckets_of_an_earlier_runs_thresholds() throws IOException {
+    Path thresholds = own.resolve("thresholds");
     String[] columns = {"--text-column", "text", "--keep-columns", "id", "--input-format", "json"};
     Path lines = input.resolve("a.jsonl");
     TestSpark.session()
@@ -188,7 +189,7 @@ class StreamTest {
     args.subList(args.indexOf("--bucket"), args.size()).clear();
     args.addAll(List.of("--bucket-thresholds", thresholds, "--output-format", "json"));
     assertThat(Cli.run(args.toArray()).err()).isEmpty();
-    // The very text, nulls included.
+    // The lines are identical, nulls included.
     List<String> streamed = lines(output);
     assertThat(streamed).isEqualTo(lines(again)).hasSize(10);
     assertThat(streamed).anyMatch(line -> line.endsWith("\"error\":null,\"bucket\":\"head\"}"));
@@ -199,7 +200,7 @@ class StreamTest {
   }
 
   @Test
-  void rows_with_errors_are_told_and_strict_exits_with_3() throws IOException {
+  void rows_with_errors_are_counted_and_strict_exits_with_3() throws IOException {
     TestSpark.session()
         .sql("SELECT array(1, 2, 4096) AS tokens UNION ALL SELECT array(1, 2, 3)")
         .coalesce(1)
@@ -208,13 +209,13 @@ class StreamTest {
     Cli run = stream("--strict");
     assertThat(run.code()).isEqualTo(Options.STRICT_CODE);
     assertThat(run.out()).containsPattern("rows +2\n +with errors +1\n");
-    // Of the start, not of all that lies there.
+    // A later start does not count the errors of an earlier one.
     assertDone(stream("--strict"), 0, 0);
   }
 
   @Test
-  void a_failure_keeps_whole_batches_and_the_next_start_goes_on() throws IOException {
-    arrives(0);
+  void a_failure_keeps_complete_batches_and_the_next_start_continues() throws IOException {
+    arrive(0);
     assertDone(stream(), 1, 5);
     Path bad = input.resolve("bad.parquet");
     Files.writeString(bad, "PAR1 not a Parquet file PAR1");
@@ -223,9 +224,9 @@ class StreamTest {
     assertThat(failed.error())
         .startsWith("error: Cannot read file://" + bad + ": ")
         .endsWith(
-            "; what was scored in whole batches stays in %s; when the cause is mended, start the same"
+            "; complete batches stay in %s; fix the cause, then run the same command again to"
                     .formatted(output)
-                + " command again to go on");
+                + " continue");
     Files.delete(bad);
     Files.copy(files.get(1), bad);
     assertDone(stream(), 1, 5);
@@ -234,13 +235,13 @@ class StreamTest {
   }
 
   @Test
-  void what_is_not_this_streams_is_refused() throws IOException {
+  void inputs_outputs_and_checkpoints_of_other_jobs_are_refused() throws IOException {
     assertThat(stream().error())
         .isEqualTo(
-            "error: Input %s is empty: the first start of a stream finds its columns in the files"
+            "error: Input %s is empty: the first start of a stream reads its columns from existing"
                     .formatted(input)
-                + " that are there; start it when the first has come");
-    arrives(0);
+                + " files; start the stream when the first file has arrived");
+    arrive(0);
     assertDone(stream(), 1, 5);
     assertThat(stream("--prefix-token", "bos").error())
         .isEqualTo(
@@ -270,7 +271,7 @@ class StreamTest {
                     output.resolve("_mamba/checkpoint"))
                 .error())
         .isEqualTo(
-            "error: Checkpoint file:%s/_mamba/checkpoint is that of a stream which did not write to"
+            "error: Checkpoint file:%s/_mamba/checkpoint belongs to a stream that did not write to"
                     .formatted(output)
                 + " %s; choose another with --checkpoint-location".formatted(other));
     assertThat(other).doesNotExist();
@@ -279,9 +280,9 @@ class StreamTest {
     Files.move(output.resolve("_mamba/checkpoint"), own.resolve("away"));
     assertThat(stream().error())
         .isEqualTo(
-            "error: Cannot go on with output %1$s: its checkpoint file:%1$s/_mamba/checkpoint is gone;"
+            "error: Cannot continue output %1$s: its checkpoint file:%1$s/_mamba/checkpoint does"
                     .formatted(output)
-                + " choose another output");
+                + " not exist; choose another output");
     assertThat(
             Cli.run(
                     "score",
@@ -294,16 +295,32 @@ class StreamTest {
                     shared.resolve("scores"))
                 .error())
         .isEqualTo(
-            "error: Output %s was begun without --stream; choose another"
+            "error: Output %s was started without --stream; choose another"
                 .formatted(shared.resolve("scores")));
+    Path foreign = Files.createDirectory(own.resolve("foreign"));
+    Files.writeString(foreign.resolve("notes.txt"), "mine");
+    assertThat(
+            Cli.run(
+                    "score",
+                    "--model",
+                    "demo",
+                    "--input",
+                    input,
+                    "--stream",
+                    "--output",
+                    foreign)
+                .error())
+        .isEqualTo(
+            "error: Output %s exists and was not written by a stream; choose another"
+                .formatted(foreign));
   }
 
   @Test
-  void a_start_that_came_to_no_batch_binds_nobody() throws IOException {
-    // Killed as it wrote its first record.
+  void a_start_that_reached_no_batch_does_not_restrict_later_starts() throws IOException {
+    // The state after a kill while the first record was being written.
     Files.createDirectories(output.resolve("_mamba/tmp"));
     Files.writeString(output.resolve("_mamba/tmp/run-00000.json-1.part"), "{");
-    arrives(0);
+    arrive(0);
     Path bad = input.resolve("bad.parquet");
     Files.writeString(bad, "PAR1 not a Parquet file PAR1");
     assertThat(stream("--tokens-column", "none").code()).isOne();
@@ -312,8 +329,8 @@ class StreamTest {
   }
 
   @Test
-  void columns_are_those_of_the_first_start_whatever_folders_come() throws IOException {
-    arrives(0);
+  void a_later_partition_folder_does_not_change_the_columns_of_a_stream() throws IOException {
+    arrive(0);
     assertDone(stream(), 1, 5);
     Path day = Files.createDirectory(input.resolve("day=2"));
     Files.copy(files.get(1), day.resolve("a.parquet"));
@@ -324,11 +341,11 @@ class StreamTest {
 
   @Test
   void a_stream_of_an_earlier_version_is_refused() throws IOException {
-    arrives(0);
+    arrive(0);
     assertDone(stream(), 1, 5);
     Path record = output.resolve("_mamba/run-00000.json");
     ObjectNode run = (ObjectNode) new ObjectMapper().readTree(record.toFile());
-    // As 0.1.0 wrote it.
+    // The format of version 0.1.0.
     run.set("input", run.remove("arrivals"));
     ObjectNode settings = (ObjectNode) run.get("settings");
     settings.put("the version of mamba-spark", "0.1.0").remove("the columns of partition folders");
@@ -342,21 +359,21 @@ class StreamTest {
   }
 
   @Test
-  void a_link_back_is_refused_as_sparks_streams_follow_it() throws IOException {
-    arrives(0);
+  void a_link_to_a_parent_folder_is_refused() throws IOException {
+    arrive(0);
     Files.createDirectories(input.resolve("sub"));
     Path loop = Files.createSymbolicLink(input.resolve("sub/loop"), Path.of(".."));
     assertThat(stream().error())
         .isEqualTo(
-            "error: Input %s has a link to a folder above it, file:%s, along which Spark's streams"
+            "error: Input %s contains a link to a folder above it, file:%s: Spark's streams would"
                     .formatted(input, loop)
-                + " read files again and again; remove the link");
+                + " follow it and read files repeatedly; remove the link");
     Files.delete(loop);
     assertDone(stream(), 1, 5);
   }
 
   @Test
-  void values_of_partition_folders_are_kept() throws IOException {
+  void partition_values_are_written_as_columns() throws IOException {
     for (int day = 1; day <= 2; day++) {
       Path folder = Files.createDirectory(input.resolve("day=" + day));
       Files.copy(files.get(day), folder.resolve("a.parquet"));
@@ -379,19 +396,19 @@ class StreamTest {
   }
 
   @Test
-  void what_a_stream_cannot_watch_is_refused_before_anything_is_written() throws IOException {
-    arrives(0);
+  void paths_that_a_stream_cannot_use_are_refused_before_anything_is_written() throws IOException {
+    arrive(0);
     assertThat(glob(files.get(0)).error())
         .isEqualTo(
-            "error: Input %s is a file; --stream watches a folder, or a glob"
-                .formatted(files.get(0)));
+            "error: Input %s is a file; --stream needs a folder or a glob".formatted(files.get(0)));
     assertThat(stream("--checkpoint-location", input.resolve("c")).error())
         .isEqualTo(
             "error: Checkpoint file:%1$s/c and input file:%1$s overlap; they must lie apart"
                 .formatted(input));
     assertThat(stream("--checkpoint-location", output).error())
         .isEqualTo(
-            "error: Checkpoint file:%1$s holds output %1$s; choose another with".formatted(output)
+            "error: Checkpoint file:%1$s contains output %1$s; choose another with"
+                    .formatted(output)
                 + " --checkpoint-location");
     assertThat(output).doesNotExist();
     assertDone(glob(input + "/*.parquet"), 1, 5);
@@ -402,22 +419,22 @@ class StreamTest {
       delimiter = '|',
       textBlock =
           """
-          --stream=soon | --stream soon: expected available-now, or a time such as 30s, 5m or 1h
-          --stream --resume | --resume does not go with --stream: started again, a stream goes on by itself
-          --stream --target-unit-tokens 5 | --target-unit-tokens does not go with --stream, which has no end and keeps what it has written
-          --stream --limit 5 | --limit does not go with --stream, which has no end and keeps what it has written
-          --stream --partitions 5 | --partitions does not go with --stream, which has no end and keeps what it has written
-          --stream --overwrite | --overwrite does not go with --stream, which has no end and keeps what it has written
-          --stream --dry-run | --dry-run does not go with --stream, which has no end and keeps what it has written
-          --stream --group-by kind | --group-by does not go with --stream, which has no end and keeps what it has written
-          --stream --bucket head:30 | --bucket does not go with --stream, which has no end and keeps what it has written
-          --stream --report r.html | --report does not go with --stream, which has no end and keeps what it has written
+          --stream=soon | --stream soon: expected available-now, or an interval such as 30s, 5m or 1h
+          --stream --resume | --resume cannot be combined with --stream: a restarted stream continues without it
+          --stream --target-unit-tokens 5 | --target-unit-tokens cannot be combined with --stream: a stream's input has no end, and its output is never rewritten
+          --stream --limit 5 | --limit cannot be combined with --stream: a stream's input has no end, and its output is never rewritten
+          --stream --partitions 5 | --partitions cannot be combined with --stream: a stream's input has no end, and its output is never rewritten
+          --stream --overwrite | --overwrite cannot be combined with --stream: a stream's input has no end, and its output is never rewritten
+          --stream --dry-run | --dry-run cannot be combined with --stream: a stream's input has no end, and its output is never rewritten
+          --stream --group-by kind | --group-by cannot be combined with --stream: a stream's input has no end, and its output is never rewritten
+          --stream --bucket head:30 | --bucket cannot be combined with --stream: a stream's input has no end, and its output is never rewritten
+          --stream --report r.html | --report cannot be combined with --stream: a stream's input has no end, and its output is never rewritten
           --stream --max-files-per-batch 0 | --max-files-per-batch 0: expected at least 1
-          --stream --input-format csv | --stream with --input-format csv: expected one of parquet, json, orc
+          --stream --input-format csv | --stream does not support --input-format csv; expected one of parquet, json, orc
           --checkpoint-location c | --checkpoint-location needs --stream
           --max-files-per-batch 3 | --max-files-per-batch needs --stream
           """)
-  void contradictions_are_refused(String options, String message) {
+  void contradictory_options_are_refused(String options, String message) {
     Cli run = Cli.runWithoutSession(arguments((Object[]) options.split(" ")));
     assertThat(run.error()).isEqualTo("error: " + message);
     assertThat(run.code()).isEqualTo(2);
@@ -425,13 +442,13 @@ class StreamTest {
   }
 
   @Test
-  void a_stream_has_one_folder() {
+  void a_stream_reads_exactly_one_path() {
     Cli table =
         Cli.runWithoutSession(
             "score", "--model", "demo", "--input-table", "t", "--output", output, "--stream");
     assertThat(table.error())
         .isEqualTo(
-            "error: --stream watches a folder; give one --input, a path or a glob, found"
+            "error: --stream watches one folder; expected one --input, a folder or a glob, found"
                 + " --input-table t");
     Cli two =
         Cli.runWithoutSession(

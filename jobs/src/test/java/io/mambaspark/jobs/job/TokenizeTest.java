@@ -61,7 +61,7 @@ class TokenizeTest {
   }
 
   @Test
-  void tokens_and_counts_are_those_of_the_texts() throws IOException {
+  void tokens_and_counts_are_correct_for_every_text() throws IOException {
     Cli run = tokenize("--keep-columns", "id,text,ids");
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();
@@ -97,7 +97,7 @@ class TokenizeTest {
   }
 
   @Test
-  void scores_of_the_written_tokens_are_those_of_the_texts() throws IOException {
+  void scores_of_the_written_tokens_equal_the_scores_of_the_texts() throws IOException {
     assertThat(tokenize("--keep-columns", "id").code()).isZero();
     Path ofTokens = folder.resolve("of-tokens");
     Path ofTexts = folder.resolve("of-texts");
@@ -161,7 +161,7 @@ class TokenizeTest {
     Cli run = Cli.run(args);
     assertThat(run.code()).isEqualTo(3);
     List<Row> rows = rows(output);
-    // Scored it is an error again, and not a document without tokens.
+    // The null token makes score report an error, and not a document without tokens.
     assertThat(rows.get(0).getList(1)).hasSize(1).containsOnlyNulls();
     assertThat(rows.get(0).getString(4))
         .isEqualTo("Text is not UTF-8: byte 0xFF at offset 2 of column text");
@@ -170,7 +170,7 @@ class TokenizeTest {
   }
 
   @Test
-  void what_cannot_be_tokenized_is_refused_in_one_line() throws IOException {
+  void wrong_requests_are_refused_in_one_line() throws IOException {
     assertThat(tokenize("--text-column", "body").error())
         .isEqualTo(
             "error: Column body (--text-column) is not in the input; its columns are id, text, ids");
@@ -216,7 +216,7 @@ class TokenizeTest {
                     again)
                 .error())
         .isEqualTo(
-            "error: Kept column tokens has the name of a column of tokenize; leave it out with"
-                + " --keep-columns or rename it");
+            "error: Kept column tokens has the same name as a column that tokenize adds; exclude it"
+                + " with --keep-columns, or rename it");
   }
 }

@@ -50,7 +50,7 @@ class MambaPerplexityTest {
   }
 
   @Test
-  void a_stage_gives_the_scores_of_a_scorer_and_keeps_all_columns() {
+  void a_stage_adds_the_same_scores_as_a_scorer_and_keeps_all_columns() {
     MambaPerplexity stage =
         new MambaPerplexity()
             .setModel("demo")
@@ -71,7 +71,7 @@ class MambaPerplexityTest {
   }
 
   @Test
-  void a_pipeline_with_it_is_saved_and_loaded() throws IOException {
+  void a_pipeline_with_a_stage_is_saved_and_loaded() throws IOException {
     MambaPerplexity stage = new MambaPerplexity().setModel(DEMO.toString()).setTextColumn("text");
     SQLTransformer best =
         new SQLTransformer().setStatement("SELECT id, perplexity FROM __THIS__ WHERE nll > 0");
@@ -88,7 +88,7 @@ class MambaPerplexityTest {
     MambaPerplexity again = (MambaPerplexity) loaded.stages()[0];
     assertThat(again.uid()).isEqualTo(stage.uid());
     assertThat(again.getOrDefault(again.fingerprint())).matches("[0-9a-f]{64}");
-    // The model is named, not copied.
+    // The saved stage names the model and does not contain it.
     try (var files = Files.walk(saved)) {
       assertThat(files.filter(Files::isRegularFile).mapToLong(f -> f.toFile().length()).sum())
           .isLessThan(100_000);
@@ -96,7 +96,7 @@ class MambaPerplexityTest {
   }
 
   @Test
-  void another_model_in_the_place_of_the_saved_one_is_refused() throws IOException {
+  void a_different_model_at_the_saved_path_is_refused() throws IOException {
     Path model = model("model");
     MambaPerplexity stage = new MambaPerplexity().setModel(model.toString()).setTextColumn("text");
     Path saved = folder.resolve("stage");
@@ -107,7 +107,7 @@ class MambaPerplexityTest {
     assertThatThrownBy(() -> loaded.transform(texts()))
         .isInstanceOf(Refusal.class)
         .hasMessageStartingWith(
-            "Model " + model + " is not the one that stage " + stage.uid() + " was saved with: ");
+            "Model " + model + " is not the model that stage " + stage.uid() + " was saved with: ");
     assertThat(stage.transform(texts()).count()).isEqualTo(3);
   }
 
@@ -120,7 +120,7 @@ class MambaPerplexityTest {
     return model;
   }
 
-  /** Makes another model of a checkpoint, as training would: in a new file under the old name. */
+  /** Changes a checkpoint as training would: replaces the file by a new one with other weights. */
   private static void change(Path weights) throws IOException {
     byte[] bytes = Files.readAllBytes(weights);
     bytes[bytes.length - 4] ^= 1;
@@ -147,7 +147,7 @@ class MambaPerplexityTest {
     }
   }
 
-  private static MambaPerplexity copying(String model) {
+  private static MambaPerplexity stageWithModel(String model) {
     return new MambaPerplexity().setModel(model).setTextColumn("text").setSaveModel(true);
   }
 
@@ -155,15 +155,16 @@ class MambaPerplexityTest {
     return stage.transform(texts()).collectAsList();
   }
 
-  /** As of {@link #DEMO}. */
+  /** The scores of {@link #DEMO}. */
   private static List<Row> scores() {
     return scores(new MambaPerplexity().setModel(DEMO.toString()).setTextColumn("text"));
   }
 
   @Test
-  void a_stage_saved_with_its_model_needs_no_other_wherever_it_is_moved() throws IOException {
+  void a_stage_saved_with_its_model_loads_after_a_move_and_without_the_original_model()
+      throws IOException {
     Path model = model("model");
-    MambaPerplexity stage = copying(model.toString());
+    MambaPerplexity stage = stageWithModel(model.toString());
     stage.save(folder.resolve("saved").toString());
     assertThat(stage.getOrDefault(stage.model())).isEqualTo(model.toString());
     assertThat(stage.isSet(stage.fingerprint())).isFalse();
@@ -185,16 +186,16 @@ class MambaPerplexityTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"stage [v1]", "a*b?{c}%20#ä\\x"})
-  void a_stage_is_saved_and_loaded_with_its_model_whatever_its_folder_is_called(String name)
+  void a_stage_is_saved_and_loaded_with_its_model_under_any_folder_name(String name)
       throws IOException {
-    // What a glob would take it for.
+    // Folders that the names would match as globs.
     for (String other : List.of("stage v", "aXbYc #äx")) {
       Files.writeString(
           Files.createDirectories(folder.resolve(other + "/metadata")).resolve("p"), "x");
     }
     Path model = model("model " + name);
     Path saved = folder.resolve(name);
-    copying(model.toString()).save(saved.toString());
+    stageWithModel(model.toString()).save(saved.toString());
     delete(model);
 
     MambaPerplexity loaded = MambaPerplexity.load(saved.toString());
@@ -204,26 +205,26 @@ class MambaPerplexityTest {
   }
 
   @Test
-  void a_model_in_shards_is_saved_without_what_lies_beside_it() throws IOException {
+  void a_sharded_model_is_saved_without_unrelated_files_of_its_folder() throws IOException {
     Path model = model("model");
     Path shard = model.resolve("model-00001-of-00001.safetensors");
     Files.move(model.resolve("model.safetensors"), shard);
     ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(shard)).order(ByteOrder.LITTLE_ENDIAN);
     byte[] header = new byte[(int) bytes.getLong()];
     bytes.get(header);
-    Map<String, String> places = new HashMap<>();
+    Map<String, String> shards = new HashMap<>();
     new ObjectMapper()
         .readTree(header)
         .fieldNames()
-        .forEachRemaining(name -> places.put(name, shard.getFileName().toString()));
-    places.remove("__metadata__");
+        .forEachRemaining(name -> shards.put(name, shard.getFileName().toString()));
+    shards.remove("__metadata__");
     Path index = model.resolve("model.safetensors.index.json");
-    new ObjectMapper().writeValue(index.toFile(), Map.of("weight_map", places));
+    new ObjectMapper().writeValue(index.toFile(), Map.of("weight_map", shards));
     for (String stray : List.of("pytorch_model.bin", "README.md")) {
       Files.writeString(model.resolve(stray), "x");
     }
 
-    copying(model.toString()).save(folder.resolve("saved").toString());
+    stageWithModel(model.toString()).save(folder.resolve("saved").toString());
     assertThat(names(folder.resolve("saved/model")))
         .containsExactly(
             "config.json",
@@ -235,12 +236,12 @@ class MambaPerplexityTest {
   }
 
   @Test
-  void a_tokenizer_from_elsewhere_is_saved_in_the_place_of_the_models_own() throws IOException {
+  void the_tokenizer_of_the_stage_is_saved_instead_of_the_models_own() throws IOException {
     Path model = model("model");
     String own = Files.readString(model.resolve("tokenizer.json"));
     Files.writeString(model.resolve("tokenizer.json"), "{}");
     Path tokenizer = Files.writeString(folder.resolve("other.json"), own + "\n");
-    MambaPerplexity stage = copying(model.toString()).setTokenizer(tokenizer.toString());
+    MambaPerplexity stage = stageWithModel(model.toString()).setTokenizer(tokenizer.toString());
     stage.save(folder.resolve("saved").toString());
 
     Files.delete(tokenizer);
@@ -249,19 +250,19 @@ class MambaPerplexityTest {
     assertThat(loaded.isSet(loaded.tokenizer())).isFalse();
     assertThat(scores(loaded)).isEqualTo(scores());
 
-    MambaPerplexity none = copying(model.toString()).setTokenizer("/no/such.json");
+    MambaPerplexity none = stageWithModel(model.toString()).setTokenizer("/no/such.json");
     assertThatThrownBy(() -> none.save(folder.resolve("none").toString()))
         .hasMessageStartingWith("Cannot open tokenizer /no/such.json: no such file");
   }
 
   @Test
-  void a_saved_model_that_has_been_changed_is_refused_on_loading() throws IOException {
+  void a_changed_or_missing_model_of_a_saved_stage_is_refused_on_loading() throws IOException {
     Path saved = folder.resolve("saved");
-    copying("demo").save(saved.toString());
+    stageWithModel("demo").save(saved.toString());
     change(saved.resolve("model/model.safetensors"));
     assertThatThrownBy(() -> MambaPerplexity.load(saved.toString()))
         .isInstanceOf(Refusal.class)
-        .hasMessageStartingWith("Model file:" + saved.resolve("model") + " is not the one that ");
+        .hasMessageStartingWith("Model file:" + saved.resolve("model") + " is not the model that ");
     delete(saved.resolve("model"));
     Path moved = Files.move(saved, folder.resolve("without"));
     assertThatThrownBy(() -> MambaPerplexity.load(moved.toString()))
@@ -269,27 +270,30 @@ class MambaPerplexityTest {
   }
 
   @Test
-  void a_path_that_exists_is_refused_before_anything_is_copied_and_may_be_overwritten()
+  void an_existing_path_is_refused_before_anything_is_copied_unless_it_is_overwritten()
       throws IOException {
     Path saved = Files.createDirectory(folder.resolve("saved"));
     Files.writeString(saved.resolve("mine"), "x");
-    assertThatThrownBy(() -> copying("demo").save(saved.toString()))
+    assertThatThrownBy(() -> stageWithModel("demo").save(saved.toString()))
         .isInstanceOf(IOException.class)
         .hasMessageStartingWith("Path " + saved + " already exists; ");
     assertThat(names(saved)).containsExactly("mine");
-    copying("demo").write().overwrite().save(saved.toString());
+    stageWithModel("demo").write().overwrite().save(saved.toString());
     assertThat(names(saved)).containsExactly("metadata", "model");
   }
 
   @Test
-  void a_loaded_stage_may_replace_the_one_that_it_was_loaded_from() throws IOException {
+  void a_loaded_stage_may_overwrite_its_own_folder() throws IOException {
     String saved = folder.resolve("saved").toString();
-    copying("demo").save(saved);
+    stageWithModel("demo").save(saved);
     MambaPerplexity loaded = MambaPerplexity.load(saved);
     assertThatThrownBy(
             () -> loaded.copy(new ParamMap()).setSaveModel(false).write().overwrite().save(saved))
         .isInstanceOf(Refusal.class)
-        .hasMessageStartingWith("Cannot save stage %s without its model to ", loaded.uid());
+        .hasMessage(
+            "Cannot save stage %s to %s: that folder contains the stage's model, which would be"
+                + " deleted; set saveModel, or choose another path",
+            loaded.uid(), saved);
     assertThat(names(folder.resolve("saved"))).containsExactly("metadata", "model");
 
     loaded.setOnError("fail").write().overwrite().save(saved);
@@ -299,13 +303,13 @@ class MambaPerplexityTest {
   }
 
   @Test
-  void a_loaded_pipeline_may_replace_the_one_that_it_was_loaded_from() throws IOException {
+  void a_loaded_pipeline_may_overwrite_its_own_folder() throws IOException {
     Path saved = folder.resolve("pipeline");
     new Pipeline()
-        .setStages(new PipelineStage[] {copying("demo")})
+        .setStages(new PipelineStage[] {stageWithModel("demo")})
         .fit(texts())
         .save(saved.toString());
-    // Spark deletes all of it before it asks the stage, which has not been used yet.
+    // Spark deletes the folder before it calls the writer of the stage, which was not used yet.
     PipelineModel.load(saved.toString()).write().overwrite().save(saved.toString());
 
     Path moved = Files.move(saved, folder.resolve("moved"));
@@ -314,7 +318,7 @@ class MambaPerplexityTest {
     assertThat(Pipeline.load(pipeline(loaded)).getStages()).hasSize(1);
   }
 
-  /** The same stages, saved before they are fitted. */
+  /** Saves the first stage as a pipeline that is not fitted, and returns the path. */
   private String pipeline(PipelineModel fitted) throws IOException {
     String path = folder.resolve("unfitted").toString();
     new Pipeline().setStages(new PipelineStage[] {fitted.stages()[0]}).save(path);
@@ -322,7 +326,7 @@ class MambaPerplexityTest {
   }
 
   @Test
-  void parameters_are_documented_and_checked() {
+  void parameters_are_documented_and_validated() {
     MambaPerplexity stage = new MambaPerplexity();
     assertThat(stage.explainParams())
         .contains("model: checkpoint: a folder, any Hadoop URI, or demo (undefined)")

@@ -31,7 +31,7 @@ class DocumentArgumentTest {
   }
 
   @Test
-  void so_is_an_empty_array() {
+  void an_empty_array_is_a_document() {
     DataType none = DataTypes.createArrayType(DataTypes.NullType);
     assertThatCode(
             () ->
@@ -50,17 +50,17 @@ class DocumentArgumentTest {
         "array<double> | array<double>",
         "array<string> | array<string>"
       })
-  void nothing_else_is(String type, String named) {
+  void other_types_are_refused_with_their_name(String type, String named) {
     assertThatThrownBy(() -> check(type))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage(
-            "mamba_score, mamba_perplexity and mamba_nll take one document, a text or an array of"
+            "mamba_score, mamba_perplexity and mamba_nll take one document: a text or an array of"
                 + " token ids; found "
                 + named);
   }
 
   @Test
-  void the_number_of_arguments_is_told() {
+  void a_wrong_number_of_arguments_is_refused_with_that_number() {
     assertThatThrownBy(() -> check("string", "int")).hasMessageEndingWith("; found 2 arguments");
     assertThatThrownBy(() -> check()).hasMessageEndingWith("; found 0 arguments");
   }

@@ -16,7 +16,7 @@ class MambaExtensionsTest {
   private static SparkSession before;
   private static SparkSession spark;
 
-  /** Without the extension. */
+  /** A session without the extension. */
   private static SparkSession plain;
 
   @BeforeAll
@@ -55,7 +55,7 @@ class MambaExtensionsTest {
   }
 
   @Test
-  void the_functions_describe_themselves() {
+  void describe_function_shows_the_usage() {
     assertThat(spark.sql("DESCRIBE FUNCTION mamba_perplexity").collectAsList())
         .extracting(row -> row.getString(0))
         .anyMatch(line -> line.contains("mamba_perplexity(document) - Scores a text"));
@@ -75,7 +75,7 @@ class MambaExtensionsTest {
         .hasMessage("Cannot open model /no/such/model: no such folder");
     assertThat(plain.conf().contains(MambaExtensions.MODEL)).isFalse();
     MambaExtensions.register(plain, "demo");
-    // A second time is no mistake.
+    // A second registration is allowed.
     MambaExtensions.register(plain, "demo");
 
     spark.conf().set(MambaExtensions.MODEL, "demo");
@@ -86,14 +86,15 @@ class MambaExtensionsTest {
       assertThat(plain.sql("DESCRIBE FUNCTION EXTENDED " + name).collectAsList())
           .isEqualTo(spark.sql("DESCRIBE FUNCTION EXTENDED " + name).collectAsList());
     }
-    // It is that session's alone.
+    // Other sessions do not get the functions.
     assertThatThrownBy(() -> before.newSession().sql(scores)).hasMessageContaining("mamba_score");
   }
 
   @Test
-  void without_a_model_a_query_says_what_to_set() {
+  void a_query_without_a_model_names_the_setting() {
     spark.conf().unset(MambaExtensions.MODEL);
     assertThatThrownBy(() -> spark.sql("SELECT mamba_nll('a')"))
-        .hasMessageContaining("Set spark.mambaspark.model to the folder of a checkpoint");
+        .hasMessageContaining(
+            "Cannot score: spark.mambaspark.model is not set; set it to a checkpoint's folder");
   }
 }

@@ -131,7 +131,7 @@ class BucketsTest {
     // What is finished stays as it is.
     Map<String, String> before = contents(output);
     Cli again = scored(model, corpus, output, with(BUCKETS, "--resume"));
-    assertThat(again.out()).contains("bucket head below").contains("done before");
+    assertThat(again.out()).contains("bucket head below").contains("done by earlier starts");
     assertThat(contents(output)).isEqualTo(before);
     assertThat(score(model, corpus, output, BUCKETS).err().strip())
         .isEqualTo(

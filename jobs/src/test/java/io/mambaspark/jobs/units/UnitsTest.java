@@ -255,7 +255,7 @@ public class UnitsTest {
     JsonNode first = summary();
     Cli again = score("--resume");
     assertThat(again.code()).isZero();
-    assertThat(again.out()).contains("corpus perplexity").contains("done before");
+    assertThat(again.out()).contains("corpus perplexity").contains("done by earlier starts");
     assertThat(summary()).isEqualTo(first);
   }
 
@@ -779,8 +779,8 @@ public class UnitsTest {
       assertThat(run.code()).isEqualTo(2);
       assertThat(run.error())
           .isEqualTo(
-              "error: --resume needs work that can be cut into units: Parquet files as input and"
-                  + " Parquet as output, without --limit and --partitions");
+              "error: --resume needs a job that can be cut into units: Parquet files as input,"
+                  + " Parquet as output, and neither --limit nor --partitions");
     }
     assertThat(score("--allow-new-input").error())
         .isEqualTo("error: --allow-new-input needs --resume");

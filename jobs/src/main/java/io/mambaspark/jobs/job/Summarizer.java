@@ -12,11 +12,12 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
 /**
- * Sums up the rows that a scoring job has written.
+ * Builds the summary of a scoring job from the rows that the job wrote.
  *
- * @param hasPage whether the sums are for a page, too, which shows distributions and documents
+ * @param hasPage whether the summary is also drawn as a page, which requires distributions and
+ *     sample documents
  */
-record SummingUp(
+record Summarizer(
     SummaryRequest request,
     Input input,
     ScoringSchema schema,
@@ -28,9 +29,9 @@ record SummingUp(
   }
 
   /**
-   * The summary of a job that was done unit by unit.
+   * Builds the summary of a job that scored units.
    *
-   * @param run names the run
+   * @param run the id of the run
    * @param written all rows of the output
    */
   Summary ofUnits(
@@ -51,10 +52,10 @@ record SummingUp(
   }
 
   /**
-   * The summary of a job that was done in one Spark job.
+   * Builds the summary of a job that scored all rows in one Spark job.
    *
-   * @param rows of the input
-   * @param scored the rows that came of them
+   * @param rows the rows of the input
+   * @param scored the rows of the output
    */
   Summary ofRows(
       String run,
@@ -63,10 +64,10 @@ record SummingUp(
       Map<String, Double> thresholds,
       double seconds) {
     Totals totals = totals(scored);
-    // A row without tokens leaves no row of logits, and one that is filtered none at all, so only
-    // the input has the number of documents.
-    boolean counted = request.emit().logits() || request.filters();
-    long documents = counted ? rows.count() : totals.rows();
+    // A document without tokens has no row of logits, and a filtered document has no row at all. In
+    // both cases, only the input has the number of documents.
+    boolean countInput = request.emit().logits() || request.filters();
+    long documents = countInput ? rows.count() : totals.rows();
     return new Summary(
         request,
         InputRead.of(input),

@@ -348,7 +348,10 @@ class ConditionalTest {
             schema(DataTypes.StringType),
             List.of(RowFactory.create("row-0", "a", "b")));
     assertThat(score(folder, texts, output, PAIR).error())
-        .startsWith("error: Model " + folder + " has no tokenizer.json beside it; ");
+        .startsWith(
+            "error: Cannot find the tokenizer of model "
+                + folder
+                + ": its folder has no tokenizer.json; ");
   }
 
   @Test

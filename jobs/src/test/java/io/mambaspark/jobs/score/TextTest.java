@@ -335,10 +335,10 @@ class TextTest {
     assertThat(none.code()).isEqualTo(1);
     assertThat(none.error())
         .isEqualTo(
-            "error: Model "
+            "error: Cannot find the tokenizer of model "
                 + model
-                + " has no tokenizer.json beside it; give its tokenizer with --tokenizer, or score"
-                + " tokens with --tokens-column");
+                + ": its folder has no tokenizer.json; give --tokenizer, or score tokens with"
+                + " --tokens-column");
     for (Path place : List.of(moved, moved.getParent())) {
       output = own.resolve("by-" + place.getFileName());
       assertThat(withTokenizer(model, "--tokenizer", place).code()).isZero();

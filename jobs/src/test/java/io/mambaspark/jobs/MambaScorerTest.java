@@ -153,9 +153,9 @@ class MambaScorerTest {
             "Column ids (--tokens-column) is not in the input; its columns are id, kind, text,"
                 + " tokens");
     assertThatThrownBy(() -> scorer.tokenizer("demo").score(corpus))
-        .hasMessage("--tokenizer needs texts; tokens hold tokens");
+        .hasMessage("--tokenizer needs text columns; found tokens in tokens");
     assertThatThrownBy(() -> scorer.window("strided", 8, 9))
-        .hasMessage("--stride 9: expected 1 to 8, the tokens of a window");
+        .hasMessage("--stride 9: expected 1 to 8, the number of tokens in a window");
     assertThatThrownBy(() -> scorer.onError("stop"))
         .hasMessage("--on-error stop: expected quarantine or fail");
     assertThatThrownBy(() -> scorer.options(Map.of("max-token", 5)))

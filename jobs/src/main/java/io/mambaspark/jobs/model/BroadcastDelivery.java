@@ -6,31 +6,31 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 
 /** Delivers the stored weights of a model in a broadcast. */
-record BroadcastDelivery(Broadcast<ModelBroadcast> sent) implements ModelDelivery {
+record BroadcastDelivery(Broadcast<ModelBroadcast> broadcast) implements ModelDelivery {
   private static final long REMOVAL_MILLIS = 5_000;
 
   static BroadcastDelivery send(
       ModelSource source, WeightFormat weights, JavaSparkContext context) {
     FileDelivery files =
         context.isLocal()
-            ? FileDelivery.here(source, weights)
-            : FileDelivery.sent(source, weights, context);
+            ? FileDelivery.inDriver(source, weights)
+            : FileDelivery.toExecutors(source, weights, context);
     return new BroadcastDelivery(
         context.broadcast(new ModelBroadcast(source.checkpoint(), weights, files)));
   }
 
   @Override
   public MambaModel model() {
-    return sent.value().model();
+    return broadcast.value().model();
   }
 
   /**
-   * Removes the broadcast from the executors. Executors that are still removing it when Spark stops
-   * log errors, so this waits for them; an executor that hangs is not waited for long.
+   * Removes the broadcast from the executors, and waits up to five seconds for them. Executors that
+   * are still removing it when Spark stops log errors; the limit is for an executor that hangs.
    */
   @Override
   public void close() {
-    Thread removal = new Thread(() -> sent.destroy(true), "mamba-spark-broadcast-removal");
+    Thread removal = new Thread(() -> broadcast.destroy(true), "mamba-spark-broadcast-removal");
     removal.setDaemon(true);
     removal.start();
     try {

@@ -8,7 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
-/** The model inside the jar. */
+/** The demo model, whose files are packaged in the jar. */
 public final class DemoModel {
   private static final String FOLDER = "tiny-books/";
   private static final String TOKENIZER = "tokenizer.json";
@@ -25,7 +25,7 @@ public final class DemoModel {
     }
   }
 
-  /** The model's tokenizer.json. */
+  /** Returns the content of the model's tokenizer.json. */
   public static byte[] tokenizer() {
     try (InputStream in = Demo.open(FOLDER + TOKENIZER)) {
       return in.readAllBytes();

@@ -27,15 +27,15 @@ import org.slf4j.LoggerFactory;
 /**
  * Delivers a model as files that each executor packs, so that no heap ever holds the stored bytes.
  *
- * <p>In local mode the files are those that the driver has opened. Otherwise an executor copies
- * them to its own disk: from the model's Hadoop file system, or from the driver, which serves them
- * as it serves Spark's jars. An executor packs the copy only if its fingerprint is the driver's.
- * Each executor has a copy of its own and removes it once the model is packed, so that executors on
- * one host do not interfere.
+ * <p>In local mode the tasks read the files that the driver has opened. Otherwise an executor
+ * copies the files to its own disk: from the model's Hadoop file system, or from the driver, which
+ * serves them as it serves Spark's jars. An executor packs the copy only if the copy has the
+ * fingerprint that the driver computed, and then deletes it. Executors on one host do not share a
+ * copy, so that they do not interfere.
  *
- * <p>{@code SparkContext.addFile} would use the same server, but it copies every file once more on
- * the driver, it leaves the executors' copies on their disks, and since Spark 4 the tasks of a SQL
- * session do not see its files.
+ * <p>{@code SparkContext.addFile} uses the same server, but it makes a second copy of every file on
+ * the driver, does not delete the executors' copies, and since Spark 4 does not give its files to
+ * the tasks of a SQL session.
  */
 final class FileDelivery implements ModelDelivery {
   private static final long serialVersionUID = 1;
@@ -46,42 +46,42 @@ final class FileDelivery implements ModelDelivery {
   private final WeightFormat weights;
 
   /**
-   * Where each file of the checkpoint is, by its name: a path on this machine, a URI of Hadoop, or
-   * one that the driver serves.
+   * The location of each file of the checkpoint, by file name: a path on this machine, a Hadoop
+   * URI, or a URI that the driver serves.
    */
   private final Map<String, String> files;
 
   /**
-   * How to read from Hadoop; null for paths on this machine and for URIs that the driver serves.
+   * The Hadoop configuration; null for paths on this machine and for URIs that the driver serves.
    */
   private final SerializableConfiguration configuration;
 
   private FileDelivery(
       ModelSource source,
       WeightFormat weights,
-      Function<String, String> place,
+      Function<String, String> location,
       SerializableConfiguration configuration) {
     this.name = source.name();
     this.fingerprint = source.checkpoint().fingerprint();
     this.weights = weights;
     this.files = new LinkedHashMap<>();
     for (String file : source.files()) {
-      files.put(file, place.apply(file));
+      files.put(file, location.apply(file));
     }
     this.configuration = configuration;
   }
 
   /** Delivers to tasks in the driver's JVM, which has the files open. */
-  static FileDelivery here(ModelSource source, WeightFormat weights) {
+  static FileDelivery inDriver(ModelSource source, WeightFormat weights) {
     return new FileDelivery(
         source, weights, file -> source.folder().resolve(file).toString(), null);
   }
 
-  /** Delivers to executors: from Hadoop where the model is there, otherwise from the driver. */
-  static FileDelivery sent(ModelSource source, WeightFormat weights, JavaSparkContext context) {
+  /** Delivers to executors: from Hadoop if the model is on Hadoop, otherwise from the driver. */
+  static FileDelivery toExecutors(ModelSource source, WeightFormat weights, JavaSparkContext context) {
     org.apache.hadoop.fs.Path origin = source.origin();
     if (origin == null) {
-      return served(source, weights);
+      return fromDriver(source, weights);
     }
     return new FileDelivery(
         source,
@@ -91,8 +91,8 @@ final class FileDelivery implements ModelDelivery {
   }
 
   /** Delivers to executors from the driver, which serves the files that it has opened. */
-  static FileDelivery served(ModelSource source, WeightFormat weights) {
-    // Spark's server knows a file by its name alone, and every model has a config.json.
+  static FileDelivery fromDriver(ModelSource source, WeightFormat weights) {
+    // Spark's server identifies a file by its name only, and every model has a config.json.
     Path links = source.temporary();
     RpcEnvFileServer server = SparkEnv.get().rpcEnv().fileServer();
     return new FileDelivery(
@@ -130,7 +130,7 @@ final class FileDelivery implements ModelDelivery {
       long fetched = System.nanoTime();
       MambaModel model = verified(copy.path());
       LOG.info(
-          "Model {} from files: fetched in {} ms, checked and packed ({} MB) in {} ms",
+          "Fetched the files of model {} in {} ms; checked and packed them ({} MB) in {} ms",
           fingerprint.substring(0, 12),
           (fetched - start) / 1_000_000,
           model.packedBytes() >> 20,
@@ -149,11 +149,11 @@ final class FileDelivery implements ModelDelivery {
     }
   }
 
-  private InputStream open(String place) throws IOException {
+  private InputStream open(String location) throws IOException {
     if (configuration == null) {
-      return Channels.newInputStream(SparkEnv.get().rpcEnv().openChannel(place));
+      return Channels.newInputStream(SparkEnv.get().rpcEnv().openChannel(location));
     }
-    org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(URI.create(place));
+    org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(URI.create(location));
     return path.getFileSystem(configuration.value()).open(path);
   }
 
@@ -162,9 +162,9 @@ final class FileDelivery implements ModelDelivery {
       String found = checkpoint.fingerprint();
       if (!found.equals(fingerprint)) {
         throw new CheckpointException(
-            "Model %s is not the one that the driver opened: expected fingerprint %s, found %s; do"
+            "Model %s changed after the driver opened it: expected fingerprint %s, found %s;"
                     .formatted(name, fingerprint.substring(0, 12), found.substring(0, 12))
-                + " not change a model while a job runs, and start again");
+                + " restart the job, and do not change a model while a job runs");
       }
       return checkpoint.load(weights);
     } catch (CheckpointException e) {

@@ -23,23 +23,23 @@ import org.slf4j.LoggerFactory;
 /**
  * The value of a model's broadcast.
  *
- * <p>On the driver it holds an open checkpoint. The driver sends the tensors as stored, two bytes a
- * weight where the checkpoint has two; an executor packs them one by one as they arrive, so that it
- * never holds a second copy. This happens once per JVM: Spark unpacks a broadcast once for all
- * tasks, and a model that this JVM already has is found by its identity. In local mode Spark
- * returns the driver's own object, which packs the checkpoint for the first task.
+ * <p>On the driver it holds an open checkpoint. The driver sends the tensors as stored, with two
+ * bytes a weight if the checkpoint stores two. An executor packs each tensor as it arrives, so that
+ * it never holds a second copy. This happens once per JVM: Spark deserializes a broadcast once for
+ * all tasks, and a model that this JVM has already packed is found by its identity. In local mode
+ * Spark returns the driver's own object, which packs the checkpoint for the first task.
  *
- * <p>An executor that is short of storage memory moves broadcasts to disk. An executor writes no
- * weights then: packed weights are large, they would be written while other tasks wait for memory,
- * and tasks that use the model keep it in memory anyway. It writes a reference: the fingerprint,
- * and the {@link FileDelivery} of the same model. A reference that is read back finds the model in
- * this JVM, or fetches it again from the driver if the JVM has collected it meanwhile.
+ * <p>An executor that is short of storage memory moves broadcasts to disk. The executor then writes
+ * no weights: packed weights are large, other tasks wait for memory during the write, and tasks
+ * that use the model keep it in memory anyway. It writes a reference: the fingerprint, and the
+ * {@link FileDelivery} of the same model. When the reference is read back, it resolves to the model
+ * in this JVM, or fetches the model again from the driver if the JVM has collected it meanwhile.
  *
- * <p>A reference on disk does not keep the model in memory, because nothing could end that: Spark
- * reports neither the removal of a broadcast from disk, nor a second move to disk, for which it
- * uses the file that the first move has written.
+ * <p>A reference on disk must not keep the model in memory, because no event would end that: Spark
+ * does not report the removal of a broadcast from disk. It does not report a second move to disk
+ * either, because it reuses the file of the first move.
  *
- * <p>Kryo would serialize the fields; the annotation selects Java's serialization.
+ * <p>The annotation selects Java's serialization; Kryo's default would serialize the fields.
  */
 @DefaultSerializer(JavaSerializer.class)
 final class ModelBroadcast implements Externalizable, KnownSizeEstimation {
@@ -55,10 +55,10 @@ final class ModelBroadcast implements Externalizable, KnownSizeEstimation {
   private WeightFormat weights;
   private MambaConfig config;
 
-  /** How an executor gets the model again. */
+  /** Fetches the model again on an executor. */
   private FileDelivery files;
 
-  /** Null on executors. */
+  /** The open checkpoint; null on executors. */
   private MambaCheckpoint checkpoint;
 
   private MambaModel model;
@@ -70,7 +70,7 @@ final class ModelBroadcast implements Externalizable, KnownSizeEstimation {
    * Wraps an open checkpoint, which the caller closes when the broadcast is no longer needed. Reads
    * every weight once for the fingerprint.
    *
-   * @param files deliver the same model in the same format
+   * @param files delivers the same model in the same format
    */
   ModelBroadcast(MambaCheckpoint checkpoint, WeightFormat weights, FileDelivery files) {
     this.checkpoint = checkpoint;
@@ -84,7 +84,7 @@ final class ModelBroadcast implements Externalizable, KnownSizeEstimation {
     return PackedModels.identity(fingerprint, weights);
   }
 
-  /** The packed model, shared by all tasks of this JVM. The first call may pack it. */
+  /** Returns the packed model, which all tasks of this JVM share. The first call may pack it. */
   synchronized MambaModel model() {
     if (model == null) {
       model =
@@ -99,7 +99,7 @@ final class ModelBroadcast implements Externalizable, KnownSizeEstimation {
     return model;
   }
 
-  /** The object's size for Spark's memory accounting. A mapped checkpoint takes no heap. */
+  /** Returns the size for Spark's memory accounting. A mapped checkpoint takes no heap. */
   @Override
   public synchronized long estimatedSize() {
     return model == null ? 1024 : model.packedBytes();
@@ -138,7 +138,7 @@ final class ModelBroadcast implements Externalizable, KnownSizeEstimation {
         throw e.getCause();
       }
     }
-    // The files are mapped: the weights that were sent are those that the files hold now.
+    // The files are mapped, so a change to them since they were opened was sent, too.
     checkpoint.checkUnchanged();
   }
 
@@ -154,7 +154,7 @@ final class ModelBroadcast implements Externalizable, KnownSizeEstimation {
       return;
     }
     try {
-      // If this JVM has the model, the rest of the stream stays unread, which Java allows.
+      // If this JVM has the model, the rest of the stream is not read. Java allows that.
       model = PackedModels.model(identity(), () -> pack(in, tensors));
     } catch (UncheckedIOException e) {
       throw e.getCause();
@@ -173,7 +173,7 @@ final class ModelBroadcast implements Externalizable, KnownSizeEstimation {
       }
       MambaModel built = builder.build();
       LOG.info(
-          "Unpacked model {} ({} MB) in {} ms",
+          "Received and packed model {} ({} MB) in {} ms",
           fingerprint.substring(0, 12),
           built.packedBytes() >> 20,
           (System.nanoTime() - start) / 1_000_000);

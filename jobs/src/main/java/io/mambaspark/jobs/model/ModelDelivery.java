@@ -9,30 +9,31 @@ import java.util.Locale;
 import org.apache.spark.api.java.JavaSparkContext;
 
 /**
- * A model on its way to the tasks. Each executor holds one packed model for all of its tasks; an
- * executor that starts late or again gets the model with its first task.
+ * The transport of a model from the driver to the tasks. Each executor holds one packed model for
+ * all of its tasks. An executor that starts or restarts during a job fetches the model in its first
+ * task.
  */
 public interface ModelDelivery extends Serializable, AutoCloseable {
-  /** The packed model, shared by all tasks of this JVM. The first call fetches and packs it. */
+  /** Returns the packed model of this JVM's tasks. The first call fetches and packs it. */
   MambaModel model();
 
-  /** Called on the driver when no task needs the model any more. */
+  /** Releases the delivery. The driver calls this when no task needs the model any more. */
   @Override
   void close();
 
   /** The values of {@code --model-delivery}. */
   enum Mode {
-    /** One of the others, chosen by the size of the model and of the heaps. */
+    /** Selects {@code BROADCAST} or {@code FILE} by the sizes of the model and of the heaps. */
     AUTO,
-    /** Stored weights as a Spark broadcast, which keeps them beside the packed ones. */
+    /** A Spark broadcast of the stored weights. Heaps hold it in addition to the packed weights. */
     BROADCAST,
-    /** Files that each executor packs from; no heap holds the stored bytes. */
+    /** Files, which each executor reads and packs; no heap holds the stored bytes. */
     FILE;
 
     /**
-     * The mode that an option names.
+     * Parses a value of the option.
      *
-     * @throws Refusal if it names none
+     * @throws Refusal if the value is not a mode
      */
     public static Mode parse(String option) {
       for (Mode mode : values()) {
@@ -43,14 +44,14 @@ public interface ModelDelivery extends Serializable, AutoCloseable {
       throw Refusal.wrongUsage("--model-delivery %s: expected auto, broadcast or file", option);
     }
 
-    /** The mode as the option spells it. */
+    /** Returns the option's value for this mode. */
     public String option() {
       return name().toLowerCase(Locale.ROOT);
     }
   }
 
   /**
-   * Delivers a model in the way that {@link ModelMemory} has chosen.
+   * Delivers a model by the mode that {@link ModelMemory} has chosen.
    *
    * @param chosen not {@code AUTO}
    * @param source stays open until this delivery is closed
@@ -62,7 +63,7 @@ public interface ModelDelivery extends Serializable, AutoCloseable {
       return BroadcastDelivery.send(source, weights, context);
     }
     return context.isLocal()
-        ? FileDelivery.here(source, weights)
-        : FileDelivery.sent(source, weights, context);
+        ? FileDelivery.inDriver(source, weights)
+        : FileDelivery.toExecutors(source, weights, context);
   }
 }

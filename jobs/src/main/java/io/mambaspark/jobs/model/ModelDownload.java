@@ -12,16 +12,16 @@ import java.util.Set;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 
-/** Copies a model that is not on the driver's disk to a folder there. */
+/** Copies a model from a Hadoop file system or the jar to the driver's disk. */
 final class ModelDownload {
   private ModelDownload() {}
 
   /**
-   * Copies the files that a {@code Checkpoint} of the model's folder would open, and no others. It
-   * does not check their content: opening the checkpoint does.
+   * Copies only the files that a {@code Checkpoint} of the model's folder would open. It does not
+   * validate their content: opening the checkpoint does.
    *
-   * @throws Refusal if there is no such folder
-   * @throws io.mambaspark.engine.checkpoint.CheckpointException if it holds no checkpoint
+   * @throws Refusal if the folder does not exist
+   * @throws io.mambaspark.engine.checkpoint.CheckpointException if the folder holds no checkpoint
    */
   static void copy(ModelLocation model, Path target) throws IOException {
     if (model.isDemo()) {

@@ -13,8 +13,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Where the model of a name is: in a folder on the driver's disk, in a folder on a Hadoop file
- * system, or, for {@code demo}, inside the jar.
+ * The location of a model that a user named: a folder on the driver's disk, a folder on a Hadoop
+ * file system, or, for {@code demo}, the jar.
  */
 public final class ModelLocation {
   private static final Logger LOG = LoggerFactory.getLogger(ModelLocation.class);
@@ -29,7 +29,7 @@ public final class ModelLocation {
     this.configuration = configuration;
   }
 
-  /** As {@link #of(String, Configuration)}, with the configuration of this JVM's Spark session. */
+  /** Locates a model with the Hadoop configuration of this JVM's Spark session. */
   public static ModelLocation of(String model) {
     return of(model, HadoopFiles.configuration());
   }
@@ -45,12 +45,12 @@ public final class ModelLocation {
     return new ModelLocation(model, folder, configuration);
   }
 
-  /** The name as the user gave it, without a password. */
+  /** Returns the name as the user gave it, without passwords. */
   String name() {
     return Refusal.redacted(given);
   }
 
-  /** Whether the model is the one inside the jar. */
+  /** Whether this is the demo model inside the jar. */
   boolean isDemo() {
     return folder == null;
   }
@@ -60,7 +60,7 @@ public final class ModelLocation {
     return !isDemo() && folder.toUri().getScheme().equals("file");
   }
 
-  /** The folder on the driver's disk, or at a Hadoop URI; null for the model inside the jar. */
+  /** Returns the folder on the driver's disk or at a Hadoop URI; null for the demo model. */
   Path folder() {
     return folder;
   }
@@ -69,14 +69,14 @@ public final class ModelLocation {
     return folder.getFileSystem(configuration);
   }
 
-  /** The path of a file in the folder. */
+  /** Returns the path of a file in the folder. */
   Path file(String name) {
     return HadoopFiles.child(folder, name);
   }
 
   /**
-   * The names, sizes and times of the files in the folder, which change when the model does. Null
-   * if there is no such folder, or it cannot be listed.
+   * Returns the names, sizes and modification times of the folder's files, as a cheap check for a
+   * changed model. Null if the folder does not exist or cannot be listed.
    */
   public String stamp() {
     if (isDemo()) {
@@ -93,7 +93,7 @@ public final class ModelLocation {
     }
   }
 
-  /** Whether the model's folder is this one or is inside it. */
+  /** Whether the model's folder is the other folder or is inside it. */
   public boolean liesIn(String other) {
     return !isDemo()
         && HadoopFiles.within(

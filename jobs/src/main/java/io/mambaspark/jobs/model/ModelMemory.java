@@ -11,21 +11,21 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The heap that a model needs, and the heaps of the driver and the executors.
+ * The heap that a model requires, and the heap sizes of the driver and the executors.
  *
  * @param stored bytes of the weights as the checkpoint stores them
- * @param broadcast bytes of heap that a broadcast of the stored weights takes
- * @param packed bytes of the weights as the kernels read them
- * @param driver heap of the driver
- * @param executor heap of an executor; in local mode the driver's
- * @param local whether driver and executor are one JVM
+ * @param broadcast bytes of heap that a broadcast of the stored weights occupies
+ * @param packed bytes of the weights in the layout of the kernels
+ * @param driver bytes of the driver's heap
+ * @param executor bytes of an executor's heap; in local mode equal to {@code driver}
+ * @param local whether the tasks run in the driver's JVM
  */
 public record ModelMemory(
     long stored, long broadcast, long packed, long driver, long executor, boolean local) {
   private static final Logger LOG = LoggerFactory.getLogger(ModelMemory.class);
 
-  /** For Spark itself, the scratch memory of tasks, and rows in transit. */
-  private static final long ROOM = 300L << 20;
+  /** Bytes for Spark itself, the scratch memory of tasks, and rows in transit. */
+  private static final long RESERVED = 300L << 20;
 
   /** Resolves {@code auto}, and refuses a model that would run out of memory. */
   static ModelDelivery.Mode choose(
@@ -33,7 +33,7 @@ public record ModelMemory(
     return choose(mode, List.of(source), weights, context);
   }
 
-  /** As above, for models that are in memory at the same time. */
+  /** Resolves {@code auto} as above, for models that are in memory at the same time. */
   public static ModelDelivery.Mode choose(
       ModelDelivery.Mode mode,
       List<ModelSource> sources,
@@ -56,55 +56,53 @@ public record ModelMemory(
     }
     long driver = Runtime.getRuntime().maxMemory();
     SparkConf conf = context.getConf();
-    // See Session: pieces of Spark's own size do not fit the regions of the heap.
-    boolean fitting = conf.contains("spark.broadcast.blockSize");
+    // See Session: broadcast blocks of Spark's default size do not fit the regions of the heap.
+    boolean blocksFit = conf.contains("spark.broadcast.blockSize");
     return new ModelMemory(
         stored,
-        fitting ? stored : stored + stored / 2,
+        blocksFit ? stored : stored + stored / 2,
         packed,
         driver,
         context.isLocal() ? driver : (long) context.sc().executorMemory() << 20,
         context.isLocal());
   }
 
-  /** The collector copies a packed model to the old generation: a heap needs a quarter more. */
+  /** The collector copies a packed model to the old generation, which takes a quarter more heap. */
   private long executorNeeds(ModelDelivery.Mode mode) {
-    return packed + packed / 4 + ROOM + (mode == ModelDelivery.Mode.BROADCAST ? broadcast : 0);
+    return packed + packed / 4 + RESERVED + (mode == ModelDelivery.Mode.BROADCAST ? broadcast : 0);
   }
 
-  /**
-   * The pieces of a broadcast stay on the driver's heap while Spark has storage memory for them.
-   */
+  /** Spark keeps the blocks of a broadcast on the driver's heap while it has storage memory. */
   private long driverNeeds(ModelDelivery.Mode mode) {
-    return mode == ModelDelivery.Mode.BROADCAST ? broadcast + broadcast / 4 + ROOM : ROOM;
+    return mode == ModelDelivery.Mode.BROADCAST ? broadcast + broadcast / 4 + RESERVED : RESERVED;
   }
 
   /** Resolves {@code auto}, and logs the reason in one line. */
   ModelDelivery.Mode choose(ModelDelivery.Mode mode) {
     if (mode != ModelDelivery.Mode.AUTO) {
-      LOG.info("Model delivery: {}, as given", mode.option());
+      LOG.info("Model delivery: {}, because --model-delivery selects it", mode.option());
       return mode;
     }
     ModelDelivery.Mode chosen = ModelDelivery.Mode.FILE;
     String why;
     if (local) {
-      why = "in local mode there is nobody to send it to";
+      why = "in local mode the tasks read the driver's files";
     } else if (driverNeeds(ModelDelivery.Mode.BROADCAST) > driver) {
-      why = "%s stored are too much beside the rest of the driver's %s heap";
+      why = "a broadcast of %s does not fit the driver's %s heap";
     } else if (executorNeeds(ModelDelivery.Mode.BROADCAST) > executor) {
-      why = "%s stored are too much beside the packed model in the executors' %3$s heap";
+      why = "a broadcast of %s and the packed model do not fit the executors' %3$s heap";
     } else {
-      why = "%s stored fit the driver's %s and the executors' %s heap";
+      why = "a broadcast of %s fits the driver's %s and the executors' %s heap";
       chosen = ModelDelivery.Mode.BROADCAST;
     }
     LOG.info(
-        "Model delivery: {}, as {}",
+        "Model delivery: {}, because {}",
         chosen.option(),
         String.format(why, size(stored), size(driver), size(executor)));
     return chosen;
   }
 
-  /** Refuses a model that would run out of memory; the message has the size that would suffice. */
+  /** Refuses a model that would run out of memory. The message has a heap size that suffices. */
   void check(ModelDelivery.Mode mode) {
     long needs = executorNeeds(mode);
     if (needs > executor) {

@@ -6,17 +6,17 @@ import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
 
 /**
- * Which model, and how it is kept and sent.
+ * The options that select a model, its format in memory and its delivery.
  *
  * @param path a folder, any Hadoop URI, or {@code demo}
  * @param weights the format of the weights in memory
- * @param delivery how the weights get to the executors
- * @param tokenizer of texts, a file or the folder that holds it; null for the one beside the model
+ * @param delivery how the executors receive the weights
+ * @param tokenizer a tokenizer.json or its folder; null for the file in the model's folder
  */
 public record ModelOptions(
     String path, WeightFormat weights, ModelDelivery.Mode delivery, String tokenizer) {
 
-  /** The options of a model, from the values that were given. */
+  /** Reads the options of the model at a path from the given values. */
   public static ModelOptions of(String path, OptionValues values) {
     return new ModelOptions(
         path,

@@ -23,7 +23,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An open checkpoint on the driver. A model that is not on the driver's own disk is copied to a
+ * An open checkpoint on the driver. A model that is not on the driver's disk is copied to a
  * temporary folder, which is deleted on close.
  */
 public final class ModelSource implements AutoCloseable {
@@ -46,9 +46,9 @@ public final class ModelSource implements AutoCloseable {
   /**
    * Opens a folder on the local disk, a folder at any Hadoop URI, or {@code demo}, the model inside
    * the jar. A path without a scheme is looked up on the local disk first, then on Hadoop's default
-   * file system. Logs what a user should know of how the checkpoint is read.
+   * file system. Logs the checkpoint's {@link MambaCheckpoint#notes notes}.
    *
-   * @throws Refusal if there is no such folder
+   * @throws Refusal if the folder does not exist
    * @throws CheckpointException if the folder holds no supported model
    */
   public static ModelSource open(String model, Configuration configuration) {
@@ -81,7 +81,7 @@ public final class ModelSource implements AutoCloseable {
     }
   }
 
-  /** Opens a copy; messages name the model, as the user does not know of the copy. */
+  /** Opens a copy. Messages name the model, because the copy's path means nothing to the user. */
   private static MambaCheckpoint checkpoint(Path copy, String name) {
     try {
       return MambaCheckpoint.open(copy);
@@ -90,22 +90,22 @@ public final class ModelSource implements AutoCloseable {
     }
   }
 
-  /** The model as the user named it, without a password. */
+  /** Returns the model's name as the user gave it, without passwords. */
   public String name() {
     return location.name();
   }
 
-  /** The folder of the checkpoint on the driver's disk. */
+  /** Returns the folder of the checkpoint on the driver's disk. */
   public Path folder() {
     return folder;
   }
 
-  /** The folder on a Hadoop file system that was copied; null if there is none. */
+  /** Returns the copied folder on a Hadoop file system; null for a local or the demo model. */
   org.apache.hadoop.fs.Path origin() {
     return location.isLocal() ? null : location.folder();
   }
 
-  /** The names of the checkpoint's files, in the order in which it reads them. */
+  /** Lists the names of the checkpoint's files in the order in which they are read. */
   List<String> files() {
     try (Stream<Path> found = Files.list(folder)) {
       Set<String> present = new HashSet<>();
@@ -118,11 +118,11 @@ public final class ModelSource implements AutoCloseable {
   }
 
   /**
-   * Reads a file beside the checkpoint that is not part of it.
+   * Reads a file in the model's folder that is not part of the checkpoint.
    *
-   * @throws FileNotFoundException or {@link NoSuchFileException} if there is none
+   * @throws FileNotFoundException or {@link NoSuchFileException} if the file does not exist
    */
-  byte[] beside(String file) throws IOException {
+  byte[] read(String file) throws IOException {
     if (origin() == null) {
       return Files.readAllBytes(folder.resolve(file));
     }
@@ -131,7 +131,7 @@ public final class ModelSource implements AutoCloseable {
     }
   }
 
-  /** Whether there is a file of that name beside the checkpoint. */
+  /** Whether the model's folder has a file of this name. */
   boolean has(String file) {
     try {
       return origin() == null
@@ -149,17 +149,17 @@ public final class ModelSource implements AutoCloseable {
     return temporary.path();
   }
 
-  /** Warns of weights that are kept in fewer digits than the checkpoint has. */
+  /** Logs a warning if the format has less precision than the stored weights. */
   void warnIfRounded(WeightFormat weights) {
     if (checkpoint.rounds(weights)) {
       LOG.warn(
-          "--weights {} rounds weights that {} holds in more digits",
+          "--weights {} rounds the weights of {}, which are stored with more precision",
           weights.name().toLowerCase(Locale.ROOT),
           name());
     }
   }
 
-  /** The checkpoint, which is open until this source is closed. */
+  /** Returns the checkpoint, which is open until this source is closed. */
   public MambaCheckpoint checkpoint() {
     return checkpoint;
   }

@@ -16,7 +16,7 @@ import org.apache.spark.broadcast.Broadcast;
 
 /**
  * An open model on the driver: its checkpoint, its tokenizers, and their deliveries to executors.
- * Each of them is opened or sent once, for all callers, and closed with this model.
+ * Each of these is opened or sent once for all callers, and closed with this model.
  */
 public final class OpenModel implements AutoCloseable {
   private final ModelSource source;
@@ -26,7 +26,7 @@ public final class OpenModel implements AutoCloseable {
   private RetainedModelFiles retained;
   private boolean closed;
 
-  /** What one Spark context has sent. The next context in this JVM numbers its broadcasts anew. */
+  /** The deliveries of one Spark context; a later context of this JVM reuses broadcast ids. */
   private record OnExecutors(
       Map<List<Object>, ModelDelivery.Mode> modes,
       Map<List<Object>, ModelDelivery> models,
@@ -40,19 +40,20 @@ public final class OpenModel implements AutoCloseable {
    * Opens a model.
    *
    * @param model a folder, any Hadoop URI, or {@code demo}
-   * @throws Refusal if there is no such folder
-   * @throws io.mambaspark.engine.checkpoint.CheckpointException if it holds no supported model
+   * @throws Refusal if the folder does not exist
+   * @throws io.mambaspark.engine.checkpoint.CheckpointException if the folder holds no supported
+   *     model
    */
   public OpenModel(String model) {
     this.source = ModelSource.open(model, HadoopFiles.configuration());
   }
 
-  /** The checkpoint, which is open until this model is closed. */
+  /** Returns the checkpoint, which is open until this model is closed. */
   public ModelSource source() {
     return source;
   }
 
-  /** Reads every weight, refuses one that is not finite, and warns of weights that are rounded. */
+  /** Reads all weights, refuses those that are not finite, and warns if the format rounds them. */
   public void check(WeightFormat weights) {
     source.checkpoint().fingerprint();
     warnIfRounded(weights);
@@ -74,7 +75,7 @@ public final class OpenModel implements AutoCloseable {
     sent.keySet().removeIf(SparkContext::isStopped);
   }
 
-  /** How the model is sent, decided once; refuses a model that would run out of memory. */
+  /** Decides once how the model is sent; refuses a model that would run out of memory. */
   public synchronized ModelDelivery.Mode mode(ModelOptions options, JavaSparkContext context) {
     return of(context)
         .modes
@@ -83,7 +84,7 @@ public final class OpenModel implements AutoCloseable {
             key -> ModelMemory.choose(options.delivery(), source, options.weights(), context));
   }
 
-  /** The model on the executors of a session. */
+  /** Returns the delivery of the model to the executors; the first call sends the model. */
   public synchronized ModelDelivery sent(ModelOptions options, JavaSparkContext context) {
     ModelDelivery.Mode mode = mode(options, context);
     warnIfRounded(options.weights());
@@ -95,9 +96,9 @@ public final class OpenModel implements AutoCloseable {
   }
 
   /**
-   * A tokenizer for the model.
+   * Opens a tokenizer for the model.
    *
-   * @param option a file or its folder; null for the one beside the model
+   * @param option a file or its folder; null for the tokenizer in the model's folder
    */
   public synchronized TokenizerFile tokenizer(String option) {
     checkOpen();
@@ -107,12 +108,12 @@ public final class OpenModel implements AutoCloseable {
     return tokenizers.get(option);
   }
 
-  /** Whether there is a tokenizer.json beside the model. */
+  /** Whether the model's folder has a tokenizer.json. */
   public boolean hasTokenizer() {
     return source.has(TokenizerSource.FILE);
   }
 
-  /** The tokenizer on the executors of a session. */
+  /** Returns the broadcast of the tokenizer; the first call sends it. */
   public synchronized Broadcast<TokenizerFile> sentTokenizer(
       String option, JavaSparkContext context) {
     TokenizerFile file = tokenizer(option);
@@ -120,8 +121,8 @@ public final class OpenModel implements AutoCloseable {
   }
 
   /**
-   * Opens the files of the model, so that {@link #copyTo} can copy them even if their folder is
-   * deleted. They stay open until {@link #releaseFiles} or {@link #close}.
+   * Opens the files of the model, so that {@link #copyTo} can copy them after their folder is
+   * deleted. The files stay open until {@link #releaseFiles} or {@link #close}.
    */
   public void retainFiles() {
     retained();
@@ -143,10 +144,10 @@ public final class OpenModel implements AutoCloseable {
   }
 
   /**
-   * Copies the checkpoint's files to a folder, and the tokenizer.json beside them if there is one.
+   * Copies the checkpoint's files, and the tokenizer.json of their folder if it exists.
    *
-   * @param folder local or at any Hadoop URI
-   * @param tokenizer a tokenizer.json to write in place of that one, or null
+   * @param folder the target folder, local or at any Hadoop URI
+   * @param tokenizer the content of a tokenizer.json to write instead, or null
    * @throws Refusal if a file cannot be read or written
    */
   public void copyTo(String folder, byte[] tokenizer, Configuration configuration) {

@@ -9,9 +9,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 
 /**
- * The packed models of this JVM: one copy of each model for all tasks. Only tasks and broadcasts in
- * memory keep a model from being collected. A model that none of them uses stays for the next job
- * until the JVM needs its memory.
+ * The packed models of this JVM: one copy of each model for all tasks. Tasks and broadcasts in
+ * memory hold strong references to their model. A model without such references stays for the next
+ * job until the JVM needs its memory.
  */
 public final class PackedModels {
   private static final Map<String, SoftReference<MambaModel>> MODELS = new ConcurrentHashMap<>();
@@ -21,15 +21,15 @@ public final class PackedModels {
 
   private PackedModels() {}
 
-  /** Identifies a packed model by its stored weights and the format in which they are packed. */
+  /** Identifies a packed model by the fingerprint of its weights and its format in memory. */
   public static String identity(String fingerprint, WeightFormat weights) {
     return fingerprint + " " + weights;
   }
 
-  /** The model of an identity, packed unless this JVM has it. Concurrent callers wait. */
+  /** Returns a model of this JVM, or packs it if it is absent. Concurrent callers wait. */
   public static synchronized MambaModel model(String identity, Supplier<MambaModel> pack) {
-    SoftReference<MambaModel> known = MODELS.get(identity);
-    MambaModel model = known == null ? null : known.get();
+    SoftReference<MambaModel> present = MODELS.get(identity);
+    MambaModel model = present == null ? null : present.get();
     if (model == null) {
       MODELS.values().removeIf(reference -> reference.get() == null);
       long start = System.nanoTime();
@@ -41,22 +41,22 @@ public final class PackedModels {
     return model;
   }
 
-  /** Forgets a model, as the JVM does when it needs memory; its users keep it. */
+  /** Drops the reference to a model, as the JVM does when it needs memory. */
   static void drop(String identity) {
     MODELS.remove(identity);
   }
 
-  /** The number of times that this JVM has packed a model. */
+  /** Counts how often this JVM has packed a model. */
   public static long loads() {
     return LOADS.get();
   }
 
-  /** The total time of all loads: reading or receiving weights, and packing them. */
+  /** Returns the total time of all loads: reading or receiving weights, and packing them. */
   public static double loadSeconds() {
     return LOAD_NANOS.get() / 1e9;
   }
 
-  /** Bytes of packed weights in this JVM. Takes no lock: metrics must not wait for a load. */
+  /** Returns the bytes of packed weights. Takes no lock, as metrics must not wait for a load. */
   public static long residentBytes() {
     long bytes = 0;
     for (SoftReference<MambaModel> reference : MODELS.values()) {

@@ -16,14 +16,13 @@ import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.io.IOUtils;
 
 /**
- * The files of a model, kept open so that they can be copied even after their folder was deleted:
- * when a saved stage is overwritten by one that was loaded from it, Spark deletes the old one
- * first.
+ * The files of a model, kept open so that they can be copied after their folder was deleted. If a
+ * stage is loaded and then saved over its own folder, Spark deletes the folder first.
  */
 final class RetainedModelFiles implements AutoCloseable {
   private static final int BUFFER = 1 << 20;
 
-  /** Open files by name. Not channels, which an interrupted thread would close. */
+  /** Open files by name. They are not channels, which an interrupted thread would close. */
   private final Map<String, RandomAccessFile> files = new LinkedHashMap<>();
 
   private final String name;
@@ -36,7 +35,7 @@ final class RetainedModelFiles implements AutoCloseable {
         files.put(file, new RandomAccessFile(source.folder().resolve(file).toFile(), "r"));
       }
       if (source.has(TokenizerSource.FILE)) {
-        tokenizer = source.beside(TokenizerSource.FILE);
+        tokenizer = source.read(TokenizerSource.FILE);
       }
     } catch (IOException | UncheckedIOException e) {
       close();
@@ -45,9 +44,9 @@ final class RetainedModelFiles implements AutoCloseable {
   }
 
   /**
-   * Copies the checkpoint's files, and the tokenizer.json beside them if there is one.
+   * Copies the checkpoint's files, and the tokenizer.json of their folder if it exists.
    *
-   * @param other a tokenizer.json to write in place of that one, or null
+   * @param other the content of a tokenizer.json to write instead, or null
    * @throws Refusal if a file cannot be read or written
    */
   synchronized void copyTo(String folder, byte[] other, Configuration configuration) {
@@ -57,7 +56,7 @@ final class RetainedModelFiles implements AutoCloseable {
       for (Map.Entry<String, RandomAccessFile> file : files.entrySet()) {
         try (OutputStream out = system.create(HadoopFiles.child(target, file.getKey()), false)) {
           file.getValue().seek(0);
-          // Not closed: closing the stream would close the file.
+          // The stream is not closed, because that would close the file.
           IOUtils.copyBytes(new FileInputStream(file.getValue().getFD()), out, BUFFER);
         }
       }

@@ -11,8 +11,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A new folder on this machine's disk. It is deleted on close, or at the end of the JVM where close
- * is not reached.
+ * A new folder on this machine's disk. It is deleted on close, or when the JVM exits without a
+ * close.
  */
 final class TemporaryFolder implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(TemporaryFolder.class);
@@ -30,7 +30,7 @@ final class TemporaryFolder implements AutoCloseable {
     try {
       Runtime.getRuntime().addShutdownHook(deletion);
     } catch (IllegalStateException e) {
-      // The JVM is shutting down, and runs no new hook.
+      // The JVM is shutting down and accepts no new hook.
       delete(path);
       throw e;
     }
@@ -64,14 +64,14 @@ final class TemporaryFolder implements AutoCloseable {
     }
   }
 
-  /** Files that remain are only logged: they must not change the result of a job. */
+  /** Deletes a folder. A failure is only logged, because it must not change a job's result. */
   private static void delete(Path folder) {
     try (Stream<Path> files = Files.walk(folder)) {
       for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
         Files.deleteIfExists(file);
       }
     } catch (NoSuchFileException e) {
-      LOG.debug("{} is gone", folder);
+      LOG.debug("{} does not exist any more", folder);
     } catch (IOException | UncheckedIOException e) {
       LOG.warn("Could not remove {}: {}", folder, e.toString());
     }

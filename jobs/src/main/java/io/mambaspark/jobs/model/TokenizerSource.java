@@ -21,21 +21,21 @@ public final class TokenizerSource {
   private TokenizerSource() {}
 
   /**
-   * Opens the tokenizer at a path, or the one beside the model.
+   * Opens the tokenizer at a path or in the model's folder.
    *
    * @param option a file, or the folder that holds it, local or at any Hadoop URI; null for the
    *     model's folder
-   * @throws Refusal if there is no tokenizer, or it has ids that the model's embedding lacks
+   * @throws Refusal if the tokenizer does not exist, or has ids outside the model's embedding
    */
   static TokenizerFile open(String option, ModelSource model, Configuration configuration) {
-    TokenizerFile tokenizer = option == null ? beside(model) : at(option, configuration);
+    TokenizerFile tokenizer = option == null ? ofModel(model) : at(option, configuration);
     tokenizer.checkFits(model.name(), model.checkpoint().config().vocabSize());
     return tokenizer;
   }
 
   /**
-   * Opens the tokenizer at a path, which is located as a model's path is, or {@code demo}. A folder
-   * stands for the tokenizer.json in it.
+   * Opens the tokenizer at a path, or {@code demo}. The path is looked up like a model's path.
+   * In a folder, opens tokenizer.json.
    */
   public static TokenizerFile at(String option, Configuration configuration) {
     if (option.equals(Demo.NAME)) {
@@ -56,13 +56,13 @@ public final class TokenizerSource {
     }
   }
 
-  private static TokenizerFile beside(ModelSource model) {
+  private static TokenizerFile ofModel(ModelSource model) {
     try {
-      return TokenizerFile.parse(model.name() + "/" + FILE, model.beside(FILE));
+      return TokenizerFile.parse(model.name() + "/" + FILE, model.read(FILE));
     } catch (FileNotFoundException | NoSuchFileException e) {
       throw Refusal.because(
-          "Model %s has no %s beside it; give its tokenizer with --tokenizer, or score tokens with"
-              + " --tokens-column",
+          "Cannot find the tokenizer of model %s: its folder has no %s; give --tokenizer, or score"
+              + " tokens with --tokens-column",
           model.name(), FILE);
     } catch (IOException e) {
       throw Refusal.because(

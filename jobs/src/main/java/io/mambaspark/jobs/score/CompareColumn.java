@@ -9,9 +9,9 @@ import org.apache.spark.sql.types.MetadataBuilder;
 public enum CompareColumn {
   NLL_A("nll_a", "nllA", "Sum of -ln p by the first model, in nats"),
   NLL_B("nll_b", "nllB", "Sum of -ln p by the second model, in nats"),
-  DELTA_NLL("delta_nll", "deltaNll", "nll_b - nll_a: negative where the second model is better"),
-  TOKEN_COUNT("token_count", "tokenCount", "Number of scored tokens, of the first model"),
-  TOKEN_COUNT_B("token_count_b", "tokenCountB", "Number of scored tokens of the second model"),
+  DELTA_NLL("delta_nll", "deltaNll", "nll_b - nll_a: negative if the second model is better"),
+  TOKEN_COUNT("token_count", "tokenCount", "Number of tokens that the first model scored"),
+  TOKEN_COUNT_B("token_count_b", "tokenCountB", "Number of tokens that the second model scored"),
   PERPLEXITY_A(
       "perplexity_a",
       "perplexityA",
@@ -23,7 +23,7 @@ public enum CompareColumn {
   BETTER_TOKENS(
       "better_tokens",
       "betterTokens",
-      "Share of the scored tokens that are likelier by the second model"),
+      "Share of the scored tokens that are more likely under the second model"),
   KL("kl", "kl", "Mean KL(a||b) per scored token, in nats"),
   TOP1_AGREEMENT(
       "top1_agreement",
@@ -33,8 +33,8 @@ public enum CompareColumn {
   TRUNCATED(
       "truncated",
       "truncated",
-      "True if tokens beyond --max-tokens were dropped; null without a document"),
-  ERROR("error", "error", "Why the row could not be scored; null when all is well");
+      "True if tokens beyond --max-tokens were dropped; null for a null document"),
+  ERROR("error", "error", "Why the row could not be scored; null if there is no error");
 
   private final String column;
   private final String property;
@@ -50,7 +50,7 @@ public enum CompareColumn {
     return column;
   }
 
-  /** Takes it from the second half of what a partition makes. */
+  /** Selects the column from a partition's pairs (kept columns, {@link ComparedRow}). */
   public Column output() {
     return col("_2")
         .getField(property)

@@ -3,8 +3,8 @@ package io.mambaspark.jobs.score;
 import io.mambaspark.jobs.io.RowError;
 
 /**
- * What two models make of one row, on its way into Spark; a bean as {@link ScoredRow} is. What is
- * not known is null.
+ * The results of two models on one row, as a bean for Spark like {@link ScoredRow}. Unknown values
+ * are null.
  */
 public final class ComparedRow {
   private Double nllA;
@@ -21,25 +21,25 @@ public final class ComparedRow {
   private Boolean truncated;
   private RowError error;
 
-  /** For Spark. */
+  /** Creates an empty row; Spark requires this constructor. */
   public ComparedRow() {}
 
-  /** -Σ ln p by the first model, nats. */
+  /** -Σ ln p by the first model, in nats. */
   public Double getNllA() {
     return nllA;
   }
 
-  /** -Σ ln p by the first model, nats. */
+  /** -Σ ln p by the first model, in nats. */
   public void setNllA(Double nllA) {
     this.nllA = nllA;
   }
 
-  /** The same by the second model. */
+  /** -Σ ln p by the second model, in nats. */
   public Double getNllB() {
     return nllB;
   }
 
-  /** The same by the second model. */
+  /** -Σ ln p by the second model, in nats. */
   public void setNllB(Double nllB) {
     this.nllB = nllB;
   }
@@ -54,107 +54,107 @@ public final class ComparedRow {
     this.deltaNll = deltaNll;
   }
 
-  /** Scored tokens, of the first model. */
+  /** The number of tokens that the first model scored. */
   public Long getTokenCount() {
     return tokenCount;
   }
 
-  /** Scored tokens, of the first model. */
+  /** The number of tokens that the first model scored. */
   public void setTokenCount(Long tokenCount) {
     this.tokenCount = tokenCount;
   }
 
-  /** Scored tokens of the second model. */
+  /** The number of tokens that the second model scored. */
   public Long getTokenCountB() {
     return tokenCountB;
   }
 
-  /** Scored tokens of the second model. */
+  /** The number of tokens that the second model scored. */
   public void setTokenCountB(Long tokenCountB) {
     this.tokenCountB = tokenCountB;
   }
 
-  /** exp(nllA / tokenCount); null where nothing was scored or it is too large for a double. */
+  /** exp(nllA / tokenCount); null if no token was scored or if it overflows a double. */
   public Double getPerplexityA() {
     return perplexityA;
   }
 
-  /** exp(nllA / tokenCount); null where nothing was scored or it is too large for a double. */
+  /** exp(nllA / tokenCount); null if no token was scored or if it overflows a double. */
   public void setPerplexityA(Double perplexityA) {
     this.perplexityA = perplexityA;
   }
 
-  /** exp(nllB / tokenCountB); null where nothing was scored or it is too large for a double. */
+  /** exp(nllB / tokenCountB); null if no token was scored or if it overflows a double. */
   public Double getPerplexityB() {
     return perplexityB;
   }
 
-  /** exp(nllB / tokenCountB); null where nothing was scored or it is too large for a double. */
+  /** exp(nllB / tokenCountB); null if no token was scored or if it overflows a double. */
   public void setPerplexityB(Double perplexityB) {
     this.perplexityB = perplexityB;
   }
 
-  /** Share of the tokens that are likelier by the second model. */
+  /** The share of the scored tokens that are more likely under the second model. */
   public Double getBetterTokens() {
     return betterTokens;
   }
 
-  /** Share of the tokens that are likelier by the second model. */
+  /** The share of the scored tokens that are more likely under the second model. */
   public void setBetterTokens(Double betterTokens) {
     this.betterTokens = betterTokens;
   }
 
-  /** Mean KL(A‖B) per scored token, nats. */
+  /** The mean KL(A‖B) per scored token, in nats. */
   public Double getKl() {
     return kl;
   }
 
-  /** Mean KL(A‖B) per scored token, nats. */
+  /** The mean KL(A‖B) per scored token, in nats. */
   public void setKl(Double kl) {
     this.kl = kl;
   }
 
-  /** Share of the tokens at which the arg max is the same. */
+  /** The share of the scored tokens at which both models have the same arg max. */
   public Double getTop1Agreement() {
     return top1Agreement;
   }
 
-  /** Share of the tokens at which the arg max is the same. */
+  /** The share of the scored tokens at which both models have the same arg max. */
   public void setTop1Agreement(Double top1Agreement) {
     this.top1Agreement = top1Agreement;
   }
 
-  /** UTF-8 bytes of the document. */
+  /** The number of UTF-8 bytes of the document. */
   public Long getByteCount() {
     return byteCount;
   }
 
-  /** UTF-8 bytes of the document. */
+  /** The number of UTF-8 bytes of the document. */
   public void setByteCount(Long byteCount) {
     this.byteCount = byteCount;
   }
 
-  /** Whether tokens beyond the limit were dropped; null if there was no document. */
+  /** Whether tokens beyond the limit were dropped; null for a null document. */
   public Boolean getTruncated() {
     return truncated;
   }
 
-  /** Whether tokens beyond the limit were dropped; null if there was no document. */
+  /** Whether tokens beyond the limit were dropped; null for a null document. */
   public void setTruncated(Boolean truncated) {
     this.truncated = truncated;
   }
 
-  /** The message of the error, which is written; null when all is well. */
+  /** The message of the error, which is written; null if there is no error. */
   public String getError() {
     return error == null ? null : error.message();
   }
 
-  /** The error with its kind, which Spark does not see; null when all is well. */
+  /** The error with its kind, which is not a property of the bean; null if there is no error. */
   public RowError error() {
     return error;
   }
 
-  /** Sets why the row has no scores; null when all is well. */
+  /** Sets the error of a row that has no scores; null if there is no error. */
   public void fail(RowError why) {
     error = why;
   }

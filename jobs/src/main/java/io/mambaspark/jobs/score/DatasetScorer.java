@@ -16,10 +16,10 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
-/** An open model, and how rows are scored with it. The model is not closed here. */
+/** Scores datasets with an open model, which the caller closes. */
 public record DatasetScorer(OpenModel model, ModelOptions modelOptions, ScoreOptions options) {
 
-  /** Checks, before Spark starts, what depends on the model, its weights and its tokenizer. */
+  /** Validates model, weights, tokenizer and options together, before Spark starts. */
   public void check() {
     options.check(config());
     if (options.columns().text() != null) {
@@ -36,36 +36,36 @@ public record DatasetScorer(OpenModel model, ModelOptions modelOptions, ScoreOpt
     return JavaSparkContext.fromSparkContext(spark.sparkContext());
   }
 
-  /** Decides how the model is sent; refuses what would run out of memory. */
+  /** Decides how the model is sent; refuses a model that would run out of memory. */
   public void checkMemory(JavaSparkContext context) {
     model.mode(modelOptions, context);
   }
 
-  /** What goes into a partition and what comes out of it. */
+  /** Returns the input and output columns of a partition. */
   public ScoringSchema schema(StructType input) {
     return ScoringSchema.of(input, options);
   }
 
-  /** What texts are encoded with, proved to work on this machine; null where rows are tokens. */
+  /** Opens and tests the tokenizer of text columns; returns null for token columns. */
   public TokenizerFile tokenizer(ScoringSchema schema) {
     if (schema.rows().text()) {
       TokenizerFile file = model.tokenizer(modelOptions.tokenizer());
-      // Only the library finds all that may be wrong with it, or with this machine.
+      // Only the native library detects every defect of the file or of this machine.
       file.tokenizer(Tasks.localFolder());
       return file;
     }
     if (modelOptions.tokenizer() != null) {
       throw Refusal.wrongUsage(
-          "--tokenizer needs texts; %s hold tokens",
+          "--tokenizer needs text columns; found tokens in %s",
           String.join(" and ", schema.rows().document().content()));
     }
     return null;
   }
 
   /**
-   * Adds scores to rows. Lazy.
+   * Adds the score columns to rows. Lazy.
    *
-   * @param progress counts the tokens that are run; may be null
+   * @param progress counts the processed tokens; may be null
    */
   public Dataset<Row> score(Dataset<Row> rows, LongAccumulator progress) {
     JavaSparkContext context = context(rows.sparkSession());
@@ -78,7 +78,7 @@ public record DatasetScorer(OpenModel model, ModelOptions modelOptions, ScoreOpt
         progress);
   }
 
-  /** How the rows of a partition are scored. */
+  /** Returns the function that scores the rows of a partition. */
   public PartitionScoring partitions(
       ScoringSchema schema, SparkSession spark, LongAccumulator progress) {
     JavaSparkContext context = context(spark);
@@ -98,14 +98,14 @@ public record DatasetScorer(OpenModel model, ModelOptions modelOptions, ScoreOpt
   }
 
   /**
-   * What a function of single documents needs in a task.
+   * The model and the readers with which a task scores single documents.
    *
-   * @param texts null where the model has no tokenizer beside it
+   * @param texts null if the model has no tokenizer
    */
   public record Sent(ModelDelivery model, DocumentReader tokens, DocumentReader texts)
       implements java.io.Serializable {}
 
-  /** Sends the model, and its tokenizer if there is one, to the executors of a session. */
+  /** Sends the model, and its tokenizer if it has one, to the executors of a session. */
   public Sent sent(SparkSession spark) {
     JavaSparkContext context = context(spark);
     Broadcast<TokenizerFile> file = null;

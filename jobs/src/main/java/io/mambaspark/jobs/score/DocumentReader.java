@@ -20,15 +20,15 @@ import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Row;
 
 /**
- * How a row becomes the tokens of a document. The first columns of the row are those of {@link
- * DocumentColumns#all}, texts as binary, counts as bigint.
+ * Reads the tokens of a document from a row. The first columns of the row are {@link
+ * DocumentColumns#all}, with texts as binary and counts as bigint.
  *
- * @param prefix the id put in front of every document, or {@link TokenOptions#NO_PREFIX}
- * @param emptyContext the id that stands for an empty context, or {@link TokenOptions#NO_PREFIX};
+ * @param prefix the id before every document, or {@link TokenOptions#NO_PREFIX}
+ * @param emptyContext the id that replaces an empty context, or {@link TokenOptions#NO_PREFIX};
  *     used for pairs only
- * @param maxTokens 0 for no limit. Only tokens within the limit are looked at: a bad id beyond it
- *     is dropped with the rest
- * @param tokenizer of texts; null where the columns hold tokens
+ * @param maxTokens the limit of tokens per document; 0 for no limit. Tokens beyond the limit are
+ *     dropped without validation
+ * @param tokenizer the tokenizer of text columns; null for token columns
  */
 public record DocumentReader(
     DocumentColumns columns,
@@ -42,43 +42,44 @@ public record DocumentReader(
   private static final BigDecimal LARGEST = BigDecimal.valueOf(Long.MAX_VALUE);
 
   /**
-   * A document, or why there is none.
+   * A document, or an error.
    *
-   * @param tokens with the prefix; empty if there is an error, null for a null document
-   * @param context how many of them are given, at least 1
+   * @param tokens the ids, prefix included; empty if there is an error, null for a null document
+   * @param context the number of tokens at the beginning that are given and not scored, at least 1
    * @param truncated whether tokens were dropped
-   * @param bytes UTF-8 bytes of the document, of a pair's continuation; null if not known
-   * @param words its words, alike
-   * @param error null when all is well
+   * @param bytes UTF-8 bytes of the document, or of a pair's continuation; null if unknown
+   * @param words words of the document, or of a pair's continuation; null if unknown
+   * @param error null if there is no error
    */
   public record Document(
       int[] tokens, int context, boolean truncated, Long bytes, Long words, RowError error) {
     private static final Document NULL = new Document(null, 1, false, null, null, null);
 
     /**
-     * Whether the text, the tokens or the continuation are null in a row that has no error: there
-     * is nothing to score, not even an empty document, and every score is null.
+     * Whether the text, the tokens or the continuation is null in a row without an error. Unlike
+     * the scores of an empty document, all scores of such a row are null.
      */
     public boolean isNull() {
       return tokens == null && error == null;
     }
   }
 
-  /** Ids, or why there are none. */
+  /** The ids of a column, or an error. */
   private record Ids(int[] ids, boolean truncated, RowError error) {
     private static final Ids EMPTY = new Ids(new int[0], false, null);
 
-    static Ids none(RowError error) {
+    static Ids failed(RowError error) {
       return new Ids(null, false, error);
     }
   }
 
   /**
-   * What a row holds.
+   * The content columns of a row.
    *
-   * @param context empty where it is no pair
-   * @param bytes of the text that is scored; null where there is none
-   * @param words alike
+   * @param context the ids of the context; empty if the row is not a pair
+   * @param scored the ids of the document, or of the continuation
+   * @param bytes UTF-8 bytes of the scored text; null for tokens and for a null text
+   * @param words words of the scored text; null for tokens and for a null text
    */
   private record Contents(Ids context, Ids scored, Long bytes, Long words) {
     static Contents of(Ids scored) {
@@ -90,7 +91,7 @@ public record DocumentReader(
     }
   }
 
-  /** A text, or why there is none. */
+  /** A text, which may be null, or an error. */
   private record Text(String text, RowError error) {}
 
   /** Opens the reader for the rows of one task. */
@@ -105,7 +106,7 @@ public record DocumentReader(
         tokenizer == null ? null : tokenizer.value().tokenizer(Tasks.localFolder());
     private final PairEncoding pairs = texts == null ? null : new PairEncoding(texts::encode);
 
-    /** Reads the document of a row, unless the input has found that it cannot be read. */
+    /** Reads the document of a row; it has the error that the input has marked, if any. */
     public Document read(Row row) {
       int inputError = columns.all().size();
       if (row.length() > inputError && !row.isNullAt(inputError)) {
@@ -124,7 +125,7 @@ public record DocumentReader(
     }
 
     /**
-     * The continuation's tokens follow the context's; an empty or null context is the prefix token.
+     * Joins a context and its continuation. The prefix token replaces an empty or null context.
      */
     private Document pair(Row row) {
       Contents read =
@@ -146,9 +147,9 @@ public record DocumentReader(
     }
 
     /**
-     * Lays the tokens end to end.
+     * Concatenates the first id, the context's ids and the scored ids.
      *
-     * @param first the id in front of them, or {@link TokenOptions#NO_PREFIX}
+     * @param first the id before the others, or {@link TokenOptions#NO_PREFIX}
      */
     private Document document(Row row, int first, Contents read) {
       int[] context = read.context.ids;
@@ -173,7 +174,7 @@ public record DocumentReader(
     private Contents text(Row row) {
       Text text = text(row, 0);
       return text.error != null
-          ? Contents.of(Ids.none(text.error))
+          ? Contents.of(Ids.failed(text.error))
           : new Contents(Ids.EMPTY, encoded(text.text), bytes(row, 0), words(text.text));
     }
 
@@ -181,7 +182,7 @@ public record DocumentReader(
       Text given = text(row, 0);
       Text scored = text(row, 1);
       if (given.error != null || scored.error != null) {
-        return Contents.of(Ids.none(given.error != null ? given.error : scored.error));
+        return Contents.of(Ids.failed(given.error != null ? given.error : scored.error));
       }
       PairEncoding.EncodedPair encoded;
       try {
@@ -189,13 +190,13 @@ public record DocumentReader(
             pairs.encode(
                 given.text == null ? "" : given.text, scored.text == null ? "" : scored.text);
       } catch (Refusal e) {
-        return Contents.of(Ids.none(RowError.notTokenized(e.getMessage())));
+        return Contents.of(Ids.failed(RowError.notTokenized(e.getMessage())));
       }
       boolean merged =
           encoded.continuation().length == 0 && scored.text != null && !scored.text.isEmpty();
       Ids continuation =
           merged
-              ? Ids.none(RowError.mergedContinuation(columns.continuation(), columns.context()))
+              ? Ids.failed(RowError.mergedContinuation(columns.continuation(), columns.context()))
               : new Ids(encoded.continuation(), false, null);
       return new Contents(
           new Ids(encoded.context(), false, null), continuation, bytes(row, 1), words(scored.text));
@@ -206,7 +207,7 @@ public record DocumentReader(
       try {
         ids = text == null ? new int[0] : texts.encode(text);
       } catch (Refusal e) {
-        return Ids.none(RowError.notTokenized(e.getMessage()));
+        return Ids.failed(RowError.notTokenized(e.getMessage()));
       }
       boolean truncated = maxTokens > 0 && ids.length > maxTokens;
       return new Ids(truncated ? Arrays.copyOf(ids, maxTokens) : ids, truncated, null);
@@ -238,14 +239,14 @@ public record DocumentReader(
       List<?> list = row.isNullAt(column) ? Collections.emptyList() : row.getList(column);
       boolean truncated = limit > 0 && list.size() > limit;
       int[] ids = new int[truncated ? limit : list.size()];
-      // An iterator, because not every sequence of Scala's finds an element in constant time.
+      // An iterator, because some Scala sequences do not access an index in constant time.
       Iterator<?> values = list.iterator();
       for (int i = 0; i < ids.length; i++) {
         Number id = (Number) values.next();
         if (id == null) {
           return new Ids(null, truncated, RowError.nullElement(i));
         }
-        // An unsigned id of 64 bits is outside every vocabulary.
+        // An unsigned 64-bit id that exceeds a long is outside every vocabulary.
         long wide = id instanceof BigDecimal big ? big.min(LARGEST).longValue() : id.longValue();
         if (wide < 0 || wide >= vocabSize) {
           return new Ids(null, truncated, RowError.outside(wide, i, vocabSize));
@@ -255,7 +256,7 @@ public record DocumentReader(
       return new Ids(ids, truncated, null);
     }
 
-    /** A count that the input gives goes before one of our own. */
+    /** Returns the count of the input's column if it has one, otherwise our own count. */
     private Long count(Row row, String column, Long counted) {
       if (column == null) {
         return counted;

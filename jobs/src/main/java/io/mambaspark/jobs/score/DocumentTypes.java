@@ -9,16 +9,16 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
-/** Checks the types of the columns that a document is read from. */
+/** Validates the types of the columns of a document. */
 final class DocumentTypes {
-  /** As Spark reads the unsigned integers of 64 bits of Parquet. */
+  /** The type that Spark gives to unsigned 64-bit integers in Parquet. */
   private static final DataType UNSIGNED_LONG = DataTypes.createDecimalType(20, 0);
 
   private static final String TOKEN_TYPES = "array<int>, array<bigint> or array<smallint>";
 
   private DocumentTypes() {}
 
-  /** Whether the columns hold text; refuses what is neither text nor tokens. */
+  /** Whether the columns hold text; refuses columns that hold neither text nor tokens. */
   static boolean isText(StructType input, DocumentColumns document) {
     for (String column : document.all()) {
       StructField field = field(input, column, document.option(column));
@@ -74,9 +74,9 @@ final class DocumentTypes {
   }
 
   /**
-   * A column of the input.
+   * Returns a column of the input.
    *
-   * @param option that names it
+   * @param option the option that names the column, for the message
    * @throws Refusal if the input has no such column
    */
   static StructField field(StructType input, String name, String option) {

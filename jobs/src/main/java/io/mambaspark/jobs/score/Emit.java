@@ -9,16 +9,15 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * What is written for each row.
+ * The results that are written for each row.
  *
  * @param perplexity nll, token count and perplexity
  * @param tokenLogprobs the log-probability of each scored token, and whether it was the arg max;
- *     brings nll, token count and perplexity with it
- * @param tokenRanks the place of each scored token among all ids; brings nll, token count and
- *     perplexity with it
- * @param topK this many likeliest ids at each scored position; 0 for none
- * @param positionNll the nll by position in the document; brings nll, token count and perplexity
- *     with it
+ *     includes nll, token count and perplexity
+ * @param tokenRanks the rank of each scored token among all ids; includes nll, token count and
+ *     perplexity
+ * @param topK the number of most likely ids to write at each scored position; 0 for none
+ * @param positionNll the nll by position in the document; includes nll, token count and perplexity
  * @param lastLogits the logits after the last token
  * @param logits one row per position with its logits; excludes the others
  */
@@ -35,12 +34,13 @@ public record Emit(
   /** nll, token count and perplexity. */
   public static final Emit PERPLEXITY = new Emit(true, false, false, 0, false, false, false);
 
-  /** Checks that logits stand alone and that something is asked for. */
+  /** Validates that a result is requested, and that logits are not combined with others. */
   public Emit {
     boolean others =
         perplexity || tokenLogprobs || tokenRanks || topK > 0 || positionNll || lastLogits;
     if (logits && others) {
-      throw Refusal.wrongUsage("--emit logits stands alone: it writes one row per position");
+      throw Refusal.wrongUsage(
+          "--emit logits cannot be combined with other values: it writes one row per position");
     }
     if (!logits && !others) {
       throw Refusal.wrongUsage("--emit is empty; expected %s", EXPECTED);
@@ -51,7 +51,7 @@ public record Emit(
       "a list of perplexity, token-logprobs, token-ranks, top-k=K, position-nll, last-logits,"
           + " or logits alone";
 
-  /** Parses a comma list such as {@code perplexity,top-k=5}; throws {@link Refusal}. */
+  /** Parses a comma-separated list such as {@code perplexity,top-k=5}; throws {@link Refusal}. */
   public static Emit parse(String list) {
     boolean perplexity = false;
     boolean tokenLogprobs = false;
@@ -76,7 +76,7 @@ public record Emit(
         case "logits" -> logits = true;
         default -> {
           if (!name.equals("top-k")) {
-            throw Refusal.wrongUsage("--emit does not know '%s'; expected %s", word, EXPECTED);
+            throw Refusal.wrongUsage("--emit: unknown value '%s'; expected %s", word, EXPECTED);
           }
           topK = parseK(word);
         }
@@ -92,28 +92,28 @@ public record Emit(
         return k;
       }
     } catch (NumberFormatException e) {
-      // Told below, as any other wrong K.
+      // Refused below, like any other invalid K.
     }
     throw Refusal.wrongUsage(
         "--emit %s: expected top-k=K with a whole number K of at least 1", word);
   }
 
-  /** True if the columns nll, token_count and perplexity are written. */
+  /** Whether the columns nll, token_count and perplexity are written. */
   public boolean nll() {
     return perplexity || tokenLogprobs || tokenRanks || positionNll;
   }
 
-  /** The same, and the nll by position. */
+  /** Returns these results and the nll by position. */
   public Emit withPositionNll() {
     return new Emit(perplexity, tokenLogprobs, tokenRanks, topK, true, lastLogits, logits);
   }
 
-  /** What the engine has to compute for it, unless logits are asked for. */
+  /** Returns the results that the engine has to compute; not for logits. */
   public Wanted wanted() {
     return new Wanted(nll(), tokenLogprobs, tokenRanks, topK, lastLogits);
   }
 
-  /** The list that {@link #parse} reads. */
+  /** Returns the list that {@link #parse} reads. */
   @Override
   public String toString() {
     List<String> words = new ArrayList<>();

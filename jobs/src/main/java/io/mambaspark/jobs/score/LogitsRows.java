@@ -13,20 +13,21 @@ import org.apache.spark.sql.Row;
 import scala.Tuple2;
 
 /**
- * One row per position. Rows that cannot be scored have no position to come out with, so they are
- * noted as the scorer takes them in, and put in their place among the positions that come out.
+ * The output rows of {@code --emit logits}: one for each position of an input row. The scorer
+ * returns no position for an input row that cannot be scored. So each input row is queued when the
+ * scorer reads it, and the rows with errors are output in the order of the queue.
  */
 final class LogitsRows implements Iterator<Tuple2<Row, ScoredRow>> {
   private final RowFailures failures;
-  private final ArrayDeque<PartitionScoring.Pending> taken = new ArrayDeque<>();
+  private final ArrayDeque<PartitionScoring.Pending> queued = new ArrayDeque<>();
   private final Iterator<PositionLogits<PartitionScoring.Pending>> positions;
   private PositionLogits<PartitionScoring.Pending> next;
   private PartitionScoring.Pending failed;
 
   /**
-   * Scores rows.
+   * Creates the iterator.
    *
-   * @param sequence reads a row
+   * @param sequence converts a row to a sequence for the scorer
    */
   LogitsRows(
       Iterator<Row> rows,
@@ -40,7 +41,7 @@ final class LogitsRows implements Iterator<Tuple2<Row, ScoredRow>> {
                 rows,
                 row -> {
                   Sequence<PartitionScoring.Pending> read = sequence.apply(row);
-                  taken.add(read.key());
+                  queued.add(read.key());
                   return read;
                 }));
   }
@@ -48,12 +49,12 @@ final class LogitsRows implements Iterator<Tuple2<Row, ScoredRow>> {
   @Override
   public boolean hasNext() {
     advance();
-    return next != null || !taken.isEmpty();
+    return next != null || !queued.isEmpty();
   }
 
   /**
-   * Finds the next position, and drops from {@code taken} what gives no row, so that afterwards its
-   * first element is either the row of {@code next} or one with an error that comes before.
+   * Finds the next position, and removes the rows without output from {@code queued}. Afterwards the
+   * first queued row is either the row of {@code next} or an earlier row with an error.
    */
   private void advance() {
     while (next == null && positions.hasNext()) {
@@ -62,10 +63,10 @@ final class LogitsRows implements Iterator<Tuple2<Row, ScoredRow>> {
         next = position;
       }
     }
-    while (!taken.isEmpty()
-        && taken.peek().error() == null
-        && (next == null || taken.peek() != next.key())) {
-      taken.remove();
+    while (!queued.isEmpty()
+        && queued.peek().error() == null
+        && (next == null || queued.peek() != next.key())) {
+      queued.remove();
     }
   }
 
@@ -76,9 +77,9 @@ final class LogitsRows implements Iterator<Tuple2<Row, ScoredRow>> {
     }
     ScoredRow out = new ScoredRow();
     out.setDropped(false);
-    PartitionScoring.Pending row = taken.peek();
+    PartitionScoring.Pending row = queued.peek();
     if (row.error() != null) {
-      taken.remove();
+      queued.remove();
       out.fail(row.error());
       return new Tuple2<>(row.kept(), out);
     }
@@ -87,9 +88,9 @@ final class LogitsRows implements Iterator<Tuple2<Row, ScoredRow>> {
     RowError error = RowError.nonFinite(position.firstNonFinite());
     if (error != null) {
       failures.found(error, row.kept(), row::place);
-      // The positions before stand; this one says why those after are missing.
+      // Earlier positions remain in the output; this error explains why later ones are missing.
       failed = row;
-      taken.remove();
+      queued.remove();
       out.fail(error);
       return new Tuple2<>(row.kept(), out);
     }

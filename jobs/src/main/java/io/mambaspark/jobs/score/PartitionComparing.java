@@ -15,10 +15,11 @@ import org.apache.spark.util.LongAccumulator;
 import scala.Tuple2;
 
 /**
- * Streams the rows of one partition, (document, kept columns…), through a {@link Comparer}. As in
- * {@link PartitionScoring} rows that cannot be scored go along as documents without tokens.
+ * Compares two models on the rows of one partition, (document, kept columns…). The rows are
+ * streamed through a {@link Comparer}. Rows that cannot be scored are documents without tokens, as
+ * in {@link PartitionScoring}.
  *
- * @param sameTokens whether both readers make the same tokens of a row
+ * @param sameTokens whether both readers read the same tokens from a row
  */
 public record PartitionComparing(
     ModelDelivery modelA,
@@ -30,7 +31,7 @@ public record PartitionComparing(
     implements MapPartitionsFunction<Row, Tuple2<Row, ComparedRow>> {
   private static final long serialVersionUID = 1;
 
-  /** What of a row has to wait; {@code error} is null for a row that is scored. */
+  /** The data of a row that its result needs; {@code error} is null for a row that is scored. */
   private record Pending(Row kept, DocumentReader.Document document, RowError error) {}
 
   @Override

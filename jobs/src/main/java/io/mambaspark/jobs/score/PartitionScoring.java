@@ -20,16 +20,15 @@ import org.apache.spark.util.LongAccumulator;
 import scala.Tuple2;
 
 /**
- * Streams the rows of one partition, (document, kept columns…), through a {@link Scorer} of its
- * own.
+ * Scores the rows of one partition, (document, kept columns…). The rows are streamed through a
+ * {@link Scorer} of the partition.
  *
- * <p>Every row goes through the scorer, those that cannot be scored as sequences without tokens, so
- * that rows come out in the order in which they came in and none is held longer than the scorer
- * reads ahead.
+ * <p>Every row passes through the scorer: a row that cannot be scored becomes a sequence without
+ * tokens. So the rows keep their order, and only the rows that the scorer reads ahead are in memory.
  *
- * @param windows how documents are cut
- * @param bounds rows outside are marked as dropped
- * @param progress may be null
+ * @param windows the windows into which documents are split
+ * @param bounds the perplexities that are written; rows outside are marked as dropped
+ * @param progress counts the processed tokens; may be null
  */
 public record PartitionScoring(
     ModelDelivery model,
@@ -44,12 +43,12 @@ public record PartitionScoring(
 
   private static final double LN_2 = StrictMath.log(2);
 
-  /** Leaves room for the kept columns and for the doubling of Spark's buffers. */
+  /** Half of Spark's limit: kept columns need space too, and Spark doubles its buffers. */
   private static final long MAX_ROW_BYTES = 1L << 30;
 
   /**
-   * What of a row has to wait for its scores. {@code error} is null for a row that is scored,
-   * {@code place} where no message will name it.
+   * The data of a row that waits for its scores. {@code error} is null for a row that is scored;
+   * {@code place} is null if no message can need it.
    */
   record Pending(Row kept, DocumentReader.Document document, RowError error, String place) {}
 
@@ -66,7 +65,8 @@ public record PartitionScoring(
   /**
    * Scores rows.
    *
-   * @param place tells where the row is that was read last, for a message; empty if nobody knows
+   * @param place supplies the location of the row that was read last, for messages; empty if
+   *     unknown
    */
   public Iterator<Tuple2<Row, ScoredRow>> score(Iterator<Row> rows, Supplier<String> place) {
     MambaModel packed = model.model();
@@ -105,9 +105,9 @@ public record PartitionScoring(
     return new Sequence<>(new Pending(kept, document, error, null), new int[0]);
   }
 
-  /** What the lists of a row take in Spark's own layout, in which a row is one byte array. */
+  /** Returns the size of a row's lists in Spark's layout, where a row is one byte array. */
   private long rowBytes(int tokens) {
-    // A candidate: its offset in the list, null bits, two fields of a word each.
+    // A candidate takes four words: its offset in the list, null bits, and two fields.
     long topK = emit.topK() == 0 ? 0 : 32L * emit.topK() + 32;
     return tokens * (topK + (emit.tokenLogprobs() ? 6 : 0) + (emit.tokenRanks() ? 4 : 0));
   }
@@ -153,24 +153,25 @@ public record PartitionScoring(
     out.setPositionTokens(scores.positionTokens());
     out.setByteCount(document.bytes());
     out.setWordCount(document.words());
-    // Of a text that was scored in part the bytes are too many.
-    boolean whole = !document.truncated() && windows.policy() != Windows.Policy.CHUNKED;
-    if (whole && document.bytes() != null && document.bytes() > 0) {
+    // The byte count is that of the complete text, also if only a part of the text was scored.
+    boolean complete = !document.truncated() && windows.policy() != Windows.Policy.CHUNKED;
+    if (complete && document.bytes() != null && document.bytes() > 0) {
       out.setBitsPerByte(scores.nll() / document.bytes() / LN_2);
     }
     out.setDropped(bounds.exclude(scores.perplexity()));
   }
 
   /**
-   * The perplexity as it is written: {@code exp(nll / tokens)}; null where nothing was scored, and
-   * where it is too large for a double. There it counts as infinite.
+   * Returns the perplexity as written: {@code exp(nll / tokens)}, or null if no token was scored or
+   * if the perplexity overflows a double. Bounds, buckets and statistics treat an overflow as
+   * infinity.
    */
   public static Double perplexity(double nll, long tokens) {
     double perplexity = StrictMath.exp(nll / tokens);
     return Double.isFinite(perplexity) ? perplexity : null;
   }
 
-  /** The kept columns of a row, which follow those of the document and the input's error. */
+  /** Returns the kept columns of a row, which follow the document's columns and the input error. */
   static Row kept(Row row, DocumentColumns document) {
     int first = document.all().size() + 1;
     Object[] values = new Object[row.length() - first];
@@ -180,13 +181,13 @@ public record PartitionScoring(
     return RowFactory.create(values);
   }
 
-  /** The file that Spark's own source reads in this thread. */
+  /** Names the file that Spark reads in this thread; empty if Spark reads none. */
   private static String filePlace() {
     String file = InputFileBlockHolder.getInputFilePath().toString();
     return file.isEmpty() ? "" : "a row of " + file;
   }
 
-  /** A long row is many chunks: between them it is seen to move, and can be stopped. */
+  /** Reports progress and stops a cancelled task after each chunk; a long row has many chunks. */
   public static void chunkDone(int tokens, LongAccumulator progress, TaskContext task) {
     ScoringCounters.ranTokens(tokens);
     if (progress != null) {

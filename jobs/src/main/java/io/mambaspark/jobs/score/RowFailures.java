@@ -10,20 +10,20 @@ import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * What a row that cannot be scored does to its task.
+ * Handles the rows that cannot be scored.
  *
- * @param fatal whether the task fails; otherwise the row is written with its error
- * @param keptColumns by which a failure names the row
+ * @param fatal whether such a row fails its task; otherwise the row is written with its error
+ * @param keptColumns the columns whose values identify the row in the message of a failure
  */
 record RowFailures(boolean fatal, StructType keptColumns) implements Serializable {
-  /** Characters of a kept value in a message. */
+  /** The maximum length of a kept value in a message. */
   private static final int EXCERPT = 80;
 
   /**
-   * Counts the error of a row.
+   * Counts the error of a row, or fails the task.
    *
    * @param kept the kept columns of the row
-   * @param place where the row is; empty if that is not known
+   * @param place supplies the location of the row; empty if unknown
    * @throws TaskFailure if errors are fatal
    */
   void found(RowError error, Row kept, Supplier<String> place) {

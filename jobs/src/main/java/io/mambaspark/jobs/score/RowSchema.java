@@ -21,20 +21,21 @@ import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * What is read of the rows of the input.
+ * The columns that are read from the input.
  *
- * @param document the columns that a document is read from
- * @param text whether they hold text, not tokens
- * @param kept the input columns that are carried over
+ * @param document the columns of a document
+ * @param text whether the document's columns hold text; otherwise they hold tokens
+ * @param kept the input columns that are copied to the output
  * @param hasInputErrors whether the input has a column {@link InputErrors#COLUMN}
  */
 public record RowSchema(
     DocumentColumns document, boolean text, List<StructField> kept, boolean hasInputErrors) {
 
   /**
-   * Throws {@link Refusal} where the input lacks a column, or has another in its place.
+   * Finds the columns in the input. Throws {@link Refusal} if a column is missing or has a wrong
+   * type, or if the name of a kept column is reserved or not unique.
    *
-   * @param documents the columns that are used
+   * @param documents the names of the columns
    */
   public static RowSchema of(StructType found, DocumentOptions documents) {
     DocumentColumns document = documents.columns();
@@ -46,13 +47,13 @@ public record RowSchema(
     boolean text = DocumentTypes.isText(input, document);
     List<StructField> kept = new ArrayList<>();
     if (keepColumns == null) {
-      List<String> left = new ArrayList<>(document.all());
+      List<String> notKept = new ArrayList<>(document.all());
       if (text) {
-        // Worth keeping beside its score, which the tokens made of it are not.
-        left.removeAll(document.content());
+        // By default texts are kept, for the readers of the scores; tokens are not.
+        notKept.removeAll(document.content());
       }
       for (StructField field : input.fields()) {
-        if (!left.contains(field.name())) {
+        if (!notKept.contains(field.name())) {
           kept.add(field);
         }
       }
@@ -65,25 +66,26 @@ public record RowSchema(
     for (StructField field : kept) {
       if (field.name().equals(InputErrors.COLUMN)) {
         throw Refusal.wrongUsage(
-            "Column %s has a name that is reserved; leave it out with --keep-columns or rename it",
+            "Column name %s is reserved; leave the column out with --keep-columns or rename it",
             InputErrors.COLUMN);
       }
       if (!names.add(field.name().toLowerCase(Locale.ROOT))) {
-        throw Refusal.wrongUsage("Column %s is kept twice; see --keep-columns", field.name());
+        throw Refusal.wrongUsage(
+            "Column %s is kept twice; list it once in --keep-columns", field.name());
       }
     }
     return new RowSchema(document, text, List.copyOf(kept), found.length() > input.length());
   }
 
   /**
-   * The columns that a partition reads: those of the document first, then why the row cannot be
-   * read, then the kept ones.
+   * Returns the columns that a partition reads: the document's columns, then the error that the
+   * input has marked, then the kept columns.
    */
   public Column[] input() {
     List<Column> columns = new ArrayList<>();
     for (String column : document.all()) {
       boolean content = document.content().contains(column);
-      // Bytes, because a string comes with what is not UTF-8 replaced.
+      // Texts are read as binary, because Spark replaces malformed UTF-8 in strings.
       Column read =
           !content
               ? ColumnNames.quoted(column).cast("bigint")
@@ -98,17 +100,17 @@ public record RowSchema(
     return columns.toArray(Column[]::new);
   }
 
-  /** Why a row of the input cannot be read; null when all is well. */
+  /** Returns the error that the input has marked in a row; null if there is none. */
   private Column inputError() {
     return hasInputErrors ? col(InputErrors.COLUMN) : lit(null).cast(InputErrors.TYPE);
   }
 
-  /** The same as a message only. */
+  /** Returns the message of the error that the input has marked in a row, or null. */
   public Column inputErrorMessage() {
     return InputErrors.message(inputError());
   }
 
-  /** For each of {@link #input} the column of the input that it is made of. */
+  /** Lists the name of the input's column for each column of {@link #input}. */
   public List<String> inputNames() {
     List<String> names = new ArrayList<>(document.all());
     names.add(InputErrors.COLUMN);
@@ -116,7 +118,7 @@ public record RowSchema(
     return names;
   }
 
-  /** The kept columns as they travel: numbered, so that no name needs quoting. */
+  /** Returns the kept columns inside a partition: numbered, so that no name needs quoting. */
   public StructType keptStruct() {
     StructType struct = new StructType();
     for (int i = 0; i < kept.size(); i++) {
@@ -126,7 +128,7 @@ public record RowSchema(
     return struct;
   }
 
-  /** The kept columns from the pair (kept columns, a row of results) that a partition makes. */
+  /** Selects the kept columns from a partition's pairs (kept columns, results). */
   public List<Column> keptOutput() {
     List<Column> columns = new ArrayList<>();
     for (int i = 0; i < kept.size(); i++) {
@@ -138,7 +140,7 @@ public record RowSchema(
     return columns;
   }
 
-  /** The kept columns by their own names, as they come in. */
+  /** Returns the kept columns with the names and types that they have in the input. */
   StructType keptAsRead() {
     return new StructType(kept.toArray(StructField[]::new));
   }
@@ -148,13 +150,13 @@ public record RowSchema(
     for (String column : columns) {
       if (!keptNames().contains(column)) {
         throw Refusal.because(
-            "Column %s (%s) is not among the kept ones: %s",
+            "Column %s (%s) is not among the kept columns: %s",
             column, option, kept.isEmpty() ? "none" : String.join(", ", keptNames()));
       }
     }
   }
 
-  /** Refuses a kept column that has the name of one that is added. */
+  /** Refuses a kept column that has the name of an added column. */
   public void checkFree(String added) {
     if (keptNames().stream().anyMatch(added::equalsIgnoreCase)) {
       throw Refusal.wrongUsage(
@@ -164,7 +166,7 @@ public record RowSchema(
     }
   }
 
-  /** The kept columns that can be shown in a line: ids, names, the text. */
+  /** Lists the kept columns whose values can be shown in one line: ids, names, the text. */
   public List<String> showable() {
     return kept.stream()
         .filter(field -> field.dataType() instanceof AtomicType)

@@ -24,17 +24,17 @@ public enum ScoreColumn {
       "boolean",
       "True if every scored token was the arg max; null if nothing was scored"),
   BYTE_COUNT("byte_count", "byteCount", "bigint", "UTF-8 bytes of the document"),
-  WORD_COUNT("word_count", "wordCount", "bigint", "Words of the document, parted by white space"),
+  WORD_COUNT("word_count", "wordCount", "bigint", "Words of the document, separated by white space"),
   BITS_PER_BYTE(
       "bits_per_byte",
       "bitsPerByte",
       "double",
-      "nll / byte_count / ln 2; null where a part of the document was not scored"),
+      "nll / byte_count / ln 2; null if a part of the document was not scored"),
   TRUNCATED(
       "truncated",
       "truncated",
       "boolean",
-      "True if tokens beyond --max-tokens were dropped; null without a document"),
+      "True if tokens beyond --max-tokens were dropped; null for a null document"),
   TOKEN_LOGPROBS(
       "token_logprobs", "tokenLogprobs", "array<float>", "ln p of each scored token, in nats"),
   GREEDY_MATCH(
@@ -46,17 +46,17 @@ public enum ScoreColumn {
       "token_ranks",
       "tokenRanks",
       "array<int>",
-      "Place of each scored token among all ids by their probability, 1 for the arg max"),
+      "Rank of each scored token among all ids by probability; 1 for the arg max"),
   TOP_K(
       "top_k",
       "topKIds",
       "array<array<struct<id:int,logprob:float>>>",
-      "Per scored token the K likeliest ids, best first, with their ln p in nats"),
+      "The K most likely ids at each scored token, best first, with their ln p in nats"),
   POSITION_NLL(
       "position_nll",
       "positionNll",
       "array<struct<tokens:bigint,nll:double>>",
-      "nll and number of the scored tokens at positions 2^b to 2^(b+1) - 1, for b from 0"),
+      "Number and nll of the scored tokens at positions 2^b to 2^(b+1) - 1, for b from 0"),
   LAST_LOGITS(
       "last_logits",
       "lastLogits",
@@ -65,14 +65,14 @@ public enum ScoreColumn {
   POSITION("position", "position", "int", "Position in the row, from 0, prefix included"),
   TOKEN("token", "token", "int", "Token id at the position"),
   LOGITS("logits", "logits", "array<float>", "Logits after the token, one per vocabulary id"),
-  ERROR("error", "error", "string", "Why the row could not be scored; null when all is well");
+  ERROR("error", "error", "string", "Why the row could not be scored; null if there is no error");
 
-  /** Ids and log-probabilities come as arrays of numbers and become pairs inside Spark. */
+  /** Combines the arrays of ids and of log-probabilities to arrays of pairs. */
   private static final String TOP_K_PAIRS =
       "zip_with(_2.topKIds, _2.topKLogprobs, (ids, logprobs) -> zip_with(ids, logprobs,"
           + " (id, logprob) -> named_struct('id', id, 'logprob', logprob)))";
 
-  /** Two arrays become one of pairs, likewise. */
+  /** Combines the arrays of token counts and of nlls to one array of pairs. */
   private static final String POSITION_PAIRS =
       "zip_with(_2.positionTokens, _2.positionNll, (tokens, nll) -> named_struct('tokens', tokens,"
           + " 'nll', nll))";
@@ -89,12 +89,12 @@ public enum ScoreColumn {
     this.comment = comment;
   }
 
-  /** The type, as Spark writes it. */
+  /** Returns the column's Spark type. */
   DataType type() {
     return DataType.fromDDL(type);
   }
 
-  /** Takes it from the second half of what a partition makes. */
+  /** Selects the column from a partition's pairs (kept columns, {@link ScoredRow}). */
   Column output() {
     Column value =
         switch (this) {
@@ -105,7 +105,7 @@ public enum ScoreColumn {
     return value.as(column, metadata());
   }
 
-  /** The comment, which names the unit. */
+  /** Returns the comment, which names the unit. */
   Metadata metadata() {
     return new MetadataBuilder().putString("comment", comment).build();
   }

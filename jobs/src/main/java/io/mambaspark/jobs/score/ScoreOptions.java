@@ -9,14 +9,14 @@ import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
 
 /**
- * How rows are scored, whatever they come from and wherever they go.
+ * The options of scoring, independent of the source and the target of the rows.
  *
- * @param documents which columns are used
- * @param tokens which tokens are run
- * @param emit what to compute
- * @param windows how documents are cut
- * @param minPerplexity rows below are not written; null for no bound
- * @param maxPerplexity rows above are not written; null for no bound
+ * @param documents the columns that are used
+ * @param tokens the prefix token and the limit of tokens
+ * @param emit the results to compute
+ * @param windows the windows into which documents are split
+ * @param minPerplexity rows with a lower perplexity are not written; null for no bound
+ * @param maxPerplexity rows with a higher perplexity are not written; null for no bound
  * @param failOnError whether a row that cannot be scored stops the job; otherwise it is written
  *     with its error
  */
@@ -29,18 +29,18 @@ public record ScoreOptions(
     Double maxPerplexity,
     boolean failOnError) {
 
-  /** Checks what can be checked without a model. */
+  /** Validates the options that do not depend on the model. */
   public ScoreOptions {
     boolean full = windows.policy() == Windows.Policy.FULL;
     if (!full && (emit.logits() || emit.lastLogits())) {
       throw Refusal.wrongUsage(
-          "--emit %s needs --window full: in windows a token is run several times or not at all",
+          "--emit %s needs --window full: other windows run a token several times or not at all",
           emit.logits() ? "logits" : "last-logits");
     }
     if (windows.policy() == Windows.Policy.ROLLING && "none".equals(tokens.prefixToken())) {
       throw Refusal.wrongUsage(
-          "--window rolling scores the first token too, given a prefix; --prefix-token none"
-              + " contradicts it");
+          "--window rolling needs a prefix token, because it scores the first token too; remove"
+              + " --prefix-token none");
     }
     if (documents.columns().isPair()) {
       checkPair(full, emit, tokens.maxTokens());
@@ -48,7 +48,7 @@ public record ScoreOptions(
     boolean bounded = minPerplexity != null || maxPerplexity != null;
     if (bounded && !emit.nll()) {
       throw Refusal.wrongUsage(
-          "%s needs perplexities; --emit %s has none",
+          "%s needs perplexities; --emit %s does not compute them",
           minPerplexity != null ? "--min-perplexity" : "--max-perplexity", emit);
     }
     checkBound("--min-perplexity", minPerplexity);
@@ -63,21 +63,22 @@ public record ScoreOptions(
   private static void checkPair(boolean full, Emit emit, int maxTokens) {
     if (!full) {
       throw Refusal.wrongUsage(
-          "--context-column needs --window full: a continuation is scored given all of its context");
+          "--context-column needs --window full: a continuation is scored with its complete"
+              + " context");
     }
     if (emit.logits()) {
-      throw Refusal.wrongUsage("--emit logits does not go with --context-column");
+      throw Refusal.wrongUsage("--emit logits cannot be combined with --context-column");
     }
     if (maxTokens > 0) {
       throw Refusal.wrongUsage(
-          "--max-tokens does not go with --context-column: nothing of a pair is cut off");
+          "--max-tokens cannot be combined with --context-column: pairs are not truncated");
     }
   }
 
   private static void checkBound(String option, Double bound) {
     if (bound != null && !(bound >= 1 && bound < Double.POSITIVE_INFINITY)) {
       throw Refusal.wrongUsage(
-          "%s %s: expected a number of at least 1, the lowest perplexity", option, bound);
+          "%s %s: expected a number of at least 1, the lowest possible perplexity", option, bound);
     }
   }
 
@@ -96,15 +97,15 @@ public record ScoreOptions(
         failsOnError(values.get(Options.ON_ERROR)));
   }
 
-  private static boolean failsOnError(String what) {
-    return switch (what) {
+  private static boolean failsOnError(String name) {
+    return switch (name) {
       case "fail" -> true;
       case "quarantine" -> false;
-      default -> throw Refusal.wrongUsage("--on-error %s: expected quarantine or fail", what);
+      default -> throw Refusal.wrongUsage("--on-error %s: expected quarantine or fail", name);
     };
   }
 
-  /** The values with what was decided where none was given, each in one spelling. */
+  /** Returns the values with the defaults and columns in use, each in its canonical spelling. */
   public OptionValues settle(OptionValues values) {
     return documents
         .settle(values)
@@ -113,7 +114,7 @@ public record ScoreOptions(
         .with(Options.STRIDE, windows.stride() == 0 ? null : (Integer) windows.stride());
   }
 
-  /** The same, and the nll by position. */
+  /** Returns these options with the nll by position. */
   public ScoreOptions withPositionNll() {
     return new ScoreOptions(
         documents,
@@ -125,27 +126,27 @@ public record ScoreOptions(
         failOnError);
   }
 
-  /** The columns of the document. */
+  /** Returns the columns of the document. */
   public DocumentColumns columns() {
     return documents.columns();
   }
 
-  /** Tokens of a row beyond these are dropped; 0 for no limit. */
+  /** Returns the limit of tokens per document, without the prefix; 0 for no limit. */
   public int maxTokens() {
     return tokens.maxTokens();
   }
 
-  /** Whether rows may be left out of what is written. */
+  /** Whether the bounds may exclude rows from the output. */
   public boolean filters() {
     return minPerplexity != null || maxPerplexity != null;
   }
 
-  /** The id of the prefix token, or {@link TokenOptions#NO_PREFIX}. */
+  /** Returns the id of the prefix token, or {@link TokenOptions#NO_PREFIX}. */
   public int prefixId(MambaConfig config) {
     return tokens.prefixId(config, windows.policy() == Windows.Policy.ROLLING);
   }
 
-  /** Checks what depends on the model. */
+  /** Validates the options that depend on the model. */
   public void check(MambaConfig config) {
     prefixId(config);
     if (emit.topK() > config.vocabSize()) {

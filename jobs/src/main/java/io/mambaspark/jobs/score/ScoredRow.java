@@ -3,12 +3,12 @@ package io.mambaspark.jobs.score;
 import io.mambaspark.jobs.io.RowError;
 
 /**
- * The scores of one row, or the logits of one position, on their way into Spark. What was not asked
- * for is null.
+ * The scores of one row, or the logits of one position, as a bean for Spark. Results that were not
+ * requested are null.
  *
- * <p>A bean, because Spark copies the primitive arrays of a bean as they are, whereas it boxes the
- * elements of an array in a {@code Row} one by one: 50,280 objects for one row of logits. The
- * accessors have the names that Spark looks for.
+ * <p>Spark copies a primitive array of a bean in one step, but boxes each element of an array in a
+ * {@code Row}: 50,280 objects for one row of logits. The accessors have the names that Spark
+ * expects.
  */
 public final class ScoredRow {
   private Double nll;
@@ -34,150 +34,150 @@ public final class ScoredRow {
   private Boolean dropped;
   private RowError error;
 
-  /** For Spark. */
+  /** Creates an empty row; Spark requires this constructor. */
   public ScoredRow() {}
 
-  /** -Σ ln p, nats. */
+  /** -Σ ln p, in nats. */
   public Double getNll() {
     return nll;
   }
 
-  /** -Σ ln p, nats. */
+  /** -Σ ln p, in nats. */
   public void setNll(Double nll) {
     this.nll = nll;
   }
 
-  /** Scored tokens. */
+  /** The number of scored tokens. */
   public Long getTokenCount() {
     return tokenCount;
   }
 
-  /** Scored tokens. */
+  /** The number of scored tokens. */
   public void setTokenCount(Long tokenCount) {
     this.tokenCount = tokenCount;
   }
 
-  /** exp(nll / tokenCount); null where nothing was scored or it is too large for a double. */
+  /** exp(nll / tokenCount); null if no token was scored or if it overflows a double. */
   public Double getPerplexity() {
     return perplexity;
   }
 
-  /** exp(nll / tokenCount); null where nothing was scored or it is too large for a double. */
+  /** exp(nll / tokenCount); null if no token was scored or if it overflows a double. */
   public void setPerplexity(Double perplexity) {
     this.perplexity = perplexity;
   }
 
-  /** Whether tokens beyond the limit were dropped; null if there was no document. */
+  /** Whether tokens beyond the limit were dropped; null for a null document. */
   public Boolean getTruncated() {
     return truncated;
   }
 
-  /** Whether tokens beyond the limit were dropped; null if there was no document. */
+  /** Whether tokens beyond the limit were dropped; null for a null document. */
   public void setTruncated(Boolean truncated) {
     this.truncated = truncated;
   }
 
-  /** (tokenCount) ln p of each scored token. */
+  /** ln p of each scored token, in nats, (tokenCount). */
   public float[] getTokenLogprobs() {
     return tokenLogprobs;
   }
 
-  /** (tokenCount) ln p of each scored token. */
+  /** ln p of each scored token, in nats, (tokenCount). */
   public void setTokenLogprobs(float[] tokenLogprobs) {
     this.tokenLogprobs = tokenLogprobs;
   }
 
-  /** (tokenCount) whether the token was the arg max. */
+  /** Whether each scored token was the arg max, (tokenCount). */
   public boolean[] getGreedyMatch() {
     return greedyMatch;
   }
 
-  /** (tokenCount) whether the token was the arg max. */
+  /** Whether each scored token was the arg max, (tokenCount). */
   public void setGreedyMatch(boolean[] greedyMatch) {
     this.greedyMatch = greedyMatch;
   }
 
-  /** (tokenCount) the token's place among all ids, from 1 on. */
+  /** The rank of each scored token among all ids, from 1, (tokenCount). */
   public int[] getTokenRanks() {
     return tokenRanks;
   }
 
-  /** (tokenCount) the token's place among all ids, from 1 on. */
+  /** The rank of each scored token among all ids, from 1, (tokenCount). */
   public void setTokenRanks(int[] tokenRanks) {
     this.tokenRanks = tokenRanks;
   }
 
-  /** (tokenCount, K) best first. */
+  /** The K most likely ids at each scored token, best first, (tokenCount, K). */
   public int[][] getTopKIds() {
     return topKIds;
   }
 
-  /** (tokenCount, K) best first. */
+  /** The K most likely ids at each scored token, best first, (tokenCount, K). */
   public void setTopKIds(int[][] topKIds) {
     this.topKIds = topKIds;
   }
 
-  /** (tokenCount, K) ln p of the ids, nats. */
+  /** ln p of the K most likely ids, in nats, (tokenCount, K). */
   public float[][] getTopKLogprobs() {
     return topKLogprobs;
   }
 
-  /** (tokenCount, K) ln p of the ids, nats. */
+  /** ln p of the K most likely ids, in nats, (tokenCount, K). */
   public void setTopKLogprobs(float[][] topKLogprobs) {
     this.topKLogprobs = topKLogprobs;
   }
 
-  /** (vocabSize) after the last token. */
+  /** The logits after the last token, (vocabSize). */
   public float[] getLastLogits() {
     return lastLogits;
   }
 
-  /** (vocabSize) after the last token. */
+  /** The logits after the last token, (vocabSize). */
   public void setLastLogits(float[] lastLogits) {
     this.lastLogits = lastLogits;
   }
 
-  /** From 0, prefix included. */
+  /** The position in the row, from 0, prefix included. */
   public Integer getPosition() {
     return position;
   }
 
-  /** From 0, prefix included. */
+  /** The position in the row, from 0, prefix included. */
   public void setPosition(Integer position) {
     this.position = position;
   }
 
-  /** Token id at the position. */
+  /** The token id at the position. */
   public Integer getToken() {
     return token;
   }
 
-  /** Token id at the position. */
+  /** The token id at the position. */
   public void setToken(Integer token) {
     this.token = token;
   }
 
-  /** (vocabSize) after the token. */
+  /** The logits after the token, (vocabSize). */
   public float[] getLogits() {
     return logits;
   }
 
-  /** (vocabSize) after the token. */
+  /** The logits after the token, (vocabSize). */
   public void setLogits(float[] logits) {
     this.logits = logits;
   }
 
-  /** The message of the error, which is written; null when all is well. */
+  /** The message of the error, which is written; null if there is no error. */
   public String getError() {
     return error == null ? null : error.message();
   }
 
-  /** The error with its kind, which Spark does not see; null when all is well. */
+  /** The error with its kind, which is not a property of the bean; null if there is no error. */
   public RowError error() {
     return error;
   }
 
-  /** Sets why the row has no scores; null when all is well. */
+  /** Sets the error of a row that has no scores; null if there is no error. */
   public void fail(RowError why) {
     error = why;
   }
@@ -192,32 +192,32 @@ public final class ScoredRow {
     this.nllSquares = nllSquares;
   }
 
-  /** Whether every scored token was the arg max; null where nothing was scored. */
+  /** Whether every scored token was the arg max; null if no token was scored. */
   public Boolean getIsGreedy() {
     return isGreedy;
   }
 
-  /** Whether every scored token was the arg max; null where nothing was scored. */
+  /** Whether every scored token was the arg max; null if no token was scored. */
   public void setIsGreedy(Boolean isGreedy) {
     this.isGreedy = isGreedy;
   }
 
-  /** UTF-8 bytes of the document. */
+  /** The number of UTF-8 bytes of the document. */
   public Long getByteCount() {
     return byteCount;
   }
 
-  /** UTF-8 bytes of the document. */
+  /** The number of UTF-8 bytes of the document. */
   public void setByteCount(Long byteCount) {
     this.byteCount = byteCount;
   }
 
-  /** Words of the document. */
+  /** The number of words of the document. */
   public Long getWordCount() {
     return wordCount;
   }
 
-  /** Words of the document. */
+  /** The number of words of the document. */
   public void setWordCount(Long wordCount) {
     this.wordCount = wordCount;
   }
@@ -232,32 +232,32 @@ public final class ScoredRow {
     this.bitsPerByte = bitsPerByte;
   }
 
-  /** The nll by position, as {@code Scores.positionNll}. */
+  /** The nll by position, in the layout of {@code Scores.positionNll}. */
   public double[] getPositionNll() {
     return positionNll;
   }
 
-  /** The nll by position, as {@code Scores.positionNll}. */
+  /** The nll by position, in the layout of {@code Scores.positionNll}. */
   public void setPositionNll(double[] positionNll) {
     this.positionNll = positionNll;
   }
 
-  /** The scored tokens by position, as {@code Scores.positionTokens}. */
+  /** The scored tokens by position, in the layout of {@code Scores.positionTokens}. */
   public long[] getPositionTokens() {
     return positionTokens;
   }
 
-  /** The scored tokens by position, as {@code Scores.positionTokens}. */
+  /** The scored tokens by position, in the layout of {@code Scores.positionTokens}. */
   public void setPositionTokens(long[] positionTokens) {
     this.positionTokens = positionTokens;
   }
 
-  /** Whether the row is left out of what is written. */
+  /** Whether the row is excluded from the output. */
   public Boolean getDropped() {
     return dropped;
   }
 
-  /** Whether the row is left out of what is written. */
+  /** Whether the row is excluded from the output. */
   public void setDropped(Boolean dropped) {
     this.dropped = dropped;
   }

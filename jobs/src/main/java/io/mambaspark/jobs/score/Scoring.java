@@ -18,23 +18,23 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.util.LongAccumulator;
 import scala.Tuple2;
 
-/** Scoring as a function of rows, without any input or output of its own. */
+/** Scores datasets; does not read or write files. */
 public final class Scoring {
   private Scoring() {}
 
   /**
-   * Adds the columns that {@code options} ask for. Lazy, as every transformation of Spark; a
-   * partition is streamed, and the order of its rows is kept. Nothing is shuffled. Where rows are
-   * long, keep {@code spark.sql.parquet.columnarReaderBatchSize} small: Spark reads that many at
-   * once.
+   * Adds the columns that {@code options} request. Lazy, like every transformation of Spark. A
+   * partition is streamed, its rows keep their order, and no row is shuffled. If rows are long, set
+   * {@code spark.sql.parquet.columnarReaderBatchSize} to a small number: Spark reads that many
+   * rows at once.
    *
-   * @param input has the tokens column and the columns to keep
-   * @param config of the model in {@code model}
-   * @param tokenizer of the model, where the columns hold text; otherwise may be null
-   * @param progress counts the tokens that were run; for a display only, as retries count twice.
-   *     May be null
-   * @throws Refusal if a column is missing or of the wrong type, a name would stand twice, or the
-   *     model has no such prefix or fewer than K ids
+   * @param input the rows, with the document's columns and the columns to keep
+   * @param config the configuration of {@code model}
+   * @param tokenizer the tokenizer of text columns; may be null for token columns
+   * @param progress counts the processed tokens, for display only, because retries are counted
+   *     again; may be null
+   * @throws Refusal if a column is missing or has the wrong type, if two columns of the output have
+   *     the same name, or if the model has no such prefix or fewer than K ids
    */
   static Dataset<Row> score(
       Dataset<Row> input,
@@ -51,7 +51,7 @@ public final class Scoring {
         options);
   }
 
-  /** How the rows of a partition are scored; see {@link #score}. */
+  /** Returns the function that scores the rows of a partition; see {@link #score}. */
   public static PartitionScoring partitions(
       ScoringSchema schema,
       ScoreOptions options,
@@ -85,7 +85,7 @@ public final class Scoring {
         progress);
   }
 
-  /** The columns of the output, of the rows that are written. */
+  /** Selects the rows that are written, and the columns of the output. */
   public static Dataset<Row> written(
       Dataset<Tuple2<Row, ScoredRow>> scored, ScoringSchema schema, ScoreOptions options) {
     return scored
@@ -93,7 +93,7 @@ public final class Scoring {
         .select(schema.output());
   }
 
-  /** Of what {@link PartitionScoring} makes. */
+  /** Returns the encoder of the results of {@link PartitionScoring}. */
   public static Encoder<Tuple2<Row, ScoredRow>> encoder(ScoringSchema schema) {
     return Encoders.tuple(Encoders.row(schema.rows().keptStruct()), Encoders.bean(ScoredRow.class));
   }

@@ -3,8 +3,8 @@ package io.mambaspark.jobs.score;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * What all tasks of this JVM have scored since it started, for Spark's metrics. Retries count
- * twice.
+ * The numbers of tokens, documents and errors of all tasks since this JVM started, for Spark's
+ * metrics. Retries are counted again.
  */
 public final class ScoringCounters {
   private static final LongAdder TOKENS = new LongAdder();

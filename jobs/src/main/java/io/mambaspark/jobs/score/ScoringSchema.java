@@ -13,14 +13,14 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * The columns that go into a partition of {@code score} and those that come out of it.
+ * The input and output columns of a partition of {@code score}.
  *
- * @param rows what is read of the input
- * @param scores the columns that are added, as {@link ScoreColumn}s
+ * @param rows the columns that are read from the input
+ * @param scores the columns that are added
  */
 public record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
 
-  /** Throws {@link Refusal} where the input lacks a column or a name would stand twice. */
+  /** Throws {@link Refusal} if the input lacks a column or two columns have the same name. */
   public static ScoringSchema of(StructType input, ScoreOptions options) {
     RowSchema rows = RowSchema.of(input, options.documents());
     List<ScoreColumn> scores = scoreColumns(options, rows.text());
@@ -38,7 +38,7 @@ public record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
       if (emit.nll()) {
         columns.addAll(List.of(ScoreColumn.NLL, ScoreColumn.TOKEN_COUNT, ScoreColumn.PERPLEXITY));
         if (options.windows().policy() == Windows.Policy.CHUNKED) {
-          // Wanted for llama.cpp's error bar.
+          // Required for the error bar of llama.cpp.
           columns.add(ScoreColumn.NLL_SQUARES);
         }
         if (document.isPair()) {
@@ -75,9 +75,9 @@ public record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
   }
 
   /**
-   * Whether a row of the output is that of a null document: every column that is added is null
-   * there, and in no other row. The first of these columns that is there decides, as any other row
-   * has a value in it or an error. Rows of logits have no such document.
+   * Whether a row of the output belongs to a null document. All added columns are null in such a
+   * row. It is enough to test two of them, the error and the first of the columns below that
+   * exists: every other row has a value in one of these two. Null documents have no rows of logits.
    *
    * @param scores the columns that were added
    */
@@ -90,7 +90,7 @@ public record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
         .orElse(lit(false));
   }
 
-  /** The columns of the output, as Spark will find them. */
+  /** Returns the schema of the output. */
   public StructType outputSchema() {
     StructType schema = rows.keptAsRead();
     for (ScoreColumn score : scores) {
@@ -99,7 +99,7 @@ public record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
     return schema;
   }
 
-  /** The output from the pair (kept columns, {@link ScoredRow}) that a partition makes. */
+  /** Selects the output from a partition's pairs (kept columns, {@link ScoredRow}). */
   Column[] output() {
     List<Column> columns = rows.keptOutput();
     for (ScoreColumn score : scores) {

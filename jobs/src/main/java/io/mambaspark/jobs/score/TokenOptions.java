@@ -6,17 +6,18 @@ import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
 
 /**
- * Which tokens of a document are run.
+ * The prefix token and the limit of tokens of each document.
  *
- * @param prefixToken {@code none}, {@code bos}, {@code eos} or an id, put in front of every row;
- *     null for what the windows need: bos or else eos for rolling ones, none for the others
- * @param maxTokens a row's own tokens beyond these are dropped; 0 for no limit
+ * @param prefixToken the token before every document: {@code none}, {@code bos}, {@code eos} or an
+ *     id; null for the default: bos, or else eos, for rolling windows, none for the others
+ * @param maxTokens the limit of a document's tokens without the prefix: tokens beyond it are
+ *     dropped; 0 for no limit
  */
 public record TokenOptions(String prefixToken, int maxTokens) {
-  /** The prefix that is no prefix. */
+  /** The id that means no prefix. */
   public static final int NO_PREFIX = -1;
 
-  /** Checks what can be checked without a model. */
+  /** Validates the options that do not depend on the model. */
   public TokenOptions {
     if (prefixToken != null && !prefixToken.matches("none|bos|eos|\\d{1,9}")) {
       throw Refusal.wrongUsage("--prefix-token %s: expected an id, bos, eos or none", prefixToken);
@@ -29,7 +30,7 @@ public record TokenOptions(String prefixToken, int maxTokens) {
   }
 
   /**
-   * The id of {@code --prefix-token}, {@link #NO_PREFIX} for none. Throws {@link Refusal} where the
+   * Returns the id of {@code --prefix-token}, or {@link #NO_PREFIX}. Throws {@link Refusal} if the
    * model has no such id.
    *
    * @param rolling whether windows are rolling, which need a prefix
@@ -46,7 +47,7 @@ public record TokenOptions(String prefixToken, int maxTokens) {
     };
   }
 
-  /** The id that stands for an empty context; {@link #NO_PREFIX} if the model has none for it. */
+  /** Returns the id that replaces an empty context; {@link #NO_PREFIX} if the model has none. */
   public int emptyContextId(MambaConfig config) {
     int prefix = prefixId(config, false);
     return prefix == NO_PREFIX ? bosOrEos(config) : prefix;
@@ -61,8 +62,8 @@ public record TokenOptions(String prefixToken, int maxTokens) {
     int id = bosOrEos(config);
     if (id == NO_PREFIX) {
       throw Refusal.wrongUsage(
-          "--window rolling wants a prefix token, but the model's config.json has no bos_token_id or"
-              + " eos_token_id in the vocabulary; give --prefix-token ID");
+          "--window rolling needs a prefix token, but the model's config.json has no bos_token_id"
+              + " or eos_token_id in the vocabulary; give --prefix-token ID");
     }
     return id;
   }

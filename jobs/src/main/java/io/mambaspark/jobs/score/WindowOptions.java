@@ -9,18 +9,18 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * How documents are cut into windows; see {@link Windows}.
+ * The options that split documents into windows; see {@link Windows}.
  *
- * @param tokens of a window; 0 for full ones
- * @param stride of strided ones; 0 for the others
+ * @param tokens the number of tokens in a window; 0 for {@link Policy#FULL}
+ * @param stride the stride of {@link Policy#STRIDED}; 0 for the others
  */
 public record WindowOptions(Policy policy, int tokens, int stride) {
-  /** The whole document with its exact context. */
+  /** One window with the complete document. */
   public static final WindowOptions FULL = new WindowOptions(Policy.FULL, 0, 0);
 
   /**
-   * What the command line says, with the lengths that the programs have whose policies these are:
-   * lm-evaluation-harness, Hugging Face's guide, llama.cpp.
+   * Parses the values of the command line. The default lengths are those of the programs that
+   * define the policies: lm-evaluation-harness, Hugging Face's guide, llama.cpp.
    *
    * @param tokens null for the default
    * @param stride null for the default
@@ -61,22 +61,22 @@ public record WindowOptions(Policy policy, int tokens, int stride) {
     }
     if (!policy.allowsStride(step, length)) {
       throw Refusal.wrongUsage(
-          "--stride %d: expected 1 to %d, the tokens of a window", step, length);
+          "--stride %d: expected 1 to %d, the number of tokens in a window", step, length);
     }
     return new WindowOptions(policy, length, step);
   }
 
-  /** The name on the command line. */
+  /** Returns the name of the policy on the command line. */
   public String name() {
     return policy.label();
   }
 
-  /** How often a token is run, in a long document. */
+  /** Returns how often a token of a long document is processed. */
   public double runs() {
     return policy == Policy.STRIDED ? (double) tokens / stride : 1;
   }
 
-  /** For the summary and the ledger. */
+  /** Returns the options for the summary and the ledger. */
   public Map<String, Object> described() {
     Map<String, Object> described = new LinkedHashMap<>();
     described.put("policy", name());
@@ -85,7 +85,7 @@ public record WindowOptions(Policy policy, int tokens, int stride) {
     return described;
   }
 
-  /** {@code rolling, 2048 tokens}. */
+  /** Returns a text such as {@code rolling, 2048 tokens}. */
   @Override
   public String toString() {
     return name()
@@ -94,10 +94,10 @@ public record WindowOptions(Policy policy, int tokens, int stride) {
   }
 
   /**
-   * For the engine.
+   * Returns the windows for the engine.
    *
-   * @param prefix the id of {@code --prefix-token}; in chunked windows it takes the place of the
-   *     first token, as llama.cpp has it
+   * @param prefix the id of {@code --prefix-token}; in chunked windows it replaces the first token,
+   *     as in llama.cpp
    */
   Windows windows(int prefix) {
     boolean replaces = policy == Policy.CHUNKED && prefix != TokenOptions.NO_PREFIX;

@@ -1,5 +1,5 @@
 /**
- * Rows to scored rows, without input or output: which columns are read and added, how a document
- * becomes tokens, and how the rows of a partition stream through the engine.
+ * Scores rows, independent of the source and the target of the rows: selects the columns, converts
+ * documents to tokens, and streams the rows of a partition through the engine.
  */
 package io.mambaspark.jobs.score;

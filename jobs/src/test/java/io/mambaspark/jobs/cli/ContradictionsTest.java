@@ -39,37 +39,38 @@ class ContradictionsTest {
         "--window-tokens 9 | --window-tokens needs --window rolling, strided or chunked",
         "--window rolling --stride 9 | --stride needs --window strided",
         "--stride 9 | --stride needs --window strided",
-        "--window strided --stride 0 | --stride 0: expected 1 to 1024, the tokens of a window",
-        "--window strided --window-tokens 9 --stride 10 | --stride 10: expected 1 to 9, the tokens of"
-            + " a window",
+        "--window strided --stride 0 | --stride 0: expected 1 to 1024, the number of"
+            + " tokens in a window",
+        "--window strided --window-tokens 9 --stride 10 | --stride 10: expected 1 to 9, the number"
+            + " of tokens in a window",
         "--window strided --window-tokens 1 | --window-tokens 1: expected at least 2 for --window"
             + " strided, so that something is scored",
         "--window chunked --window-tokens 2 | --window-tokens 2: expected at least 3 for --window"
             + " chunked, so that something is scored",
         "--window rolling --window-tokens 0 | --window-tokens 0: expected at least 1 for --window"
             + " rolling, so that something is scored",
-        "--window rolling --prefix-token none | --window rolling scores the first token too, given a"
-            + " prefix; --prefix-token none contradicts it",
-        "--window chunked --emit logits | --emit logits needs --window full: in windows a token is"
-            + " run several times or not at all",
-        "--window rolling --emit last-logits | --emit last-logits needs --window full: in windows a"
-            + " token is run several times or not at all",
+        "--window rolling --prefix-token none | --window rolling needs a prefix token, because it"
+            + " scores the first token too; remove --prefix-token none",
+        "--window chunked --emit logits | --emit logits needs --window full: other windows run a"
+            + " token several times or not at all",
+        "--window rolling --emit last-logits | --emit last-logits needs --window full: other"
+            + " windows run a token several times or not at all",
         "--context-column a --continuation-column b --window rolling | --context-column needs"
-            + " --window full: a continuation is scored given all of its context",
-        "--context-column a --continuation-column b --emit logits | --emit logits does not go with"
-            + " --context-column",
-        "--context-column a --continuation-column b --max-tokens 5 | --max-tokens does not go with"
-            + " --context-column: nothing of a pair is cut off",
-        "--min-perplexity 5 --emit top-k=2 | --min-perplexity needs perplexities; --emit top-k=2 has"
-            + " none",
-        "--max-perplexity 5 --emit logits | --max-perplexity needs perplexities; --emit logits has"
-            + " none",
+            + " --window full: a continuation is scored with its complete context",
+        "--context-column a --continuation-column b --emit logits | --emit logits cannot be"
+            + " combined with --context-column",
+        "--context-column a --continuation-column b --max-tokens 5 | --max-tokens cannot be"
+            + " combined with --context-column: pairs are not truncated",
+        "--min-perplexity 5 --emit top-k=2 | --min-perplexity needs perplexities; --emit top-k=2"
+            + " does not compute them",
+        "--max-perplexity 5 --emit logits | --max-perplexity needs perplexities; --emit logits does"
+            + " not compute them",
         "--min-perplexity 9 --max-perplexity 5 | --min-perplexity 9.0 is above --max-perplexity 5.0:"
             + " nothing would be written",
         "--min-perplexity 0.5 | --min-perplexity 0.5: expected a number of at least 1, the lowest"
-            + " perplexity",
+            + " possible perplexity",
         "--max-perplexity NaN | --max-perplexity NaN: expected a number of at least 1, the lowest"
-            + " perplexity",
+            + " possible perplexity",
         "--bucket a:50 --bucket-thresholds f | Cannot combine --bucket with --bucket-thresholds:"
             + " the thresholds define the buckets; remove --bucket",
         "--bucket a:50 --emit last-logits | --bucket needs perplexities; --emit last-logits has none",

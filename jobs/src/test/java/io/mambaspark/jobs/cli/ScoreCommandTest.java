@@ -393,10 +393,11 @@ class ScoreCommandTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "--emit entropy | --emit does not know 'entropy'; expected a list of perplexity,"
+        "--emit entropy | --emit: unknown value 'entropy'; expected a list of perplexity,"
             + " token-logprobs, token-ranks, top-k=K, position-nll, last-logits, or logits alone",
         "--emit perplexity,perplexity | --emit names perplexity twice",
-        "--emit logits,perplexity | --emit logits stands alone: it writes one row per position",
+        "--emit logits,perplexity | --emit logits cannot be combined with other"
+            + " values: it writes one row per position",
         "--emit top-k=25 | --emit top-k=25: the vocabulary has only 24 ids",
         "--prefix-token eos | --prefix-token eos: the model's config.json has no eos_token_id;"
             + " give the id itself",
@@ -413,7 +414,7 @@ class ScoreCommandTest {
         "--input demo | --input demo cannot be combined with other paths",
         "--input a --tokns b | Unknown option: '--tokns'; Expected parameter for option '--input' but"
             + " found '--tokns'",
-        "--keep-columns id,id | Column id is kept twice; see --keep-columns",
+        "--keep-columns id,id | Column id is kept twice; list it once in --keep-columns",
         "--colour red | Unknown options: '--colour', 'red'",
         "--limit many | Invalid value for option '--limit': 'many' is not an int"
       })

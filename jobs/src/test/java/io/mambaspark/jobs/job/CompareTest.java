@@ -331,6 +331,6 @@ class CompareTest {
     assertThat(noOutput.error()).isEqualTo("error: Give --output: where to write");
     assertThat(compare(own.resolve("x"), "--group-by", "language").error())
         .isEqualTo(
-            "error: Column language (--group-by) is not among the kept ones: id, kind, text");
+            "error: Column language (--group-by) is not among the kept columns: id, kind, text");
   }
 }

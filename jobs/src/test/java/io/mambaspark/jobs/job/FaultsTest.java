@@ -401,9 +401,9 @@ public class FaultsTest {
     assertThat(job.join()).isEqualTo(1);
     assertThat(job.error())
         .matches(
-            "error: Model \\S+/model is not the one that the driver opened: expected fingerprint"
-                + " [0-9a-f]{12}, found [0-9a-f]{12}; do not change a model while a job runs, and"
-                + " start again");
+            "error: Model \\S+/model changed after the driver opened it: expected fingerprint"
+                + " [0-9a-f]{12}, found [0-9a-f]{12}; restart the job, and do not change a model"
+                + " while a job runs");
     assertThat(output).doesNotExist();
   }
 

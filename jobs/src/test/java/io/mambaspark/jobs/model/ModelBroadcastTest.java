@@ -68,10 +68,10 @@ class ModelBroadcastTest {
     PackedModels.drop(PackedModels.identity(source.checkpoint().fingerprint(), WeightFormat.F32));
   }
 
-  /** As a driver sends it to executors. */
+  /** Wraps a checkpoint as the driver does for executors. */
   private static ModelBroadcast broadcast(ModelSource source) {
     return new ModelBroadcast(
-        source.checkpoint(), WeightFormat.F32, FileDelivery.served(source, WeightFormat.F32));
+        source.checkpoint(), WeightFormat.F32, FileDelivery.fromDriver(source, WeightFormat.F32));
   }
 
   private static byte[] write(Serializer serializer, ModelBroadcast model) {
@@ -97,7 +97,7 @@ class ModelBroadcastTest {
   }
 
   @Test
-  void what_arrives_scores_as_what_was_sent() {
+  void a_broadcast_model_scores_like_the_drivers_model() {
     SparkConf conf = new SparkConf();
     try (ModelSource source = open(TestModels.write(folder))) {
       Scores<String> expected = score(source.checkpoint().load());
@@ -116,13 +116,13 @@ class ModelBroadcastTest {
   }
 
   @Test
-  void f64_arrives_as_the_driver_narrows_it() throws Exception {
+  void an_executor_narrows_f64_as_the_driver_does() throws Exception {
     TestModels.write(folder);
     Path weights = folder.resolve("model.safetensors");
     ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(weights)).order(ByteOrder.LITTLE_ENDIAN);
     byte[] header = new byte[(int) file.getLong()];
     file.get(header);
-    // The last tensor, of eight floats, in twice the bytes.
+    // Stores the last tensor, of eight floats, in twice the bytes.
     ObjectMapper mapper = new ObjectMapper();
     ObjectNode tensors = (ObjectNode) mapper.readTree(header);
     ObjectNode last = (ObjectNode) tensors.get("backbone.norm_f.weight");
@@ -147,7 +147,7 @@ class ModelBroadcastTest {
   }
 
   @Test
-  void the_demo_model_keeps_its_two_bytes_a_weight_on_the_way() throws Exception {
+  void the_demo_model_is_sent_with_two_bytes_a_weight() throws Exception {
     Path demo = Files.createDirectory(folder.resolve("demo"));
     DemoModel.unpack(demo);
     try (ModelSource source = open(demo)) {
@@ -159,7 +159,7 @@ class ModelBroadcastTest {
   }
 
   @Test
-  void a_model_that_this_jvm_has_is_not_unpacked_again() {
+  void a_model_that_this_jvm_has_is_not_packed_again() {
     JavaSerializer serializer = new JavaSerializer(new SparkConf());
     try (ModelSource source = open(TestModels.write(folder))) {
       byte[] bytes = write(serializer, broadcast(source));
@@ -169,7 +169,7 @@ class ModelBroadcastTest {
       assertThat(second.model()).isSameAs(first);
       assertThat(PackedModels.loads() - before).isEqualTo(1);
 
-      // An executor's own copy, moved to disk and back.
+      // Moves an executor's copy to disk and reads it back.
       byte[] reference = write(serializer, second);
       assertThat(reference.length).isLessThan(2000);
       assertThat(read(serializer, reference).model()).isSameAs(first);
@@ -178,7 +178,7 @@ class ModelBroadcastTest {
   }
 
   @Test
-  void a_broadcast_on_disk_fetches_a_model_that_this_jvm_has_lost() {
+  void a_broadcast_on_disk_fetches_a_model_that_this_jvm_has_collected() {
     SparkConf conf = new SparkConf();
     try (ModelSource source = open(TestModels.write(folder))) {
       for (Serializer serializer : List.of(new JavaSerializer(conf), new KryoSerializer(conf))) {
@@ -201,12 +201,12 @@ class ModelBroadcastTest {
   }
 
   @Test
-  void a_broadcast_on_disk_keeps_no_memory() {
+  void a_broadcast_on_disk_does_not_keep_its_model_in_memory() {
     JavaSerializer serializer = new JavaSerializer(new SparkConf());
     try (ModelSource source = open(TestModels.write(folder))) {
-      byte[] whole = write(serializer, broadcast(source));
-      WeakReference<MambaModel> model = new WeakReference<>(read(serializer, whole).model());
-      byte[] reference = write(serializer, read(serializer, whole));
+      byte[] sent = write(serializer, broadcast(source));
+      WeakReference<MambaModel> model = new WeakReference<>(read(serializer, sent).model());
+      byte[] reference = write(serializer, read(serializer, sent));
       runOutOfMemory();
       assertThat(model.get()).isNull();
       assertThat(read(serializer, reference).model()).isNotNull();
@@ -219,7 +219,7 @@ class ModelBroadcastTest {
     BlockManager blocks = context().sc().env().blockManager();
     BlockId id = new BroadcastBlockId(1 << 20, "");
     try (ModelSource source = open(TestModels.write(folder))) {
-      // On an executor, whose broadcasts Spark stores like this.
+      // Spark stores an executor's broadcasts like this.
       ModelBroadcast arrived = read(serializer, write(serializer, broadcast(source)));
       Scores<String> expected = score(arrived.model());
       blocks.putSingle(id, arrived, StorageLevel.MEMORY_AND_DISK(), false, TAG);
@@ -241,7 +241,7 @@ class ModelBroadcastTest {
     }
   }
 
-  /** As Spark does when it needs storage memory for another block. */
+  /** Moves a block to disk as Spark does when it needs storage memory for another block. */
   private static void moveToDisk(BlockManager blocks, BlockId id, ModelBroadcast value) {
     blocks.blockInfoManager().lockForWriting(id, true);
     blocks.dropFromMemory(id, () -> new Left<>(new ModelBroadcast[] {value}), TAG);
@@ -249,24 +249,24 @@ class ModelBroadcastTest {
   }
 
   @Test
-  void a_model_that_nobody_uses_stays_for_the_next_job_until_memory_is_short() {
+  void an_unused_model_stays_for_the_next_job_until_memory_is_short() {
     JavaSerializer serializer = new JavaSerializer(new SparkConf());
     try (ModelSource source = open(TestModels.write(folder))) {
-      byte[] whole = write(serializer, broadcast(source));
-      WeakReference<MambaModel> model = new WeakReference<>(read(serializer, whole).model());
+      byte[] sent = write(serializer, broadcast(source));
+      WeakReference<MambaModel> model = new WeakReference<>(read(serializer, sent).model());
       long before = PackedModels.loads();
       System.gc();
-      assertThat(read(serializer, whole).model()).isSameAs(model.get());
+      assertThat(read(serializer, sent).model()).isSameAs(model.get());
       assertThat(PackedModels.loads()).isEqualTo(before);
       assertThat(PackedModels.residentBytes()).isGreaterThanOrEqualTo(model.get().packedBytes());
       runOutOfMemory();
       assertThat(model.get()).isNull();
-      assertThat(read(serializer, whole).model()).isNotNull();
+      assertThat(read(serializer, sent).model()).isNotNull();
       assertThat(PackedModels.loads()).isEqualTo(before + 1);
     }
   }
 
-  /** No JVM fails for lack of memory before it has let go of what is softly held. */
+  /** Clears soft references: a JVM does so before it throws an OutOfMemoryError. */
   private static void runOutOfMemory() {
     List<byte[]> heap = new ArrayList<>();
     try {
@@ -279,7 +279,7 @@ class ModelBroadcastTest {
   }
 
   @Test
-  void many_tasks_of_a_jvm_pack_the_model_once() {
+  void the_tasks_of_a_jvm_pack_the_model_once() {
     JavaSparkContext context = context();
     try (ModelSource source = open(TestModels.write(folder))) {
       long before = PackedModels.loads();

@@ -12,6 +12,7 @@ import io.mambaspark.engine.model.MambaModel;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Sequence;
 import io.mambaspark.engine.score.Wanted;
+import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.TestModels;
 import io.mambaspark.jobs.TestSpark;
 import io.mambaspark.jobs.model.ModelDelivery.Mode;
@@ -59,7 +60,7 @@ class ModelDeliveryTest {
         .nll();
   }
 
-  /** What executors have on their disks. */
+  /** Lists the copies of models on the executors' disks. */
   private static List<String> copies() {
     List<String> found = new ArrayList<>();
     for (File local : SparkEnv.get().blockManager().diskBlockManager().localDirs()) {
@@ -77,17 +78,17 @@ class ModelDeliveryTest {
   }
 
   @Test
-  void a_model_arrives_alike_whichever_way_it_comes() {
+  void every_delivery_gives_the_same_model() {
     TestModels.write(folder);
     List<Double> sums = new ArrayList<>();
     for (String name : List.of(folder.toString(), "hdfslike://" + folder)) {
       hadoop().set("fs.hdfslike.impl", Elsewhere.class.getName());
       try (ModelSource source = ModelSource.open(name, hadoop());
-          ModelDelivery files = FileDelivery.sent(source, WeightFormat.F32, context());
-          ModelDelivery here = FileDelivery.here(source, WeightFormat.F32);
+          ModelDelivery files = FileDelivery.toExecutors(source, WeightFormat.F32, context());
+          ModelDelivery inDriver = FileDelivery.inDriver(source, WeightFormat.F32);
           ModelDelivery broadcast =
               ModelDelivery.send(Mode.BROADCAST, source, WeightFormat.F32, context())) {
-        for (ModelDelivery delivery : List.of(files, here, broadcast)) {
+        for (ModelDelivery delivery : List.of(files, inDriver, broadcast)) {
           forget(source);
           long before = PackedModels.loads();
           sums.add(nll(delivery.model()));
@@ -103,10 +104,10 @@ class ModelDeliveryTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"model [v1]", "m{a}", "a*b", "m?", "m%20x", "m#1", "ä", "m?,+:\\x"})
-  void a_model_is_found_by_the_name_of_its_folder_whatever_the_name(String name)
+  void any_name_of_a_folder_locates_its_model(String name)
       throws IOException {
     hadoop().set("fs.hdfslike.impl", Elsewhere.class.getName());
-    // What a glob, a decoder or a parser of URIs would take it for.
+    // The names that a glob, a decoder or a URI parser would make of it.
     for (String other : List.of("model v", "ma", "aXb", "mX", "m x", "m")) {
       TestModels.write(folder.resolve(other), 2);
     }
@@ -125,11 +126,11 @@ class ModelDeliveryTest {
             model.toUri().toString(),
             "hdfslike://" + model)) {
       try (ModelSource source = ModelSource.open(named, hadoop());
-          ModelDelivery files = FileDelivery.sent(source, WeightFormat.F32, context());
-          ModelDelivery here = FileDelivery.here(source, WeightFormat.F32);
+          ModelDelivery files = FileDelivery.toExecutors(source, WeightFormat.F32, context());
+          ModelDelivery inDriver = FileDelivery.inDriver(source, WeightFormat.F32);
           ModelDelivery broadcast =
               ModelDelivery.send(Mode.BROADCAST, source, WeightFormat.F32, context())) {
-        for (ModelDelivery delivery : List.of(files, here, broadcast)) {
+        for (ModelDelivery delivery : List.of(files, inDriver, broadcast)) {
           forget(source);
           sums.add(nll(delivery.model()));
         }
@@ -145,25 +146,25 @@ class ModelDeliveryTest {
     assertThat(sums).hasSize(15).containsOnly(sums.get(0));
     Path single = TestModels.write(folder.resolve("single"));
     try (ModelSource source = ModelSource.open(single.toString(), hadoop());
-        ModelDelivery here = FileDelivery.here(source, WeightFormat.F32)) {
-      assertThat(nll(here.model())).isEqualTo(sums.get(0));
+        ModelDelivery inDriver = FileDelivery.inDriver(source, WeightFormat.F32)) {
+      assertThat(nll(inDriver.model())).isEqualTo(sums.get(0));
     }
   }
 
   private static String index(Path shard) throws IOException {
     ObjectNode index = new ObjectMapper().createObjectNode();
-    ObjectNode places = index.putObject("weight_map");
+    ObjectNode shards = index.putObject("weight_map");
     byte[] bytes = Files.readAllBytes(shard);
     int length = (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong();
     new ObjectMapper()
         .readTree(bytes, 8, length)
         .fieldNames()
-        .forEachRemaining(tensor -> places.put(tensor, shard.getFileName().toString()));
+        .forEachRemaining(tensor -> shards.put(tensor, shard.getFileName().toString()));
     return index.toString();
   }
 
   @Test
-  void a_path_as_it_is_written_wins_over_its_decoding() throws IOException {
+  void a_path_is_taken_literally_before_it_is_decoded() throws IOException {
     Path decoded = TestModels.write(folder.resolve("m x"));
     Path literal = folder.resolve("m%20x");
     String uri = "file://" + folder + "/m%20x";
@@ -176,7 +177,7 @@ class ModelDeliveryTest {
     }
   }
 
-  /** A file system that is not the local one. */
+  /** A file system that is not the local file system. */
   public static final class Elsewhere extends org.apache.hadoop.fs.RawLocalFileSystem {
     @Override
     public java.net.URI getUri() {
@@ -190,41 +191,41 @@ class ModelDeliveryTest {
   }
 
   @Test
-  void a_model_that_changed_on_the_way_is_refused() throws IOException {
+  void a_model_that_changed_before_the_executors_fetch_it_is_refused() throws IOException {
     TestModels.write(folder);
     try (ModelSource source = ModelSource.open(folder.toString(), hadoop());
-        ModelDelivery delivery = FileDelivery.sent(source, WeightFormat.F32, context())) {
+        ModelDelivery delivery = FileDelivery.toExecutors(source, WeightFormat.F32, context())) {
       forget(source);
       TestModels.write(folder, 2);
       Throwable failure = catchThrowable(delivery::model);
       assertThat(failure).isInstanceOf(CheckpointException.class);
       assertThat(failure.getMessage())
           .matches(
-              "Model \\S+ is not the one that the driver opened: expected fingerprint"
-                  + " [0-9a-f]{12}, found [0-9a-f]{12}; do not change a model while a job runs,"
-                  + " and start again")
+              "Model \\S+ changed after the driver opened it: expected fingerprint"
+                  + " [0-9a-f]{12}, found [0-9a-f]{12}; restart the job, and do not change a model"
+                  + " while a job runs")
           .contains(folder.toString());
       assertThat(copies()).isEmpty();
     }
   }
 
   @Test
-  void a_model_that_changes_under_the_driver_is_refused() throws IOException {
+  void a_model_that_changes_on_the_drivers_disk_is_refused() throws IOException {
     TestModels.write(folder);
     try (ModelSource source = ModelSource.open(folder.toString(), hadoop());
-        ModelDelivery here = FileDelivery.here(source, WeightFormat.F32)) {
+        ModelDelivery inDriver = FileDelivery.inDriver(source, WeightFormat.F32)) {
       forget(source);
       ModelBroadcast broadcast =
           new ModelBroadcast(
-              source.checkpoint(), WeightFormat.F32, FileDelivery.here(source, WeightFormat.F32));
+              source.checkpoint(), WeightFormat.F32, FileDelivery.inDriver(source, WeightFormat.F32));
       Path weights = folder.resolve("model.safetensors");
       try (RandomAccessFile file = new RandomAccessFile(weights.toFile(), "rw")) {
         file.seek(file.length() - 4);
         file.write(1);
       }
-      assertThat(catchThrowable(here::model))
+      assertThat(catchThrowable(inDriver::model))
           .isInstanceOf(CheckpointException.class)
-          .hasMessageContaining("is not the one that the driver opened");
+          .hasMessageContaining("changed after the driver opened it");
       try (ObjectOutputStream out = new ObjectOutputStream(OutputStream.nullOutputStream())) {
         assertThatThrownBy(() -> out.writeObject(broadcast))
             .isInstanceOf(CheckpointException.class)
@@ -236,17 +237,29 @@ class ModelDeliveryTest {
   }
 
   @Test
-  void a_model_that_is_gone_is_told_with_its_name() throws IOException {
+  void the_error_for_a_deleted_model_names_it() throws IOException {
     TestModels.write(folder);
     hadoop().set("fs.hdfslike.impl", Elsewhere.class.getName());
     String name = "hdfslike://" + folder;
     try (ModelSource source = ModelSource.open(name, hadoop());
-        ModelDelivery delivery = FileDelivery.sent(source, WeightFormat.F32, context())) {
+        ModelDelivery delivery = FileDelivery.toExecutors(source, WeightFormat.F32, context())) {
       forget(source);
       Files.delete(folder.resolve("model.safetensors"));
       assertThatThrownBy(delivery::model)
           .hasMessageStartingWith("Cannot fetch model " + name + ": ");
       assertThat(copies()).isEmpty();
+    }
+  }
+
+  @Test
+  void the_error_for_a_failed_copy_names_the_model_and_the_target() {
+    TestModels.write(folder);
+    Path copy = folder.resolve("copy");
+    try (OpenModel model = new OpenModel(folder.toString())) {
+      model.copyTo(copy.toString(), null, hadoop());
+      assertThatThrownBy(() -> model.copyTo(copy.toString(), null, hadoop()))
+          .isInstanceOf(Refusal.class)
+          .hasMessageStartingWith("Cannot copy model " + folder + " to file:" + copy + ": ");
     }
   }
 
@@ -256,7 +269,7 @@ class ModelDeliveryTest {
   }
 
   @Test
-  void what_fits_both_heaps_is_broadcast_and_other_models_go_by_file() {
+  void a_model_that_fits_both_heaps_is_broadcast_and_others_are_sent_as_files() {
     assertThat(memory(500, 500, 1024, 1500).choose(Mode.AUTO)).isEqualTo(Mode.BROADCAST);
     assertThat(memory(500, 500, 900, 1500).choose(Mode.AUTO)).isEqualTo(Mode.FILE);
     assertThat(memory(500, 500, 1024, 1400).choose(Mode.AUTO)).isEqualTo(Mode.FILE);
@@ -266,7 +279,7 @@ class ModelDeliveryTest {
   }
 
   @Test
-  void too_little_memory_is_refused_with_the_number_that_would_do() {
+  void too_small_heaps_are_refused_with_a_size_that_suffices() {
     memory(1400, 1400, 400, 2050).check(Mode.FILE);
     assertThatThrownBy(() -> memory(1400, 1400, 400, 2000).check(Mode.FILE))
         .hasMessage(

@@ -43,7 +43,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Continuations, given their contexts. */
+/** Scores of continuations, given their contexts. */
 class ConditionalTest {
   private static final Object[] PAIR = {
     "--context-column", "context", "--continuation-column", "continuation"
@@ -98,14 +98,14 @@ class ConditionalTest {
   /** The scores of a null continuation. */
   private static final List<Object> NULL = Arrays.asList(null, null, null, null, null);
 
-  /** The score of the last tokens of a whole row, as the engine gives it token by token. */
+  /** Sums the engine's scores of a sequence's tokens from index {@code from} on. */
   private static List<Object> end(int[] tokens, int from, MambaModel model) {
-    Scores<String> whole = alone(model, tokens);
+    Scores<String> scores = alone(model, tokens);
     double nll = 0;
     boolean greedy = true;
     for (int i = from; i < tokens.length; i++) {
-      nll -= whole.tokenLogprobs()[i - 1];
-      greedy &= whole.greedyMatch()[i - 1];
+      nll -= scores.tokenLogprobs()[i - 1];
+      greedy &= scores.greedyMatch()[i - 1];
     }
     long count = tokens.length - from;
     return count == 0
@@ -114,7 +114,7 @@ class ConditionalTest {
   }
 
   @Test
-  void a_continuation_scores_as_the_end_of_the_whole_whoever_shares_its_context()
+  void a_continuation_scores_like_the_end_of_the_joined_sequence_even_if_contexts_are_shared()
       throws IOException {
     Random random = new Random(3);
     List<Row> rows = new ArrayList<>();
@@ -132,7 +132,7 @@ class ConditionalTest {
       int[] given = context == null || context.length == 0 ? new int[] {TestModels.BOS} : context;
       int[] continuation = random.ints(i % 10 == 7 ? 0 : i % 4 + 1, 0, 24).toArray();
       if (i % 10 == 5) {
-        // What the model finds likeliest.
+        // The most likely token of the model.
         continuation = new int[] {greedy(given)};
       }
       String id = "row-%02d".formatted(i);
@@ -180,7 +180,7 @@ class ConditionalTest {
   }
 
   @Test
-  void a_prefix_stands_before_each_context_and_bad_ids_are_errors() {
+  void the_prefix_precedes_each_context_and_invalid_ids_are_errors() {
     List<Row> rows =
         List.of(
             RowFactory.create("row-0", new int[] {5, 6}, new int[] {7, 8}),
@@ -227,7 +227,7 @@ class ConditionalTest {
       given = given.length == 0 ? new int[] {0} : given;
       expected.put("row-" + i, end(join(given, target), given.length, books));
     }
-    // No token of the two texts together is the continuation's own.
+    // The continuation of row-6 merges into the last token of its context.
     expected.put("row-6", MERGED);
     expected.put("row-8", NULL);
     expected.put("row-9", NULL);
@@ -250,7 +250,7 @@ class ConditionalTest {
     }
     assertThat(summary().get("bits_per_byte").asDouble())
         .isEqualTo(sum(nll) / bytes / StrictMath.log(2));
-    // The texts are kept, and their bytes may come in binary.
+    // The texts are kept, and a text column may be binary.
     assertThat(byId(output).get("row-1").<String>getAs("context")).isEqualTo(texts[1][0]);
     Path binary = own.resolve("binary");
     TestSpark.session()
@@ -324,7 +324,7 @@ class ConditionalTest {
         "'a' context | Column continuation (--continuation-column) is not in the input; its columns"
             + " are context",
       })
-  void a_pair_is_two_texts_or_two_lists(String columns, String message) {
+  void a_pair_must_be_two_texts_or_two_lists_of_tokens(String columns, String message) {
     Path input = own.resolve("input");
     TestSpark.session().range(1).selectExpr(columns.split(", ")).write().parquet(input.toString());
     Cli run = score("demo", input, output, PAIR);
@@ -334,13 +334,14 @@ class ConditionalTest {
   }
 
   @Test
-  void tokens_want_no_tokenizer_and_texts_want_one() {
+  void a_tokenizer_is_refused_for_tokens_and_required_for_texts() {
     List<Row> rows = List.of(RowFactory.create("row-0", new int[] {5}, new int[] {7}));
     Path tokens = write(own.resolve("tokens"), 10, schema(TestScores.TOKENS), rows);
-    Cli needless = score(folder, tokens, output, with(PAIR, "--tokenizer", "demo"));
-    assertThat(needless.error())
-        .isEqualTo("error: --tokenizer needs texts; context and continuation hold tokens");
-    assertThat(needless.code()).isEqualTo(2);
+    Cli superfluous = score(folder, tokens, output, with(PAIR, "--tokenizer", "demo"));
+    assertThat(superfluous.error())
+        .isEqualTo(
+            "error: --tokenizer needs text columns; found tokens in context and continuation");
+    assertThat(superfluous.code()).isEqualTo(2);
     Path texts =
         write(
             own.resolve("texts"),
@@ -348,11 +349,14 @@ class ConditionalTest {
             schema(DataTypes.StringType),
             List.of(RowFactory.create("row-0", "a", "b")));
     assertThat(score(folder, texts, output, PAIR).error())
-        .startsWith("error: Model " + folder + " has no tokenizer.json beside it; ");
+        .startsWith(
+            "error: Cannot find the tokenizer of model "
+                + folder
+                + ": its folder has no tokenizer.json; ");
   }
 
   @Test
-  void an_empty_context_wants_a_prefix_of_the_model_or_of_the_command() throws IOException {
+  void an_empty_context_requires_a_prefix_from_the_model_or_an_option() throws IOException {
     Path other = TestModels.write(own.resolve("other"));
     Path config = other.resolve("config.json");
     Files.writeString(config, Files.readString(config).replace("bos_token_id", "other_id"));
@@ -361,7 +365,7 @@ class ConditionalTest {
             RowFactory.create("row-0", new int[] {}, new int[] {7}),
             RowFactory.create("row-1", new int[] {5}, new int[] {7}));
     Path input = write(own.resolve("input"), 10, schema(TestScores.TOKENS), rows);
-    // One that is not empty needs none.
+    // Only the empty context requires a prefix.
     scored(other, input, own.resolve("without"), PAIR);
     Map<String, List<Object>> without = columns(own.resolve("without"), "error");
     assertThat(without.get("row-0"))

@@ -21,18 +21,18 @@ class EmitTest {
         "logits",
         "perplexity,token-logprobs,token-ranks,top-k=1,last-logits"
       })
-  void a_list_is_read_and_written_alike(String list) {
+  void a_parsed_list_is_printed_as_it_was_given(String list) {
     assertThat(Emit.parse(list)).hasToString(list);
   }
 
   @Test
-  void spaces_do_no_harm() {
+  void spaces_around_values_are_ignored() {
     assertThat(Emit.parse(" top-k=5 , perplexity"))
         .isEqualTo(new Emit(true, false, false, 5, false, false, false));
   }
 
   @Test
-  void lists_of_the_tokens_bring_the_sums_with_them() {
+  void results_per_token_include_the_nll() {
     assertThat(Emit.parse("token-ranks").nll()).isTrue();
     assertThat(Emit.parse("token-logprobs").nll()).isTrue();
     assertThat(Emit.parse("top-k=2,last-logits").nll()).isFalse();
@@ -48,13 +48,21 @@ class EmitTest {
         "top-k=0 | --emit top-k=0: expected top-k=K with a whole number K of at least 1",
         "top-k=-3 | --emit top-k=-3: expected top-k=K with a whole number K of at least 1",
         "top-k=x | --emit top-k=x: expected top-k=K with a whole number K of at least 1",
-        "logits,perplexity | --emit logits stands alone: it writes one row per position",
-        "entropy | --emit does not know 'entropy'; expected a list of perplexity, token-logprobs,"
+        "logits,perplexity | --emit logits cannot be combined with other values: it writes one row"
+            + " per position",
+        "entropy | --emit: unknown value 'entropy'; expected a list of perplexity, token-logprobs,"
             + " token-ranks, top-k=K, position-nll, last-logits, or logits alone"
       })
-  void what_makes_no_sense_is_wrong_usage(String list, String message) {
+  void an_invalid_list_is_wrong_usage(String list, String message) {
     assertThatThrownBy(() -> Emit.parse(list))
         .isInstanceOfSatisfying(Refusal.class, e -> assertThat(e.isWrongUsage()).isTrue())
         .hasMessage(message);
+  }
+
+  @Test
+  void at_least_one_result_is_required() {
+    assertThatThrownBy(() -> new Emit(false, false, false, 0, false, false, false))
+        .isInstanceOf(Refusal.class)
+        .hasMessageStartingWith("--emit is empty; expected a list of perplexity, ");
   }
 }

@@ -29,7 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Null texts, tokens and continuations: rows with nothing to score, not even an empty document. */
+/** Null texts, tokens and continuations. Unlike empty documents, they have no scores at all. */
 class NullDocumentsTest {
   @TempDir static Path shared;
   @TempDir Path own;
@@ -38,7 +38,7 @@ class NullDocumentsTest {
   private static Path corpus;
   private Path output;
 
-  /** Six rows; of each kind of document two are null, one is empty, one is bad and two are good. */
+  /** Six rows: for each kind of document two null, one empty, one invalid and two valid. */
   @BeforeAll
   static void writeInput() {
     model = TestModels.write(shared.resolve("model"));
@@ -78,7 +78,7 @@ class NullDocumentsTest {
     "--context-column context --continuation-column continuation, last-logits",
     "--text-column text --tokenizer demo --model demo,         perplexity",
   })
-  void every_score_is_null_and_they_are_counted_by_themselves(String columns, String emit)
+  void all_scores_of_null_documents_are_null_and_they_are_counted_separately(String columns, String emit)
       throws IOException {
     List<Object> args = new ArrayList<>(Arrays.asList((Object[]) columns.split(" ")));
     Object with = model;
@@ -108,7 +108,7 @@ class NullDocumentsTest {
       assertThat(run.out()).containsPattern("    too short +1\n    null +2\n");
     }
     assertThat(run.out()).containsPattern("    null +2\n");
-    // The sums of the ledger, and those of the rows that were written.
+    // The first run sums over the ledger, the second over the rows that it wrote.
     args.addAll(List.of("--partitions", 2, "--output-format", "json"));
     Path once = own.resolve("once");
     scored(with, corpus, once, args.toArray());
@@ -116,7 +116,7 @@ class NullDocumentsTest {
   }
 
   @Test
-  void logits_have_no_rows_of_them() throws IOException {
+  void null_documents_have_no_rows_of_logits() throws IOException {
     scored(model, corpus, output, "--emit", "logits", "--keep-columns", "id");
     JsonNode json = TestOutput.summary(output);
     assertThat(json.get("documents").asInt()).isEqualTo(6);
@@ -125,7 +125,7 @@ class NullDocumentsTest {
   }
 
   @Test
-  void groups_and_the_report_count_them_and_bounds_leave_them() throws IOException {
+  void groups_and_the_report_count_null_documents_and_bounds_do_not_exclude_them() throws IOException {
     Path report = own.resolve("report.html");
     scored(
         model,
@@ -150,14 +150,14 @@ class NullDocumentsTest {
   }
 
   @Test
-  void an_input_without_nulls_prints_no_line_of_them() throws IOException {
+  void an_input_without_null_documents_prints_no_line_about_them() throws IOException {
     Path input = write(own.resolve("input"), "tokens", TestScores.TOKENS, new int[] {1, 2});
     assertThat(scored(model, input, output).out()).doesNotContain("null");
     assertThat(TestOutput.summary(output).get("null_documents").asInt()).isZero();
   }
 
   @Test
-  void a_comparison_counts_them() throws IOException {
+  void a_comparison_counts_null_documents() throws IOException {
     Cli run =
         Cli.run(
             "compare",
@@ -186,7 +186,7 @@ class NullDocumentsTest {
   }
 
   @Test
-  void tokenizing_counts_them_and_keeps_them_null() throws IOException {
+  void tokenize_counts_null_documents_and_keeps_them_null() throws IOException {
     Cli run =
         Cli.run(
             "tokenize",
@@ -209,7 +209,7 @@ class NullDocumentsTest {
   }
 
   @Test
-  void a_stream_counts_them() {
+  void a_stream_counts_null_documents() {
     Cli run = scored(model, corpus, output, "--stream", "--keep-columns", "id");
     assertThat(run.out()).containsPattern("  rows +6\n    null +2\n    with errors +1\n");
   }

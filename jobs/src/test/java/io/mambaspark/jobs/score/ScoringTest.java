@@ -16,9 +16,11 @@ import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
 import io.mambaspark.engine.score.Wanted;
 import io.mambaspark.engine.score.Windows;
+import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.TestModels;
 import io.mambaspark.jobs.TestSpark;
 import io.mambaspark.jobs.io.DocumentColumns;
+import io.mambaspark.jobs.io.InputErrors;
 import io.mambaspark.jobs.io.RowError;
 import io.mambaspark.jobs.model.ModelDelivery;
 import io.mambaspark.jobs.model.ModelSource;
@@ -135,7 +137,7 @@ class ScoringTest {
             + " last_logits array<float>, error string",
         "logits | position int, token int, logits array<float>, error string"
       })
-  void the_output_has_the_kept_columns_and_those_asked_for(String emit, String expected) {
+  void the_output_has_the_kept_and_the_requested_columns(String emit, String expected) {
     Dataset<Row> scored = score(rows(new int[] {1, 2}), emit(emit));
     List<String> columns = new ArrayList<>();
     for (StructField field : scored.schema().fields()) {
@@ -155,7 +157,7 @@ class ScoringTest {
   }
 
   @Test
-  void scores_equal_the_engines_to_the_bit() {
+  void scores_are_bit_identical_to_the_engines() {
     int[][] lists = randomLists(40);
     Wanted all = new Wanted(true, true, true, 3, true);
     List<Scores<String>> expected = engine(all, lists);
@@ -211,24 +213,24 @@ class ScoringTest {
   }
 
   @Test
-  void partitions_do_not_show_in_the_scores() {
+  void scores_do_not_depend_on_the_number_of_partitions() {
     int[][] lists = randomLists(60);
-    List<Map<String, String>> seen = new ArrayList<>();
+    List<Map<String, String>> results = new ArrayList<>();
     for (int partitions : new int[] {1, 2, 7}) {
       Dataset<Row> input = typedRows(DataTypes.IntegerType, partitions, (Object[]) lists);
       Map<String, String> byId = new HashMap<>();
       for (Row row : score(input, emit("token-logprobs,last-logits")).collectAsList()) {
         byId.put(row.getString(0), row.toString());
       }
-      seen.add(byId);
+      results.add(byId);
     }
-    assertThat(seen.get(0)).hasSize(60);
-    assertThat(seen.get(1)).isEqualTo(seen.get(0));
-    assertThat(seen.get(2)).isEqualTo(seen.get(0));
+    assertThat(results.get(0)).hasSize(60);
+    assertThat(results.get(1)).isEqualTo(results.get(0));
+    assertThat(results.get(2)).isEqualTo(results.get(0));
   }
 
   @Test
-  void rows_keep_their_order_among_empty_and_refused_ones() {
+  void rows_keep_their_order_between_empty_and_invalid_rows() {
     Object[] lists = new Object[50];
     Random random = new Random(3);
     for (int i = 0; i < lists.length; i++) {
@@ -248,7 +250,7 @@ class ScoringTest {
   }
 
   @Test
-  void null_and_empty_tokens_are_no_error() {
+  void null_and_empty_tokens_are_not_errors() {
     List<Row> scored =
         score(rows(null, new int[0], new int[] {4}), emit("perplexity,last-logits"))
             .collectAsList();
@@ -278,7 +280,7 @@ class ScoringTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"int", "bigint", "smallint"})
-  void rows_that_cannot_be_scored_keep_their_columns_and_say_why(String type) {
+  void rows_that_cannot_be_scored_keep_their_columns_and_have_an_error(String type) {
     DataType sparkType =
         switch (type) {
           case "int" -> DataTypes.IntegerType;
@@ -324,7 +326,7 @@ class ScoringTest {
   }
 
   @Test
-  void wide_ids_are_compared_before_they_are_narrowed() {
+  void ids_of_64_bits_are_validated_before_they_are_narrowed() {
     long low32BitsAreAnId = (1L << 32) + 5;
     List<Row> scored =
         score(
@@ -360,7 +362,7 @@ class ScoringTest {
   }
 
   @Test
-  void a_prefix_token_makes_the_first_token_a_scored_one() {
+  void the_first_token_after_a_prefix_is_scored() {
     ScoreOptions bos = ScoreOptions.of(OptionValues.NONE.with(Options.PREFIX_TOKEN, "bos"));
     ScoreOptions id = ScoreOptions.of(OptionValues.NONE.with(Options.PREFIX_TOKEN, "3"));
     Wanted wanted = new Wanted(true, false, false, 0, false);
@@ -386,7 +388,7 @@ class ScoringTest {
   }
 
   @Test
-  void a_row_is_cut_before_it_is_looked_at_and_says_so() {
+  void tokens_are_validated_only_within_the_limit() {
     ScoreOptions three =
         ScoreOptions.of(
             OptionValues.NONE.with(Options.PREFIX_TOKEN, "bos").with(Options.MAX_TOKENS, 3));
@@ -403,7 +405,7 @@ class ScoringTest {
   }
 
   @Test
-  void logits_are_one_row_per_position_prefix_included() {
+  void logits_have_one_row_per_position_prefix_included() {
     ScoreOptions options =
         ScoreOptions.of(
             OptionValues.NONE.with(Options.EMIT, "logits").with(Options.PREFIX_TOKEN, "bos"));
@@ -427,7 +429,7 @@ class ScoringTest {
   }
 
   @Test
-  void a_bad_row_among_logits_stands_in_its_place_once() {
+  void an_invalid_row_has_one_output_row_in_order_among_logits() {
     List<Row> scored =
         score(
                 rows(
@@ -450,7 +452,7 @@ class ScoringTest {
   }
 
   @Test
-  void under_fail_a_bad_row_stops_the_job_and_shows_its_columns() {
+  void with_on_error_fail_an_invalid_row_fails_the_job_and_the_message_has_its_columns() {
     ScoreOptions fail = ScoreOptions.of(OptionValues.NONE.with(Options.ON_ERROR, "fail"));
     assertThatThrownBy(() -> score(rows(new int[] {1, 2}, new int[] {V}), fail).collectAsList())
         .isInstanceOf(SparkException.class)
@@ -462,7 +464,7 @@ class ScoringTest {
   }
 
   @Test
-  void kept_columns_of_every_kind_come_through_unchanged() {
+  void kept_columns_of_every_type_are_unchanged() {
     Dataset<Row> input =
         rows(new int[] {1, 2}, new int[] {3})
             .selectExpr(
@@ -485,7 +487,7 @@ class ScoringTest {
   }
 
   @Test
-  void kept_columns_come_through_to_the_last_byte() {
+  void kept_columns_are_byte_identical() {
     TimeZone zone = TimeZone.getDefault();
     TimeZone.setDefault(TimeZone.getTimeZone("Europe/Berlin"));
     try {
@@ -531,7 +533,7 @@ class ScoringTest {
   }
 
   @Test
-  void columns_are_kept_by_choice_even_none_and_even_the_tokens() {
+  void the_user_can_keep_no_columns_or_even_the_tokens() {
     Dataset<Row> input = rows(new int[] {1, 2});
     ScoreOptions none = ScoreOptions.of(OptionValues.NONE.with(Options.KEEP_COLUMNS, List.of()));
     assertThat(score(input, none).columns()).startsWith("nll");
@@ -541,6 +543,25 @@ class ScoringTest {
     Row row = score(input, both).collectAsList().get(0);
     assertThat(row.getList(0)).isEqualTo(List.of(1, 2));
     assertThat(row.getString(1)).isEqualTo("row-0");
+  }
+
+  @Test
+  void a_kept_column_with_the_reserved_name_is_refused() {
+    Dataset<Row> input = rows(new int[] {1}).withColumnRenamed("id", InputErrors.COLUMN);
+    assertThatThrownBy(() -> score(input, emit("perplexity")))
+        .isInstanceOf(Refusal.class)
+        .hasMessage(
+            "Column name "
+                + InputErrors.COLUMN
+                + " is reserved; leave the column out with --keep-columns or rename it");
+  }
+
+  @Test
+  void text_columns_require_a_tokenizer() {
+    ScoreOptions text = ScoreOptions.of(OptionValues.NONE.with(Options.TEXT_COLUMN, "id"));
+    assertThatThrownBy(() -> score(rows(new int[] {1}), text))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("Text columns require a tokenizer");
   }
 
   private static PartitionScoring scoring(Emit emit, LongAccumulator progress) {
@@ -560,7 +581,7 @@ class ScoringTest {
   }
 
   @Test
-  void lists_that_no_row_of_spark_can_hold_are_an_error_of_their_row() {
+  void lists_that_exceed_the_size_of_a_spark_row_are_an_error_of_their_row() {
     List<Row> rows = List.of(row(new int[2_000_000]), row(new int[] {1, 2}));
     Iterator<Tuple2<Row, ScoredRow>> scored =
         scoring(Emit.parse("top-k=24"), null).call(rows.iterator());
@@ -574,16 +595,16 @@ class ScoringTest {
   }
 
   @Test
-  void a_long_row_shows_progress_and_can_be_stopped_while_it_runs() {
+  void a_long_row_reports_progress_after_each_chunk() {
     LongAccumulator progress = new LongAccumulator();
     progress.register(TestSpark.session().sparkContext(), scala.Option.empty(), false);
-    List<Long> seen = new ArrayList<>();
+    List<Long> counts = new ArrayList<>();
     Iterator<Row> rows =
         new Iterator<>() {
           @Override
           public boolean hasNext() {
-            seen.add(progress.value());
-            return seen.size() < 4;
+            counts.add(progress.value());
+            return counts.size() < 4;
           }
 
           @Override
@@ -592,15 +613,15 @@ class ScoringTest {
           }
         };
     scoring(Emit.PERPLEXITY, progress).call(rows).forEachRemaining(row -> {});
-    // Asked for the next row when the last chunk of a row has room left: the others are counted.
-    assertThat(seen.get(1)).isBetween(1L, 2999L);
+    // The scorer requests the next row to fill the last chunk; the earlier chunks are counted.
+    assertThat(counts.get(1)).isBetween(1L, 2999L);
     assertThat(progress.value()).isEqualTo(3 * 2999L);
   }
 
   @Test
   void a_partition_is_streamed() {
-    // More rows than would be read if the scorer did not hand out what it has.
-    int[] taken = {0};
+    // The input never ends, so the scorer must return scores before it has read all rows.
+    int[] read = {0};
     Iterator<Row> rows =
         new Iterator<>() {
           @Override
@@ -610,11 +631,11 @@ class ScoringTest {
 
           @Override
           public Row next() {
-            taken[0]++;
+            read[0]++;
             return org.apache.spark.sql.RowFactory.create(
-                TestSpark.ints(new Random(taken[0]).ints(50, 0, V).toArray()),
+                TestSpark.ints(new Random(read[0]).ints(50, 0, V).toArray()),
                 null,
-                "row-" + taken[0]);
+                "row-" + read[0]);
           }
         };
     PartitionScoring scoring =
@@ -629,7 +650,7 @@ class ScoringTest {
     Iterator<?> scored = scoring.call(rows);
     for (int i = 1; i <= 200; i++) {
       scored.next();
-      assertThat(taken[0] - i).isLessThan(40);
+      assertThat(read[0] - i).isLessThan(40);
     }
   }
 }

@@ -38,7 +38,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Texts as documents. */
 class TextTest {
-  /** The {@code \s} of Python's {@code re} for a {@code str}. */
+  /** Matches the same white space as {@code \s} in Python's {@code re} for a {@code str}. */
   private static final Pattern SPACES =
       Pattern.compile(
           "[\\t-\\r\\x1C-\\x20\\x85\\xA0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000]+");
@@ -63,7 +63,7 @@ class TextTest {
   private static Path odd;
   private Path output;
 
-  /** The prose of the demo in row groups of ten, with its tokens, and odd texts. */
+  /** Writes the prose of the demo in row groups of ten, with its tokens, and odd texts. */
   @BeforeAll
   static void writeInputs() {
     List<Row> real =
@@ -83,14 +83,14 @@ class TextTest {
   }
 
   @Test
-  void a_text_scores_as_its_tokens_to_the_bit() throws IOException {
-    Object[] cut = {"--max-tokens", 100, "--keep-columns", "id", "--emit", "token-logprobs"};
+  void a_text_and_its_tokens_have_bit_identical_scores() throws IOException {
+    Object[] shortened = {"--max-tokens", 100, "--keep-columns", "id", "--emit", "token-logprobs"};
     String[] scores = {"nll", "token_count", "perplexity", "truncated", "token_logprobs", "error"};
-    scored("demo", prose, output, with(cut, "--text-column", "text"));
+    scored("demo", prose, output, with(shortened, "--text-column", "text"));
     assertThat(summary().get("tokenizer").get("path").asText()).isEqualTo("demo/tokenizer.json");
     assertThat(summary().get("tokenizer").get("fingerprint").asText()).matches("[0-9a-f]{64}");
     Path tokens = own.resolve("tokens");
-    scored("demo", prose, tokens, cut);
+    scored("demo", prose, tokens, shortened);
     assertThat(columns(output, scores)).hasSize(103).isEqualTo(columns(tokens, scores));
     assertThat(summary().get("nll")).isEqualTo(TestOutput.summary(tokens).get("nll"));
     assertThat(TestOutput.summary(tokens).get("tokenizer").isNull()).isTrue();
@@ -102,7 +102,7 @@ class TextTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"string", "binary"})
-  void bytes_and_words_are_those_of_the_text(String type) throws IOException {
+  void the_bytes_and_words_of_a_text_are_counted(String type) throws IOException {
     Path input = own.resolve("input");
     TestSpark.session()
         .read()
@@ -153,7 +153,7 @@ class TextTest {
   }
 
   @Test
-  void counts_of_the_input_go_before_those_of_the_text() throws IOException {
+  void counts_in_the_input_take_precedence_over_the_texts_own() throws IOException {
     Path input = own.resolve("input");
     TestSpark.session()
         .read()
@@ -194,7 +194,7 @@ class TextTest {
             "error");
     JsonNode json = summary();
     assertThat(json.get("bits_per_byte").asDouble()).isEqualTo(sum(all) / 4000 / StrictMath.log(2));
-    // Of the documents whose words are known.
+    // Only the documents with a word count are included.
     assertThat(json.get("word_perplexity").asDouble())
         .isEqualTo(StrictMath.exp(sum(counted) / (7 * counted.size())));
     Path tokens = own.resolve("tokens");
@@ -225,7 +225,7 @@ class TextTest {
   }
 
   @Test
-  void a_text_that_is_cut_off_has_bytes_and_no_bits() throws IOException {
+  void a_truncated_text_has_a_byte_count_but_no_bits_per_byte() throws IOException {
     scored("demo", prose, output, "--text-column", "text", "--max-tokens", 9, "--limit", 3);
     for (Row row : byId(output).values()) {
       assertThat(row.<Boolean>getAs("truncated")).isTrue();
@@ -239,12 +239,12 @@ class TextTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"string", "binary"})
-  void what_is_not_utf8_is_an_error_of_its_row(String type) throws IOException {
+  void text_that_is_not_utf8_is_an_error_of_its_row(String type) throws IOException {
     Path input = own.resolve("input");
     byte[] bad = {'a', 'b', (byte) 0xC3, '(', 'c'};
-    byte[] cut = {(byte) 0xF0, (byte) 0x9F, (byte) 0x98};
+    byte[] incomplete = {(byte) 0xF0, (byte) 0x9F, (byte) 0x98};
     byte[] good = "très bon".getBytes(StandardCharsets.UTF_8);
-    write(own.resolve("bytes"), "text", DataTypes.BinaryType, good, bad, cut);
+    write(own.resolve("bytes"), "text", DataTypes.BinaryType, good, bad, incomplete);
     TestSpark.session()
         .read()
         .parquet(own.resolve("bytes").toString())
@@ -271,7 +271,7 @@ class TextTest {
   }
 
   @Test
-  void a_text_of_ten_million_bytes_is_read_whole_whatever_is_scored_of_it() throws IOException {
+  void a_text_of_ten_million_bytes_is_read_completely_even_if_few_tokens_are_scored() throws IOException {
     String start = DemoCorpus.rows().get(0).getString(3);
     String text = start.repeat(10_000_000 / start.length() + 1);
     Path input = write(own.resolve("long"), "text", DataTypes.StringType, text, start);
@@ -295,7 +295,7 @@ class TextTest {
         "struct('a') text | Column text is struct<col1:string>; expected string or binary",
         "'a' txt | Column text (--text-column) is not in the input; its columns are txt",
       })
-  void a_column_of_another_type_is_no_text(String column, String message) {
+  void a_text_column_of_another_type_is_refused(String column, String message) {
     Path input = own.resolve("input");
     TestSpark.session().range(1).selectExpr(column).write().parquet(input.toString());
     Cli run = score("demo", input, output, "--text-column", "text");
@@ -305,7 +305,7 @@ class TextTest {
   }
 
   @Test
-  void a_count_is_a_whole_number() {
+  void a_count_column_must_be_an_integer() {
     Path input = own.resolve("input");
     TestSpark.session().range(1).selectExpr("'a' text", "1.5D n").write().parquet(input.toString());
     Cli run = score("demo", input, output, "--text-column", "text", "--word-count-column", "n");
@@ -323,11 +323,11 @@ class TextTest {
   }
 
   @Test
-  void a_tokenizer_lies_beside_the_model_or_is_named() throws IOException {
+  void a_tokenizer_is_in_the_models_folder_or_named_by_an_option() throws IOException {
     Path model = Files.createDirectory(own.resolve("model"));
     DemoModel.unpack(model);
     assertThat(withTokenizer(model).code()).isZero();
-    Map<String, List<Object>> beside = columns(output, "nll", "token_count");
+    Map<String, List<Object>> expected = columns(output, "nll", "token_count");
     Path moved = Files.createDirectory(own.resolve("moved")).resolve("tokenizer.json");
     Files.move(model.resolve("tokenizer.json"), moved);
     output = own.resolve("none");
@@ -335,31 +335,31 @@ class TextTest {
     assertThat(none.code()).isEqualTo(1);
     assertThat(none.error())
         .isEqualTo(
-            "error: Model "
+            "error: Cannot find the tokenizer of model "
                 + model
-                + " has no tokenizer.json beside it; give its tokenizer with --tokenizer, or score"
-                + " tokens with --tokens-column");
-    for (Path place : List.of(moved, moved.getParent())) {
-      output = own.resolve("by-" + place.getFileName());
-      assertThat(withTokenizer(model, "--tokenizer", place).code()).isZero();
-      assertThat(columns(output, "nll", "token_count")).isEqualTo(beside);
-      assertThat(summary().get("tokenizer").get("path").asText()).isEqualTo(place.toString());
+                + ": its folder has no tokenizer.json; give --tokenizer, or score tokens with"
+                + " --tokens-column");
+    for (Path path : List.of(moved, moved.getParent())) {
+      output = own.resolve("by-" + path.getFileName());
+      assertThat(withTokenizer(model, "--tokenizer", path).code()).isZero();
+      assertThat(columns(output, "nll", "token_count")).isEqualTo(expected);
+      assertThat(summary().get("tokenizer").get("path").asText()).isEqualTo(path.toString());
     }
     output = own.resolve("nowhere");
     Path empty = Files.createDirectory(own.resolve("empty"));
-    for (Path place : List.of(own.resolve("no.json"), empty)) {
-      Cli run = withTokenizer(model, "--tokenizer", place);
+    for (Path path : List.of(own.resolve("no.json"), empty)) {
+      Cli run = withTokenizer(model, "--tokenizer", path);
       assertThat(run.code()).isEqualTo(1);
       assertThat(run.error())
           .isEqualTo(
               "error: Cannot open tokenizer "
-                  + place
+                  + path
                   + ": no such file, or a folder without a tokenizer.json");
     }
   }
 
   @Test
-  void what_is_no_tokenizer_is_refused_before_anything_is_scored() throws IOException {
+  void a_file_that_is_not_a_tokenizer_is_refused_before_scoring() throws IOException {
     Path notJson = Files.writeString(own.resolve("a.json"), "merges");
     assertThat(withTokenizer("demo", "--tokenizer", notJson).error())
         .isEqualTo(
@@ -376,7 +376,7 @@ class TextTest {
             + " tokenizers. This is a model's config.json: use the tokenizer.json in its folder");
     Path empty = Files.createFile(own.resolve("c.json"));
     assertThat(withTokenizer("demo", "--tokenizer", empty).code()).isEqualTo(1);
-    // JSON of the right shape that the library alone can tell from a tokenizer.
+    // This JSON has the shape of a tokenizer; only the library finds the error.
     Path shape =
         Files.writeString(
             own.resolve("d.json"), "{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}}}");
@@ -431,7 +431,7 @@ class TextTest {
   }
 
   @Test
-  void texts_come_from_json_too_and_go_there() throws IOException {
+  void texts_can_be_read_from_json_and_written_to_json() throws IOException {
     Path input = own.resolve("json");
     TestSpark.session().read().parquet(odd.toString()).write().json(input.toString());
     scored("demo", odd, own.resolve("parquet"), "--text-column", "text");
@@ -452,7 +452,7 @@ class TextTest {
   }
 
   @Test
-  void a_text_and_its_name_may_be_any() throws IOException {
+  void a_text_column_may_have_any_name() throws IOException {
     StructType schema =
         new StructType().add("id", DataTypes.StringType).add("the `text`.x", DataTypes.StringType);
     Path input =

@@ -12,10 +12,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The lengths of windows and their limits. */
+/** The default lengths of windows, and their limits. */
 class WindowOptionsTest {
 
-  /** What the command line says; null for what it does not. */
+  /** Parses the values of the options; null for an option that is not given. */
   private static WindowOptions options(String name, Integer tokens, Integer stride) {
     return WindowOptions.parse(name, tokens, stride);
   }
@@ -31,14 +31,14 @@ class WindowOptionsTest {
     "strided,, 3, STRIDED, 1024, 3",
     "strided, 8, 3, STRIDED, 8, 3",
   })
-  void lengths_that_are_not_given_are_those_of_the_program_that_has_the_policy(
+  void default_lengths_are_those_of_the_program_that_defines_the_policy(
       String name, Integer tokens, Integer stride, Policy policy, int length, int step) {
     assertThat(options(name, tokens, stride)).isEqualTo(new WindowOptions(policy, length, step));
   }
 
   @ParameterizedTest
   @CsvSource({"2, 1", "3, 2", "4, 2", "5, 3", "2147483646, 1073741823"})
-  void a_stride_that_is_not_given_is_half_a_window_rounded_up(int tokens, int stride) {
+  void the_default_stride_is_half_a_window_rounded_up(int tokens, int stride) {
     assertThat(options("strided", tokens, null).stride()).isEqualTo(stride);
   }
 
@@ -53,7 +53,7 @@ class WindowOptionsTest {
     "rolling, 2147483647,",
     "chunked, 2147483647,",
   })
-  void the_least_and_the_most_are_taken(String name, Integer tokens, Integer stride) {
+  void the_smallest_and_largest_values_are_accepted(String name, Integer tokens, Integer stride) {
     WindowOptions options = options(name, tokens, stride);
     assertThat(options.name()).isEqualTo(name);
     assertThat(tokens == null || options.tokens() == tokens).isTrue();
@@ -67,7 +67,7 @@ class WindowOptionsTest {
         "sliding | | | --window sliding: expected one of full, rolling, strided, chunked",
         "FULL | | | --window FULL: expected one of full, rolling, strided, chunked",
         "'' | | | '--window : expected one of full, rolling, strided, chunked'",
-        // The first of two mistakes is named.
+        // Of two mistakes, the message names the first.
         "sliding | 0 | 0 | --window sliding: expected one of full, rolling, strided, chunked",
         "full | 9 | | --window-tokens needs --window rolling, strided or chunked",
         "full | 0 | | --window-tokens needs --window rolling, strided or chunked",
@@ -88,27 +88,29 @@ class WindowOptionsTest {
             + " strided, so that something is scored",
         "chunked | 2 | | --window-tokens 2: expected at least 3 for --window chunked, so that"
             + " something is scored",
-        "strided | | 0 | --stride 0: expected 1 to 1024, the tokens of a window",
-        "strided | | -1 | --stride -1: expected 1 to 1024, the tokens of a window",
-        "strided | | 1025 | --stride 1025: expected 1 to 1024, the tokens of a window",
-        "strided | 9 | 10 | --stride 10: expected 1 to 9, the tokens of a window",
+        "strided | | 0 | --stride 0: expected 1 to 1024, the number of tokens in a window",
+        "strided | | -1 | --stride -1: expected 1 to 1024, the number of tokens in a window",
+        "strided | | 1025 | --stride 1025: expected 1 to 1024, the number of tokens in a window",
+        "strided | 9 | 10 | --stride 10: expected 1 to 9, the number of tokens in a window",
       })
-  void what_cannot_be_is_wrong_usage(String name, Integer tokens, Integer stride, String message) {
+  void values_out_of_range_are_wrong_usage(
+      String name, Integer tokens, Integer stride, String message) {
     Refusal refusal = catchThrowableOfType(Refusal.class, () -> options(name, tokens, stride));
     assertThat(refusal).hasMessage(message);
     assertThat(refusal.isWrongUsage()).isTrue();
   }
 
   /**
-   * The default stride of a window of the most tokens that there are overflows, and the message
-   * names a stride that nobody gave.
+   * The default stride of the largest window overflows an int. The message then names a stride that
+   * the user did not give.
    */
   @Test
-  void the_largest_window_needs_its_stride_to_be_given() {
+  void the_largest_window_requires_an_explicit_stride() {
     Refusal refusal =
         catchThrowableOfType(Refusal.class, () -> options("strided", Integer.MAX_VALUE, null));
     assertThat(refusal)
-        .hasMessage("--stride -1073741824: expected 1 to 2147483647, the tokens of a window");
+        .hasMessage(
+            "--stride -1073741824: expected 1 to 2147483647, the number of tokens in a window");
     assertThat(options("strided", Integer.MAX_VALUE, 1).stride()).isEqualTo(1);
   }
 
@@ -121,13 +123,13 @@ class WindowOptionsTest {
         "strided | | | strided, 1024 tokens, stride 512",
         "chunked | 6 | | chunked, 6 tokens",
       })
-  void people_and_ledgers_read_the_lengths_that_are_used(
+  void the_text_has_the_lengths_in_use(
       String name, Integer tokens, Integer stride, String shown) {
     assertThat(options(name, tokens, stride)).hasToString(shown);
   }
 
   @Test
-  void a_summary_has_null_for_what_a_policy_does_not_have() {
+  void a_summary_has_null_for_lengths_that_the_policy_does_not_use() {
     assertThat(WindowOptions.FULL).isEqualTo(options("full", null, null));
     assertThat(WindowOptions.FULL.described()).isEqualTo(described("full", null, null));
     assertThat(options("rolling", 5, null).described()).isEqualTo(described("rolling", 5, null));
@@ -143,7 +145,7 @@ class WindowOptionsTest {
   }
 
   @Test
-  void only_strided_windows_run_a_token_more_than_once() {
+  void only_strided_windows_process_a_token_more_than_once() {
     assertThat(options("strided", 1024, 256).runs()).isEqualTo(4);
     assertThat(options("strided", 5, 2).runs()).isEqualTo(2.5);
     assertThat(options("strided", 8, 8).runs()).isEqualTo(1);
@@ -153,7 +155,7 @@ class WindowOptionsTest {
   }
 
   @Test
-  void a_prefix_replaces_a_token_in_chunked_windows_alone() {
+  void a_prefix_replaces_a_token_only_in_chunked_windows() {
     int none = TokenOptions.NO_PREFIX;
     assertThat(options("chunked", 6, null).windows(3))
         .isEqualTo(new Windows(Policy.CHUNKED, 6, 0, 3));

@@ -38,8 +38,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Each policy against the program that it is named after: what that runs, window by window, is run
- * here through the engine.
+ * Compares each policy with the program that defines it. The engine scores the windows of that
+ * program one by one.
  */
 class WindowTest {
   private static final int DOCUMENTS = 24;
@@ -53,7 +53,7 @@ class WindowTest {
   private static final int[][] TOKENS = new int[DOCUMENTS][];
   private Path output;
 
-  /** Documents of 0 to 23 tokens and a bad one, in two row groups. */
+  /** Writes documents of 0 to 23 tokens and one with an invalid id, in two row groups. */
   @BeforeAll
   static void writeCorpus() {
     folder = TestModels.write(shared.resolve("model"));
@@ -79,11 +79,11 @@ class WindowTest {
     return TestOutput.summary(output);
   }
 
-  /** The scored tokens of a document by their positions, the prefix at 0 where there is one. */
+  /** The log-probabilities of a document's tokens by position; the prefix, if any, is at 0. */
   private static final class Scored {
     final TreeMap<Integer, Float> logprobs = new TreeMap<>();
 
-    /** Runs a window and takes the tokens from {@code from} on, which come after {@code start}. */
+    /** Scores a window at position {@code start}; adds its tokens from index {@code from} on. */
     void add(int[] window, int from, int start) {
       float[] all = alone(model, window).tokenLogprobs();
       for (int i = Math.max(from, 1); i < window.length; i++) {
@@ -100,7 +100,7 @@ class WindowTest {
     }
   }
 
-  /** {@code get_rolling_token_windows} of lm-evaluation-harness with a context of 1. */
+  /** Follows {@code get_rolling_token_windows} of lm-evaluation-harness, with a context of 1. */
   private static Scored rolling(int[] tokens, int prefix, int max) {
     Scored scored = new Scored();
     if (tokens.length == 0) {
@@ -119,7 +119,7 @@ class WindowTest {
     return scored;
   }
 
-  /** The loop of Hugging Face's guide to the perplexity of fixed-length models. */
+  /** Follows the loop in Hugging Face's guide to the perplexity of fixed-length models. */
   private static Scored strided(int[] tokens, int max, int stride) {
     Scored scored = new Scored();
     int before = 0;
@@ -136,7 +136,7 @@ class WindowTest {
     return scored;
   }
 
-  /** llama.cpp: of each chunk positions n_ctx / 2 to n_ctx - 2 predict the next token. */
+  /** Follows llama.cpp: positions n_ctx / 2 to n_ctx - 2 of a chunk predict the next token. */
   private static Scored chunked(int[] tokens, int size, Integer first) {
     Scored scored = new Scored();
     for (int chunk = 0; chunk < tokens.length / size; chunk++) {
@@ -180,7 +180,7 @@ class WindowTest {
     "chunked, 5, 0,",
     "chunked, 6, 0, 3",
   })
-  void the_windows_are_those_of_the_program_that_they_are_named_after(
+  void each_policy_scores_the_windows_of_the_program_that_defines_it(
       String policy, int size, int stride, Integer prefix) throws IOException {
     List<Object> job = new ArrayList<>(List.of("--window", policy));
     job.addAll(size > 0 ? List.of("--window-tokens", size) : List.of());
@@ -278,7 +278,7 @@ class WindowTest {
   }
 
   @Test
-  void rolling_windows_begin_with_bos_or_else_eos_and_want_one() throws IOException {
+  void rolling_windows_require_bos_or_else_eos_as_prefix() throws IOException {
     Path other = TestModels.write(own.resolve("other"));
     Path config = other.resolve("config.json");
     String bos = Files.readString(config);
@@ -292,17 +292,17 @@ class WindowTest {
     assertThat(neither.code()).isEqualTo(2);
     assertThat(neither.error())
         .isEqualTo(
-            "error: --window rolling wants a prefix token, but the model's config.json has no"
+            "error: --window rolling needs a prefix token, but the model's config.json has no"
                 + " bos_token_id or eos_token_id in the vocabulary; give --prefix-token ID");
     Files.writeString(config, bos.replace(": 3}", ": 24}"));
     assertThat(score(other, corpus, own.resolve("outside"), rolling).error())
         .isEqualTo(
-            "error: --window rolling wants a prefix token, but the model's config.json has no"
+            "error: --window rolling needs a prefix token, but the model's config.json has no"
                 + " bos_token_id or eos_token_id in the vocabulary; give --prefix-token ID");
   }
 
   @Test
-  void another_window_is_another_job() {
+  void a_job_with_another_window_cannot_be_resumed() {
     scored(folder, corpus, output, "--window", "chunked", "--window-tokens", 6);
     Cli run = score(folder, corpus, output, "--window", "chunked", "--resume");
     assertThat(run.error())

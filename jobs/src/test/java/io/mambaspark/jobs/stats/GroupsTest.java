@@ -194,7 +194,7 @@ class GroupsTest {
             "id,lang.x");
     assertThat(run.code()).isEqualTo(1);
     assertThat(run.err().strip())
-        .isEqualTo("error: Column year (--group-by) is not among the kept ones: id, lang.x");
+        .isEqualTo("error: Column year (--group-by) is not among the kept columns: id, lang.x");
   }
 
   @Test

@@ -93,12 +93,12 @@ done
 kill -9 "$driver" || { cat "$work/killed.log" >&2; die "The driver was done before it was killed"; }
 wait "$driver" 2>/dev/null || true
 driver=
-refused 'go on with --resume' "${killed[@]}"
+refused 'continue with --resume' "${killed[@]}"
 job resumed "${killed[@]}" --resume
 grep -q 'done by earlier starts' "$work/resumed.log" || die "Nothing was resumed after $units units"
 in_bucket compare "$work/scores" bucket/killed
 
-refused 'an object store cannot replace a folder at once' "${killed[@]}" --overwrite
+refused 'an object store cannot replace a folder atomically' "${killed[@]}" --overwrite
 
 if grep -lF -- "$AWS_SECRET_ACCESS_KEY" "$work"/{local,s3a,killed,resumed,refused}.log; then
   die "The secret key is in a log"

@@ -27,25 +27,28 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The folder that a run writes. An existing output is never destroyed: without {@code --overwrite}
- * it is refused; with it the run writes a new folder beside the old one, which takes its place when
- * it is whole, see {@link Replacement}.
+ * The folder to which a run writes. A run never destroys an existing output: without {@code
+ * --overwrite} it refuses the output; with it, the run writes a new folder next to the old one,
+ * and the complete new folder replaces the old one, see {@link Replacement}.
  *
- * <p>If a second pass follows, the first one writes {@code OUTPUT_scores-RUN}, which is removed
- * when the output is in its place.
+ * <p>If a second pass follows, the first pass writes {@code OUTPUT_scores-RUN}, which is removed
+ * after the output has been moved to its place.
  *
- * <p>{@link OutputPlacement} decides where a run writes, {@link OutputRepair} repairs what a crash
- * has interrupted; this class writes.
+ * <p>{@link OutputPlacement} decides where a run writes; {@link OutputRepair} finishes or rolls
+ * back an interrupted replacement; this class writes.
  */
 public final class Output {
   private static final Logger LOG = LoggerFactory.getLogger(Output.class);
 
-  /** Spark does not read files whose names begin with an underscore. */
+  /** The name of the summary. Spark does not read files whose names begin with an underscore. */
   public static final String SUMMARY = "_mamba_summary.json";
 
   private static final String SUCCESS = "_SUCCESS";
 
-  /** Small row groups: a job that reads a Parquet output cuts its units between row groups. */
+  /**
+   * The maximum size of a row group. It is small, because a job that reads a Parquet output can cut
+   * units only between row groups.
+   */
   public static final long ROW_GROUP_BYTES = 16 << 20;
 
   private final OutputPlacement placement;
@@ -61,8 +64,8 @@ public final class Output {
   }
 
   /**
-   * Repairs what an interrupted run has left half done, then decides where this run writes. Refuses
-   * an existing output unless it may be replaced or resumed. Needs no Spark session.
+   * Repairs an interrupted replacement, then decides where this run writes. Refuses an existing
+   * output unless the options allow replacing or resuming it. Needs no Spark session.
    *
    * @param secondPass whether a second pass makes the output from the scores
    * @param repairs whether an interrupted replacement may be repaired
@@ -71,11 +74,13 @@ public final class Output {
       OutputOptions options, boolean secondPass, boolean repairs, Configuration configuration) {
     Path path = HadoopFiles.qualified(options.path(), configuration);
     if (path.getParent() == null) {
-      throw Refusal.because("Output %s is the root of its file system", options.path());
+      throw Refusal.because(
+          "Cannot write to output %s: it is the root of a file system; choose a folder in it",
+          options.path());
     }
     FileSystem files = HadoopFiles.fileSystem(path, configuration);
     try {
-      // A dry run that resumes nothing needs no neighbour.
+      // A dry run without --resume does not depend on the folders next to the output.
       boolean neighbours = repairs || options.resume();
       OutputState state = OutputState.read(path, neighbours, files, configuration);
       if (repairs && OutputRepair.carryOut(OutputRepair.plan(state), path, files)) {
@@ -88,7 +93,7 @@ public final class Output {
     }
   }
 
-  /** Whether a folder is empty, or holds no more than a ledger. */
+  /** Whether a folder is empty or contains only a ledger. */
   public static boolean isEmpty(Path folder, FileSystem files) throws IOException {
     for (FileStatus file : files.listStatus(folder)) {
       if (!file.getPath().getName().equals(LedgerFolder.NAME)) {
@@ -98,12 +103,12 @@ public final class Output {
     return true;
   }
 
-  /** Whether a folder is what a run leaves that was killed before it could write its first file. */
-  private static boolean isLeftover(Path folder, FileSystem files) throws IOException {
+  /** Whether a folder contains only a ledger: its run was killed before it wrote a file. */
+  private static boolean isLedgerOnly(Path folder, FileSystem files) throws IOException {
     return isEmpty(folder, files) && files.exists(new Path(folder, LedgerFolder.NAME));
   }
 
-  /** Whether this run has been finished before. */
+  /** Whether an earlier start has finished this run. */
   public boolean isWhole() {
     try {
       return !placement.replaces()
@@ -114,13 +119,14 @@ public final class Output {
   }
 
   /**
-   * Whether this run was finished before, in two passes, and so has no scores of its first pass.
+   * Whether an earlier start has finished this run in two passes and has removed the scores of the
+   * first pass.
    */
   public boolean isWholeAfterSecondPass() {
     return placement.afterSecondPass() && isWhole();
   }
 
-  /** The id of a new run: its time and a random number. */
+  /** Returns the id of a new run: the current time and a random number. */
   public static String newRunId() {
     return DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss")
             .withZone(ZoneOffset.UTC)
@@ -133,12 +139,12 @@ public final class Output {
     return placement.path();
   }
 
-  /** The folder that is written: the output's own place, or one beside it. */
+  /** The folder to which the output is written: its own path, or a new folder next to it. */
   public Path target() {
     return placement.target();
   }
 
-  /** The folder that scores are written to: {@link #target}, unless a second pass follows. */
+  /** The folder to which scores are written: {@link #target}, unless a second pass follows. */
   public Path scores() {
     return placement.scores();
   }
@@ -148,18 +154,19 @@ public final class Output {
     return placement.hasSecondPass();
   }
 
-  /** Whether a start that resumes this run needs {@code --overwrite}, because an output exists. */
+  /** Whether resuming this run requires {@code --overwrite}, because an output exists. */
   public boolean resumesOverAnother() {
     try {
       return placement.replaces() && (!hasSecondPass() || files.exists(path()));
     } catch (IOException e) {
-      LOG.debug("Cannot tell whether {} is there", path(), e);
+      LOG.debug("Cannot determine whether {} exists", path(), e);
       return false;
     }
   }
 
   /**
-   * The id of this run, unique among those that write to the same place; a resumed run keeps it.
+   * The id of this run, unique among the runs that write to this output. A resumed run keeps its
+   * id.
    */
   public String runId() {
     return placement.runId();
@@ -175,20 +182,21 @@ public final class Output {
   }
 
   /**
-   * Writes the rows in one Spark job, then the summary that {@code summarize} makes of the written
-   * folder, then puts both in place. Whole rows stay, whatever fails after they are written.
+   * Writes the rows in one Spark job, then the summary that {@code summarize} computes from the
+   * written folder, then moves both to their place. A failure after all rows are written does not
+   * remove them.
    */
   public <T> T write(Dataset<Row> rows, Function<Path, T> summarize, Function<T, String> toJson) {
     clear();
     boolean whole = false;
     try {
       if (hasSecondPass()) {
-        // An earlier start may have left a part of its second pass.
+        // An earlier start may have written a part of the second pass.
         files.delete(target(), true);
       }
       write(rows, target());
       if (hasSecondPass() && records.latest().isPresent()) {
-        // Keep the record of the run, because the scores are removed.
+        // Copy the record of the run, because the scores are removed.
         FileUtil.copy(
             files,
             new Path(scores(), LedgerFolder.NAME),
@@ -206,7 +214,7 @@ public final class Output {
       }
       throw Refusal.because(
           e,
-          "%s; all scores lie in %s, go on with --resume%s",
+          "%s; all scores are in %s, continue with --resume%s",
           Failures.oneLine(e),
           scores(),
           resumesOverAnother() ? " --overwrite" : "");
@@ -234,10 +242,10 @@ public final class Output {
   }
 
   /**
-   * Reads a folder of this output by the schema that its rows were written with.
+   * Reads a folder of this output with the schema of the rows that were written to it.
    *
-   * <p>The path is literal: without the option {@code __globPaths__} of Spark's own readers, Spark
-   * parses {@code [ ] { } * ?} in it as a glob.
+   * <p>The path is literal: the option {@code __globPaths__} of Spark's own readers is off, because
+   * Spark would otherwise parse {@code [ ] { } * ?} in it as a glob.
    */
   public Dataset<Row> read(SparkSession spark, Path folder, StructType schemaOfRows) {
     StructType nullable = new StructType();
@@ -252,7 +260,7 @@ public final class Output {
         .load(folder.toString());
   }
 
-  /** Writes the rows in one Spark job to {@link #scores}, where the second pass reads them. */
+  /** Writes the rows in one Spark job to {@link #scores}, from which the second pass reads them. */
   public void writeScores(Dataset<Row> rows) {
     boolean whole = false;
     try {
@@ -265,26 +273,26 @@ public final class Output {
     }
   }
 
-  /** Makes the summary. */
+  /** Computes the summary. */
   public interface Summarizing<T> {
     T summarize() throws IOException;
   }
 
-  /** Writes the summary beside whole data, then puts both in place. */
+  /** Writes the summary next to the complete data, then moves both to their place. */
   public <T> T finish(Summarizing<T> summarize, Function<T, String> toJson) {
     T summary;
     try {
       summary = summarize.summarize();
       write(SUCCESS, "");
-      // The summary comes last: an output is whole if it has one.
+      // Write the summary last: an output that has one is complete.
       write(SUMMARY, toJson.apply(summary));
     } catch (IOException | RuntimeException e) {
       throw Refusal.because(
           e,
-          "Cannot write the summary: %s; all scores lie in %s%s",
+          "Cannot write the summary: %s; all scores are in %s%s",
           Failures.oneLine(e),
           target(),
-          resumesOverAnother() ? ", the old output still in " + path() : "");
+          resumesOverAnother() ? ", the old output is still in " + path() : "");
     }
     if (placement.replaces()) {
       new Replacement(target(), path(), placement.old(), files).carryOut();
@@ -292,7 +300,7 @@ public final class Output {
     return summary;
   }
 
-  /** Writes a whole file or none. */
+  /** Writes a file completely or not at all. */
   private void write(String name, String content) throws IOException {
     Path temporary = new Path(target(), name + ".part");
     try (OutputStream out = files.create(temporary, true)) {
@@ -303,10 +311,10 @@ public final class Output {
     Replacement.move(temporary, file, files);
   }
 
-  /** Removes a leftover, so that a new run can begin. */
+  /** Removes a folder that contains only a ledger, so that a new run can begin. */
   public void clear() {
     try {
-      if (files.exists(scores()) && isLeftover(scores(), files)) {
+      if (files.exists(scores()) && isLedgerOnly(scores(), files)) {
         files.delete(scores(), true);
       }
     } catch (IOException e) {
@@ -314,7 +322,7 @@ public final class Output {
     }
   }
 
-  /** Removes the marks of a finished output, before more units are added to it. */
+  /** Removes the files that mark an output as finished, before more units are added to it. */
   public void reopen() {
     try {
       files.delete(new Path(target(), SUMMARY), false);
@@ -324,14 +332,14 @@ public final class Output {
     }
   }
 
-  /** Removes the scores of a first pass that cannot be resumed. */
+  /** Removes the scores of a first pass that cannot be resumed, because it has no ledger. */
   public void discardWithoutLedger() {
     if (hasSecondPass() && records.latest().isEmpty()) {
       Replacement.remove(scores(), files);
     }
   }
 
-  /** Removes what a failed first pass wrote, unless the pass can be resumed. */
+  /** Removes the files of a failed first pass, unless the pass can be resumed. */
   public void discardScores() {
     if (!hasSecondPass()) {
       discard();
@@ -340,7 +348,7 @@ public final class Output {
     }
   }
 
-  /** Removes what a failed run wrote, unless the run can be resumed. */
+  /** Removes the files of a failed run, unless the run can be resumed. */
   void discard() {
     try {
       boolean own = placement.replaces() && (earlier().isEmpty() || hasSecondPass());
@@ -349,7 +357,7 @@ public final class Output {
       }
     } catch (IOException e) {
       LOG.warn(
-          "Could not remove {}: {}", Refusal.redacted(target().toString()), Failures.oneLine(e));
+          "Cannot remove {}: {}", Refusal.redacted(target().toString()), Failures.oneLine(e));
     }
   }
 }

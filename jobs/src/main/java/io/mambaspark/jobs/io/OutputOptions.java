@@ -6,27 +6,27 @@ import io.mambaspark.jobs.options.Options;
 import java.util.List;
 
 /**
- * Where a command writes.
+ * The options for the output of a command.
  *
  * @param path a folder
  * @param format parquet, json or orc
- * @param overwrite whether an existing output is replaced
- * @param resume whether to go on where an earlier start of the same job has stopped
+ * @param overwrite whether to replace an existing output
+ * @param resume whether to continue an earlier start of the same job where it stopped
  */
 public record OutputOptions(String path, String format, boolean overwrite, boolean resume) {
-  /** The formats that are written, which streams read, too. */
+  /** The formats that a command can write. A stream reads the same formats. */
   public static final List<String> FORMATS = List.of("parquet", "json", "orc");
 
   /**
-   * Reads these options from the values of a command.
+   * Reads the options from the values of a command.
    *
-   * @throws Refusal if there is no path, or the format is none that is written
+   * @throws Refusal if there is no path, or the format is not one of {@link #FORMATS}
    */
   public static OutputOptions of(OptionValues values) {
     checkFormat(values);
     String path = values.get(Options.OUTPUT);
     if (path == null) {
-      throw Refusal.wrongUsage("Give --output: where to write");
+      throw Refusal.wrongUsage("Give --output: the output folder");
     }
     return new OutputOptions(
         path,
@@ -35,7 +35,7 @@ public record OutputOptions(String path, String format, boolean overwrite, boole
         values.get(Options.RESUME));
   }
 
-  /** Refuses a format that is not written. */
+  /** Refuses a format that is not one of {@link #FORMATS}. */
   public static void checkFormat(OptionValues values) {
     String format = values.get(Options.OUTPUT_FORMAT);
     if (!FORMATS.contains(format)) {

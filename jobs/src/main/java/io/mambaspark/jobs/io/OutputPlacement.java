@@ -7,15 +7,16 @@ import java.util.Optional;
 import org.apache.hadoop.fs.Path;
 
 /**
- * Where a run writes, decided from its options and from what is there.
+ * The folders to which a run writes, decided from its options and the state of the output.
  *
- * @param path of the output
- * @param target the folder that is written: the output's own, or one beside it that replaces it
- * @param scores the folder of the first pass; the target if there is one pass
- * @param runId of this run; a resumed run keeps its id
+ * @param path the path of the output
+ * @param target the folder to which the run writes: the output, or a folder next to it that
+ *     replaces the output
+ * @param scores the folder of the first pass; the target if there is only one pass
+ * @param runId the id of this run; a resumed run keeps its id
  * @param earlier the run that is resumed, as its ledger records it; empty if this run is new
- * @param afterSecondPass whether a second pass has put the output in its place before, after which
- *     the scores of its first pass are removed
+ * @param afterSecondPass whether an earlier start has finished the second pass and has removed the
+ *     scores of the first pass
  */
 record OutputPlacement(
     Path path,
@@ -36,8 +37,8 @@ record OutputPlacement(
       OutputOptions options, boolean twoPasses, OutputState state, String newRunId) {
     if ((!options.overwrite() || options.resume()) && state.isOfStream()) {
       throw Refusal.because(
-          "Output %s is that of a stream; go on with --stream, choose another, or replace it with"
-              + " --overwrite alone",
+          "Output %s was written by a stream; continue with --stream, choose another, or replace it"
+              + " with --overwrite, without --resume",
           options.path());
     }
     return twoPasses ? inTwoPasses(options, state, newRunId) : inOnePass(options, state, newRunId);
@@ -46,7 +47,7 @@ record OutputPlacement(
   private static OutputPlacement inOnePass(
       OutputOptions options, OutputState state, String newRunId) {
     Optional<Content> existing =
-        state.content().filter(content -> options.resume() || !content.isLeftover());
+        state.content().filter(content -> options.resume() || !content.isLedgerOnly());
     if (existing.isEmpty()) {
       return inPlace(state.path(), newRunId);
     }
@@ -68,7 +69,7 @@ record OutputPlacement(
       OutputOptions options, OutputState state, String newRunId) {
     if (state.isInObjectStore()) {
       throw Refusal.because(
-          "Output %s exists, and an object store cannot replace a folder at once; choose a"
+          "Output %s exists, and an object store cannot replace a folder atomically; choose a"
               + " new output path",
           options.path());
     }
@@ -79,28 +80,27 @@ record OutputPlacement(
     return new OutputPlacement(state.path(), target, target, runId, earlier, false);
   }
 
-  /**
-   * The first pass has a folder of its own. The second writes the folder that becomes the output.
-   */
+  /** The first pass writes a separate folder; the second writes the folder of the new output. */
   private static OutputPlacement inTwoPasses(
       OutputOptions options, OutputState state, String newRunId) {
     if (state.isInObjectStore()) {
       throw Refusal.because(
-          "Output %s: an object store cannot move a folder at once, which --bucket needs; score"
-              + " elsewhere, or take thresholds from an earlier run with --bucket-thresholds",
+          "Cannot use --bucket for output %s: an object store cannot move a folder atomically; write"
+              + " to another file system, or use the thresholds of an earlier run with"
+              + " --bucket-thresholds",
           options.path());
     }
-    Optional<Content> existing = state.content().filter(content -> !content.isLeftover());
+    Optional<Content> existing = state.content().filter(content -> !content.isLedgerOnly());
     if (existing.isPresent() && !options.overwrite()) {
       Optional<RunRecord> run = existing.get().run();
       if (!options.resume() || run.isEmpty()) {
-        // Do not offer --resume for an unfinished output: it was begun without a second pass.
+        // Do not offer --resume for an unfinished output: it was started without a second pass.
         throw existing(options, false, true);
       }
       if (!existing.get().isSummarized()) {
         throw Refusal.because(
-            "Cannot resume output %s: it was begun without --bucket; go on without it, or choose"
-                + " another output",
+            "Cannot resume output %s: it was started without --bucket; resume it without --bucket,"
+                + " or choose another output",
             options.path());
       }
       return resumed(state.path(), run.get(), true);
@@ -136,7 +136,7 @@ record OutputPlacement(
         "Output %s exists%s; %schoose another%s",
         options.path(),
         unfinished ? " and is not finished" : "",
-        unfinished ? "go on with --resume, or " : "",
+        unfinished ? "continue with --resume, or " : "",
         replaceable ? ", or replace it with --overwrite" : "");
   }
 
@@ -145,12 +145,12 @@ record OutputPlacement(
     return !scores.equals(target);
   }
 
-  /** Whether the target is to take the place of the output. */
+  /** Whether the target will replace the output. */
   boolean replaces() {
     return !target.equals(path);
   }
 
-  /** Where the output goes that the target replaces. */
+  /** The folder to which a replaced output is moved. */
   Path old() {
     return new Beside(Kind.OLD, runId).path(path);
   }

@@ -11,34 +11,34 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Finishes or takes back a replacement that a crash has interrupted, see {@link Replacement}. The
- * steps are planned from the state alone, then carried out.
+ * Finishes or rolls back a replacement that a crash interrupted, see {@link Replacement}. The steps
+ * are planned from the state alone and then carried out.
  */
 final class OutputRepair {
   private static final Logger LOG = LoggerFactory.getLogger(OutputRepair.class);
 
-  /** One thing to do. */
+  /** One step of a repair. */
   sealed interface Step {}
 
-  /** Moves a folder beside the output to the output's path, which must not exist. */
+  /** Moves a folder next to the output to the path of the output, which must not exist. */
   record Move(Beside folder) implements Step {}
 
-  /** Removes a folder beside the output. */
+  /** Removes a folder next to the output. */
   record Remove(Beside folder) implements Step {}
 
-  /** Logs what was done, or what the user may do. */
+  /** Logs a completed step, or a step that is up to the user. */
   record Warn(String message) implements Step {}
 
   private final List<Step> steps = new ArrayList<>();
 
-  /** The state after the steps. */
+  /** The state after the steps planned so far. */
   private OutputState state;
 
   private OutputRepair(OutputState state) {
     this.state = state;
   }
 
-  /** The steps that repair an output; only warnings if nothing can be repaired. */
+  /** Plans the steps that repair an output; only warnings if nothing can be repaired. */
   static List<Step> plan(OutputState state) {
     OutputRepair repair = new OutputRepair(state);
     repair.restoreOutput();
@@ -66,7 +66,7 @@ final class OutputRepair {
     return changed;
   }
 
-  /** The crash came after the old output was moved away and before the new one was moved in. */
+  /** Finishes or rolls back a replacement that crashed between its two moves. */
   private void restoreOutput() {
     List<Beside> moved = state.all(Kind.OLD);
     if (state.content().isPresent() || moved.isEmpty()) {
@@ -76,45 +76,47 @@ final class OutputRepair {
     if (state.isWhole(fresh)) {
       move(fresh);
       warn(
-          "Finished the replacement of %s that was cut off: the new scores lie there now",
+          "Finished the interrupted replacement of %s: it contains the new scores",
           shown(state.path()));
     } else {
       move(moved.get(0));
       warn(
-          "Took back the replacement of %s that was cut off: the old scores lie there",
+          "Rolled back the interrupted replacement of %s: it contains the old scores",
           shown(state.path()));
     }
   }
 
-  /** The crash came after the new output was moved in and before the old one was removed. */
+  /** Finishes a replacement that crashed before it removed the old output. */
   private void removeOld() {
     for (Beside old : state.all(Kind.OLD)) {
       if (state.isWholeOf(old.runId())) {
         remove(old);
-        warn("Removed %s, which %s has replaced", shown(old), shown(state.path()));
+        warn("Removed %s: %s has replaced it", shown(old), shown(state.path()));
       } else {
         warn(
-            "%s holds an earlier output of %s; remove it if it is not needed",
+            "%s contains an earlier output of %s; remove the folder if it is not needed",
             shown(old), shown(state.path()));
       }
     }
   }
 
-  /** The crash came after the second pass and before its output was moved in. */
+  /** Finishes a run that crashed after its second pass, before it moved the output. */
   private void finishSecondPass(Beside scores) {
     Beside made = new Beside(Kind.NEW, scores.runId());
     if (state.content().isEmpty() && state.isWhole(made)) {
       move(made);
-      warn("Finished output %s, which was cut off when it was whole", shown(state.path()));
+      warn(
+          "Finished output %s: its run was interrupted after all data was written",
+          shown(state.path()));
     }
     if (state.isWholeOf(scores.runId())) {
       remove(scores);
     } else {
       warn(
-          "%s holds scores of a run with --bucket that was cut off; %sremove it if it is not"
+          "%s contains scores of an interrupted run with --bucket; %sremove the folder if it is not"
               + " needed",
           shown(scores),
-          state.resumable(scores).isPresent() ? "go on with it by --resume, or " : "");
+          state.resumable(scores).isPresent() ? "continue the run with --resume, or " : "");
     }
   }
 
@@ -122,15 +124,18 @@ final class OutputRepair {
     for (Beside fresh : state.all(Kind.NEW)) {
       boolean whole = state.isWhole(fresh);
       if (!whole && firstPasses.contains(new Beside(Kind.SCORES, fresh.runId()))) {
-        // The second pass makes it again from the scores.
+        // A resumed second pass writes it again from the scores.
         continue;
       }
       warn(
-          "%s holds %s of a replacement of %s that was cut off; %sremove it if it is not needed",
+          "%s contains %s of an interrupted replacement of %s; %sremove the folder if it is not"
+              + " needed",
           shown(fresh),
           whole ? "all scores" : "a part",
           shown(state.path()),
-          state.resumable(fresh).isPresent() ? "go on with it by --overwrite --resume, or " : "");
+          state.resumable(fresh).isPresent()
+              ? "continue the run with --overwrite --resume, or "
+              : "");
     }
   }
 

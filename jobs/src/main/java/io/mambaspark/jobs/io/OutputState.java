@@ -21,25 +21,25 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
 /**
- * The folder of an output and those beside it, read once at the start of a run.
+ * The state of an output and of the folders next to it, read once at the start of a run.
  *
- * @param path of the output
- * @param content of the output; empty if it does not exist
- * @param beside the folders that earlier runs have left
+ * @param path the path of the output
+ * @param content the content of the output; empty if it does not exist
+ * @param beside the folders of earlier runs next to the output
  */
 record OutputState(Path path, Optional<Content> content, Map<Beside, Content> beside) {
-  /** An object store has no folders that it could rename at once. */
+  /** The schemes of object stores, which cannot rename a folder atomically. */
   private static final Set<String> OBJECT_STORES =
       Set.of("s3", "s3a", "s3n", "gs", "abfs", "abfss", "wasb", "wasbs", "oss", "cosn", "obs");
 
   /**
    * The content of a folder.
    *
-   * @param hasData whether it holds anything but a ledger
-   * @param hasLedger whether it holds the folder of a ledger, which may record no run yet
+   * @param hasData whether it contains anything except a ledger
+   * @param hasLedger whether it contains the folder of a ledger, which may not record a run yet
    * @param summarized the id of the run in the summary, "" if the summary is damaged; empty if
    *     there is no summary
-   * @param run the run in the ledger; empty if there is none
+   * @param run the run in the ledger; empty if no run is recorded
    */
   record Content(
       boolean hasData, boolean hasLedger, Optional<String> summarized, Optional<RunRecord> run) {
@@ -50,17 +50,17 @@ record OutputState(Path path, Optional<Content> content, Map<Beside, Content> be
       return !hasData;
     }
 
-    /** Whether this is what a run leaves that was killed before it could write its first file. */
-    boolean isLeftover() {
+    /** Whether the folder contains only a ledger: its run was killed before it wrote a file. */
+    boolean isLedgerOnly() {
       return hasLedger && !hasData;
     }
 
-    /** Whether some run has finished here. */
+    /** Whether a run has finished in this folder. */
     boolean isSummarized() {
       return summarized.isPresent();
     }
 
-    /** Whether this is the whole output of that run. */
+    /** Whether this is the complete output of that run. */
     boolean isWholeOf(String runId) {
       return summarized.filter(runId::equals).isPresent();
     }
@@ -69,7 +69,7 @@ record OutputState(Path path, Optional<Content> content, Map<Beside, Content> be
   /**
    * Reads the state.
    *
-   * @param neighbours whether folders beside the output are read, too
+   * @param neighbours whether to read the folders next to the output, too
    */
   static OutputState read(
       Path path, boolean neighbours, FileSystem files, Configuration configuration)
@@ -115,7 +115,7 @@ record OutputState(Path path, Optional<Content> content, Map<Beside, Content> be
             hasLedger ? new RunRecords(folder, configuration).latest() : Optional.empty()));
   }
 
-  /** The id of the run in a folder's summary, see {@link Content#summarized}. */
+  /** Reads the id of the run from a folder's summary, see {@link Content#summarized}. */
   static Optional<String> summarized(Path folder, FileSystem files) throws IOException {
     try (InputStream in = files.open(new Path(folder, Output.SUMMARY))) {
       return Optional.of(new ObjectMapper().readTree(in).path("run").asText());
@@ -134,24 +134,27 @@ record OutputState(Path path, Optional<Content> content, Map<Beside, Content> be
     return content.flatMap(Content::run).filter(RunRecord::isStream).isPresent();
   }
 
-  /** Whether the output is whole and is that of this run. */
+  /** Whether the output is complete and belongs to that run. */
   boolean isWholeOf(String runId) {
     return content.filter(found -> found.isWholeOf(runId)).isPresent();
   }
 
-  /** Whether the folder beside the output is whole and is that of the run in its name. */
+  /** Whether the folder next to the output is complete and belongs to the run in its name. */
   boolean isWhole(Beside folder) {
     return beside.containsKey(folder) && beside.get(folder).isWholeOf(folder.runId());
   }
 
-  /** The run that can go on in a folder beside the output: the ledger must name it, too. */
+  /**
+   * The run that can be resumed in a folder next to the output. The folder's ledger must record the
+   * id that is in the folder's name.
+   */
   Optional<RunRecord> resumable(Beside folder) {
     return Optional.ofNullable(beside.get(folder))
         .flatMap(Content::run)
         .filter(run -> run.id().equals(folder.runId()));
   }
 
-  /** The folders of a kind beside the output, the latest first. */
+  /** The folders of a kind next to the output, latest first. */
   List<Beside> all(Kind kind) {
     return beside.keySet().stream()
         .filter(folder -> folder.kind() == kind)
@@ -159,17 +162,17 @@ record OutputState(Path path, Optional<Content> content, Map<Beside, Content> be
         .toList();
   }
 
-  /** The latest run that can go on in a folder of a kind beside the output. */
+  /** The latest run that can be resumed in a folder of a kind next to the output. */
   Optional<RunRecord> latestResumable(Kind kind) {
     return all(kind).stream().flatMap(folder -> resumable(folder).stream()).findFirst();
   }
 
-  /** The state after a folder beside the output has been moved to the output's path. */
+  /** The state after a folder next to the output has been moved to the path of the output. */
   OutputState moved(Beside folder) {
     return new OutputState(path, Optional.of(beside.get(folder)), removed(folder).beside());
   }
 
-  /** The state after a folder beside the output has been removed. */
+  /** The state after a folder next to the output has been removed. */
   OutputState removed(Beside folder) {
     Map<Beside, Content> left = new HashMap<>(beside);
     left.remove(folder);

@@ -5,20 +5,21 @@ import io.mambaspark.jobs.spark.HadoopFiles;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 
-/** Keeps what is written apart from what is read. */
+/** Refuses outputs that overlap with inputs. */
 final class OverlappingPaths {
   private OverlappingPaths() {}
 
   /**
-   * Refuses a folder that lies on, in or above an input path.
+   * Refuses a folder that equals, contains or is contained in an input path.
    *
-   * @param what is written to the folder
+   * @param what a noun for the folder in the message, such as "Output"
    */
   static void refuse(String what, Path folder, Path input, Configuration configuration) {
     Path to = HadoopFiles.canonical(folder, configuration);
     Path from = HadoopFiles.canonical(input, configuration);
     if (HadoopFiles.within(to, from) || HadoopFiles.within(from, to)) {
-      throw Refusal.because("%s %s and input %s overlap; they must lie apart", what, folder, input);
+      throw Refusal.because(
+          "%s %s and input %s overlap; choose separate paths", what, folder, input);
     }
   }
 }

@@ -38,18 +38,18 @@ import org.apache.spark.sql.types.TimestampType;
 import org.apache.spark.unsafe.types.UTF8String;
 
 /**
- * Kept columns past Java's objects. Spark makes a string a {@code String}, which replaces bytes
- * that are no UTF-8; dates and timestamps objects of {@code java.sql}, which have neither the days
- * that the calendar reform left out nor every hour of the local time zone; and a map one of
- * Scala's, which loses the order of the keys, keys that are there twice, and the sign of a key
- * -0.0. So they travel as the bytes, the numbers and the lists of entries that Spark itself keeps,
- * inside structs, arrays and maps, too, and come out as they went in. Other types travel as Spark
- * makes them, which changes none of their values.
+ * Packs the values of kept columns, because Java objects would change some of them. Spark converts
+ * a string to a {@code String}, which replaces bytes that are not UTF-8; dates and timestamps to
+ * objects of {@code java.sql}, which lack the days that the calendar reform skipped and some hours
+ * of the local time zone; and a map to a Scala map, which loses the order of the keys, duplicate
+ * keys and the sign of a key -0.0. Values of these types are packed as the bytes, numbers and lists
+ * of entries that Spark itself stores, also inside structs, arrays and maps, and are unpacked
+ * without a change. Other types are not packed, because Java objects keep their values.
  */
 public final class PackedColumn {
   private PackedColumn() {}
 
-  /** The type in which a column travels. Fields of structs are numbered, so that any name goes. */
+  /** Returns the packed type. Fields of structs are numbered, so that any name is allowed. */
   public static DataType packed(DataType type) {
     if (!isPacked(type)) {
       return type;
@@ -72,7 +72,7 @@ public final class PackedColumn {
         : type instanceof DateType ? DataTypes.IntegerType : DataTypes.LongType;
   }
 
-  /** Whether a type is one that Java's objects may change, or has such a one inside. */
+  /** Whether Java objects may change values of a type or of a type inside it. */
   private static boolean isPacked(DataType type) {
     if (type instanceof ArrayType array) {
       return isPacked(array.elementType());
@@ -86,7 +86,7 @@ public final class PackedColumn {
         || type instanceof TimestampType;
   }
 
-  /** The type of what {@code map_entries} lists. */
+  /** The type of an entry that {@code map_entries} returns. */
   private static StructType entry(MapType map) {
     return new StructType().add("key", map.keyType()).add("value", map.valueType());
   }
@@ -120,16 +120,16 @@ public final class PackedColumn {
   }
 
   /**
-   * The column as it was.
+   * Unpacks a column.
    *
-   * @param nullable whether it may be null
+   * @param nullable whether the column may be null
    */
   public static Column unpack(Column packed, DataType type, boolean nullable) {
     if (!isPacked(type)) {
       return packed;
     }
     if (type instanceof StringType) {
-      // A cast of binary looks at no byte.
+      // A cast from binary does not change or validate the bytes.
       return packed.cast(type);
     }
     if (type instanceof DateType) {
@@ -138,14 +138,14 @@ public final class PackedColumn {
     if (type instanceof TimestampType) {
       return timestamp_micros(packed);
     }
-    // A function of ours, because Spark's own that make a map refuse or drop a key that is there
-    // twice, and make -0.0 of a key 0.0. In a struct, because a list as an argument is Scala's.
+    // A UDF, because Spark's own functions that create a map refuse or drop duplicate keys and
+    // change a key -0.0 to 0.0. Its argument is a struct, because a list would be a Scala object.
     UDF1<Row, Object> unpacked = row -> unpacked(row.get(0), type);
     UserDefinedFunction function = udf(unpacked, type);
     return (nullable ? function : function.asNonNullable()).apply(struct(packed));
   }
 
-  /** The value as Spark takes it from a function, which keeps the bytes of a {@link UTF8String}. */
+  /** Unpacks a value. A string becomes a {@link UTF8String}, whose bytes Spark does not change. */
   private static Object unpacked(Object packed, DataType type) {
     if (packed == null || !isPacked(type)) {
       return packed;
@@ -170,12 +170,12 @@ public final class PackedColumn {
         : Instant.EPOCH.plus((Long) packed, ChronoUnit.MICROS);
   }
 
-  /** A sequence of Scala's, which only a row can turn into a list for every version of Scala. */
+  /** Converts a Scala sequence to a list. Only a row does this for every version of Scala. */
   private static List<Object> list(Object sequence) {
     return RowFactory.create(sequence).getList(0);
   }
 
-  /** Pairs of a key and a value in their order; Parquet may hold a key twice. */
+  /** The entries of a map in their order, with duplicate keys, which Parquet allows. */
   private static final class Entries extends AbstractMap<Object, Object> {
     private final List<Row> rows;
 
@@ -199,7 +199,7 @@ public final class PackedColumn {
     }
   }
 
-  /** A packed value for people. */
+  /** Formats a packed value for people. */
   public static String shown(Object packed, DataType type) {
     return String.valueOf(unpacked(packed, type));
   }

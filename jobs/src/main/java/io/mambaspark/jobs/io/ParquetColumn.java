@@ -17,26 +17,26 @@ import org.apache.spark.sql.types.StructType;
 /**
  * A top-level column of a Parquet file as Spark reads it.
  *
- * @param type nullable in all its parts; null if Spark cannot read it
- * @param foreign the Parquet type, for a message; null if Spark can read it
- * @param firstLeaf the number of its first leaf among those of the file
- * @param leaves how many it has
+ * @param type the Spark type, nullable in all its parts; null if Spark cannot read the column
+ * @param foreign the Parquet type, for a message; null if Spark can read the column
+ * @param firstLeaf the index of its first leaf among the leaves of the file
+ * @param leaves the number of its leaves
  */
 record ParquetColumn(
     String name, DataType type, Metadata metadata, String foreign, int firstLeaf, int leaves) {
 
-  /** Finds the columns of schemas, each once: most files of a folder have the same. */
+  /** Converts schemas to columns, each schema once: most files of a folder have the same schema. */
   static final class Reader {
-    /** Where Spark writes its own schema into a footer. */
+    /** The footer key under which Spark stores its own schema. */
     private static final String SPARK_SCHEMA = "org.apache.spark.sql.parquet.row.metadata";
 
     private final ParquetToSparkSchemaConverter converter;
     private final Map<List<Object>, List<ParquetColumn>> known = new ConcurrentHashMap<>();
 
     /**
-     * Finds columns as a session does.
+     * Creates a reader that converts types as a session does.
      *
-     * @param converter with the settings of the session
+     * @param converter a converter with the settings of the session
      */
     Reader(ParquetToSparkSchemaConverter converter) {
       this.converter = converter;
@@ -62,10 +62,10 @@ record ParquetColumn(
         DataType type = field == null ? null : field.dataType();
         String foreign = null;
         try {
-          // As in Spark, the schema that Spark has written wins over the Parquet types.
+          // As in Spark, a schema that Spark has stored takes precedence over the Parquet types.
           type = type == null ? converter.convert(alone).fields()[0].dataType() : type;
         } catch (Exception e) {
-          // An AnalysisException, which Scala does not declare.
+          // Spark throws an AnalysisException, a checked exception that Scala does not declare.
           foreign = foreign(column);
         }
         columns.add(
@@ -85,7 +85,7 @@ record ParquetColumn(
       try {
         return json.isEmpty() ? new StructType() : (StructType) DataType.fromJson(json);
       } catch (RuntimeException e) {
-        // Another version of Spark wrote types that this one does not know.
+        // Another version of Spark stored types that this version does not support.
         return new StructType();
       }
     }

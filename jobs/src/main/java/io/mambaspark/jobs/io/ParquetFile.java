@@ -34,14 +34,16 @@ import org.apache.parquet.hadoop.metadata.FileMetaData;
 import org.apache.parquet.hadoop.util.HadoopInputFile;
 
 /**
- * What the footer of a Parquet file says without reading data.
+ * A Parquet file as its footer describes it; data is not read.
  *
- * @param columns its top-level columns, in their order
- * @param allNull the leaves of the columns that have no value in this file, numbered through all
- *     columns from 0 in the order of the schema
- * @param nullTypes those of them that have the null type, as pandas writes a column without values
- * @param columnBytes compressed size of each top-level column, by its name in whatever capitals
- * @param error why the file cannot be read; null if it can. Without row groups then
+ * @param columns the top-level columns, in the order of the file
+ * @param allNull the leaves that have no value in this file, by their index from 0 among the leaves
+ *     of all columns in the order of the schema
+ * @param nullTypes the leaves of {@code allNull} that have the null type; pandas writes this type
+ *     for a column without values
+ * @param columnBytes the compressed size of each top-level column, by case-insensitive name
+ * @param error the reason why the file cannot be read, in which case it has no row groups; null if
+ *     it can be read
  */
 public record ParquetFile(
     InputFile file,
@@ -53,33 +55,33 @@ public record ParquetFile(
     String error) {
   private static final int BYTES_PER_TOKEN = 4;
 
-  /** The length of the footer and the magic number. */
+  /** The number of bytes after the footer: the length of the footer and the magic number. */
   private static final int FOOTER_END = 8;
 
-  /** Bytes at the end of a file that show whether it can be read at all. */
+  /** The number of bytes at the end of a file that are read to test whether it is readable. */
   private static final int TAIL = 1 << 16;
 
   /**
    * A row group.
    *
-   * @param start its first byte in the file
-   * @param tokens of the document's columns. Of lists their elements; an empty or null one counts
-   *     as one, so this is at most one per row too many. Of texts a guess: a token for every
-   *     {@value #BYTES_PER_TOKEN} bytes
+   * @param start the offset of its first byte in the file
+   * @param tokens the number of tokens in the document's columns. For lists, the number of
+   *     elements; an empty or null list counts as one, so the number is too high by at most one per
+   *     row. For texts, an estimate: one token for every {@value #BYTES_PER_TOKEN} bytes
    */
   public record RowGroup(long start, long rows, long tokens) {}
 
-  /** The rows of all row groups. */
+  /** The number of rows in all row groups. */
   public long rows() {
     return rowGroups.stream().mapToLong(RowGroup::rows).sum();
   }
 
   /**
-   * Reads the footers of files, a few at a time, and gives them in the order of the files.
+   * Reads the footers of files, several at a time. Returns them in the order of the files.
    *
-   * @param document the columns of documents, in whatever capitals
-   * @param columns finds the columns of a schema
-   * @throws Refusal if a file cannot be read though its content may be good
+   * @param document the columns of documents; their case is ignored
+   * @param columns converts a schema to columns
+   * @throws Refusal if a file cannot be read although its content may be valid
    */
   static List<ParquetFile> read(
       List<InputFile> files,
@@ -101,7 +103,7 @@ public record ParquetFile(
       throw Refusal.because(e, "Cannot read the input: %s", Failures.oneLine(e));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw Refusal.because(e, "Interrupted while reading the input's footers");
+      throw Refusal.because(e, "Interrupted while reading the Parquet footers of the input");
     } finally {
       threads.shutdownNow();
     }
@@ -117,7 +119,7 @@ public record ParquetFile(
     try (ParquetFileReader reader =
         ParquetFileReader.open(
             HadoopInputFile.fromStatus(status, configuration),
-            // With the keys that the configuration names, if files are encrypted.
+            // Encrypted files are read with the keys that the configuration names.
             HadoopReadOptions.builder(configuration, path).build())) {
       List<RowGroup> groups = new ArrayList<>();
       Map<String, Long> columnBytes = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
@@ -129,7 +131,7 @@ public record ParquetFile(
         for (int leaf = 0; leaf < block.getColumns().size(); leaf++) {
           ColumnChunkMetaData column = block.getColumns().get(leaf);
           columnBytes.merge(name(column), column.getTotalSize(), Long::sum);
-          unknown |= !knowsNulls(column);
+          unknown |= !hasNullCount(column);
           values.set(leaf, values.get(leaf) || hasValues(column));
         }
         leaves = Math.max(leaves, block.getColumns().size());
@@ -154,9 +156,9 @@ public record ParquetFile(
   }
 
   /**
-   * The leaves of the null type, which pandas gives to a column without values. From the footer
-   * itself: Spark's Parquet library before 1.15 forgets that type, and writers leave out statistics
-   * of such a column.
+   * Finds the leaves of the null type, which pandas writes for a column without values. Parses the
+   * footer itself, because Spark's Parquet library before 1.15 drops that type and writers omit the
+   * statistics of such a column.
    */
   private static BitSet nullTypes(InputFile file, Configuration configuration) throws IOException {
     BitSet leaves = new BitSet();
@@ -165,7 +167,7 @@ public record ParquetFile(
       in.seek(file.size() - FOOTER_END);
       byte[] end = in.readNBytes(FOOTER_END);
       if (!new String(end, 4, 4, StandardCharsets.US_ASCII).equals("PAR1")) {
-        // Encrypted.
+        // The footer is encrypted.
         return leaves;
       }
       int length = ByteBuffer.wrap(end).order(ByteOrder.LITTLE_ENDIAN).getInt();
@@ -191,7 +193,7 @@ public record ParquetFile(
     return new RowGroup(block.getStartingPos(), block.getRowCount(), tokens);
   }
 
-  /** The name of the top-level column. */
+  /** The name of the top-level column of a leaf. */
   private static String name(ColumnChunkMetaData column) {
     return column.getPath().toArray()[0];
   }
@@ -201,13 +203,13 @@ public record ParquetFile(
     return text ? column.getTotalUncompressedSize() / BYTES_PER_TOKEN : column.getValueCount();
   }
 
-  private static boolean knowsNulls(ColumnChunkMetaData column) {
+  private static boolean hasNullCount(ColumnChunkMetaData column) {
     return column.getStatistics() != null && column.getStatistics().isNumNullsSet();
   }
 
   private static boolean hasValues(ColumnChunkMetaData column) {
     boolean allNull =
-        knowsNulls(column) && column.getStatistics().getNumNulls() == column.getValueCount();
+        hasNullCount(column) && column.getStatistics().getNumNulls() == column.getValueCount();
     return column.getValueCount() > 0 && !allNull;
   }
 }

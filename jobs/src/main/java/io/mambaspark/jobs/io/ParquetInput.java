@@ -35,14 +35,14 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Parquet files as one table, whose schema is decided before any data is read: the columns of all
- * footers by name, under Spark's own rule of capitals, with the type that has the values of all
- * files. Each file is read under its own types and cast, because Spark before 4.1 reads no INT32 as
- * a bigint.
+ * footers, matched by name under Spark's own rule for case, each with a type that can represent the
+ * values of all files. Each file is read with its own types and then cast, because Spark before 4.1
+ * cannot read INT32 as bigint.
  */
 public final class ParquetInput implements Input {
   private static final Logger LOG = LoggerFactory.getLogger(ParquetInput.class);
 
-  /** There are at least so many pieces for each core, so that all end at about the same time. */
+  /** The minimum number of pieces per core, so that all cores finish at about the same time. */
   private static final int PIECES_PER_CORE = 4;
 
   private final SparkSession spark;
@@ -70,7 +70,7 @@ public final class ParquetInput implements Input {
    * Reads the footers and decides the schema.
    *
    * @param documents the columns that are used
-   * @throws Refusal if no file can be read, or a column that is used cannot be read in one of them
+   * @throws Refusal if no file can be read, or if a used column cannot be read in one of the files
    */
   public static ParquetInput plan(
       SparkSession spark, InputFiles listed, DocumentOptions documents) {
@@ -102,14 +102,14 @@ public final class ParquetInput implements Input {
     return new ParquetInput(spark, listed.without(damaged), good, partitions, planned);
   }
 
-  /** Refuses files whose content is recognised, such as JSON, with a better message. */
+  /** Refuses files of another recognised format, such as JSON, with a more specific message. */
   private static void checkContent(InputFiles listed, Configuration configuration) {
     FirstBytes first = new FirstBytes("parquet", configuration);
     for (InputFile file : listed.files()) {
       try {
         first.check(file.path());
       } catch (IOException e) {
-        LOG.debug("Cannot look into {}", file.name(), e);
+        LOG.debug("Cannot inspect {}", file.name(), e);
       }
     }
   }
@@ -120,12 +120,12 @@ public final class ParquetInput implements Input {
     return planned.schema();
   }
 
-  /** The files that can be read, by their footers. */
+  /** The readable files, as their footers describe them. */
   public List<ParquetFile> footers() {
     return files;
   }
 
-  /** The files as they were listed, the damaged ones among the unread. */
+  /** The listed files; damaged files are among the unread ones. */
   @Override
   public InputFiles files() {
     return listed;
@@ -140,7 +140,7 @@ public final class ParquetInput implements Input {
   public Dataset<Row> rows(List<String> used, LongAccumulator read) {
     List<StructField> fields =
         Arrays.stream(schema().fields()).filter(field -> used.contains(field.name())).toList();
-    // Packed, because rows of a scan are Java objects.
+    // Pack the columns, because a scan returns rows of Java objects.
     List<Column> packed = new ArrayList<>();
     StructType schema = new StructType();
     List<Column> unpacked = new ArrayList<>();
@@ -180,10 +180,10 @@ public final class ParquetInput implements Input {
   }
 
   /**
-   * The rows of these files, in columns made of those of the schema.
+   * Plans a scan that returns the rows of these files.
    *
-   * @param columns what to read
-   * @param sources for each the column of the schema that it is made of
+   * @param columns the columns to return, computed from columns of the schema
+   * @param sources for each returned column, the column of the schema from which it is computed
    */
   public FileScan scan(Column[] columns, List<String> sources) {
     List<Dataset<Row>> scans = new ArrayList<>();
@@ -193,7 +193,7 @@ public final class ParquetInput implements Input {
     return new FileScan(scans, sources, partitions);
   }
 
-  /** Refuses files that have a column of different types: a stream reads all under one schema. */
+  /** Refuses files with different types for a used column: a stream reads files with one schema. */
   public void checkReadAtOnce() {
     files.forEach(planned::checkReadAtOnce);
   }
@@ -205,15 +205,16 @@ public final class ParquetInput implements Input {
         .sum();
   }
 
-  /** The tokens of a piece, so that there are enough pieces for all cores. */
+  /** The number of tokens per piece that yields enough pieces for all cores. */
   public long share(int cores) {
     return Math.max(1, tokens() / ((long) PIECES_PER_CORE * cores));
   }
 
   /**
-   * The row groups that each task of a job without units reads, in the order of the files.
+   * Splits the files into pieces, one for each task of a job without units, in the order of the
+   * files.
    *
-   * @param mostBytes of the files of a task, about
+   * @param mostBytes the approximate maximum number of bytes of a piece
    */
   public List<List<RowGroups>> pieces(long mostBytes, JavaSparkContext context) {
     double share = (double) mostBytes / Math.max(1, listed.bytes());
@@ -221,14 +222,14 @@ public final class ParquetInput implements Input {
     return RowGroups.cut(files, Math.min(most, share(Tasks.cores(context))));
   }
 
-  /** A part of one of the files, as it is read. */
+  /** Returns the split to read for a part of one of the files. */
   public FileSplit split(RowGroups part) {
     ParquetFile file = byName.get(part.input().path());
     return FileSplit.of(
         planned.form(file), file.file(), part.start(), part.end() - part.start(), true, partitions);
   }
 
-  /** The columns of the schema, read from files of a form; partition columns are null. */
+  /** Reads the columns of the schema from files of one form; partition columns are null. */
   private Dataset<Row> form(int number) {
     List<StructField> own = planned.forms().get(number);
     StructType read = new StructType();

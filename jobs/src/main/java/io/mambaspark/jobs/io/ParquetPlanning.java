@@ -19,8 +19,8 @@ import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * Decides the schema of Parquet files by their footers: their columns by name, under Spark's own
- * rule of capitals, each with the type that has the values of all files.
+ * Decides the schema of Parquet files from their footers: the columns of all files, matched by name
+ * under Spark's own rule for case, each with a type that can represent the values of all files.
  */
 final class ParquetPlanning {
   private final List<ParquetFile> files;
@@ -42,7 +42,7 @@ final class ParquetPlanning {
     this.caseSensitive = caseSensitive;
   }
 
-  /** A column of all files. */
+  /** A column of the schema, with the column of each file that has it. */
   private static final class Planned {
     final String name;
     final Map<ParquetFile, ParquetColumn> columns = new LinkedHashMap<>();
@@ -58,7 +58,7 @@ final class ParquetPlanning {
   /**
    * Decides the schema.
    *
-   * @throws Refusal if a column that is used cannot be read in one of the files
+   * @throws Refusal if a used column cannot be read in one of the files
    */
   ParquetSchema plan() {
     Map<String, Planned> columns = columns();
@@ -104,13 +104,13 @@ final class ParquetPlanning {
         "%s; %s",
         column.problem,
         isDocument
-            ? "write its files with one type that is read, or score them in separate runs"
+            ? "write the files with one readable type, or score them in separate runs"
             : keepColumns == null
-                ? "name the columns to carry over with --keep-columns, without " + column.name
-                : "write it with one type, or leave it out of --keep-columns");
+                ? "list the columns to keep with --keep-columns, without " + column.name
+                : "write the column with one type, or omit it from --keep-columns");
   }
 
-  /** The columns of all files with their joined types, in order of first appearance. */
+  /** Returns the columns of all files with their joined types, in order of first appearance. */
   private Map<String, Planned> columns() {
     Map<String, Planned> byKey = new LinkedHashMap<>();
     for (ParquetFile file : files) {
@@ -122,7 +122,7 @@ final class ParquetPlanning {
                 k -> new Planned(document.spelling(column.name(), keepColumns, caseSensitive)));
         if (!seen.add(key(column.name()))) {
           planned.problem =
-              "Columns of %s have the same name: %s%s"
+              "File %s has two columns with the name %s%s"
                   .formatted(
                       file.file().name(),
                       column.name(),
@@ -175,7 +175,7 @@ final class ParquetPlanning {
     planned.type = joined.get();
   }
 
-  /** What has no value in any file is a string, as Spark has it. */
+  /** Replaces the null type with string, as Spark does. A null part has no value in any file. */
   private static DataType withoutNull(DataType type) {
     if (type instanceof StructType struct) {
       StructType without = new StructType();
@@ -213,7 +213,7 @@ final class ParquetPlanning {
     }
   }
 
-  /** Refuses a file with rows that lacks a column of the document. */
+  /** Refuses a file that has rows but lacks a column of the document. */
   private void checkDocument(Map<String, Planned> columns) {
     for (String name : document.content()) {
       Planned column = columns.get(key(name));
@@ -245,7 +245,7 @@ final class ParquetPlanning {
     }
   }
 
-  /** How a column is read from a file; null where it has no value. */
+  /** The name and type with which a column is read from a file; null if the file has no value. */
   private StructField own(Planned column, ParquetFile file) {
     ParquetColumn own = column.columns.get(file);
     if (own == null) {

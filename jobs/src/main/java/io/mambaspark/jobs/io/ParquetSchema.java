@@ -8,14 +8,15 @@ import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * The planned schema of Parquet files, and the forms in which they are read: files whose columns
- * have the same names and types have one form.
+ * The planned schema of Parquet files, and the forms in which the files are read. Files whose
+ * columns have the same names and types share one form.
  *
- * @param schema the columns of the files that Spark can read, then those of partition folders
- * @param notes facts that a user may not expect
- * @param used the names of the columns of the files that are used
- * @param forms for each form, the name and type of each file column of the schema; null if not read
- * @param formOf the number of the form of each file, by the name of the file
+ * @param schema the columns of the files that Spark can read, then the columns of partition folders
+ * @param notes facts about the schema that a user may not expect
+ * @param used the names of the used columns of the files
+ * @param forms for each form, the name and type with which each column of the schema is read from a
+ *     file; null for a column that is not read
+ * @param formOf the index of the form of each file, by the name of the file
  */
 record ParquetSchema(
     StructType schema,
@@ -25,12 +26,12 @@ record ParquetSchema(
     Map<String, Integer> formOf,
     boolean caseSensitive) {
 
-  /** The number of the form in which a file is read. */
+  /** The index of the form in which a file is read. */
   int form(ParquetFile file) {
     return formOf.get(file.file().name());
   }
 
-  /** Refuses a file that has a used column of another type than the schema. */
+  /** Refuses a file in which a used column has another type than in the schema. */
   void checkReadAtOnce(ParquetFile file) {
     StructField[] fields = schema.fields();
     List<StructField> own = forms.get(form(file));
@@ -44,8 +45,8 @@ record ParquetSchema(
             && used.contains(name)
             && (read == null || !read.dataType().equals(fields[i].dataType()))) {
           throw Refusal.because(
-              "Column %s is %s in %s and %s in other files; --stream reads all files under one"
-                  + " schema: write them with one type, or score them without --stream",
+              "Column %s is %s in %s and %s in other files, but --stream reads all files with one"
+                  + " schema; write the files with one type, or score them without --stream",
               column.name(),
               column.type().catalogString(),
               file.file().name(),

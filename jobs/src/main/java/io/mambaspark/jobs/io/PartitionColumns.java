@@ -29,9 +29,9 @@ import org.apache.spark.unsafe.types.UTF8String;
 import scala.Option;
 
 /**
- * The columns that the partition folders of files give, {@code lang=en/year=2024}. Their types are
- * found as Spark finds them: int, bigint, decimal, double, date, timestamp, otherwise string, such
- * that all values have it; only strings where {@code
+ * The columns of partition folders, such as {@code lang=en/year=2024}. Their types are inferred as
+ * in Spark: the first type of int, bigint, decimal, double, date and timestamp that all values of a
+ * column have, otherwise string. All types are string if {@code
  * spark.sql.sources.partitionColumnTypeInference.enabled} is false.
  */
 public final class PartitionColumns implements Serializable {
@@ -40,7 +40,7 @@ public final class PartitionColumns implements Serializable {
   private static final String INFERENCE = "spark.sql.sources.partitionColumnTypeInference.enabled";
   private static final DataType DECIMAL = DataTypes.createDecimalType(38, 0);
 
-  /** Numbers and times, each from narrow to wide. */
+  /** The types of numbers and of times, each from narrow to wide. */
   private static final List<List<DataType>> KINDS =
       List.of(
           List.of(DataTypes.IntegerType, DataTypes.LongType, DECIMAL, DataTypes.DoubleType),
@@ -57,7 +57,7 @@ public final class PartitionColumns implements Serializable {
     this.zone = zone;
   }
 
-  /** Infers the columns of files, which all have the same. */
+  /** Infers the columns from files, all of which have the same partition columns. */
   public static PartitionColumns of(List<InputFiles.InputFile> files, RuntimeConfig conf) {
     ZoneId zone = zone(conf);
     boolean infer = Boolean.parseBoolean(conf.get(INFERENCE, "true"));
@@ -71,7 +71,7 @@ public final class PartitionColumns implements Serializable {
     return new PartitionColumns(schema, zone);
   }
 
-  /** The columns of a schema that are known to be those of partition folders. */
+  /** Returns the partition columns with a known schema. */
   public static PartitionColumns of(StructType schema, RuntimeConfig conf) {
     return new PartitionColumns(schema, zone(conf));
   }
@@ -84,7 +84,7 @@ public final class PartitionColumns implements Serializable {
     return schema;
   }
 
-  /** The partition column that has the name of a column of the files; null if none has. */
+  /** The partition column with the same name as a column of the files; null if there is none. */
   String hiding(String column, boolean caseSensitive) {
     for (String name : schema.fieldNames()) {
       if (caseSensitive ? name.equals(column) : name.equalsIgnoreCase(column)) {
@@ -95,25 +95,25 @@ public final class PartitionColumns implements Serializable {
   }
 
   /**
-   * Refuses a document that partition folders give, or hide.
+   * Refuses a document with a column that partition folders provide or hide.
    *
-   * @throws Refusal if it has a column of their names
+   * @throws Refusal if a column of the document has the same name as a partition column
    */
   void checkDocument(DocumentColumns document, boolean caseSensitive) {
     for (String column : document.all()) {
       String hiding = hiding(column, caseSensitive);
       if (hiding != null) {
         throw Refusal.because(
-            "Column %s (%s) is a partition folder, %s=; a document is read from the files: rename"
-                + " one of them, or choose another column",
+            "Column %s (%s) is a partition column (%s=), but a document must be a column of the"
+                + " files; rename the folders, or choose another column",
             column, document.option(column), hiding);
       }
     }
   }
 
-  /** A note that partition folders hide a column of the files, by the rule of Spark. */
+  /** Returns a note that partition folders hide a column of the files, as they do in Spark. */
   String note(String column, InputFiles.InputFile file) {
-    return "column %s of the files is hidden by the partition folders %s=, such as that of %s"
+    return "column %s of the files is hidden by the partition folders %s=, for example in %s"
         .formatted(column, column, file.name());
   }
 
@@ -129,7 +129,7 @@ public final class PartitionColumns implements Serializable {
     return DataTypes.StringType;
   }
 
-  /** The values of a file, in the order of {@link #schema}, as {@link PackedColumn} packs them. */
+  /** The packed values of a file, see {@link PackedColumn}, in the order of {@link #schema}. */
   Object[] values(Map<String, String> partition, String file) {
     StructField[] fields = schema.fields();
     Object[] values = new Object[fields.length];
@@ -139,7 +139,7 @@ public final class PartitionColumns implements Serializable {
         values[i] = parse(raw, fields[i].dataType(), zone);
         if (values[i] == null) {
           throw new TaskFailure(
-              "Cannot read %s: partition folder %s=%s is no %s, as those before"
+              "Cannot read %s: partition folder %s=%s does not match type %s of earlier folders"
                   .formatted(file, fields[i].name(), raw, fields[i].dataType().catalogString()),
               null);
         }
@@ -148,7 +148,7 @@ public final class PartitionColumns implements Serializable {
     return values;
   }
 
-  /** The values from the path of a file. The innermost folder of a name counts. */
+  /** Parses the values from the path of a file. Of folders with one name, the innermost is used. */
   Object[] values(Path file) {
     Map<String, String> partition = new HashMap<>();
     for (Path folder = file.getParent(); folder != null; folder = folder.getParent()) {
@@ -160,7 +160,7 @@ public final class PartitionColumns implements Serializable {
     return values(partition, Refusal.redacted(file.toString()));
   }
 
-  /** Adds the columns to rows that Spark's own source reads from files. */
+  /** Adds the columns to rows that a source of Spark reads from files. */
   public Dataset<Row> addTo(Dataset<Row> rows) {
     Dataset<Row> with = rows;
     for (StructField field : schema.fields()) {
@@ -170,7 +170,7 @@ public final class PartitionColumns implements Serializable {
     return with;
   }
 
-  /** A struct of the packed values, for rows that Spark's own source reads from files. */
+  /** A struct of the packed values, for rows that a source of Spark reads from files. */
   Column packed() {
     StructType packed = new StructType();
     for (StructField field : schema.fields()) {
@@ -180,7 +180,7 @@ public final class PartitionColumns implements Serializable {
     return functions.udf(values, packed).apply(functions.col("_metadata.file_path"));
   }
 
-  /** A value as {@link PackedColumn} packs it; null if it has another type. */
+  /** Parses a value to its packed form, see {@link PackedColumn}; null if it has another type. */
   private static Object parse(String value, DataType type, ZoneId zone) {
     try {
       if (type.equals(DataTypes.StringType)) {

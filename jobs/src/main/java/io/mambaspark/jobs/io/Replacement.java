@@ -9,9 +9,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Puts a new output, which is whole, in the place of an old one, if there is one: old → {@code
- * OUTPUT_old-RUN}, {@code OUTPUT_new-RUN} → output, then the old output is removed. {@link
- * OutputRepair} finishes what a crash interrupts.
+ * Moves a complete new output to its place and replaces the old output, if one exists: output →
+ * {@code OUTPUT_old-RUN}, {@code OUTPUT_new-RUN} → output, then the old output is removed. {@link
+ * OutputRepair} finishes or rolls back an interrupted replacement.
  */
 record Replacement(Path fresh, Path output, Path old, FileSystem files) {
   private static final Logger LOG = LoggerFactory.getLogger(Replacement.class);
@@ -26,7 +26,7 @@ record Replacement(Path fresh, Path output, Path old, FileSystem files) {
     } catch (IOException e) {
       throw Refusal.because(
           e,
-          "Cannot move the old output %s aside to %s: %s; the new one lies in %s",
+          "Cannot move the old output %s to %s: %s; the new output is in %s",
           output,
           old,
           e.getMessage(),
@@ -37,11 +37,11 @@ record Replacement(Path fresh, Path output, Path old, FileSystem files) {
     } catch (IOException e) {
       throw Refusal.because(
           e,
-          "Cannot move the new output to %s: %s; it lies in %s%s",
+          "Cannot move the new output to %s: %s; it is in %s%s",
           output,
           e.getMessage(),
           fresh,
-          replaced ? ", the old one in " + (movedBack() ? output : old) : "");
+          replaced ? ", the old output is in " + (movedBack() ? output : old) : "");
     }
     if (replaced) {
       remove(old, files);
@@ -53,14 +53,14 @@ record Replacement(Path fresh, Path output, Path old, FileSystem files) {
       move(old, output, files);
       return true;
     } catch (IOException e) {
-      LOG.warn("The old output could not be moved back: {}", Failures.oneLine(e));
+      LOG.warn("Cannot move the old output back: {}", Failures.oneLine(e));
       return false;
     }
   }
 
-  /** Renames a folder or a file. A file system may refuse by its answer or by an exception. */
+  /** Renames a folder or a file. A file system reports a failure by false or by an exception. */
   static void move(Path from, Path to, FileSystem files) throws IOException {
-    // Hadoop would move it into a folder that exists.
+    // If the target is an existing folder, Hadoop would move the source into it.
     if (files.exists(to)) {
       throw new IOException(to + " exists");
     }
@@ -74,10 +74,10 @@ record Replacement(Path fresh, Path output, Path old, FileSystem files) {
     String shown = Refusal.redacted(folder.toString());
     try {
       if (!files.delete(folder, true)) {
-        LOG.warn("The old output could not be removed from {}", shown);
+        LOG.warn("Cannot remove {}", shown);
       }
     } catch (IOException e) {
-      LOG.warn("The old output could not be removed from {}: {}", shown, Failures.oneLine(e));
+      LOG.warn("Cannot remove {}: {}", shown, Failures.oneLine(e));
     }
   }
 }

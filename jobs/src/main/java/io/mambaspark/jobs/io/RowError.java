@@ -7,16 +7,19 @@ import java.util.Comparator;
 import java.util.Locale;
 
 /**
- * Why a row cannot be scored.
+ * The reason why a row cannot be scored.
  *
- * @param message is written to the column {@code error}
+ * @param message the text for the column {@code error}
  */
 public record RowError(Kind kind, String message) implements Serializable {
 
-  /** What errors are counted by, and how their messages begin and go on. */
+  /**
+   * The kinds of errors, which the summary counts separately, with the start and the rest of their
+   * messages. {@link #fromWritten} recognises a kind by the start, so the start must not change.
+   */
   public enum Kind {
     MALFORMED_INPUT("Input line is malformed: ", "found %s; expected %s"),
-    UNREADABLE_INPUT("Input cannot be read: ", "%s ends after %d rows: %s"),
+    UNREADABLE_INPUT("Input cannot be read: ", "reading %s failed after %d rows: %s"),
     NOT_TEXT("Text is not a string: ", "found %s at character %d in column %s"),
     NULL_ELEMENT("Token at position ", "%d is null"),
     NEGATIVE_ID("Token id -", "%s at position %d is negative; expected an id in [0, %d)"),
@@ -25,7 +28,7 @@ public record RowError(Kind kind, String message) implements Serializable {
     NOT_TOKENIZED("Text cannot be tokenized: ", "%s"),
     EMPTY_CONTEXT(
         "Context is empty",
-        ", and the model names no bos or eos for its place; see --prefix-token"),
+        ", and the model has no bos or eos token to use instead; see --prefix-token"),
     MERGED_CONTINUATION(
         "Continuation has no token of its own: ",
         "column %s merges into the last token of column %s; move the end of the context to the"
@@ -33,7 +36,8 @@ public record RowError(Kind kind, String message) implements Serializable {
     NEGATIVE_COUNT("Count in column ", "%s is %d; expected at least 0"),
     TOO_LARGE(
         "Scores of ",
-        "%d tokens take %d bytes, more than one row may; emit less, or cut documents"),
+        "%d tokens take %d bytes, more than one row can hold; emit fewer values, or shorten the"
+            + " documents"),
     NON_FINITE_SCORE("Score is not finite: ", "%s is %s");
 
     private final String start;
@@ -44,12 +48,12 @@ public record RowError(Kind kind, String message) implements Serializable {
       this.rest = rest;
     }
 
-    /** The name in the summary. */
+    /** The name of the kind in the summary. */
     public String label() {
       return name().toLowerCase(Locale.ROOT);
     }
 
-    /** The kind of a label. */
+    /** Returns the kind with a label. */
     public static Kind labelled(String label) {
       return valueOf(label.toUpperCase(Locale.ROOT));
     }
@@ -60,12 +64,12 @@ public record RowError(Kind kind, String message) implements Serializable {
   }
 
   /**
-   * The error of a written message, whose kind is not written: the kind with the longest beginning
-   * that the message has. Only for rows that are read back from an output; elsewhere an error has
-   * its kind.
+   * Restores the error from a message in an output, which does not store the kind: chooses the kind
+   * with the longest start that the message begins with. Elsewhere errors carry their kind.
    *
    * @param message may be null
    * @return null for null
+   * @throws IllegalStateException if the message does not begin with the start of any kind
    */
   public static RowError fromWritten(String message) {
     if (message == null) {
@@ -76,25 +80,28 @@ public record RowError(Kind kind, String message) implements Serializable {
         .max(Comparator.comparing(kind -> kind.start.length()))
         .map(kind -> new RowError(kind, message))
         .orElseThrow(
-            () -> new IllegalStateException("Not an error that this version writes: " + message));
+            () ->
+                new IllegalStateException(
+                    "Cannot find the kind of an error that this version does not write: "
+                        + message));
   }
 
-  /** The same error with the place where it was found. */
+  /** Returns the same error with the place where it was found. */
   RowError in(String place) {
     return new RowError(kind, message + ", in " + place);
   }
 
-  /** The error for a line of the input that is not a row as planned. */
+  /** The error for a line of the input that does not match the planned schema. */
   static RowError malformedInput(String found, String expected) {
     return Kind.MALFORMED_INPUT.error(found, expected);
   }
 
-  /** The error for another JSON value where the document's text is expected. */
+  /** The error for a JSON value other than a string in a text column. */
   static RowError notText(String found, int character, String column) {
     return Kind.NOT_TEXT.error(found, character, column);
   }
 
-  /** The error for a file that ends before its end, after so many rows of a part of it. */
+  /** The error for a file that cannot be read further, after {@code rows} rows of a part of it. */
   static RowError unreadableInput(String file, long rows, String cause) {
     return Kind.UNREADABLE_INPUT.error(file, rows, cause);
   }
@@ -103,7 +110,7 @@ public record RowError(Kind kind, String message) implements Serializable {
     return Kind.NULL_ELEMENT.error(position);
   }
 
-  /** The error for an id that is no row of the embedding. */
+  /** The error for an id without a row in the embedding. */
   public static RowError outside(long id, int position, int vocabSize) {
     if (id < 0) {
       // The sign is in the start of the message; Long.MIN_VALUE has no positive counterpart.
@@ -125,10 +132,10 @@ public record RowError(Kind kind, String message) implements Serializable {
   }
 
   /**
-   * The error for a text that adds no token to its context.
+   * The error for a continuation that adds no token to its context.
    *
-   * @param continuation its column
-   * @param context the context's
+   * @param continuation the column of the continuation
+   * @param context the column of the context
    */
   public static RowError mergedContinuation(String continuation, String context) {
     return Kind.MERGED_CONTINUATION.error(continuation, context);
@@ -142,7 +149,7 @@ public record RowError(Kind kind, String message) implements Serializable {
     return Kind.TOO_LARGE.error(tokens, bytes);
   }
 
-  /** The error for a number of a result, which is null where all are finite; null for null. */
+  /** The error for a result with a number that is not finite; null for null. */
   public static RowError nonFinite(NonFinite found) {
     return found == null ? null : nonFinite(found.name(), found.value());
   }

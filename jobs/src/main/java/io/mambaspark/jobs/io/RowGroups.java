@@ -7,9 +7,9 @@ import java.util.List;
 /**
  * Consecutive row groups of a Parquet file.
  *
- * @param start the first byte that belongs to them; the parts of a file tile it
- * @param end the byte after the last one
- * @param firstRow number of the first row in the file, from 0
+ * @param start the offset of their first byte; the parts of a file cover it without gap or overlap
+ * @param end the offset after their last byte
+ * @param firstRow the index of their first row in the file, from 0
  * @param tokens see {@link ParquetFile.RowGroup}
  */
 public record RowGroups(
@@ -23,28 +23,32 @@ public record RowGroups(
     long tokens)
     implements Serializable {
 
-  /** A file up to this size may share a piece with others. */
+  /** A file up to this size may share a piece with other files. */
   private static final long SMALL_BYTES = 4 << 20;
 
-  /** A piece has at most so many files: its plan travels to its task. */
+  /** The maximum number of files in a piece, because its plan is sent to its task. */
   private static final int MOST_FILES = 5000;
 
-  /** Which row groups it is, for people. */
+  /** The numbers of the row groups, for messages. */
   public String described() {
     return firstRowGroup == lastRowGroup
         ? "row group %d".formatted(firstRowGroup)
         : "row groups %d to %d".formatted(firstRowGroup, lastRowGroup);
   }
 
-  /** A row of it, counted from 0, for people. */
+  /**
+   * The place of a row, for messages.
+   *
+   * @param row the index of the row in these row groups, from 0
+   */
   public String place(long row) {
     return "row %d of %s".formatted(firstRow + row, input.path());
   }
 
   /**
-   * Cuts files into pieces of about as many tokens: consecutive row groups of one file, or several
-   * whole small files. A row group is never cut, so a piece may be larger. Consecutive small files
-   * share a piece up to the target. A file without rows is in none.
+   * Cuts files into pieces of about {@code targetTokens} tokens: consecutive row groups of one
+   * file, or several complete small files. A row group is never split, so a piece may be larger.
+   * Consecutive small files share a piece up to the target. Files without rows are skipped.
    */
   public static List<List<RowGroups>> cut(List<ParquetFile> files, long targetTokens) {
     List<List<RowGroups>> pieces = new ArrayList<>();
@@ -84,7 +88,7 @@ public record RowGroups(
       long rows = 0;
       long tokens = 0;
       int next = first;
-      // Spark picks row groups by bytes. Out of order they cannot be told apart so.
+      // Spark selects row groups by byte range, so groups out of ascending order stay together.
       while (next < groups.size()
           && (next == first || !ascending || tokens + groups.get(next).tokens() <= targetTokens)) {
         rows += groups.get(next).rows();
@@ -109,7 +113,7 @@ public record RowGroups(
     return parts;
   }
 
-  /** No rows of a file. */
+  /** Returns a part of a file that has no rows. */
   public static RowGroups none(ParquetFile file) {
     return new RowGroups(InputVersion.of(file.file()), 0, 0, 0, file.file().size(), 0, 0, 0);
   }

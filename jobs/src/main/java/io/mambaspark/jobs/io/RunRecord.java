@@ -8,10 +8,10 @@ import java.util.Map;
 /**
  * A run, as its ledger records it.
  *
- * @param id unique among the runs that write to the same place
- * @param settings whatever the scores depend on but the input, by the name of the option
- * @param arrivals the files that were there at the first start, then those that each later start
- *     has taken in; none for a stream
+ * @param id unique among the runs that write to the same output
+ * @param settings the settings that determine the scores, without the input, by option name
+ * @param arrivals the input files of the first start, then the files that each later start has
+ *     added; empty for a stream
  */
 public record RunRecord(
     @JsonProperty("run") String id,
@@ -19,17 +19,17 @@ public record RunRecord(
     List<List<InputVersion>> arrivals) {
   public static final String STREAM = "--stream from";
 
-  /** Ledgers of version 0.1.0, whose runs are not resumed, have no arrivals. */
+  /** Ledgers of version 0.1.0, whose runs cannot be resumed, have no arrivals. */
   public RunRecord {
     arrivals = arrivals == null ? List.of() : arrivals;
   }
 
-  /** All files. */
+  /** The input files of all starts. */
   public List<InputVersion> files() {
     return arrivals.stream().flatMap(List::stream).toList();
   }
 
-  /** Whether this is a stream, which keeps its input in Spark's checkpoint. */
+  /** Whether this is a stream. Spark's checkpoint records the input of a stream. */
   @JsonIgnore
   public boolean isStream() {
     return settings.containsKey(STREAM);

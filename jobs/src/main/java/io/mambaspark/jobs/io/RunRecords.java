@@ -20,13 +20,13 @@ public final class RunRecords {
   private final LedgerFolder folder;
   private final FileSystem files;
 
-  /** The records of an output, which may not exist yet. */
+  /** Opens the records of an output, which may not exist yet. */
   public RunRecords(Path output, Configuration configuration) {
     this.folder = new LedgerFolder(output, configuration);
     this.files = HadoopFiles.fileSystem(output, configuration);
   }
 
-  /** The run as it was last recorded; empty if there is no ledger. */
+  /** Reads the latest record of the run; empty if there is no ledger. */
   public Optional<RunRecord> latest() {
     try {
       List<Path> found = new ArrayList<>();
@@ -51,7 +51,11 @@ public final class RunRecords {
     }
   }
 
-  /** Records a run, or a change of it; refuses if another run has taken the output. */
+  /**
+   * Records a run, or a change to it.
+   *
+   * @throws Refusal if the output belongs to another run
+   */
   public void add(RunRecord run) {
     try {
       int number = 0;

@@ -20,27 +20,27 @@ import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.security.AccessControlException;
 
 /**
- * The log that Spark's file sink of a stream keeps in its folder: which files there are those of
- * whole batches.
+ * The log that Spark's streaming file sink keeps in its output folder. It lists the files of
+ * complete batches.
  *
- * @param folder that the stream writes to
- * @param logged the paths of files in the log, by the names of the files
+ * @param folder the folder to which the stream writes
+ * @param logged the paths of the files in the log, by file name
  */
 public record SinkLog(Path folder, Map<String, List<String>> logged) {
   public static final String FOLDER = "_spark_metadata";
 
-  /** The log of the stream that writes to a folder, or to one above it; null if none does. */
+  /** Reads the log of a stream that writes to a folder or to a parent of it; null if none exists. */
   static SinkLog of(Path path, Configuration configuration) {
     for (Path folder = path; folder != null; folder = folder.getParent()) {
       try {
         Path log = new Path(folder, FOLDER);
         return read(folder, log.getFileSystem(configuration).listStatus(log), configuration);
       } catch (FileNotFoundException | AccessControlException e) {
-        // A folder above may have a log. A folder without access is not the user's.
+        // Try the folder above. A folder that the user cannot access is skipped.
         continue;
       } catch (IOException e) {
         throw Refusal.because(
-            e, "Cannot read the log of stream %s: %s", folder, Failures.oneLine(e));
+            e, "Cannot read the log of the stream in %s: %s", folder, Failures.oneLine(e));
       }
     }
     return null;
@@ -79,7 +79,7 @@ public record SinkLog(Path folder, Map<String, List<String>> logged) {
     return new SinkLog(folder, logged);
   }
 
-  /** Without the first, which is the version. */
+  /** Reads the lines of a file without the first one, which is the version. */
   private static List<String> lines(Path file, Configuration configuration) throws IOException {
     try (InputStream in = file.getFileSystem(configuration).open(file)) {
       String text = new String(in.readAllBytes(), StandardCharsets.UTF_8);
@@ -88,8 +88,8 @@ public record SinkLog(Path folder, Map<String, List<String>> logged) {
   }
 
   /**
-   * Whether a file below the folder belongs to a whole batch. Compares paths relative to the
-   * folder, because the folder may have been moved, or may be reached through a link.
+   * Whether a file below the folder belongs to a complete batch. Compares paths relative to the
+   * folder, because the folder may have been moved, or its path may contain a link.
    */
   boolean holds(Path file) {
     String path = file.toUri().getPath();

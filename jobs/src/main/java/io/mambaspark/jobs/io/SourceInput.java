@@ -12,12 +12,12 @@ import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
 /**
- * Rows that a source of Spark reads by itself: tables, files of other formats, the demo.
+ * Rows that Spark or one of its sources reads: tables, files of other formats, the demo.
  *
  * @param all the rows with all their columns
  */
 record SourceInput(InputFiles files, Dataset<Row> all) implements Input {
-  /** Tasks for every core, so that a slow last one costs little. */
+  /** The number of tasks per core: more than one, so that a slow last task costs little. */
   static final int TASKS_PER_CORE = 2;
 
   static SourceInput of(
@@ -38,7 +38,7 @@ record SourceInput(InputFiles files, Dataset<Row> all) implements Input {
         : otherFiles(spark, options, documents, files);
   }
 
-  /** The rows travel with the tasks: executors need not see a file. */
+  /** Creates the rows of the demo. They are sent with the tasks, so executors read no file. */
   private static Dataset<Row> demo(SparkSession spark) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     List<Row> rows = DemoCorpus.rows();
@@ -46,14 +46,14 @@ record SourceInput(InputFiles files, Dataset<Row> all) implements Input {
     return spark.createDataFrame(context.parallelize(rows, tasks), DemoCorpus.SCHEMA);
   }
 
-  /** Files of a source that infers its columns itself. */
+  /** Reads files with a source that infers its own columns. */
   private static Dataset<Row> otherFiles(
       SparkSession spark, InputOptions options, DocumentOptions documents, InputFiles files) {
     for (InputFiles.InputFile file : files.files()) {
       if (InputFiles.isHidden(file.path().getName())) {
         throw Refusal.because(
-            "Cannot read input %s: Spark's source %s reads no file whose name begins with _ or .;"
-                + " rename it",
+            "Cannot read input %s: Spark's source %s skips files whose names begin with _ or .;"
+                + " rename the file",
             file.name(), options.format());
       }
     }
@@ -62,9 +62,10 @@ record SourceInput(InputFiles files, Dataset<Row> all) implements Input {
             .read()
             .format(options.format())
             .option("__globPaths__", "false")
-            // Without it, Spark reads a file whose path has a glob character once for each path.
+            // Without this option, Spark reads a file with a glob character in its path once for
+            // each path.
             .option("recursiveFileLookup", true)
-            // The columns of all files, by name. Spark's default is the columns of one file.
+            // Merges the columns of all files by name. By default Spark takes those of one file.
             .option("mergeSchema", options.format().equals("orc"))
             .load(files.files().stream().map(f -> f.path().toString()).toArray(String[]::new));
     PartitionColumns partitions = PartitionColumns.of(files.files(), spark.conf());
@@ -74,8 +75,8 @@ record SourceInput(InputFiles files, Dataset<Row> all) implements Input {
       String hiding = partitions.hiding(column, caseSensitive);
       if (hiding != null) {
         throw Refusal.because(
-            "Column %s is both in the files and a partition folder, such as that of %s; rename one"
-                + " of them",
+            "Column %s is both a column of the files and a partition column, for example of %s;"
+                + " rename one of them",
             column, files.files().get(0).name());
       }
     }

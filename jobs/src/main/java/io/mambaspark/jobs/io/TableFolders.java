@@ -13,11 +13,11 @@ import org.apache.hadoop.fs.Path;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Recognises folders of Delta, Hudi and Iceberg tables, whose files are not read one by one. */
+/** Recognises folders of Delta, Hudi and Iceberg tables, whose files must not be read directly. */
 final class TableFolders {
   private static final Logger LOG = LoggerFactory.getLogger(TableFolders.class);
 
-  /** Folders by which a table is recognised. */
+  /** The folders that identify a table. */
   private static final String DELTA = "_delta_log";
 
   private static final String HUDI = ".hoodie";
@@ -36,7 +36,7 @@ final class TableFolders {
     this.configuration = configuration;
   }
 
-  /** Refuses a folder of a table, and one inside it. */
+  /** Refuses the folder of a table and a folder inside it. */
   void checkOutside(Path folder) {
     for (Path path = folder; path != null && checked.add(path); path = path.getParent()) {
       Set<String> names = new HashSet<>();
@@ -47,7 +47,7 @@ final class TableFolders {
             names.add(name);
           }
         } catch (IOException e) {
-          LOG.debug("Cannot look into {}", path, e);
+          LOG.debug("Cannot inspect {}", path, e);
         }
       }
       checkNone(path, names);
@@ -55,10 +55,10 @@ final class TableFolders {
   }
 
   /**
-   * Refuses a folder that belongs to a table: its files hold rows that the table has deleted or
-   * replaced.
+   * Refuses a folder that belongs to a table, because its files also contain rows that the table
+   * has deleted or replaced.
    *
-   * @param folders the names of those in it
+   * @param folders the names of the folders in it
    */
   void checkNone(Path folder, Set<String> folders) {
     if (folders.contains(DELTA)) {
@@ -76,16 +76,16 @@ final class TableFolders {
           }
         }
       } catch (IOException e) {
-        LOG.debug("Cannot look into {}", folder, e);
+        LOG.debug("Cannot inspect {}", folder, e);
       }
     }
   }
 
   private static Refusal table(Path folder, String format, String name) {
     return Refusal.because(
-        "Input %s is a table of %s, whose files also hold rows that it has deleted; read it with"
-            + " --input-table '%s' and %s's package for Spark (--packages, and the"
-            + " spark.sql.catalog settings that its documentation names)",
+        "Input %s is a table in %s format, whose files also contain deleted rows; read it with"
+            + " --input-table '%s' and the %s package for Spark (--packages, and the"
+            + " spark.sql.catalog settings in its documentation)",
         Refusal.redacted(folder.toString()), format, name, format);
   }
 }

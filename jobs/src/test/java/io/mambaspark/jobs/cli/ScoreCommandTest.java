@@ -241,7 +241,7 @@ class ScoreCommandTest {
             ? score(good.resolve("*.parquet"), "--overwrite")
             : score(good, "--overwrite");
     assertThat(run.code()).isEqualTo(1);
-    assertThat(run.err()).contains(" overlap; they must lie apart").hasLineCount(1);
+    assertThat(run.err()).contains(" overlap; choose separate paths").hasLineCount(1);
     assertThat(TestSpark.session().read().parquet(good.toString()).count()).isEqualTo(30);
   }
 
@@ -249,7 +249,7 @@ class ScoreCommandTest {
   void an_overlap_is_found_through_links_and_whatever_the_case_of_the_format() throws IOException {
     Path link = Files.createSymbolicLink(own.resolve("link"), shared);
     output = link.resolve("good").resolve("new");
-    assertThat(score(good).err()).contains(" overlap; they must lie apart");
+    assertThat(score(good).err()).contains(" overlap; choose separate paths");
     output = good;
     assertThat(score(link.resolve("good"), "--overwrite").err()).contains(" overlap;");
     assertThat(score(good, "--overwrite", "--input-format", "Parquet").err()).contains(" overlap;");
@@ -433,7 +433,7 @@ class ScoreCommandTest {
     assertThat(Cli.run("score", "--model", model, "--output", output).error())
         .isEqualTo("error: Give --input or --input-table");
     Cli noOutput = Cli.run("score", "--model", model, "--input", good);
-    assertThat(noOutput.error()).isEqualTo("error: Give --output: where to write");
+    assertThat(noOutput.error()).isEqualTo("error: Give --output: the output folder");
     assertThat(noOutput.code()).isEqualTo(2);
     assertThat(Cli.run("scroe").code()).isEqualTo(2);
     assertThat(Cli.run().code()).isEqualTo(2);

@@ -60,7 +60,7 @@ class FirstBytesTest {
     assertThatCode(() -> check(path, format)).as(path.toString()).doesNotThrowAnyException();
   }
 
-  /** What is said behind "it is". */
+  /** Returns the message of the refusal after "it is". */
   private static String refusal(Path path, String format) {
     Refusal refusal = catchThrowableOfType(Refusal.class, () -> check(path, format));
     assertThat(refusal).as(path.toString()).isNotNull();
@@ -77,7 +77,7 @@ class FirstBytesTest {
     return bytes.toByteArray();
   }
 
-  /** As Hadoop's codec for an ending writes it. */
+  /** Compresses content with Hadoop's codec for the suffix of a name. */
   private static byte[] compressed(String suffix, byte[] content) throws IOException {
     CompressionCodec codec =
         new CompressionCodecFactory(HADOOP).getCodec(new org.apache.hadoop.fs.Path("a" + suffix));
@@ -102,7 +102,7 @@ class FirstBytesTest {
         "\n\n" + LINES,
         "not json at all\n{\"id\":1}\n",
         "[{\"id\":1},{\"id\":2}]\n",
-        // Cut short behind what would go on on the next line.
+        // Truncated lines whose value could continue on the next line.
         "{\"id\":\"cut\",\"text\":\"The captain\n" + LINES,
         "{\"id\":\"cut\",\n" + LINES,
         "{\"id\":\n" + LINES,
@@ -113,12 +113,12 @@ class FirstBytesTest {
         "{\"tokens\":[\r\n{\"tokens\":[1]}\r\n",
         "{\"id\":1}\n{\n\"id\":2\n}\n",
       })
-  void lines_of_json_pass_with_whatever_errors(String lines) throws IOException {
+  void lines_of_json_pass_whatever_errors_they_have(String lines) throws IOException {
     passes(write("a.jsonl", lines), "json");
   }
 
   @Test
-  void a_first_line_longer_than_what_is_looked_at_passes() throws IOException {
+  void a_first_line_longer_than_the_inspected_bytes_passes() throws IOException {
     String text = "x".repeat(FirstBytes.LENGTH);
     passes(write("long.jsonl", "{\"text\":\"" + text + "\"}\n" + LINES), "json");
     passes(write("cut.jsonl", "{\"a\":[\n{\"text\":\"" + text + "\"}\n" + LINES), "json");
@@ -146,7 +146,7 @@ class FirstBytesTest {
   }
 
   @Test
-  void a_list_longer_than_what_is_looked_at_is_refused() throws IOException {
+  void a_list_longer_than_the_inspected_bytes_is_refused() throws IOException {
     String said = "one JSON list over many lines; write each element on one line: jq -c '.[]' FILE";
     for (String element : List.of("{\"id\":1},\n", "{\"id\":1}\n,", "{\n\"id\": [\n1,\n2\n]},\n")) {
       assertThat(refusal(write("a.json", "[\n" + element.repeat(20_000)), "json")).isEqualTo(said);
@@ -177,7 +177,7 @@ class FirstBytesTest {
     "bzip2, .bz2, bunzip2, QlpoOTFBWSZTWQ==",
     "zstd, .zst, zstd -d, KLUv/QQA",
   })
-  void compressed_content_under_a_name_that_does_not_say_so_is_refused(
+  void compressed_content_without_the_matching_suffix_is_refused(
       String name, String suffix, String command, String content) throws IOException {
     byte[] bytes = java.util.Base64.getDecoder().decode(content);
     String said =
@@ -203,7 +203,7 @@ class FirstBytesTest {
     "a 7z archive, 7z x, 377ABCAF271C",
     "a rar archive, unrar x, 526172211A07",
   })
-  void what_spark_does_not_decompress_is_refused_under_any_name(
+  void a_compression_that_spark_does_not_support_is_refused_under_any_name(
       String name, String command, String hex) throws IOException {
     byte[] bytes = java.util.HexFormat.of().parseHex(hex);
     String said = "%s; decompress it: %s FILE".formatted(name, command);
@@ -214,7 +214,7 @@ class FirstBytesTest {
   }
 
   @Test
-  void an_archive_in_gzip_is_refused() throws IOException {
+  void an_archive_is_refused_even_inside_gzip() throws IOException {
     byte[] tar = Arrays.copyOf("a.jsonl".getBytes(UTF_8), 1024);
     System.arraycopy("ustar".getBytes(UTF_8), 0, tar, 257, 5);
     String said = "a tar archive; unpack it: tar -xf FILE";
@@ -226,7 +226,7 @@ class FirstBytesTest {
 
   @ParameterizedTest
   @ValueSource(strings = {".gz", ".bz2", ".deflate", ".snappy", ".lz4", ".GZ"})
-  void what_spark_decompresses_passes_under_its_name(String suffix) throws IOException {
+  void a_compression_that_spark_supports_passes_with_its_suffix(String suffix) throws IOException {
     byte[] bytes = compressed(suffix.toLowerCase(java.util.Locale.ROOT), LINES.getBytes(UTF_8));
     Path path = write("a.jsonl" + suffix, bytes);
     passes(path, "json");
@@ -238,7 +238,7 @@ class FirstBytesTest {
   @ParameterizedTest
   @ValueSource(
       strings = {".gz", ".bz2", ".zst", ".deflate", ".snappy", ".lz4", ".GZ", ".gzip", ".zstd"})
-  void a_name_that_says_compressed_over_other_content_is_refused(String suffix) throws IOException {
+  void a_compression_suffix_on_other_content_is_refused(String suffix) throws IOException {
     String said =
         "not compressed as its ending %s indicates; rename it without %s"
             .formatted(suffix, suffix);
@@ -248,11 +248,11 @@ class FirstBytesTest {
   }
 
   @Test
-  void zstd_is_read_where_this_spark_reads_it() throws IOException {
+  void zstd_is_read_if_this_spark_supports_it() throws IOException {
     Path path = write("a.jsonl.zst", Zstd.compress(LINES.getBytes(UTF_8)));
     passes(path, "json");
     assertThat(lines(hadoop(path), 1000)).asString(UTF_8).isEqualTo(LINES);
-    // As Spark 3.5 and 4.0 do with Hadoop's codec, which has no native library.
+    // Spark 3.5 and 4.0 fail in this way, because Hadoop's codec has no native library there.
     Configuration broken = new Configuration();
     broken.set("io.compression.codecs", NoNativeLibrary.class.getName());
     assertThatThrownBy(() -> new FirstBytes("json", broken).check(hadoop(path)))
@@ -263,7 +263,7 @@ class FirstBytesTest {
             hadoop(path));
   }
 
-  /** A codec that cannot be used here. */
+  /** A codec that fails, because its native library is missing. */
   public static final class NoNativeLibrary extends org.apache.hadoop.io.compress.DefaultCodec {
     @Override
     public String getDefaultExtension() {
@@ -278,7 +278,7 @@ class FirstBytesTest {
   }
 
   @Test
-  void compressed_data_that_is_damaged_is_unread() throws IOException {
+  void damaged_compressed_data_is_unread_or_refused() throws IOException {
     byte[] gzip = gzip(LINES.getBytes(UTF_8));
     Path cut = write("cut.gz", Arrays.copyOf(gzip, gzip.length / 2));
     assertThatThrownBy(() -> check(cut, "json")).isInstanceOf(IOException.class);
@@ -304,7 +304,7 @@ class FirstBytesTest {
               lines(hadoop(path), 1000);
             }
           } catch (Refusal | IOException e) {
-            // Either, but nothing else.
+            // Both are allowed; any other exception fails the test.
           }
         }
       }
@@ -312,7 +312,7 @@ class FirstBytesTest {
   }
 
   @Test
-  void what_cannot_be_read_is_told_apart() throws IOException {
+  void a_missing_file_and_a_folder_fail_with_an_io_exception() throws IOException {
     assertThatThrownBy(() -> check(folder.resolve("gone"), "json"))
         .isInstanceOf(FileNotFoundException.class);
     assertThatThrownBy(() -> lines(hadoop(folder.resolve("gone")), 10))
@@ -378,7 +378,7 @@ class FirstBytesTest {
   }
 
   @Test
-  void json_without_the_option_says_so() throws IOException {
+  void json_is_refused_with_a_message_that_names_the_option() throws IOException {
     String said = "JSON; add --input-format json";
     for (String json : List.of(LINES, "\uFEFF\n {}", "[{\"a\":1}]", "{\n \"id\": 1\n}", "{\"cut")) {
       assertThat(refusal(write("a.parquet", json), "parquet")).isEqualTo(said);
@@ -392,7 +392,7 @@ class FirstBytesTest {
   }
 
   @Test
-  void whatever_the_bytes_a_file_passes_or_is_refused_or_unread() throws IOException {
+  void random_bytes_pass_or_are_refused_or_unread() throws IOException {
     long seed = 13;
     System.out.println("seed " + seed);
     Random random = new Random(seed);
@@ -421,7 +421,7 @@ class FirstBytesTest {
   }
 
   @Test
-  void the_beginning_is_whole_lines() throws IOException {
+  void only_complete_lines_are_returned() throws IOException {
     org.apache.hadoop.fs.Path path = hadoop(write("a.jsonl", "ab\ncd\r\nef"));
     String[] whole = {"", "", "", "ab\n", "ab\n", "ab\n", "ab\ncd\r", "ab\ncd\r\n", "ab\ncd\r\n"};
     for (int bytes = 0; bytes < whole.length; bytes++) {

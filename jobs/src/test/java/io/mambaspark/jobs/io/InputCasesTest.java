@@ -1,11 +1,13 @@
 package io.mambaspark.jobs.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.mambaspark.jobs.Cli;
 import io.mambaspark.jobs.TestOutput;
 import io.mambaspark.jobs.TestSpark;
+import io.mambaspark.jobs.spark.TaskFailure;
 import java.io.IOException;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
@@ -18,18 +20,20 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import java.util.zip.GZIPOutputStream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Inputs that lost documents once, each of which is one of a kind. A Parquet file of them has six
- * rows, one of which is a single letter that is too short to be scored.
+ * Inputs from which an earlier version lost documents, each for another reason. Each Parquet file
+ * has six rows, one of which is a single letter and too short to be scored.
  */
 class InputCasesTest {
   private static final Path CASES = Path.of("src/test/resources/cases");
@@ -82,7 +86,7 @@ class InputCasesTest {
 
   @ParameterizedTest
   @CsvSource({"''", "--partitions 2"})
-  void a_column_that_some_files_lack_is_null_there_and_the_summary_says_so(String more)
+  void a_column_that_some_files_lack_is_null_there_and_the_summary_notes_it(String more)
       throws IOException {
     Cli run = texts("column-only-in-second/in", words(more));
     assertScored(run, 12, 2);
@@ -95,7 +99,7 @@ class InputCasesTest {
   }
 
   @Test
-  void a_file_without_rows_says_nothing_of_types() throws IOException {
+  void a_file_without_rows_does_not_affect_the_types() throws IOException {
     assertScored(texts("empty-frame-first/in"), 6, 1);
   }
 
@@ -107,7 +111,7 @@ class InputCasesTest {
     assertThat(run.code()).as(run.err()).isZero();
     assertThat(rows().count()).isEqualTo(rows);
     assertThat(rows().where("nll is null").count()).isZero();
-    // The rows of a file are those of another with its ids in another width.
+    // All files contain the same rows, with ids of different widths.
     assertThat(rows().groupBy("nll").count().where("count %% %d != 0".formatted(rows / 6)).count())
         .isZero();
   }
@@ -122,7 +126,7 @@ class InputCasesTest {
   }
 
   @Test
-  void names_are_joined_by_the_rule_of_the_session() throws IOException {
+  void column_names_are_matched_under_the_case_rule_of_the_session() throws IOException {
     assertScored(texts("column-case/in"), 12, 2);
     TestSpark.session().conf().set("spark.sql.caseSensitive", "true");
     try {
@@ -141,7 +145,7 @@ class InputCasesTest {
     "badpart, lang=fr/bad.parquet, ''",
     "badpart, lang=fr/bad.parquet, --limit 100"
   })
-  void a_damaged_file_is_named_and_the_rest_is_scored(String folder, String bad, String more)
+  void a_damaged_file_is_reported_and_the_other_files_are_scored(String folder, String bad, String more)
       throws IOException {
     Path in = CASES.resolve("damaged-and-odd-path").resolve(folder);
     List<Object> args = new ArrayList<>(List.of("--text-column", "text", "--strict"));
@@ -157,7 +161,7 @@ class InputCasesTest {
 
   @ParameterizedTest
   @CsvSource({"half, FLOAT16", "interval, INTERVAL", "nanos, TIMESTAMP", "uuid, UUID"})
-  void a_column_that_spark_cannot_read_matters_only_where_it_is_used(String name, String type)
+  void a_column_that_spark_cannot_read_is_refused_only_if_it_is_used(String name, String type)
       throws IOException {
     String file = "foreign-types/in/%s.parquet".formatted(name);
     Cli refused = texts(file);
@@ -166,7 +170,7 @@ class InputCasesTest {
         .startsWith("error: Column ")
         .contains(" of file:" + CASES.resolve(file).toAbsolutePath() + " has Parquet type ")
         .contains(type)
-        .contains("; name the columns to carry over with --keep-columns, without ");
+        .contains("; list the columns to keep with --keep-columns, without ");
     assertScored(texts(file, "--keep-columns", "text"), 6, 1);
   }
 
@@ -179,8 +183,98 @@ class InputCasesTest {
     assertScored(score(List.of(in, in.resolve("a.parquet")), args.toArray()), 12, 2);
   }
 
+  /** Appends a Parquet file with one row to a folder. */
+  private Path append(String... columns) {
+    Path in = own.resolve("in");
+    TestSpark.session()
+        .sql("select " + String.join(", ", columns))
+        .coalesce(1)
+        .write()
+        .mode("append")
+        .parquet(in.toString());
+    return in;
+  }
+
   @Test
-  void footers_beside_the_files_are_left_out() throws IOException {
+  void a_column_whose_types_cannot_be_joined_is_refused_with_the_remedy() {
+    append("'the sea' as text", "1 as n");
+    Path in = append("'the sea' as text", "'x' as n");
+    String problem = "error: Column n has types that cannot be joined: ";
+    assertThat(score(List.of(in), "--text-column", "text").error())
+        .startsWith(problem)
+        .endsWith("; list the columns to keep with --keep-columns, without n");
+    assertThat(score(List.of(in), "--text-column", "text", "--keep-columns", "n").error())
+        .startsWith(problem)
+        .endsWith("; write the column with one type, or omit it from --keep-columns");
+    assertThat(score(List.of(in), "--text-column", "n").error())
+        .startsWith(problem)
+        .endsWith("; write the files with one readable type, or score them in separate runs");
+  }
+
+  @Test
+  void columns_whose_names_differ_only_in_case_are_refused() {
+    TestSpark.session().conf().set("spark.sql.caseSensitive", "true");
+    try {
+      append("'the sea' as text", "1 as n", "2 as N");
+    } finally {
+      TestSpark.session().conf().unset("spark.sql.caseSensitive");
+    }
+    assertThat(score(List.of(own.resolve("in")), "--text-column", "text").error())
+        .startsWith("error: File file:" + own.resolve("in"))
+        .endsWith(
+            " has two columns with the name N (spark.sql.caseSensitive is false); list the columns"
+                + " to keep with --keep-columns, without n");
+  }
+
+  @Test
+  void a_stream_refuses_files_with_different_types() {
+    Path in = CASES.resolve("int-widths/in/i32first");
+    assertThat(score(List.of(in), "--tokens-column", "tokens", "--stream").error())
+        .startsWith("error: Column tokens is array<int> in file:" + in.toAbsolutePath())
+        .endsWith(
+            " and array<bigint> in other files, but --stream reads all files with one schema; write"
+                + " the files with one type, or score them without --stream");
+  }
+
+  @Test
+  void a_later_partition_folder_of_another_type_is_refused() {
+    PartitionColumns columns =
+        PartitionColumns.of(new StructType().add("k", "int"), TestSpark.session().conf());
+    assertThatThrownBy(() -> columns.values(new org.apache.hadoop.fs.Path("file:/in/k=x/a")))
+        .isInstanceOf(TaskFailure.class)
+        .hasMessage(
+            "Cannot read file:/in/k=x/a: partition folder k=x does not match type int of earlier"
+                + " folders");
+  }
+
+  @Test
+  void orc_files_are_refused_for_a_hidden_name_or_a_column_of_their_folders() throws IOException {
+    Path in = own.resolve("in");
+    TestSpark.session()
+        .sql("select 'the sea' as text, 1 as k")
+        .coalesce(1)
+        .write()
+        .orc(in.resolve("k=1").toString());
+    Object[] options = {"--text-column", "text", "--input-format", "orc"};
+    assertThat(score(List.of(in), options).error())
+        .startsWith(
+            "error: Column k is both a column of the files and a partition column, for example of"
+                + " file:"
+                + in.resolve("k=1"))
+        .endsWith("; rename one of them");
+    Path hidden = in.resolve("_a.orc");
+    try (Stream<Path> files = Files.list(in.resolve("k=1"))) {
+      Files.move(files.filter(f -> f.toString().endsWith(".orc")).findFirst().get(), hidden);
+    }
+    assertThat(score(List.of(hidden), options).error())
+        .isEqualTo(
+            "error: Cannot read input file:%s: Spark's source orc skips files whose names begin"
+                    .formatted(hidden)
+                + " with _ or .; rename the file");
+  }
+
+  @Test
+  void footer_files_next_to_the_data_are_excluded() throws IOException {
     assertScored(texts("summary-files/in"), 12, 2);
     assertThat(summary().get("files").get("left_out").asInt()).isEqualTo(2);
     assertThat(summary().get("left_out_files").toString())
@@ -188,17 +282,19 @@ class InputCasesTest {
   }
 
   @Test
-  void a_partition_folder_goes_before_a_column_of_the_files_and_is_named() throws IOException {
+  void a_partition_folder_hides_a_column_of_the_files_and_the_summary_notes_it() throws IOException {
     Cli run = texts("partition-over-column/in");
     assertThat(run.code()).as(run.err()).isZero();
     assertThat(rows().count()).isEqualTo(12);
     assertThat(summary().get("input_notes").get(0).asText())
-        .startsWith("column lang of the files is hidden by the partition folders lang=, such as");
+        .startsWith(
+            "column lang of the files is hidden by the partition folders lang=, for example in"
+                + " file:");
     List<Object> document = List.of(CASES.resolve("partition-over-column/in"));
     assertThat(score(document, "--text-column", "lang", "--overwrite").error())
         .isEqualTo(
-            "error: Column lang (--text-column) is a partition folder, lang=; a document is read"
-                + " from the files: rename one of them, or choose another column");
+            "error: Column lang (--text-column) is a partition column (lang=), but a document must"
+                + " be a column of the files; rename the folders, or choose another column");
   }
 
   @ParameterizedTest
@@ -207,12 +303,11 @@ class InputCasesTest {
     Path table = CASES.resolve("delta-folder/in").toAbsolutePath();
     assertThat(texts("delta-folder/" + path).error())
         .isEqualTo(
-            "error: Input file:%s is a table of Delta, whose files also hold rows that it has"
+            "error: Input file:%s is a table in Delta format, whose files also contain deleted"
                     .formatted(table)
-                + " deleted; read it with --input-table 'delta.`file:%s`' and Delta's package for"
+                + " rows; read it with --input-table 'delta.`file:%s`' and the Delta package for Spark"
                     .formatted(table)
-                + " Spark (--packages, and the spark.sql.catalog settings that its documentation"
-                + " names)");
+                + " (--packages, and the spark.sql.catalog settings in its documentation)");
   }
 
   @ParameterizedTest
@@ -239,7 +334,7 @@ class InputCasesTest {
             Map.ofEntries(
                 Map.entry("ok", "ok"),
                 Map.entry("cut", "line"),
-                // Null, words, single quotes, a list; and an id of that name.
+                // Four lines without a readable id, and a line with the id "null".
                 Map.entry("null", "line line line line ok"),
                 Map.entry("missing", "ok"),
                 Map.entry("empty", "ok"),
@@ -266,9 +361,9 @@ class InputCasesTest {
     assertThat(summary().get("errors").get("malformed_input").asInt()).isEqualTo(11);
   }
 
-  /** Random trees of Parquet files and JSON lines, against counts of their own. */
+  /** Compares the rows of random trees of Parquet and JSON files with the documents in the files. */
   @Test
-  void every_document_of_a_tree_is_scored_or_named() throws IOException {
+  void every_document_of_a_tree_is_scored_or_its_file_is_reported() throws IOException {
     long seed = 20_261_126;
     System.out.println("seed " + seed);
     Random random = new Random(seed);
@@ -328,12 +423,12 @@ class InputCasesTest {
   }
 
   @Test
-  void small_files_share_a_unit_and_a_damaged_one_takes_no_other_with_it() throws IOException {
+  void small_files_share_a_unit_and_a_damaged_file_does_not_affect_the_others() throws IOException {
     Path in = Files.createDirectories(own.resolve("in"));
     Path source = CASES.resolve("overlapping-inputs/in/a.parquet");
     byte[] bytes = Files.readAllBytes(source);
     byte[] damaged = bytes.clone();
-    // Pages of data, not the footer.
+    // Damage the data pages, but not the footer.
     Arrays.fill(damaged, 4, 200, (byte) 0x55);
     for (int i = 0; i < 9; i++) {
       Files.write(in.resolve(i + ".parquet"), i == 4 ? damaged : bytes);
@@ -347,7 +442,7 @@ class InputCasesTest {
     assertThat(summary().get("unreadable_files")).hasSize(1);
     assertThat(summary().get("unreadable_files").get("file:" + in.resolve("4.parquet")).asText())
         .startsWith("cannot read row group 0: ");
-    // What is damaged is tried again, alone; new files come into units of their own.
+    // A resumed run retries the damaged file in a separate unit; new files are in separate units.
     Files.write(in.resolve("a.parquet"), bytes);
     List<Object> again = new ArrayList<>(List.of(options));
     again.addAll(List.of("--resume", "--allow-new-input"));
@@ -355,7 +450,7 @@ class InputCasesTest {
     assertThat(summary().get("units").asInt()).isEqualTo(3);
     assertThat(summary().get("resumed_units").asInt()).isEqualTo(1);
     assertThat(rows().count()).isEqualTo(9 * 6);
-    // Mended without a trace.
+    // Repair the file, with the same size and time.
     FileTime time = Files.getLastModifiedTime(in.resolve("4.parquet"));
     Files.write(in.resolve("4.parquet"), bytes);
     Files.setLastModifiedTime(in.resolve("4.parquet"), time);
@@ -368,7 +463,7 @@ class InputCasesTest {
 
   @ParameterizedTest
   @CsvSource({"--partitions 2", "--output-format json"})
-  void a_file_that_is_damaged_further_on_ends_with_an_error_of_its_own(String way)
+  void a_file_with_damaged_data_ends_with_an_error_row(String way)
       throws IOException {
     Path in = Files.createDirectories(own.resolve("in"));
     byte[] bytes = Files.readAllBytes(CASES.resolve("overlapping-inputs/in/a.parquet"));
@@ -388,10 +483,11 @@ class InputCasesTest {
             .load(own.resolve("out").toString());
     assertThat(rows.where("error is not null").first().<String>getAs("error"))
         .startsWith(
-            "Input cannot be read: file:%s ends after 0 rows: "
+            "Input cannot be read: reading file:%s failed after 0 rows: "
                 .formatted(in.resolve("bad.parquet")));
     args.addAll(List.of("--on-error", "fail", "--overwrite"));
-    assertThat(score(List.of(in), args.toArray()).error()).contains("Input cannot be read: file:");
+    assertThat(score(List.of(in), args.toArray()).error())
+        .contains("Input cannot be read: reading file:");
   }
 
   private Path gzip(String name, byte[] content) throws IOException {
@@ -411,7 +507,7 @@ class InputCasesTest {
 
   @ParameterizedTest
   @CsvSource({"''", "--keep-columns id"})
-  void compressed_lines_are_read_whole_and_to_where_they_are_cut(String more) throws IOException {
+  void compressed_lines_are_read_up_to_a_truncation(String more) throws IOException {
     Random random = new Random(1);
     StringBuilder text = new StringBuilder();
     for (int i = 0; i < 1500; i++) {
@@ -419,7 +515,6 @@ class InputCasesTest {
       text.append("{\"id\":%d,\"text\":\"a\",\"noise\":\"%s%d\"}\n".formatted(i, noise, i));
     }
     byte[] content = text.toString().getBytes(StandardCharsets.UTF_8);
-    // Too long for one task, and of an ending that Hadoop does not know.
     Path whole = gzip("whole.gz", content);
     Cli good = lines(words(more));
     assertThat(good.code()).as(good.err()).isZero();
@@ -433,12 +528,12 @@ class InputCasesTest {
     long documents = summary().get("documents").asLong();
     assertThat(documents).isBetween(2500L, 2999L).isEqualTo(rows().count());
     assertThat(summary().get("errors").get("unreadable_input").asInt()).isEqualTo(1);
-    assertThat(rows().where("error like 'Input cannot be read: %cut.gz ends after %'").count())
+    assertThat(rows().where("error like 'Input cannot be read: %cut.gz failed after %'").count())
         .isEqualTo(1);
   }
 
   @Test
-  void lines_that_are_all_bad_are_rows_with_errors() throws IOException {
+  void malformed_lines_are_rows_with_errors_even_if_no_line_is_valid() throws IOException {
     Files.createDirectories(own.resolve("in"));
     Files.writeString(own.resolve("in/a.json"), "[{\"text\":\"a\"},{\"text\":\"b\"}]\n'no'\n");
     Files.createFile(own.resolve("in/empty.json"));
@@ -451,7 +546,7 @@ class InputCasesTest {
   }
 
   @Test
-  void a_column_that_comes_after_the_sample_is_found() throws IOException {
+  void a_column_that_first_occurs_after_the_sample_is_found() throws IOException {
     Files.createDirectories(own.resolve("in"));
     Files.writeString(
         own.resolve("in/a.json"),
@@ -464,7 +559,7 @@ class InputCasesTest {
   }
 
   @Test
-  void lists_and_structs_without_values_keep_their_form() throws IOException {
+  void lists_maps_and_structs_without_values_take_the_types_of_other_files() throws IOException {
     String first = "array(struct(cast(null as int) as x), null) as s, array() as l, map() as m";
     String second =
         "array(struct(named_struct('y', date'2020-01-01') as x)) as s, array('a') as l,"
@@ -499,7 +594,7 @@ class InputCasesTest {
   }
 
   @Test
-  void a_session_may_have_any_time_zone_and_columns_any_capitals() throws IOException {
+  void any_time_zone_of_the_session_and_any_case_of_column_names_work() throws IOException {
     TestSpark.session().conf().set("spark.sql.session.timeZone", "GMT+8:00");
     try {
       Cli run =

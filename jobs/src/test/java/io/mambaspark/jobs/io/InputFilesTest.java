@@ -19,7 +19,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Which files a job reads. */
+/** Lists the files that a job reads. */
 class InputFilesTest {
   private static final Configuration CONFIGURATION = new Configuration();
 
@@ -51,7 +51,7 @@ class InputFilesTest {
   }
 
   @Test
-  void a_folder_is_all_files_in_it_and_below() throws IOException {
+  void a_folder_lists_all_files_at_any_depth() throws IOException {
     file("in/top");
     file("in/de/2024/x");
     file("in/fr/x");
@@ -60,7 +60,7 @@ class InputFilesTest {
   }
 
   @Test
-  void hidden_names_are_left_out_of_a_folder_and_read_where_they_are_named() throws IOException {
+  void hidden_names_are_excluded_from_a_folder_but_read_if_they_are_named() throws IOException {
     file("in/_SUCCESS");
     file("in/_metadata");
     file("in/_common_metadata");
@@ -70,7 +70,7 @@ class InputFilesTest {
     file("in/_temporary/0/part-9");
     InputFiles listed = list("in");
     assertThat(names(listed)).containsExactly("in/part-0");
-    // Hadoop itself shows no checksum files.
+    // Hadoop itself does not list checksum files.
     assertThat(relative(listed.leftOut()))
         .isEqualTo(
             Map.of(
@@ -85,13 +85,13 @@ class InputFilesTest {
   }
 
   @Test
-  void a_name_that_begins_with_an_underscore_may_be_a_partition() throws IOException {
+  void a_name_that_begins_with_an_underscore_may_be_a_partition_folder() throws IOException {
     file("in/_x=1/a");
     assertThat(list("in").files().get(0).partition()).isEqualTo(Map.of("_x", "1"));
   }
 
   @Test
-  void a_path_that_exists_is_no_glob() throws IOException {
+  void an_existing_path_is_not_parsed_as_a_glob() throws IOException {
     file("a[1]/x");
     file("a1/x");
     file("b{c,d}");
@@ -103,7 +103,7 @@ class InputFilesTest {
     assertThat(names(list("q?"))).containsExactly("q?/x");
     assertThat(names(list("a[12]"))).containsExactly("a1/x");
     assertThat(names(list("a\\[1\\]/*"))).containsExactly("a[1]/x");
-    // Also in the beginning of a glob.
+    // The same holds for the first folders of a glob.
     assertThat(names(list("a[1]/*"))).containsExactly("a[1]/x");
     assertThat(names(list("q?/?"))).containsExactly("q?/x");
     assertThat(names(list("{a1/x,b*,q[q]/x}"))).containsExactly("a1/x", "bc", "b{c,d}", "qq/x");
@@ -114,7 +114,7 @@ class InputFilesTest {
   }
 
   @Test
-  void partition_folders_give_columns_under_a_glob_too() throws IOException {
+  void partition_folders_provide_columns_under_a_glob_too() throws IOException {
     file("in/lang=en/year=2024/a");
     file("in/lang=fr%2Fc%C3%A0/year=2025/b");
     file("in/lang=__HIVE_DEFAULT_PARTITION__/year=2025/c");
@@ -126,16 +126,16 @@ class InputFilesTest {
           .as(path)
           .containsExactly("null 2025", "en 2024", "fr/cà 2025");
     }
-    // What is no UTF-8 are characters, as Spark has it; what is no escape stays.
+    // As in Spark, escaped bytes that are not UTF-8 become characters; invalid escapes are kept.
     file("odd/k=%E9%zz%/a");
     assertThat(list("odd").files().get(0).partition()).isEqualTo(Map.of("k", "é%zz%"));
-    // A folder that is named by itself is a table of its own.
+    // A folder that is named directly is a separate table.
     assertThat(list("in/lang=en").files().get(0).partition()).isEqualTo(Map.of("year", "2024"));
     assertThat(list("in/lang=en/year=2024/a").files().get(0).partition()).isEmpty();
   }
 
   @Test
-  void plain_folders_may_stand_above_and_below_those_of_partitions() throws IOException {
+  void plain_folders_may_be_above_and_below_partition_folders() throws IOException {
     file("in/x/lang=en/2024/a");
     file("in/y/lang=fr/b");
     assertThat(list("in").files().stream().map(f -> f.partition().get("lang")))
@@ -169,16 +169,16 @@ class InputFilesTest {
     assertThat(names(list("in", "alias"))).hasSize(2);
     Files.createSymbolicLink(own.resolve("alias-of-a"), own.resolve("in/a"));
     assertThat(names(list("in", "alias-of-a"))).hasSize(2);
-    // In a folder a link is an entry of its own.
+    // Inside a folder, a link is a separate entry.
     Files.createSymbolicLink(own.resolve("in/same"), Path.of("a"));
     assertThat(names(list("in"))).hasSize(3);
-    // A file that is named by itself, too, keeps the columns that its folders give.
+    // A file that is also named directly keeps the columns of its partition folders.
     file("parts/k=1/a");
     assertThat(list("parts/k=1/a", "parts").files().get(0).partition()).isEqualTo(Map.of("k", "1"));
   }
 
   @Test
-  void links_are_followed_and_what_cannot_be_is_unread() throws IOException {
+  void links_are_followed_and_dangling_links_are_unread() throws IOException {
     Path elsewhere = file("elsewhere/b").getParent();
     file("in/a");
     Files.createSymbolicLink(own.resolve("in/folder"), elsewhere);
@@ -199,7 +199,7 @@ class InputFilesTest {
   }
 
   @Test
-  void a_glob_sees_what_a_folder_sees() throws Exception {
+  void a_glob_lists_the_same_files_as_a_folder() throws Exception {
     file("g/en/a.parquet");
     file("g/.ipynb_checkpoints/a.parquet");
     file("g/_temporary/a.parquet");
@@ -213,14 +213,14 @@ class InputFilesTest {
     assertThat(relative(list("g/*/*").unread())).containsKey("g/zz");
     assertThat(relative(list("g/*/*").leftOut()))
         .containsOnlyKeys("g/.ipynb_checkpoints", "g/_temporary");
-    // What another path finds does not stand for this one.
+    // A path without files is refused, even if another path has files.
     assertThat(catchThrowable(() -> list("g/fr", "typo*")))
         .hasMessage("Cannot read input %s: no such file or folder", own.resolve("typo*"));
     assertThat(names(list("g/en", "g/e*"))).hasSize(1);
   }
 
   @Test
-  void what_is_neither_file_nor_folder_is_unread() throws Exception {
+  void an_entry_that_is_neither_file_nor_folder_is_unread() throws Exception {
     file("in/a");
     new ProcessBuilder("mkfifo", own.resolve("in/pipe").toString()).start().waitFor();
     assertThat(relative(list("in").unread()))
@@ -228,9 +228,9 @@ class InputFilesTest {
   }
 
   @Test
-  void a_name_that_this_process_cannot_write_is_unread() throws Exception {
+  void a_name_that_the_locale_cannot_represent_is_unread() throws Exception {
     file("in/a");
-    // No name in UTF-8, as one in UTF-8 is none in the locale POSIX.
+    // These names are not UTF-8. In the POSIX locale, UTF-8 names fail in the same way.
     String touch = "touch \"$0\"/$'b\\xff.parquet' \"$0\"/_$'c\\xff'";
     new ProcessBuilder("bash", "-c", touch, own.resolve("in").toString()).start().waitFor();
     InputFiles listed = list("in");
@@ -257,7 +257,7 @@ class InputFilesTest {
   }
 
   @Test
-  void what_is_not_there_or_empty_is_refused() throws IOException {
+  void a_missing_path_and_a_folder_without_files_are_refused() throws IOException {
     assertThat(catchThrowable(() -> list("none")))
         .hasMessage("Cannot read input %s: no such file or folder", own.resolve("none"));
     assertThat(catchThrowable(() -> list("n*")))
@@ -273,7 +273,7 @@ class InputFilesTest {
   }
 
   @Test
-  void folders_of_tables_are_refused_from_above_and_from_inside() throws IOException {
+  void folders_of_tables_and_folders_inside_them_are_refused() throws IOException {
     file("lake/delta/_delta_log/00000000000000000000.json");
     file("lake/delta/part=1/a.parquet");
     file("lake/hudi/.hoodie/hoodie.properties");
@@ -283,13 +283,15 @@ class InputFilesTest {
     for (String path : List.of("lake/delta", "lake/delta/part=1", "lake/delta/*/a*", "lake/d*")) {
       assertThat(catchThrowable(() -> list(path)))
           .as(path)
-          .hasMessageStartingWith("Input file:%s/lake/delta is a table of Delta, ".formatted(own));
+          .hasMessageStartingWith(
+              "Input file:%s/lake/delta is a table in Delta format, ".formatted(own));
     }
-    assertThat(catchThrowable(() -> list("lake/hudi"))).hasMessageContaining("a table of Hudi");
+    assertThat(catchThrowable(() -> list("lake/hudi")))
+        .hasMessageContaining("a table in Hudi format");
     for (String path : List.of("lake/iceberg", "lake/iceberg/data", "lake/iceberg/data/*")) {
       assertThat(catchThrowable(() -> list(path)))
           .as(path)
-          .hasMessageContaining("lake/iceberg is a table of Iceberg");
+          .hasMessageContaining("lake/iceberg is a table in Iceberg format");
     }
     assertThat(names(list("lake/delta/part=1/a.parquet"))).hasSize(1);
     file("in/metadata/corpus.metadata.json");
@@ -298,7 +300,7 @@ class InputFilesTest {
   }
 
   @Test
-  void of_a_folder_that_a_stream_writes_only_what_it_has_committed_is_read() throws IOException {
+  void only_committed_files_of_a_stream_output_are_read() throws IOException {
     file("out/part-0 é");
     file("out/k=1/part-1");
     file("out/k=1/part-2");
@@ -314,16 +316,20 @@ class InputFilesTest {
     assertThat(names(listed)).containsExactly("out/k=1/part-1");
     assertThat(relative(listed.leftOut()))
         .containsEntry("out/k=1/part-2", "not committed by the stream that writes to this folder");
-    // From inside, under a glob, through a link, and where it has been moved.
+    // The same holds for a subfolder, a glob, a link and a folder that has been moved.
     assertThat(names(list("out/k=1"))).containsExactly("out/k=1/part-1");
     assertThat(names(list("out/k=1/part*"))).containsExactly("out/k=1/part-1");
     Files.createSymbolicLink(own.resolve("alias"), own.resolve("out"));
     assertThat(names(list("alias"))).containsExactly("alias/k=1/part-1");
     Files.move(own.resolve("out"), own.resolve("moved"));
     assertThat(names(list("moved"))).containsExactly("moved/k=1/part-1");
+    Files.writeString(own.resolve("moved/_spark_metadata/1"), "v1\n{");
+    assertThat(catchThrowable(() -> list("moved")))
+        .hasMessageStartingWith(
+            "Cannot read the log of the stream in file:%s/moved: ".formatted(own));
   }
 
-  /** Random trees against a count of their own. */
+  /** Compares the lists of random trees with the entries that were created. */
   @Test
   void every_entry_of_a_tree_is_read_left_out_or_unread() throws IOException {
     long seed = 20_261_126;
@@ -348,7 +354,7 @@ class InputFilesTest {
     }
   }
 
-  /** What a tree holds. */
+  /** The entries that a list of a tree must contain. */
   private static final class Tree {
     final Set<Path> files = new TreeSet<>();
     final Set<Path> dangling = new TreeSet<>();
@@ -395,7 +401,7 @@ class InputFilesTest {
     }
   }
 
-  /** A name of what may be taken for a glob, a URI or an escape. */
+  /** A random name of characters that could be parsed as a glob, a URI or an escape. */
   static String name(Random random) {
     String odd = "[]{}*?% #;é\\^$&+,~'\"!@()ß😀ab";
     StringBuilder name = new StringBuilder("n");

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** One type for the columns of many files. */
+/** Joins the types of a column in several files. */
 class JoinedTypeTest {
   private static JoinedType type(String ddl, int... allNull) {
     BitSet leaves = new BitSet();
@@ -53,18 +53,18 @@ class JoinedTypeTest {
         "struct<a:int> | struct<a:string> | none",
         "void | array<int> | array<int>",
       })
-  void the_type_that_has_the_values_of_both(String a, String b, String expected) {
+  void the_joined_type_represents_the_values_of_both(String a, String b, String expected) {
     assertThat(joined(type(a), type(b))).isEqualTo(expected);
   }
 
   @Test
-  void what_has_no_value_yields_at_any_depth() {
+  void a_part_without_values_takes_the_other_type_at_any_depth() {
     assertThat(joined(type("int", 0), type("array<struct<a:string>>")))
         .isEqualTo("array<struct<a:string>>");
     assertThat(joined(type("array<int>", 0), type("array<string>"))).isEqualTo("array<string>");
     assertThat(joined(type("array<int>", 0), type("array<struct<a:date>>")))
         .isEqualTo("array<struct<a:date>>");
-    // An empty list is a value, though it has no leaf.
+    // An empty list is a value, although its leaves have no value.
     assertThat(joined(type("array<int>", 0), type("string"))).isEqualTo("none");
     assertThat(joined(type("struct<a:int>", 0), type("struct<b:int>")))
         .isEqualTo("struct<a:int,b:int>");
@@ -77,13 +77,13 @@ class JoinedTypeTest {
   }
 
   @Test
-  void values_that_come_later_count() {
+  void a_leaf_has_values_if_any_file_has_values() {
     JoinedType twice =
         type("struct<a:int,b:int>", 0, 1).join(type("struct<a:int,b:int>", 1), true).get();
     assertThat(twice.allNull().get(0)).isFalse();
     assertThat(twice.allNull().get(1)).isTrue();
     assertThat(twice.isNull()).isFalse();
-    // Fields of the second file keep their marks.
+    // Fields that only the second type has keep their null marks.
     JoinedType more =
         type("struct<b:int,d:int>", 0).join(type("struct<a:int,b:string,c:int>", 2), true).get();
     assertThat(more.type().catalogString()).isEqualTo("struct<b:string,d:int,a:int,c:int>");
@@ -91,11 +91,11 @@ class JoinedTypeTest {
   }
 
   @Test
-  void capitals_matter_where_the_session_says_so() {
+  void case_matters_only_in_a_case_sensitive_session() {
     JoinedType a = type("struct<a:int>");
     JoinedType b = type("struct<A:bigint>");
     assertThat(a.join(b, true).get().type().catalogString()).isEqualTo("struct<a:int,A:bigint>");
-    // Two spellings in one file cannot be told apart.
+    // Two spellings in one file cannot be distinguished.
     assertThat(a.join(type("struct<a:int,A:int>"), false)).isEmpty();
   }
 
@@ -108,7 +108,7 @@ class JoinedTypeTest {
         "array<struct<B:int>> | array<struct<b:bigint,c:date>> | array<struct<B:int,c:date>>",
         "map<int,int> | map<bigint,string> | map<int,int>",
       })
-  void a_file_is_read_in_the_form_of_all_with_its_own_leaves(
+  void a_file_is_read_in_the_joined_form_with_its_own_leaf_types(
       String own, String joined, String expected) {
     assertThat(
             JoinedType.form(DataType.fromDDL(own), DataType.fromDDL(joined), false).catalogString())

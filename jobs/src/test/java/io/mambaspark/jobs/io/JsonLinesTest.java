@@ -61,7 +61,7 @@ class JsonLinesTest {
     return error(line);
   }
 
-  /** The message of a line's error; null when all is well. */
+  /** The message of a line's error; null if the line is valid. */
   private static String error(JsonLines.Line line) {
     return line.error() == null ? null : line.error().message();
   }
@@ -71,7 +71,7 @@ class JsonLinesTest {
   }
 
   @Test
-  void every_line_with_content_is_a_row_and_what_is_no_document_has_an_error() throws IOException {
+  void every_line_with_content_is_a_row_and_an_invalid_line_has_an_error() throws IOException {
     Map<String, String> errors = new LinkedHashMap<>();
     byte[] file = getClass().getResourceAsStream("json-lines.jsonl").readAllBytes();
     int number = 0;
@@ -157,13 +157,13 @@ class JsonLinesTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"", " ", "\t\r", "\uFEFF", "\uFEFF \r", "\f"})
-  void blank_lines_are_no_rows(String line) {
+  void blank_lines_are_skipped(String line) {
     assertThat(read(line)).isNull();
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"\0", "\u00a0", "0", "\"\"", "null", "[]", "{}", "x"})
-  void anything_else_is_a_row(String line) {
+  void any_other_line_is_a_row(String line) {
     assertThat(read(line)).isNotNull();
   }
 
@@ -191,12 +191,12 @@ class JsonLinesTest {
         "{\"id\":1}//|found '/' at character 9; expected the end of the line",
         "{\"é\":😀}|found U+1F600 at character 6; expected a value",
       })
-  void what_breaks_a_line_is_named_with_its_place(String line, String error) {
+  void an_error_names_the_unexpected_text_and_its_place(String line, String error) {
     assertThat(error(read(line))).isEqualTo(malformed(error));
   }
 
   @Test
-  void columns_before_the_break_are_kept() {
+  void columns_before_the_error_are_kept() {
     JsonLines.Line line = read("{\"id\":\"a\",\"n\":7,\"tokens\":[1,2");
     assertThat(line.values()).containsExactly(null, "a", 7L, null, null, null, null, null);
   }
@@ -220,7 +220,7 @@ class JsonLinesTest {
         "\\ud83d\\n,10,`\uFFFD\n`",
         "\\udE00\\uD83d,10,\uFFFD\uFFFD"
       })
-  void a_lone_surrogate_is_an_error_wherever_it_is(String escaped, int at, String kept) {
+  void a_lone_surrogate_is_an_error_in_any_key_or_value(String escaped, int at, String kept) {
     JsonLines.Line line = read("{\"text\":\"" + escaped + "\",\"id\":\"c\"}");
     String surrogate = escaped.replaceFirst("^a", "").substring(0, 6);
     String error = "found the lone surrogate %s at character %%d; expected a pair";
@@ -232,7 +232,7 @@ class JsonLinesTest {
   }
 
   @Test
-  void a_key_twice_is_an_error_at_any_depth() {
+  void a_duplicate_key_is_an_error_at_any_depth() {
     String error = "found key \"id\" again at character %d; expected each key once";
     JsonLines.Line line = read("{\"id\":\"a\",\"id\":\"b\",\"n\":3}");
     assertThat(error(line)).isEqualTo(malformed(error.formatted(11)));
@@ -249,7 +249,7 @@ class JsonLinesTest {
   }
 
   @Test
-  void names_are_matched_under_the_rule_for_case() {
+  void names_are_matched_under_the_case_rule() {
     assertThat(read("{\"ID\":\"a\",\"META\":{\"Url\":\"u\"}}").values())
         .containsExactly(
             null, "a", null, null, null, null, null, RowFactory.create("u", null, null));
@@ -273,7 +273,7 @@ class JsonLinesTest {
   }
 
   @Test
-  void values_arrive_as_they_were() {
+  void values_are_read_without_a_change() {
     assertThat((byte[]) value("text", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\u0000é😀\""))
         .isEqualTo(bytes("\"\\/\b\f\n\r\té\0é😀"));
     assertThat(value("n", "-9223372036854775808")).isEqualTo(Long.MIN_VALUE);
@@ -307,7 +307,7 @@ class JsonLinesTest {
   }
 
   @Test
-  void what_does_not_fit_is_an_error_that_leaves_the_other_columns() {
+  void a_value_of_another_type_is_an_error_and_the_other_columns_are_kept() {
     String integer = "expected an integer of 64 bits in column ";
     assertThat(misfit("n", "\"7\""))
         .isEqualTo(malformed("found \"7\" at character 15; " + integer + "n"));
@@ -353,7 +353,7 @@ class JsonLinesTest {
   }
 
   @Test
-  void the_first_mistake_is_told_and_no_more_than_a_little_of_the_data() {
+  void only_the_first_mistake_is_reported_with_a_short_excerpt() {
     assertThat(error(read("{\"n\":\"a\",\"text\":7,\"id\"")))
         .isEqualTo(
             malformed("found \"a\" at character 6; expected an integer of 64 bits in column n"));
@@ -408,9 +408,9 @@ class JsonLinesTest {
           "{\"id\":[{\"a\":[false,{}]},\"\\\\\\\"\"],\"big\":123456789012345678901,\"x\":-Infinity,"
               + "\"n\":NaN}");
 
-  /** Jackson's parser is the oracle of what JSON is. */
+  /** Jackson's parser is the oracle for valid JSON. */
   @Test
-  void random_lines_never_throw_and_are_json_where_jackson_says_so() throws IOException {
+  void random_lines_never_throw_and_are_valid_only_if_jackson_parses_them() throws IOException {
     long seed = 13;
     System.out.println("seed " + seed);
     Random random = new Random(seed);
@@ -438,7 +438,7 @@ class JsonLinesTest {
         assertThat(error(read)).startsWith(malformed("found byte 0x"));
         continue;
       }
-      // Jackson takes these for infinities, too, and refuses numbers beyond its BigDecimal.
+      // Jackson also parses these as infinities, and refuses numbers that exceed its BigDecimal.
       if (text.contains("INF") || text.contains("+I") || text.matches("(?s).*[eE][+-]?\\d{9}.*")) {
         continue;
       }
@@ -508,7 +508,7 @@ class JsonLinesTest {
   }
 
   @Test
-  void every_prefix_of_a_line_is_an_error_that_keeps_what_came_before() {
+  void every_prefix_of_a_line_is_an_error_and_the_columns_before_it_are_kept() {
     String line =
         "{\"id\":\"a\",\"n\":12,\"text\":\"é\\n😀\",\"tokens\":[1,2],\"meta\":{\"url\":\"u\"},\"x\":NaN}";
     byte[] whole = bytes(line);
@@ -526,7 +526,7 @@ class JsonLinesTest {
   }
 
   @Test
-  void spark_takes_the_values() {
+  void spark_accepts_the_values() {
     JsonLines.Line full =
         read(
             "{\"text\":\"t\",\"id\":\"a\",\"n\":1,\"x\":2.5,\"big\":12345678901234567890,\"ok\":true,"

@@ -75,11 +75,11 @@ class JsonTypesTest {
         "{\"b\":1}|{\"a\":\"x\",\"b\":0.5}|struct<a:string,b:double>",
         "[{\"a\":1}]|[{\"a\":null,\"b\":[]}]|array<struct<a:bigint,b:array<string>>>",
       })
-  void the_type_of_two_values(String a, String b, String type) {
+  void two_values_have_a_common_type(String a, String b, String type) {
     List<String> lines = List.of("{\"v\":" + a + "}", "{\"v\":" + b + "}");
     StructType schema = types(lines).schema(true);
     assertThat(schema.apply("v").dataType().catalogString()).isEqualTo(type);
-    // Whatever was seen fits.
+    // Both lines match the schema.
     JsonLines reader = new JsonLines(schema, Set.of(), true);
     for (String line : lines) {
       assertThat(reader.read(bytes(line)).error()).isNull();
@@ -87,7 +87,7 @@ class JsonTypesTest {
   }
 
   @Test
-  void lines_with_an_error_and_blank_ones_say_nothing() {
+  void malformed_and_blank_lines_do_not_affect_the_types() {
     assertThat(
             columns(
                 "\uFEFF{\"a\":1}",
@@ -106,7 +106,7 @@ class JsonTypesTest {
   }
 
   @Test
-  void spellings_that_differ_in_case_are_one_column_where_case_does_not_count() {
+  void spellings_that_differ_in_case_are_one_column_if_case_is_ignored() {
     List<String> lines = List.of("{\"id\":1,\"b\":{\"x\":1}}", "{\"ID\":0.5,\"b\":{\"X\":\"\"}}");
     assertThat(types(lines).schema(false).toDDL()).isEqualTo("ID DOUBLE,b STRUCT<X: STRING>");
     assertThat(types(lines).schema(true).toDDL())
@@ -114,7 +114,7 @@ class JsonTypesTest {
   }
 
   @Test
-  void what_is_nested_too_deeply_for_spark_is_a_string() {
+  void a_value_that_is_nested_too_deeply_for_spark_is_a_string() {
     String deep = "{\"a\":".repeat(500) + "1" + "}".repeat(500);
     StructType schema = types(List.of(deep)).schema(true);
     assertThat(new JsonLines(schema, Set.of(), true).read(bytes(deep)).error()).isNull();
@@ -122,7 +122,7 @@ class JsonTypesTest {
   }
 
   @Test
-  void the_order_of_lines_and_parts_does_not_count() throws Exception {
+  void the_order_of_lines_and_parts_does_not_matter() throws Exception {
     long seed = 13;
     System.out.println("seed " + seed);
     Random random = new Random(seed);
@@ -193,7 +193,7 @@ class JsonTypesTest {
             .read()
             .json(TestSpark.session().createDataset(lines, Encoders.STRING()))
             .schema();
-    // Spark's decimal has the digits of what it saw.
+    // Spark's decimal has the number of digits of the values.
     String expected = spark.catalogString().replace("decimal(20,0)", "decimal(38,0)");
     assertThat(types(lines).schema(true).catalogString()).isEqualTo(expected);
   }

@@ -29,7 +29,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Kept columns of every type, to the bit, through the files of each command. */
+/** Checks that every command keeps columns of every type bit for bit. */
 class KeptColumnsTest {
   @TempDir static Path shared;
   @TempDir Path own;
@@ -38,11 +38,15 @@ class KeptColumnsTest {
   private static Path model;
   private static Path corpus;
 
-  /** Two bytes that are no UTF-8, the years 1, 1582 and 9999, and an hour that no clock showed. */
+  /** Contains two bytes that are not UTF-8. */
   private static final String TEXT = "cast(unhex('61FFFE62') as string)";
 
+  /** A day that the calendar reform skipped. */
   private static final String DATE = "date'1582-10-10'";
+
+  /** The start of summer time, when clocks in Berlin skip an hour. */
   private static final String TIME = "timestamp_micros(1679792400000001)";
+
   private static final List<String> LEAVES =
       List.of(
           TEXT,
@@ -64,7 +68,7 @@ class KeptColumnsTest {
 
   @BeforeAll
   static void writeInput() {
-    // Has a summer time, and its clock jumped in 1582 of Java's calendar.
+    // A zone with summer time. In Java's calendar it skips days of 1582.
     TimeZone.setDefault(TimeZone.getTimeZone("Europe/Berlin"));
     model = TestModels.write(shared.resolve("model"));
     List<String> columns = new ArrayList<>(List.of("array(5, 6, 7) as tokens", "'times' as text"));
@@ -83,7 +87,7 @@ class KeptColumnsTest {
                 .formatted(DATE),
             "map(%s, 1) as texts".formatted(TEXT),
             "map(%s, %s) as dates".formatted(DATE, TIME),
-            // Three deep, and null or empty at each depth.
+            // Three levels deep, with null or empty values at each level.
             "array(map('k', array(%s, null), 'l', null), null, map()) as deep".formatted(TEXT),
             "map(%s, array(map(%s, named_struct('t', %s)), map(), null)) as maps"
                 .formatted(TEXT, DATE, TIME),
@@ -98,7 +102,7 @@ class KeptColumnsTest {
         TestSpark.session()
             .range(0, 2, 1, 1)
             .selectExpr(Stream.concat(Stream.of("id"), columns.stream()).toArray(String[]::new));
-    // No expression of Spark makes a map with a key twice, but a cast of one does.
+    // Spark's expressions create no map with duplicate keys, but a cast of a map does.
     rows = rows.withColumn("twice", twice());
     rows.write().parquet(corpus.toString());
   }
@@ -112,7 +116,7 @@ class KeptColumnsTest {
     return functions.expr("cast(map(1.25D, 'x', 1.5D, 'y', 2.5D, 'z') as map<int, string>)");
   }
 
-  /** A column as Spark's own text of its bits: maps as lists, strings as hexadecimal digits. */
+  /** Converts a column to a form that shows every bit: maps as lists, strings as hex digits. */
   private static Column exact(Column column, DataType type) {
     if (type instanceof ArrayType array) {
       return functions.transform(column, e -> exact(e, array.elementType()));
@@ -185,7 +189,7 @@ class KeptColumnsTest {
   }
 
   @Test
-  void scores_by_units_and_at_once_keep_every_value() {
+  void scoring_with_and_without_units_keeps_every_value() {
     Path output = own.resolve("scores");
     scored(model, corpus, output);
     check(output);
@@ -195,7 +199,7 @@ class KeptColumnsTest {
   }
 
   @Test
-  void comparisons_and_tokens_keep_every_value() {
+  void comparing_and_tokenizing_keep_every_value() {
     Path output = own.resolve("compared");
     Cli compared =
         Cli.run(
@@ -225,7 +229,7 @@ class KeptColumnsTest {
   }
 
   @Test
-  void a_value_is_shown_as_it_is() {
+  void a_packed_value_is_formatted_for_people() {
     Row row =
         TestSpark.session()
             .read()

@@ -21,9 +21,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.FieldSource;
 
-/** Names that Spark and Hadoop take for patterns or URIs where they are none. */
+/** Names of files and folders that Spark or Hadoop could parse as globs or URIs. */
 class OddNamesTest {
-  /** The first matches a sibling, if it is read as a glob. */
+  /** As a glob, the first name would match a sibling folder. */
   static final List<String> NAMES = List.of("run[12]", "{a,b}*?\\:#1;%20é ");
 
   private static final int ROWS = 6;
@@ -39,7 +39,7 @@ class OddNamesTest {
     write(corpus, 0);
   }
 
-  /** So many rows of the demo that any two files differ. */
+  /** Appends a file with {@value #ROWS} rows of the demo, starting with row {@code first}. */
   private static void write(Path folder, int first) {
     TestSpark.session()
         .createDataFrame(DemoCorpus.rows().subList(first, first + ROWS), DemoCorpus.SCHEMA)
@@ -50,7 +50,7 @@ class OddNamesTest {
         .parquet(folder.toString());
   }
 
-  /** Reads nothing else than this folder. */
+  /** Reads only this folder, even if its name is a glob. */
   private static List<Row> rows(Path folder, String format) {
     return TestSpark.session()
         .read()
@@ -153,7 +153,7 @@ class OddNamesTest {
     assertThat(run.out()).containsPattern("rows +%d\n".formatted(rows));
   }
 
-  /** The only Parquet file of a folder, under another name. */
+  /** Moves the only Parquet file of a folder. */
   private static void move(Path folder, Path to) throws IOException {
     try (Stream<Path> files = Files.list(folder)) {
       Files.createDirectories(to.getParent());
@@ -161,10 +161,10 @@ class OddNamesTest {
     }
   }
 
-  /** Also in a folder below, and more than one to a batch: Spark's source read them many times. */
+  /** Uses a subfolder and several files per batch, which Spark's own source would read repeatedly. */
   @ParameterizedTest
   @FieldSource("NAMES")
-  void a_stream_reads_each_file_once_and_goes_on(String name) throws IOException {
+  void a_stream_reads_each_file_once_even_after_a_restart(String name) throws IOException {
     Path input = own.resolve("in").resolve(name.replace(':', '.'));
     for (int i = 0; i < 3; i++) {
       write(own.resolve("made" + i), ROWS * i);
@@ -197,13 +197,13 @@ class OddNamesTest {
         .hasSize(2 * ROWS);
     write(own.resolve("made2"), 2 * ROWS);
     move(own.resolve("made2"), input.resolve("flat.parquet"));
-    // The first start has decided the columns; no file is passed over.
+    // The first start has decided the columns; no file is skipped.
     assertDone(stream(input, output), ROWS);
     assertThat(rows(output, "parquet")).filteredOn(row -> row.getAs("day") == null).hasSize(ROWS);
   }
 
   @Test
-  void files_with_and_without_partition_folders_are_no_stream() throws IOException {
+  void a_stream_refuses_files_with_different_partition_folders() throws IOException {
     Path input = own.resolve("in");
     write(own.resolve("made"), 0);
     move(own.resolve("made"), input.resolve("day=1").resolve("a.parquet"));
@@ -218,7 +218,7 @@ class OddNamesTest {
   }
 
   @Test
-  void an_odd_name_under_which_a_stream_would_not_find_all_files_is_refused() throws IOException {
+  void a_folder_name_that_would_hide_files_from_a_stream_is_refused() throws IOException {
     Path scored = own.resolve("run[12]");
     Files.createDirectories(scored.resolve("_spark_metadata"));
     assertThat(stream(scored, own.resolve("again")).error())
@@ -235,16 +235,16 @@ class OddNamesTest {
                 + " rename the folder");
   }
 
-  /** Spark takes the second for the first as Spark 2.4 wrote it. */
+  /** Spark 2.4 escaped the path of a stream's output, so Spark takes "a%20b" for "a b". */
   @Test
-  void an_output_may_lie_beside_its_own_name_as_a_uri() throws IOException {
+  void an_output_may_be_next_to_a_folder_with_its_escaped_name() throws IOException {
     assertDone(stream(corpus, own.resolve("a%20b")), ROWS);
     done(score(own.resolve("a b"), "--group-by", "kind"));
     assertThat(TestOutput.summary(own.resolve("a b")).get("documents").asInt()).isEqualTo(ROWS);
   }
 
   @Test
-  void a_file_with_a_colon_in_its_name_is_refused_where_hadoop_cannot_write_it()
+  void a_file_with_a_colon_in_its_name_is_refused_if_hadoop_cannot_write_it()
       throws IOException {
     Path page = own.resolve("a:b.html");
     assertThat(Cli.run(score(own.resolve("scores"), "--report", page)).error())
@@ -261,7 +261,7 @@ class OddNamesTest {
   }
 
   @Test
-  void a_name_that_reads_as_a_uri_is_refused_with_the_way_to_write_it() {
+  void a_name_that_parses_as_a_uri_is_refused_with_the_remedy() {
     assertThat(Cli.run(score(Path.of("run:1"))).error())
         .isEqualTo(
             "error: Cannot use path run:1: the text before the colon is parsed as the scheme of a URI;"

@@ -21,8 +21,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * What becomes of an output folder, by what lies in it and beside it on a file system. {@link
- * OutputPlacementTest} and {@link OutputRepairTest} have all cases.
+ * Decisions about an output folder, from its content and the folders next to it on a file system.
+ * {@link OutputPlacementTest} and {@link OutputRepairTest} cover all cases.
  */
 class OutputDecisionTest {
   private static final String A = "20260101-000000-0000000a";
@@ -63,7 +63,7 @@ class OutputDecisionTest {
     return at(scores.toString(), flags);
   }
 
-  /** The message with F for the test's folder. */
+  /** Returns the message of the refusal, with F for the folder of the test. */
   private String refusal(Flag... flags) {
     return refusal(scores.toString(), flags);
   }
@@ -83,14 +83,14 @@ class OutputDecisionTest {
     return new org.apache.hadoop.fs.Path("file:" + path);
   }
 
-  /** A folder with data of a run in it, of which nobody knows how whole it is. */
+  /** Writes a folder with data of a run, but without a summary. */
   private static Path data(Path output, String run) throws IOException {
     Files.createDirectories(output);
     Files.writeString(output.resolve("part-0.parquet"), run);
     return output;
   }
 
-  /** The same whole, with its summary. */
+  /** Writes a complete folder, with the data and the summary of a run. */
   private static Path whole(Path output, String run) throws IOException {
     data(output, run);
     Files.writeString(output.resolve("_SUCCESS"), "");
@@ -98,7 +98,7 @@ class OutputDecisionTest {
     return output;
   }
 
-  /** Begins a ledger, as the first start of a run does. */
+  /** Creates a ledger, as the first start of a run does. */
   private Path begun(Path output, String run, String... settings) {
     Map<String, String> map = settings.length == 0 ? Map.of() : Map.of(settings[0], settings[1]);
     new RunRecords(hadoop(output), configuration).add(new RunRecord(run, map, List.of()));
@@ -111,7 +111,7 @@ class OutputDecisionTest {
     }
   }
 
-  /** Which run's data lies in a folder. */
+  /** Returns the run whose data is in a folder. */
   private static String dataOf(Path output) throws IOException {
     return Files.readString(output.resolve("part-0.parquet"));
   }
@@ -127,8 +127,8 @@ class OutputDecisionTest {
     assertThat(output.isWhole()).isFalse();
   }
 
-  /** It is written in its own place and goes on with a run. */
-  private void assertGoesOn(Output output, String run) {
+  /** Asserts that the output is written in place and resumes a run. */
+  private void assertResumes(Output output, String run) {
     assertThat(output.target()).isEqualTo(hadoop(scores));
     assertThat(output.scores()).isEqualTo(hadoop(scores));
     assertThat(output.runId()).isEqualTo(run);
@@ -137,7 +137,7 @@ class OutputDecisionTest {
     assertThat(output.resumesOverAnother()).isFalse();
   }
 
-  /** It is written beside, by a new run. */
+  /** Asserts that a new run writes a folder that replaces the output. */
   private void assertReplaces(Output output) {
     assertThat(output.runId()).isNotIn(A, B, C);
     assertReplaces(output, output.runId());
@@ -163,11 +163,11 @@ class OutputDecisionTest {
     assertThat(output.isWhole()).isFalse();
   }
 
-  // Nothing is there.
+  // No output exists.
 
   @ParameterizedTest
   @CsvSource({"false, false", "true, false", "false, true", "true, true"})
-  void where_nothing_is_the_output_is_written_in_its_place(boolean overwrite, boolean resume)
+  void without_an_existing_output_a_run_writes_in_place(boolean overwrite, boolean resume)
       throws IOException {
     Flag[] flags =
         Stream.of(overwrite ? OVERWRITE : null, resume ? RESUME : null)
@@ -181,21 +181,22 @@ class OutputDecisionTest {
   }
 
   @Test
-  void every_start_is_a_run_of_its_own() {
+  void every_start_has_a_new_run_id() {
     assertThat(at().runId()).isNotEqualTo(at().runId());
   }
 
   @Test
   void the_root_of_a_file_system_is_refused() {
-    assertThat(refusal("/")).isEqualTo("Output / is the root of its file system");
-    assertThat(refusal("file:///", OVERWRITE))
-        .isEqualTo("Output file:/// is the root of its file system");
+    String message =
+        "Cannot write to output %s: it is the root of a file system; choose a folder in it";
+    assertThat(refusal("/")).isEqualTo(message, "/");
+    assertThat(refusal("file:///", OVERWRITE)).isEqualTo(message, "file:///");
   }
 
-  // Something is there.
+  // An output exists.
 
   @Test
-  void a_folder_that_somebody_has_made_and_a_file_are_refused() throws IOException {
+  void an_existing_folder_and_an_existing_file_are_refused() throws IOException {
     String message = "Output F/scores exists; choose another, or replace it with --overwrite";
     Files.createDirectory(scores);
     assertThat(refusal()).isEqualTo(message);
@@ -205,7 +206,7 @@ class OutputDecisionTest {
   }
 
   @Test
-  void a_message_names_the_output_as_the_user_has() throws IOException {
+  void a_message_names_the_output_as_the_user_does() throws IOException {
     data(scores, A);
     assertThat(refusal("file://" + folder + "/x/../scores"))
         .isEqualTo(
@@ -213,7 +214,7 @@ class OutputDecisionTest {
   }
 
   @Test
-  void what_a_run_left_that_wrote_no_file_counts_as_nothing() throws IOException {
+  void a_folder_with_only_a_ledger_counts_as_no_output() throws IOException {
     Files.createDirectories(scores.resolve("_mamba/tmp"));
     assertFresh(at());
     assertFresh(at(OVERWRITE));
@@ -224,28 +225,28 @@ class OutputDecisionTest {
   }
 
   @Test
-  void a_run_that_was_recorded_and_wrote_no_file_goes_on_only_when_asked() {
+  void a_recorded_run_without_files_is_resumed_only_on_request() {
     begun(scores, A);
     assertFresh(at());
     assertFresh(at(OVERWRITE));
-    assertGoesOn(at(RESUME), A);
-    assertGoesOn(at(OVERWRITE, RESUME), A);
+    assertResumes(at(RESUME), A);
+    assertResumes(at(OVERWRITE, RESUME), A);
   }
 
   @Test
-  void clearing_spares_what_has_a_file() throws IOException {
+  void clearing_keeps_a_folder_with_a_file() throws IOException {
     begun(data(scores, A), A);
     at(RESUME).clear();
     assertThat(dataOf(scores)).isEqualTo(A);
   }
 
-  // To resume.
+  // Resuming.
 
   @Test
-  void a_finished_output_is_resumed_as_whole() throws IOException {
+  void a_finished_output_is_resumed_as_complete() throws IOException {
     begun(whole(scores, A), A);
     Output output = at(RESUME);
-    assertGoesOn(output, A);
+    assertResumes(output, A);
     assertThat(output.isWhole()).isTrue();
     output.reopen();
     assertThat(output.isWhole()).isFalse();
@@ -254,17 +255,17 @@ class OutputDecisionTest {
   }
 
   @Test
-  void a_summary_of_another_run_does_not_make_an_output_whole() throws IOException {
+  void a_summary_of_another_run_does_not_make_an_output_complete() throws IOException {
     begun(whole(scores, B), A);
     assertThat(at(RESUME).isWhole()).isFalse();
     Files.writeString(scores.resolve("_mamba_summary.json"), "{\"run\": \"" + A);
     assertThat(at(RESUME).isWhole()).isFalse();
   }
 
-  // To overwrite.
+  // Overwriting.
 
   @Test
-  void a_replacement_is_written_beside() throws IOException {
+  void a_replacement_is_written_next_to_the_output() throws IOException {
     begun(whole(scores, A), A);
     assertReplaces(at(OVERWRITE));
     assertThat(names()).containsExactly("scores");
@@ -284,7 +285,7 @@ class OutputDecisionTest {
   }
 
   @Test
-  void to_overwrite_and_resume_goes_on_with_the_latest_replacement() throws IOException {
+  void overwrite_with_resume_continues_the_latest_replacement() throws IOException {
     data(scores, "old");
     begun(data(beside("new", A), A), A);
     begun(data(beside("new", B), B), B);
@@ -292,7 +293,7 @@ class OutputDecisionTest {
     Output output = at(OVERWRITE, RESUME);
     assertReplaces(output, B);
     assertThat(output.earlier().map(RunRecord::id)).contains(B);
-    // Not without --resume.
+    // Without --resume, a new run replaces the output.
     assertReplaces(at(OVERWRITE));
     assertThat(names())
         .containsExactly("scores", "scores_new-" + A, "scores_new-" + B, "scores_new-" + C);
@@ -301,11 +302,11 @@ class OutputDecisionTest {
   // A stream's output.
 
   @Test
-  void the_output_of_a_stream_is_replaced_but_not_continued() throws IOException {
+  void the_output_of_a_stream_is_replaced_but_not_resumed() throws IOException {
     begun(data(scores, A), A, "--stream from", "file:/in");
     String message =
-        "Output F/scores is that of a stream; go on with --stream, choose another, or replace it"
-            + " with --overwrite alone";
+        "Output F/scores was written by a stream; continue with --stream, choose another, or"
+            + " replace it with --overwrite, without --resume";
     assertThat(refusal()).isEqualTo(message);
     assertThat(refusal(RESUME)).isEqualTo(message);
     assertThat(refusal(OVERWRITE, RESUME)).isEqualTo(message);
@@ -318,7 +319,7 @@ class OutputDecisionTest {
   // Two passes.
 
   @Test
-  void buckets_are_written_in_two_passes_beside() throws IOException {
+  void buckets_are_written_in_two_passes_next_to_the_output() throws IOException {
     Output output = at(BUCKET);
     assertTwoPasses(output, output.runId());
     assertThat(output.earlier()).isEmpty();
@@ -329,15 +330,15 @@ class OutputDecisionTest {
   }
 
   @Test
-  void a_finished_output_with_buckets_is_resumed_in_its_place() throws IOException {
+  void a_finished_output_with_buckets_is_resumed_in_place() throws IOException {
     begun(whole(scores, A), A);
     Output output = at(BUCKET, RESUME);
-    assertGoesOn(output, A);
+    assertResumes(output, A);
     assertThat(output.isWhole()).isTrue();
   }
 
   @Test
-  void a_first_pass_goes_on_with_the_latest_that_was_begun() throws IOException {
+  void the_latest_first_pass_with_a_ledger_is_resumed() throws IOException {
     begun(data(beside("scores", A), A), A);
     begun(data(beside("scores", B), B), B);
     data(beside("scores", C), C);
@@ -352,7 +353,7 @@ class OutputDecisionTest {
   }
 
   @Test
-  void buckets_replace_an_output_and_a_first_pass_goes_on_beside_it() throws IOException {
+  void buckets_replace_an_output_and_a_first_pass_is_resumed_next_to_it() throws IOException {
     whole(scores, "old");
     Output anew = at(BUCKET, OVERWRITE);
     assertTwoPasses(anew, anew.runId());
@@ -364,10 +365,10 @@ class OutputDecisionTest {
     assertThat(dataOf(scores)).isEqualTo("old");
   }
 
-  // A replacement that was cut off is mended by the next start.
+  // The next start repairs an interrupted replacement.
 
   @Test
-  void a_new_output_that_is_whole_takes_the_place_that_the_old_one_has_left() throws IOException {
+  void a_complete_new_output_is_moved_to_its_place() throws IOException {
     whole(beside("old", A), "old");
     begun(whole(beside("new", A), A), A);
     assertThat(refusal())
@@ -378,7 +379,7 @@ class OutputDecisionTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"", "{", "{\"run\": \"" + B + "\"}", "{}"})
-  void the_old_output_returns_where_the_new_one_is_not_whole(String summary) throws IOException {
+  void the_old_output_is_moved_back_if_the_new_one_is_not_complete(String summary) throws IOException {
     whole(beside("old", A), "old");
     data(beside("new", A), A);
     if (!summary.isEmpty()) {
@@ -390,7 +391,7 @@ class OutputDecisionTest {
   }
 
   @Test
-  void an_old_output_goes_once_the_new_one_is_in_its_place_and_only_then() throws IOException {
+  void an_old_output_is_removed_only_after_the_new_one_is_in_its_place() throws IOException {
     whole(scores, B);
     whole(beside("old", A), "older");
     whole(beside("old", B), "old");
@@ -403,18 +404,18 @@ class OutputDecisionTest {
   }
 
   @Test
-  void a_second_pass_that_was_whole_is_put_in_its_place_and_its_scores_go() throws IOException {
+  void a_complete_second_pass_is_moved_to_its_place_and_its_scores_are_removed() throws IOException {
     begun(data(beside("scores", A), "scores"), A);
     begun(whole(beside("new", A), A), A);
     Output output = at(BUCKET, RESUME);
-    assertGoesOn(output, A);
+    assertResumes(output, A);
     assertThat(output.isWhole()).isTrue();
     assertThat(names()).containsExactly("scores");
     assertThat(dataOf(scores)).isEqualTo(A);
   }
 
   @Test
-  void scores_go_once_their_output_is_in_its_place() throws IOException {
+  void scores_are_removed_after_their_output_is_in_its_place() throws IOException {
     begun(whole(scores, A), A);
     begun(data(beside("scores", A), "scores"), A);
     begun(data(beside("scores", B), "scores"), B);
@@ -423,7 +424,7 @@ class OutputDecisionTest {
   }
 
   @Test
-  void a_dry_run_mends_nothing() throws IOException {
+  void a_dry_run_repairs_nothing() throws IOException {
     whole(beside("old", A), "old");
     whole(beside("new", A), A);
     assertFresh(at(Flag.DRY_RUN));
@@ -441,7 +442,7 @@ class OutputDecisionTest {
         "scores_kept-" + A,
         "xscores_old-" + A,
       })
-  void folders_with_other_names_are_not_this_output_s(String name) throws IOException {
+  void folders_with_other_names_are_ignored(String name) throws IOException {
     whole(folder.resolve(name), "other");
     assertFresh(at());
     assertThat(names()).containsExactly(name);
@@ -454,7 +455,7 @@ class OutputDecisionTest {
   }
 
   @Test
-  void a_finished_output_is_whole_in_its_place() throws IOException {
+  void a_finished_output_is_complete_in_its_place() throws IOException {
     Output output = at();
     data(scores, output.runId());
     assertThat(finish(output)).isEqualTo(output.runId());
@@ -466,7 +467,7 @@ class OutputDecisionTest {
   }
 
   @Test
-  void a_finished_replacement_takes_the_place_of_the_old_output() throws IOException {
+  void a_finished_replacement_replaces_the_old_output() throws IOException {
     whole(scores, "old");
     Output output = at(OVERWRITE);
     data(beside("new", output.runId()), output.runId());
@@ -476,7 +477,7 @@ class OutputDecisionTest {
   }
 
   @Test
-  void what_a_failed_replacement_has_written_is_removed_unless_it_can_go_on() throws IOException {
+  void a_failed_replacement_is_removed_unless_it_can_be_resumed() throws IOException {
     whole(scores, "old");
     Output anew = at(OVERWRITE);
     data(beside("new", anew.runId()), "x");
@@ -488,7 +489,7 @@ class OutputDecisionTest {
   }
 
   @Test
-  void of_a_failed_run_in_its_own_place_only_an_empty_folder_is_removed() throws IOException {
+  void a_failed_run_in_place_removes_only_an_empty_folder() throws IOException {
     Output output = at();
     data(scores, "x");
     output.discard();
@@ -500,7 +501,7 @@ class OutputDecisionTest {
   }
 
   @Test
-  void scores_of_a_failed_first_pass_stay_where_they_can_be_resumed() throws IOException {
+  void scores_of_a_failed_first_pass_are_kept_if_it_can_be_resumed() throws IOException {
     Output anew = at(BUCKET);
     data(beside("scores", anew.runId()), "x");
     anew.discardScores();
@@ -514,7 +515,7 @@ class OutputDecisionTest {
     resumed.discardScores();
     resumed.discardWithoutLedger();
     assertThat(names()).containsExactly("scores_new-" + A, "scores_scores-" + A);
-    // The second pass is made again from the scores.
+    // The second pass is repeated from the scores.
     resumed.discard();
     assertThat(names()).containsExactly("scores_scores-" + A);
   }
@@ -527,7 +528,7 @@ class OutputDecisionTest {
   }
 
   @Test
-  void an_existing_output_in_an_object_store_is_refused_without_a_word_of_overwriting()
+  void an_existing_output_in_an_object_store_is_refused_without_an_offer_to_overwrite()
       throws IOException {
     String store = store();
     data(scores, A);
@@ -535,20 +536,20 @@ class OutputDecisionTest {
     begun(scores, A);
     assertThat(refusal(store))
         .isEqualTo(
-            "Output s3a://bucketF/scores exists and is not finished; go on with --resume, or choose"
-                + " another");
+            "Output s3a://bucketF/scores exists and is not finished; continue with --resume, or"
+                + " choose another");
     assertThat(refusal(store, OVERWRITE))
         .isEqualTo(
-            "Output s3a://bucketF/scores exists, and an object store cannot replace a folder at"
-                + " once; choose a new output path");
+            "Output s3a://bucketF/scores exists, and an object store cannot replace a folder"
+                + " atomically; choose a new output path");
   }
 
   @Test
-  void an_object_store_cannot_have_buckets_in_two_passes() {
+  void two_passes_are_refused_in_an_object_store() {
     String message =
-        "Output s3a://bucketF/scores: an object store cannot move a folder at once, which --bucket"
-            + " needs; score elsewhere, or take thresholds from an earlier run with"
-            + " --bucket-thresholds";
+        "Cannot use --bucket for output s3a://bucketF/scores: an object store cannot move a folder"
+            + " atomically; write to another file system, or use the thresholds of an earlier run"
+            + " with --bucket-thresholds";
     String store = store();
     for (Flag[] flags :
         List.of(
@@ -561,7 +562,7 @@ class OutputDecisionTest {
   }
 
   @Test
-  void in_an_object_store_an_output_begins_and_goes_on_as_elsewhere() throws IOException {
+  void an_output_in_an_object_store_is_started_and_resumed_as_elsewhere() throws IOException {
     String store = store();
     Output fresh = at(store);
     assertThat(fresh.target()).isEqualTo(new org.apache.hadoop.fs.Path(store));

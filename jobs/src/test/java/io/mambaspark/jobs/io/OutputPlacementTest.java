@@ -14,7 +14,7 @@ import org.apache.hadoop.fs.Path;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Where a run writes, decided from hand-made states without a file system. */
+/** Decides where a run writes, from constructed states without a file system. */
 class OutputPlacementTest {
   private static final String A = "20260101-000000-0000000a";
   private static final String B = "20260102-000000-0000000b";
@@ -29,7 +29,7 @@ class OutputPlacementTest {
     return new Content(data, ledger, Optional.ofNullable(summarized), Optional.ofNullable(run));
   }
 
-  /** The content that a word of a table stands for, of run A unless it says otherwise. */
+  /** Returns the content that a word of the tables below describes; its run is A. */
   private static Optional<Content> content(String word) {
     return switch (word) {
       case "nothing" -> Optional.empty();
@@ -66,7 +66,7 @@ class OutputPlacementTest {
         state, flags.contains("overwrite"), flags.contains("resume"), flags.contains("bucket"));
   }
 
-  /** The placement as one word and its run, or the beginning of the refusal. */
+  /** Returns the kind of the placement and its run, or the message of the refusal. */
   private static String outcome(OutputState state, String flags) {
     Path path = state.path();
     OutputPlacement[] found = new OutputPlacement[1];
@@ -80,7 +80,7 @@ class OutputPlacementTest {
     String id = placement.runId();
     assertThat(placement.path()).isEqualTo(path);
     assertThat(placement.old()).isEqualTo(new Path(path + "_old-" + id));
-    // A resumed run keeps its id, a new one has none of an earlier run.
+    // A resumed run keeps the id of the earlier run; a new run has no earlier run.
     assertThat(placement.earlier().map(RunRecord::id))
         .isEqualTo(id.equals(NEW) ? Optional.empty() : Optional.of(id));
     assertThat(placement.hasSecondPass()).isEqualTo(!placement.scores().equals(placement.target()));
@@ -109,17 +109,17 @@ class OutputPlacementTest {
         switch (expected) {
           case "exists" -> "Output OUT exists; choose another, or replace it with --overwrite";
           case "exists unfinished" ->
-              "Output OUT exists and is not finished; go on with --resume, or choose another, or"
+              "Output OUT exists and is not finished; continue with --resume, or choose another, or"
                   + " replace it with --overwrite";
           case "no ledger" ->
               "Cannot resume output OUT: it has no ledger (_mamba), so it was not written unit by"
                   + " unit; choose another output";
           case "without bucket" ->
-              "Cannot resume output OUT: it was begun without --bucket; go on without it, or choose"
-                  + " another output";
+              "Cannot resume output OUT: it was started without --bucket; resume it without"
+                  + " --bucket, or choose another output";
           case "stream" ->
-              "Output OUT is that of a stream; go on with --stream, choose another, or replace it"
-                  + " with --overwrite alone";
+              "Output OUT was written by a stream; continue with --stream, choose another, or"
+                  + " replace it with --overwrite, without --resume";
           default -> expected.replaceAll("\\bA$", A).replaceAll("\\bB$", B);
         };
     assertThat(found).isEqualTo(message);
@@ -140,7 +140,7 @@ class OutputPlacementTest {
     "recorded-stream,  stream,            in place new, stream,       stream",
     "stream,           stream,            beside new,   stream,       stream",
   })
-  void in_one_pass(String content, String none, String overwrite, String resume, String both) {
+  void the_placement_in_one_pass(String content, String none, String overwrite, String resume, String both) {
     assertOutcome(outcome(content, ""), none);
     assertOutcome(outcome(content, "overwrite"), overwrite);
     assertOutcome(outcome(content, "resume"), resume);
@@ -162,14 +162,17 @@ class OutputPlacementTest {
     "recorded-stream,  stream,         two passes new, stream,              stream",
     "stream,           stream,         two passes new, stream,              stream",
   })
-  void in_two_passes(String content, String none, String overwrite, String resume, String both) {
+  void the_placement_in_two_passes(String content, String none, String overwrite, String resume, String both) {
     assertOutcome(outcome(content, "bucket"), none);
     assertOutcome(outcome(content, "bucket overwrite"), overwrite);
     assertOutcome(outcome(content, "bucket resume"), resume);
     assertOutcome(outcome(content, "bucket overwrite resume"), both);
   }
 
-  /** Folders beside: A and B can go on, C has data only, and one that belongs to another run. */
+  /**
+   * An output with four folders next to it: A and B can be resumed, C contains only data, and the
+   * ledger of the fourth records another run.
+   */
   private static OutputState begun(String content, Kind kind) {
     Map<Beside, Content> beside = new HashMap<>();
     for (String id : List.of(A, B)) {
@@ -190,14 +193,14 @@ class OutputPlacementTest {
     "unfinished, exists unfinished, beside new,   in place A,   in place A",
     "finished,   exists,            beside new,   in place A,   beside B",
   })
-  void the_latest_replacement_that_was_begun_is_resumed(
+  void the_latest_replacement_with_a_ledger_is_resumed(
       String content, String none, String overwrite, String resume, String both) {
     OutputState state = begun(content, Kind.NEW);
     assertOutcome(outcome(state, ""), none);
     assertOutcome(outcome(state, "overwrite"), overwrite);
     assertOutcome(outcome(state, "resume"), resume);
     assertOutcome(outcome(state, "overwrite resume"), both);
-    // Scores of a first pass are no replacement.
+    // Scores of a first pass are not a replacement.
     assertOutcome(outcome(begun("finished", Kind.SCORES), "overwrite resume"), "beside new");
   }
 
@@ -211,14 +214,14 @@ class OutputPlacementTest {
     "unfinished, exists,         two passes new, without bucket,      two passes B",
     "finished,   exists,         two passes new, after second pass A, two passes B",
   })
-  void the_latest_first_pass_that_was_begun_is_resumed(
+  void the_latest_first_pass_with_a_ledger_is_resumed(
       String content, String none, String overwrite, String resume, String both) {
     OutputState state = begun(content, Kind.SCORES);
     assertOutcome(outcome(state, "bucket"), none);
     assertOutcome(outcome(state, "bucket overwrite"), overwrite);
     assertOutcome(outcome(state, "bucket resume"), resume);
     assertOutcome(outcome(state, "bucket overwrite resume"), both);
-    // A replacement is no first pass.
+    // A replacement is not a first pass.
     assertOutcome(outcome(begun("nothing", Kind.NEW), "bucket resume"), "two passes new");
   }
 
@@ -233,12 +236,12 @@ class OutputPlacementTest {
     "finished,   resume,           in place A",
     "data,       resume,           no ledger",
     "data,       '',               Output OUT exists; choose another",
-    "unfinished, '',               Output OUT exists and is not finished; go on with --resume§",
+    "unfinished, '',               Output OUT exists and is not finished; continue with --resume§",
     "data,       overwrite,        Output OUT exists§ and an object store cannot replace§",
     "finished,   overwrite resume, Output OUT exists§ and an object store cannot replace§",
-    "nothing,    bucket,           Output OUT: an object store cannot move a folder at once§",
-    "finished,   bucket resume,    Output OUT: an object store cannot move a folder at once§",
-    "data,       bucket overwrite, Output OUT: an object store cannot move a folder at once§",
+    "nothing,    bucket,           Cannot use --bucket for output OUT: an object store cannot§",
+    "finished,   bucket resume,    Cannot use --bucket for output OUT: an object store cannot§",
+    "data,       bucket overwrite, Cannot use --bucket for output OUT: an object store cannot§",
   })
   void in_an_object_store_nothing_is_replaced(String content, String flags, String expected) {
     for (String scheme : List.of("s3a", "gs", "abfss")) {

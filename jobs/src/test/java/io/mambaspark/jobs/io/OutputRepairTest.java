@@ -15,7 +15,7 @@ import java.util.Optional;
 import org.apache.hadoop.fs.Path;
 import org.junit.jupiter.api.Test;
 
-/** What is done about an interrupted replacement, planned from hand-made states. */
+/** Plans the repair of interrupted replacements from constructed states. */
 class OutputRepairTest {
   private static final String A = "20260101-000000-0000000a";
   private static final String B = "20260102-000000-0000000b";
@@ -54,47 +54,47 @@ class OutputRepairTest {
   }
 
   @Test
-  void nothing_is_done_where_nothing_is_beside() {
+  void nothing_is_planned_without_folders_next_to_the_output() {
     assertThat(plan()).isEmpty();
     output = Optional.of(DATA);
     assertThat(plan()).isEmpty();
   }
 
   @Test
-  void a_whole_new_output_takes_the_place_that_the_old_one_has_left() {
+  void a_complete_new_output_is_moved_to_its_place() {
     beside.put(old(A), content("x", null));
     beside.put(fresh(A), content(A, A));
     assertThat(plan())
         .containsExactly(
             new Move(fresh(A)),
             warn(
-                "Finished the replacement of file:/o that was cut off: the new scores lie there now"),
+                "Finished the interrupted replacement of file:/o: it contains the new scores"),
             new Remove(old(A)),
-            warn("Removed file:/o_old-" + A + ", which file:/o has replaced"));
+            warn("Removed file:/o_old-" + A + ": file:/o has replaced it"));
   }
 
   @Test
-  void the_old_output_returns_where_the_new_one_is_not_whole() {
+  void the_old_output_is_moved_back_if_the_new_one_is_not_complete() {
     beside.put(old(A), content("x", null));
-    Warn tookBack =
-        warn("Took back the replacement of file:/o that was cut off: the old scores lie there");
-    assertThat(plan()).containsExactly(new Move(old(A)), tookBack);
+    Warn rolledBack =
+        warn("Rolled back the interrupted replacement of file:/o: it contains the old scores");
+    assertThat(plan()).containsExactly(new Move(old(A)), rolledBack);
     for (String summarized : new String[] {null, "", B}) {
       beside.put(fresh(A), content(summarized, null));
       assertThat(plan())
           .containsExactly(
               new Move(old(A)),
-              tookBack,
+              rolledBack,
               warn(
                   "file:/o_new-"
                       + A
-                      + " holds a part of a replacement of file:/o that was cut off; remove it if it"
-                      + " is not needed"));
+                      + " contains a part of an interrupted replacement of file:/o; remove the"
+                      + " folder if it is not needed"));
     }
   }
 
   @Test
-  void the_latest_of_several_old_outputs_counts() {
+  void the_latest_of_several_old_outputs_is_moved_back() {
     beside.put(old(A), DATA);
     beside.put(old(B), DATA);
     assertThat(plan())
@@ -103,12 +103,13 @@ class OutputRepairTest {
             warn(
                 "file:/o_old-"
                     + A
-                    + " holds an earlier output of file:/o; remove it if it is not needed"))
+                    + " contains an earlier output of file:/o; remove the folder if it is not"
+                    + " needed"))
         .noneMatch(Remove.class::isInstance);
   }
 
   @Test
-  void an_old_output_is_removed_once_the_new_one_is_whole_in_its_place() {
+  void an_old_output_is_removed_only_after_the_new_one_is_complete_in_its_place() {
     beside.put(old(A), DATA);
     beside.put(old(B), DATA);
     output = Optional.of(content(B, B));
@@ -119,13 +120,13 @@ class OutputRepairTest {
   }
 
   @Test
-  void a_whole_second_pass_takes_its_place_and_its_scores_are_removed() {
+  void a_complete_second_pass_is_moved_to_its_place_and_its_scores_are_removed() {
     beside.put(scores(A), content(null, A));
     beside.put(fresh(A), content(A, A));
     assertThat(plan())
         .containsExactly(
             new Move(fresh(A)),
-            warn("Finished output file:/o, which was cut off when it was whole"),
+            warn("Finished output file:/o: its run was interrupted after all data was written"),
             new Remove(scores(A)));
     beside.put(old(A), DATA);
     assertThat(plan().stream().filter(step -> !(step instanceof Warn)))
@@ -133,26 +134,26 @@ class OutputRepairTest {
   }
 
   @Test
-  void scores_stay_until_their_output_is_in_its_place() {
-    String offer = " holds scores of a run with --bucket that was cut off; ";
+  void scores_are_kept_until_their_output_is_in_its_place() {
+    String scores = " contains scores of an interrupted run with --bucket; ";
     beside.put(scores(A), content(null, A));
     beside.put(scores(B), content(null, A));
-    // A part of the second pass needs no word: it is made again.
+    // An incomplete second pass is not reported, because it is repeated.
     beside.put(fresh(A), DATA);
     assertThat(plan())
         .containsExactly(
-            warn("file:/o_scores-" + B + offer + "remove it if it is not needed"),
+            warn("file:/o_scores-" + B + scores + "remove the folder if it is not needed"),
             warn(
                 "file:/o_scores-"
                     + A
-                    + offer
-                    + "go on with it by --resume, or remove it if it is not needed"));
+                    + scores
+                    + "continue the run with --resume, or remove the folder if it is not needed"));
     output = Optional.of(content(A, A));
     assertThat(plan()).contains(new Remove(scores(A))).doesNotContain(new Remove(scores(B)));
   }
 
   @Test
-  void a_whole_second_pass_stays_beside_another_output() {
+  void a_complete_second_pass_is_kept_next_to_another_output() {
     output = Optional.of(DATA);
     beside.put(scores(A), content(null, A));
     beside.put(fresh(A), content(A, A));
@@ -162,7 +163,7 @@ class OutputRepairTest {
             warn(
                 "file:/o_new-"
                     + A
-                    + " holds all scores of a replacement of file:/o that was cut off; go on with it"
-                    + " by --overwrite --resume, or remove it if it is not needed"));
+                    + " contains all scores of an interrupted replacement of file:/o; continue the"
+                    + " run with --overwrite --resume, or remove the folder if it is not needed"));
   }
 }

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
@@ -22,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class OutputTest {
-  /** A local file system whose renames and deletions fail by exception, as HDFS's and S3A's do. */
+  /** A local file system whose renames and deletions throw exceptions, as in HDFS and S3A. */
   public static final class Failing extends org.apache.hadoop.fs.RawLocalFileSystem {
     static Predicate<String> rename = name -> false;
     static Predicate<String> delete = name -> false;
@@ -55,7 +56,7 @@ class OutputTest {
     }
   }
 
-  /** A local file system under the name of an object store. */
+  /** A local file system with the scheme of an object store. */
   public static final class Store extends org.apache.hadoop.fs.RawLocalFileSystem {
     @Override
     public java.net.URI getUri() {
@@ -117,12 +118,12 @@ class OutputTest {
     }
   }
 
-  /** A run's name is its time and a random number. */
+  /** Replaces the ids of runs, which contain the time and a random number, with RUN. */
   private static String named(String text) {
     return text.replaceAll("\\d{8}-\\d{6}-[0-9a-f]{8}", "RUN");
   }
 
-  /** The one folder beside the output whose name begins so. */
+  /** Returns the only folder in the test's folder whose name begins with {@code start}. */
   private Path beside(String start) throws IOException {
     try (Stream<Path> found = Files.list(folder)) {
       return found.filter(f -> f.getFileName().toString().startsWith(start)).findFirst().get();
@@ -138,7 +139,7 @@ class OutputTest {
   }
 
   @Test
-  void scores_that_are_whole_outlive_a_summary_that_fails() throws IOException {
+  void complete_scores_are_kept_if_the_summary_fails() throws IOException {
     assertThat(
             refusal(
                 () ->
@@ -150,46 +151,60 @@ class OutputTest {
                             },
                             json -> "{}")))
         .isEqualTo(
-            "Cannot write the summary: out of luck; all scores lie in failing:F/scores_new-RUN,"
-                + " the old output still in failing:F/scores");
+            "Cannot write the summary: out of luck; all scores are in failing:F/scores_new-RUN,"
+                + " the old output is still in failing:F/scores");
     assertThat(names()).containsExactly("scores", "scores_new-RUN");
     assertThat(count(beside("scores_new"))).isEqualTo(3);
   }
 
   @Test
-  void an_old_output_that_cannot_be_moved_aside_stays() throws IOException {
+  void complete_scores_are_kept_if_the_second_pass_fails() throws IOException {
+    String path = "failing://" + folder.resolve("scores");
+    Output output = Output.at(new OutputOptions(path, "json", true, false), true, true, files);
+    output.writeScores(three);
+    output.records().add(new RunRecord(output.runId(), Map.of(), List.of()));
+    Failing.rename = name -> name.startsWith("part-");
+    assertThat(refusal(() -> write(output)))
+        .endsWith(
+            "; all scores are in failing:F/scores_scores-RUN, continue with --resume --overwrite");
+    assertThat(names()).containsExactly("scores", "scores_scores-RUN");
+  }
+
+  @Test
+  void an_old_output_that_cannot_be_moved_is_kept() throws IOException {
     Failing.rename = "scores"::equals;
     assertThat(refusal(this::write))
         .isEqualTo(
-            "Cannot move the old output failing:F/scores aside to failing:F/scores_old-RUN: disk on"
-                + " fire; the new one lies in failing:F/scores_new-RUN");
+            "Cannot move the old output failing:F/scores to failing:F/scores_old-RUN: disk on fire;"
+                + " the new output is in failing:F/scores_new-RUN");
     assertThat(count()).isEqualTo(1);
     assertThat(count(beside("scores_new"))).isEqualTo(3);
   }
 
   @Test
-  void the_old_output_returns_when_the_new_one_cannot_be_moved() throws IOException {
+  void the_old_output_is_moved_back_if_the_new_one_cannot_be_moved() throws IOException {
     Failing.rename = name -> name.startsWith("scores_new");
     assertThat(refusal(this::write))
         .isEqualTo(
-            "Cannot move the new output to failing:F/scores: disk on fire; it lies in"
-                + " failing:F/scores_new-RUN, the old one in failing:F/scores");
+            "Cannot move the new output to failing:F/scores: disk on fire; it is in"
+                + " failing:F/scores_new-RUN, the old output is in failing:F/scores");
     assertThat(names()).containsExactly("scores", "scores_new-RUN");
     assertThat(count()).isEqualTo(1);
   }
 
-  /** As a crash between the two renames leaves it. */
-  private void cutOff() {
+  /** Creates the state after a crash between the two renames. */
+  private void interruptBetweenRenames() {
     Failing.rename = name -> name.startsWith("scores_");
     assertThat(refusal(this::write))
-        .endsWith("it lies in failing:F/scores_new-RUN, the old one in failing:F/scores_old-RUN");
+        .endsWith(
+            "it is in failing:F/scores_new-RUN, the old output is in failing:F/scores_old-RUN");
     Failing.rename = name -> false;
   }
 
   @Test
-  void a_replacement_cut_off_between_its_renames_is_finished_by_the_next_start()
+  void the_next_start_finishes_a_replacement_interrupted_between_its_renames()
       throws IOException {
-    cutOff();
+    interruptBetweenRenames();
     assertThat(names()).containsExactly("scores_new-RUN", "scores_old-RUN");
     assertThat(refusal(() -> output("failing://" + folder + "/scores", false, false)))
         .isEqualTo(
@@ -199,8 +214,8 @@ class OutputTest {
   }
 
   @Test
-  void a_replacement_whose_new_data_is_not_whole_is_taken_back() throws IOException {
-    cutOff();
+  void a_replacement_without_complete_data_is_rolled_back() throws IOException {
+    interruptBetweenRenames();
     Files.delete(beside("scores_new").resolve("_mamba_summary.json"));
     output();
     assertThat(names()).containsExactly("scores", "scores_new-RUN");
@@ -208,7 +223,7 @@ class OutputTest {
   }
 
   @Test
-  void an_old_output_that_cannot_be_removed_goes_with_the_next_start() throws IOException {
+  void the_next_start_removes_an_old_output_that_could_not_be_removed() throws IOException {
     Failing.delete = name -> name.startsWith("scores_old");
     write();
     assertThat(names()).containsExactly("scores", "scores_old-RUN");
@@ -220,7 +235,7 @@ class OutputTest {
   }
 
   @Test
-  void what_another_run_has_moved_aside_is_left_alone() throws IOException {
+  void the_old_output_of_another_run_is_kept() throws IOException {
     write();
     Path other = folder.resolve("scores_old-20200101-000000-0123abcd");
     Files.createDirectory(other);
@@ -236,8 +251,8 @@ class OutputTest {
       String path = "s3a://bucket" + folder.resolve("scores");
       assertThat(refusal(() -> output(path, true, false)))
           .isEqualTo(
-              "Output s3a://bucketF/scores exists, and an object store cannot replace a folder at"
-                  + " once; choose a new output path");
+              "Output s3a://bucketF/scores exists, and an object store cannot replace a folder"
+                  + " atomically; choose a new output path");
       assertThat(output("s3a://bucket" + folder.resolve("fresh"), true, false).path().getName())
           .isEqualTo("fresh");
     } finally {
@@ -246,7 +261,7 @@ class OutputTest {
   }
 
   @Test
-  void what_has_no_ledger_cannot_be_resumed() {
+  void an_output_without_a_ledger_cannot_be_resumed() {
     assertThat(refusal(() -> output("failing://" + folder + "/scores", false, true)))
         .isEqualTo(
             "Cannot resume output failing://F/scores: it has no ledger (_mamba), so it was not"

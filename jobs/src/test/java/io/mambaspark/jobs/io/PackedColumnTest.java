@@ -19,7 +19,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import scala.collection.immutable.ArraySeq;
 
-/** How the types of kept columns travel, and how their values are shown. */
+/** The packed types of kept columns, and the format of packed values for people. */
 class PackedColumnTest {
 
   private static DataType type(String ddl) {
@@ -51,7 +51,7 @@ class PackedColumnTest {
         "struct<x:int,y:double>",
         "array<struct<x:binary>>",
       })
-  void a_type_whose_values_survive_java_s_objects_travels_as_it_is(String ddl) {
+  void a_type_whose_values_java_objects_keep_is_not_packed(String ddl) {
     DataType type = type(ddl);
     assertThat(PackedColumn.packed(type)).isSameAs(type);
     Column column = functions.col("c");
@@ -68,7 +68,7 @@ class PackedColumnTest {
         "timestamp | bigint",
         "array<string> | array<binary>",
         "array<array<date>> | array<array<int>>",
-        // One field that changes makes all fields numbered.
+        // If one field is packed, all fields are numbered.
         "struct<x:int,name:string> | struct<f0:int,f1:binary>",
         "struct<`a.b c`:date> | struct<f0:int>",
         "struct<x:struct<y:int>,z:struct<w:timestamp>> | struct<f0:struct<y:int>,f1:struct<f0:bigint>>",
@@ -76,20 +76,20 @@ class PackedColumnTest {
         "array<map<string,array<timestamp>>> | array<array<struct<f0:binary,f1:array<bigint>>>>",
         "map<map<int,string>,int> | array<struct<f0:array<struct<f0:int,f1:binary>>,f1:int>>",
       })
-  void other_types_travel_as_bytes_numbers_and_lists(String ddl, String expected) {
+  void other_types_are_packed_as_bytes_numbers_and_lists(String ddl, String expected) {
     assertThat(packed(ddl)).isEqualTo(expected);
   }
 
   @Test
-  void a_map_is_a_list_whatever_is_in_it() {
-    // Its fields keep the names that map_entries gives, as neither of them has to change.
+  void a_map_of_any_types_is_packed_as_a_list() {
+    // The fields keep their names from map_entries, because neither of them is packed.
     assertThat(packed("map<int,double>")).isEqualTo("array<struct<key:int,value:double>>");
     assertThat(packed("struct<m:map<int,int>>"))
         .isEqualTo("struct<f0:array<struct<key:int,value:int>>>");
   }
 
   @Test
-  void whatever_travels_may_be_null() {
+  void packed_types_are_nullable() {
     StructType input =
         new StructType(
             new StructField[] {
@@ -104,7 +104,7 @@ class PackedColumnTest {
     return text.getBytes(StandardCharsets.UTF_8);
   }
 
-  /** A list as a row of Spark holds it. */
+  /** A list in the form in which a row of Spark contains it. */
   private static Object list(Object... values) {
     return ArraySeq.unsafeWrapArray(values);
   }
@@ -133,7 +133,7 @@ class PackedColumnTest {
   @CsvSource({
     "0, 1970-01-01",
     "-1, 1969-12-31",
-    // A day that the calendar reform left out, and both ends of what Spark has.
+    // A day that the calendar reform skipped, and both ends of Spark's range.
     "-141432, 1582-10-10",
     "-719162, 0001-01-01",
     "2932896, 9999-12-31",
@@ -146,7 +146,7 @@ class PackedColumnTest {
   @CsvSource({
     "0, 1970-01-01T00:00:00Z",
     "-1, 1969-12-31T23:59:59.999999Z",
-    // An hour that no clock showed in Berlin.
+    // The start of summer time, when clocks in Berlin skip an hour.
     "1679792400000001, 2023-03-26T01:00:00.000001Z",
     "-62135596800000000, 0001-01-01T00:00:00Z",
     "253402300799999999, 9999-12-31T23:59:59.999999Z",
@@ -166,7 +166,7 @@ class PackedColumnTest {
   }
 
   @Test
-  void maps_keep_their_order_keys_that_are_there_twice_and_the_sign_of_zero() {
+  void maps_keep_their_order_duplicate_keys_and_the_sign_of_zero() {
     Object ordered = list(row(text("b"), 1), row(text("a"), 2), row(text("b"), null));
     assertThat(shown(ordered, "map<string,int>")).isEqualTo("{b=1, a=2, b=null}");
     assertThat(shown(list(row(-0.0, 1), row(0.0, 2)), "map<double,int>"))
@@ -179,9 +179,9 @@ class PackedColumnTest {
         .isEqualTo("{k=[{1=1969-12-31}, null]}");
   }
 
-  /** Spark decides these without running a job. */
+  /** Spark resolves these types without running a job. */
   @Test
-  void a_column_comes_out_with_its_type_and_may_be_null_only_if_it_might_before() {
+  void an_unpacked_column_has_its_original_type_and_nullability() {
     for (String ddl :
         List.of(
             "string",

@@ -11,7 +11,7 @@ import org.apache.spark.sql.RowFactory;
 import org.junit.jupiter.api.Test;
 
 class RowErrorTest {
-  /** Errors of each kind, with data that may begin as the message of another kind does. */
+  /** Errors of all kinds. Some contain data that begins like the message of another kind. */
   private static final List<RowError> ERRORS =
       List.of(
           RowError.malformedInput("100 %s", "%d"),
@@ -72,14 +72,16 @@ class RowErrorTest {
   }
 
   @Test
-  void a_written_message_of_another_origin_is_not_guessed_at() {
+  void a_message_of_another_origin_is_refused() {
     assertThatThrownBy(() -> RowError.fromWritten("No such file"))
-        .isInstanceOf(IllegalStateException.class);
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessage(
+            "Cannot find the kind of an error that this version does not write: No such file");
     assertThat(RowError.fromWritten(null)).isNull();
   }
 
   @Test
-  void an_error_crosses_a_row_with_its_kind() {
+  void an_error_keeps_its_kind_in_a_row() {
     for (RowError error : ERRORS) {
       assertThat(InputErrors.read(RowFactory.create(InputErrors.value(error)), 0)).isEqualTo(error);
     }

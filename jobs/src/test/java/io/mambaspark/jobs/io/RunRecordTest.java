@@ -11,7 +11,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The file of a run in its ledger, which every later version has to read. */
+/** The format of the record of a run, which every later version must be able to read. */
 class RunRecordTest {
   @TempDir Path folder;
 

@@ -328,7 +328,7 @@ class CompareTest {
     assertThat(one.error()).isEqualTo("error: Give --model twice; found 1");
     Cli noOutput = Cli.run("compare", "--model", "demo", "--model", "demo", "--input", "demo");
     assertThat(noOutput.code()).isEqualTo(2);
-    assertThat(noOutput.error()).isEqualTo("error: Give --output: where to write");
+    assertThat(noOutput.error()).isEqualTo("error: Give --output: the output folder");
     assertThat(compare(own.resolve("x"), "--group-by", "language").error())
         .isEqualTo(
             "error: Column language (--group-by) is not among the kept columns: id, kind, text");

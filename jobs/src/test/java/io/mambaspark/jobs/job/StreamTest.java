@@ -250,12 +250,12 @@ class StreamTest {
                 + " was, or choose another output");
     assertThat(Cli.run(arguments()).error())
         .isEqualTo(
-            "error: Output %s is that of a stream; go on with --stream, choose another, or replace"
+            "error: Output %s was written by a stream; continue with --stream, choose another, or"
                     .formatted(output)
-                + " it with --overwrite alone");
+                + " replace it with --overwrite, without --resume");
     assertThat(Cli.run(arguments("--resume", "--overwrite")).error())
-        .contains(" is that of a stream; ");
-    assertThat(Cli.run(arguments("--resume")).error()).contains(" is that of a stream; ");
+        .contains(" was written by a stream; ");
+    assertThat(Cli.run(arguments("--resume")).error()).contains(" was written by a stream; ");
     Path other = own.resolve("other");
     assertThat(
             Cli.run(
@@ -403,7 +403,7 @@ class StreamTest {
             "error: Input %s is a file; --stream needs a folder or a glob".formatted(files.get(0)));
     assertThat(stream("--checkpoint-location", input.resolve("c")).error())
         .isEqualTo(
-            "error: Checkpoint file:%1$s/c and input file:%1$s overlap; they must lie apart"
+            "error: Checkpoint file:%1$s/c and input file:%1$s overlap; choose separate paths"
                 .formatted(input));
     assertThat(stream("--checkpoint-location", output).error())
         .isEqualTo(

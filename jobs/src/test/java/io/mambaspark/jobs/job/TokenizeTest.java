@@ -195,7 +195,7 @@ class TokenizeTest {
             "error: Cannot open tokenizer %s: no such file, or a folder without a tokenizer.json"
                 .formatted(folder.resolve("none")));
     assertThat(Cli.run("tokenize", "--tokenizer", "demo", "--input", texts).error())
-        .isEqualTo("error: Give --output: where to write");
+        .isEqualTo("error: Give --output: the output folder");
     assertThat(output).doesNotExist();
     assertThat(tokenize().code()).isZero();
     assertThat(tokenize().error())

@@ -370,7 +370,7 @@ class ConditionalTest {
     Map<String, List<Object>> without = columns(own.resolve("without"), "error");
     assertThat(without.get("row-0"))
         .containsExactly(
-            "Context is empty, and the model names no bos or eos for its place; see"
+            "Context is empty, and the model has no bos or eos token to use instead; see"
                 + " --prefix-token");
     assertThat(without.get("row-1")).containsOnlyNulls();
     scored(other, input, output, with(PAIR, "--prefix-token", 2));

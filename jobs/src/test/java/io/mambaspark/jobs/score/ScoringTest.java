@@ -588,8 +588,8 @@ class ScoringTest {
     RowError error = scored.next()._2().error();
     assertThat(error.message())
         .isEqualTo(
-            "Scores of 2000000 tokens take 1600000000 bytes, more than one row may; emit"
-                + " less, or cut documents");
+            "Scores of 2000000 tokens take 1600000000 bytes, more than one row can hold; emit fewer"
+                + " values, or shorten the documents");
     assertThat(error.kind().label()).isEqualTo("too_large");
     assertThat(scored.next()._2().getError()).isNull();
   }

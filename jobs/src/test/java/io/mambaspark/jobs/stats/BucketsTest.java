@@ -267,8 +267,8 @@ class BucketsTest {
     Files.delete(output.resolve("_mamba_summary.json"));
     assertThat(score(model, corpus, output, with(BUCKETS, "--resume")).error())
         .isEqualTo(
-            "error: Cannot resume output %s: it was begun without --bucket; go on without it, or"
-                + " choose another output",
+            "error: Cannot resume output %s: it was started without --bucket; resume it without"
+                + " --bucket, or choose another output",
             output);
   }
 

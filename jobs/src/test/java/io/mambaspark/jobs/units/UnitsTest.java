@@ -310,7 +310,7 @@ public class UnitsTest {
         .matches(".*; [34] of 5 units are whole and stay in file:\\S+/scores, go on with --resume");
     assertThat(score(files).error())
         .isEqualTo(
-            "error: Output %s exists and is not finished; go on with --resume, or choose another,"
+            "error: Output %s exists and is not finished; continue with --resume, or choose another,"
                 + " or replace it with --overwrite",
             output);
     assertThat(score(files, "--on-error", "quarantine", "--resume").code()).isZero();

@@ -71,7 +71,7 @@ class ReportFileTest {
         .contains("mamba-spark")
         .contains("&lt;i&gt;row-")
         .doesNotContain("<i>row-")
-        .contains("place in its document")
+        .contains("position in its document")
         .contains("Every token was scored given its whole document")
         .endsWith("</html>\n");
     scored(model, corpus, output, "--report", report, "--resume");
@@ -82,7 +82,7 @@ class ReportFileTest {
     assertThat(TestSpark.session().read().parquet(output.toString()).columns())
         .contains("position_nll");
     assertThat(TestOutput.summary(output).get("position_curve")).hasSize(6);
-    assertThat(Files.readString(report)).contains("place in its document");
+    assertThat(Files.readString(report)).contains("position in its document");
     Path deep = own.resolve("a/b/report.html");
     scored(
         model,

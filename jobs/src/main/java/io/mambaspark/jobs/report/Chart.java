@@ -12,21 +12,22 @@ import org.jetbrains.letsPlot.commons.geometry.DoubleVector;
 import org.jetbrains.letsPlot.core.util.PlotSvgExportCommon;
 
 /**
- * One chart, drawn by Lets-Plot into SVG that is part of a page: the page's style sheet gives it
- * its fonts and colours, so that it is right in the light and in the dark, and nothing in it has an
- * id. Lets-Plot draws without AWT and so needs no fonts on this machine. Only numbers and ticks go
- * into a chart, never a string from the data.
+ * One chart, drawn by Lets-Plot as SVG within a page. The page's style sheet sets its fonts and
+ * colours, for the light and the dark colour scheme, and no element has an id. Lets-Plot draws
+ * without AWT, so this machine needs no fonts. A chart contains only numbers and ticks, never a
+ * string from the data.
  */
 final class Chart {
   /**
-   * Colours of the style sheet: {@code --s1} to {@code --s8} of series, {@code --s9} of the rest.
+   * Placeholders of the style sheet's colours: {@code --s1} to {@code --s8} for series, {@code --s9}
+   * for the remaining groups.
    */
   private static final Pattern COLOUR =
       Pattern.compile("rgb\\(1,0,(\\d+)\\)|#0100(\\p{XDigit}{2})");
 
   /**
-   * Its own style, the ids by which that is bound, clipping (nothing is drawn beyond the axes) and
-   * values that are the default.
+   * Parts of the SVG to remove: its own style sheet, the ids to which that style sheet refers, clipping (nothing is
+   * drawn outside the axes) and default values.
    */
   private static final Pattern UNUSED =
       Pattern.compile(
@@ -44,8 +45,7 @@ final class Chart {
   private final Map<String, Object> theme = new HashMap<>();
 
   /**
-   * Whether the labels of the vertical axis are laid out, so that the panel begins beside them, but
-   * not shown.
+   * Whether the labels of the vertical axis take up space but are not shown.
    */
   private boolean hidesYLabels;
 
@@ -71,24 +71,24 @@ final class Chart {
     theme.put("plot_margin", Map.of("t", 0.0, "r", 14.0, "b", 0.0, "l", 0.0));
   }
 
-  /** The colour of a series, counted from 1. */
+  /** Returns the placeholder of a series' colour; series are counted from 1. */
   static String colour(int series) {
     return String.format("#0100%02x", series);
   }
 
-  /** A horizontal axis; no name, no title. */
+  /** Adds a horizontal axis; an empty name omits the title. */
   Chart x(String name, Ticks ticks, double low, double high) {
     scales.add(scale("x", name, ticks, low, high, 0.012));
     return this;
   }
 
-  /** A vertical axis. Its title stands above the chart, in the page. */
+  /** Adds a vertical axis. The page shows its title above the chart. */
   Chart y(Ticks ticks, double low, double high) {
     scales.add(scale("y", "", ticks, low, high, 0.02));
     return this;
   }
 
-  /** Leaves the ticks and the grid of an axis away. */
+  /** Removes the labels and the title of an axis. */
   Chart without(String axis) {
     Map<String, Object> blank = Map.of("blank", true);
     theme.put("axis_text_" + axis, blank);
@@ -96,7 +96,7 @@ final class Chart {
     return this;
   }
 
-  /** A vertical axis of which nothing is seen, but that takes the place of another one's labels. */
+  /** Adds an invisible vertical axis as wide as the labels of another, so that charts align. */
   Chart yInPlaceOf(Ticks other, double low, double high) {
     theme.put("panel_grid_major_y", Map.of("blank", true));
     hidesYLabels = true;
@@ -117,11 +117,11 @@ final class Chart {
   }
 
   /**
-   * Draws a shape.
+   * Adds a layer of shapes.
    *
-   * @param geom of Lets-Plot: line, ribbon, polygon, rect, point
-   * @param data what is mapped, by its aesthetic
-   * @param look constants, by their aesthetic
+   * @param geom the geometry, as Lets-Plot names it: line, ribbon, polygon, rect, point
+   * @param data the values of each mapped aesthetic
+   * @param look the constant of each other aesthetic
    */
   Chart draw(String geom, Map<String, List<Double>> data, Map<String, Object> look) {
     Map<String, Object> mapping = new HashMap<>();
@@ -138,7 +138,7 @@ final class Chart {
     return this;
   }
 
-  /** The SVG element. The label tells what it shows to who cannot see it. */
+  /** Returns the SVG element. The label describes the chart to screen readers. */
   String svg(String label) {
     Map<String, Object> plot = new HashMap<>();
     plot.put("kind", "plot");
@@ -154,7 +154,7 @@ final class Chart {
     svg = COLOUR.matcher(svg).replaceAll(Chart::variable);
     svg = DECIMALS.matcher(svg).replaceAll(number -> rounded(number.group()));
     if (svg.contains("url(")) {
-      throw new IllegalStateException("A chart refers to something: " + svg);
+      throw new IllegalStateException("A chart must not refer to other elements or files: " + svg);
     }
     if (hidesYLabels) {
       svg = svg.replaceAll("<text class=\"axis-text-y\".*?</text>", "");
@@ -165,14 +165,14 @@ final class Chart {
     return svg.replaceFirst("<svg[^>]*>", Matcher.quoteReplacement(open));
   }
 
-  /** Lets-Plot writes a colour in either way. */
+  /** Replaces a placeholder, which Lets-Plot writes as {@code rgb(…)} or in hexadecimal. */
   private static String variable(MatchResult colour) {
     return "var(--s"
         + (colour.group(1) != null ? colour.group(1) : Integer.parseInt(colour.group(2), 16))
         + ")";
   }
 
-  /** A tenth of a pixel is as fine as anyone sees; an opacity wants a hundredth. */
+  /** Rounds pixels to tenths, which is not visible; numbers below 1, as opacities, to hundredths. */
   private static String rounded(String number) {
     double value = Double.parseDouble(number);
     double rounded = value < 1 ? Math.round(value * 100) / 100.0 : Math.round(value * 10) / 10.0;

@@ -14,31 +14,32 @@ import java.util.function.ToDoubleFunction;
 import java.util.stream.DoubleStream;
 
 /**
- * The charts of a report, each for a width in pixels: a page has them for a wide and for a narrow
- * screen, as type that fits the one is too small or too large on the other.
+ * The charts of a report, each drawn for a width in pixels. A page contains each chart for a wide and
+ * for a narrow screen, because text that fits one is too small or too large on the other.
  */
 final class Charts {
   private static final int NARROW = 500;
   private static final int MAX_WINDOWS = 60;
 
-  /** The logarithm to base 10 from which on a perplexity is drawn as infinite. */
+  /** A perplexity is drawn as infinite if its logarithm to base 10 is at least this. */
   private static final double INFINITE = 308;
 
-  /** Shares of the height of a chart that are more than a pixel. */
+  /** The least height of a bin that is not empty, as a share of the chart: more than a pixel. */
   private static final double LEAST = 0.012;
 
+  /** The same share for the lower chart of {@link #row}. */
   private static final double LEAST_OF_ROW = 0.035;
 
   private Charts() {}
 
-  /** A series of a histogram, in the colour of its number. */
+  /** A series of a histogram, with the number of its colour. */
   private record Coloured(Series series, int number) {
     String colour() {
       return Chart.colour(series.rest() ? 9 : number);
     }
   }
 
-  /** All series in one. */
+  /** Draws all series in one histogram. */
   static String histogram(List<Double> edges, List<Series> series, int width, String label) {
     double high = series.stream().mapToDouble(Charts::highest).max().orElse(1);
     Chart chart =
@@ -51,9 +52,9 @@ final class Charts {
   }
 
   /**
-   * A series of many, each drawn to its own height, to stand above one another.
+   * Draws one of several series that the page stacks. Each has its own vertical scale.
    *
-   * @param last whether it has the axis of all
+   * @param last whether this is the last row, which shows the horizontal axis for all rows
    */
   static String row(
       List<Double> edges, Series series, int number, boolean last, int width, String label) {
@@ -79,8 +80,8 @@ final class Charts {
   }
 
   /**
-   * The outline of the bins, from the first that is not empty to the last, as one shape. A bin that
-   * is not empty is drawn at least so high: one document among thousands is to be seen, too.
+   * Draws the outline of the bins as one shape, from the first to the last bin that is not empty. Each
+   * of these is drawn at least {@code least} high, so that one document among thousands is visible.
    */
   private static Chart steps(Chart chart, List<Double> edges, Coloured coloured, double least) {
     List<Long> counts = coloured.series().counts();
@@ -107,7 +108,7 @@ final class Charts {
         Map.of("color", coloured.colour(), "fill", coloured.colour(), "alpha", 0.3, "size", 0.6));
   }
 
-  /** Median, quartiles and the middle nine tenths of perplexity; at least two classes. */
+  /** Draws median, quartiles and the 5th to 95th percentile of at least two length classes. */
   static String lengths(List<LengthClass> lengths, int width, String label) {
     List<Double> x = at(lengths, length -> log2(length.firstTokens()));
     double top =
@@ -135,7 +136,7 @@ final class Charts {
     return line(chart, x, y.get(50)).svg(label);
   }
 
-  /** Perplexity by the place of a token; at least two places with tokens. */
+  /** Draws perplexity by token position. Requires at least two positions with tokens. */
   static String positions(List<Position> positions, int width, String label) {
     List<Double> x =
         at(
@@ -159,9 +160,9 @@ final class Charts {
   }
 
   /**
-   * Where an infinite perplexity is drawn: at the highest finite one.
+   * Returns the logarithm at which infinite perplexities are drawn: that of the highest finite one.
    *
-   * @param logarithms of perplexities to base 10
+   * @param logarithms the logarithms of perplexities to base 10
    */
   private static double top(DoubleStream logarithms) {
     return logarithms.filter(v -> v < INFINITE).max().orElse(INFINITE);
@@ -173,7 +174,7 @@ final class Charts {
     return chart.x(name, Ticks.log2((int) low, (int) Math.ceil(high), width / 68), low, high);
   }
 
-  /** An axis of logarithms that are not too close together. */
+  /** Adds a logarithmic vertical axis with some space at both ends. */
   private static Chart vertical(Chart chart, double low, double high) {
     double pad = Math.max(0.02, (high - low) * 0.06);
     return chart.y(Ticks.log10(low - pad, high + pad, 6), low - pad, high + pad);
@@ -185,7 +186,7 @@ final class Charts {
         .draw("point", Map.of("x", x, "y", y), Map.of("color", Chart.colour(1), "size", 2.6));
   }
 
-  /** Tokens per second over time; the last count of tokens is above the first, and later. */
+  /** Draws tokens per second over time. The last sample must be later than the first, with more tokens. */
   static String speed(List<Speed> speed, double axisEnd, int width, String label) {
     double begin = speed.get(0).seconds();
     double end = speed.get(speed.size() - 1).seconds();
@@ -211,7 +212,7 @@ final class Charts {
         .svg(label);
   }
 
-  /** Tokens per second in windows of equal length. */
+  /** Returns tokens per second in windows of equal length. */
   private static List<Double> rates(List<Speed> speed) {
     double begin = speed.get(0).seconds();
     int windows = Math.min(MAX_WINDOWS, speed.size() - 1);
@@ -232,7 +233,7 @@ final class Charts {
     return Ticks.linear(highest(rates(speed)), 4);
   }
 
-  /** Tokens at a time between two that are known. */
+  /** Interpolates the number of tokens at a time between two samples. */
   private static double tokens(List<Speed> speed, double seconds) {
     int i = 1;
     while (i < speed.size() - 1 && speed.get(i).seconds() < seconds) {
@@ -245,7 +246,7 @@ final class Charts {
     return before.tokens() + Math.min(1, Math.max(0, share)) * (after.tokens() - before.tokens());
   }
 
-  /** Which tasks ran side by side: for each the lane in which it ran, from 0. */
+  /** Returns a lane for each task, from 0. Tasks that ran at the same time have different lanes. */
   static List<Integer> lanes(List<TaskTime> tasksByStart) {
     List<Double> free = new ArrayList<>();
     List<Integer> lanes = new ArrayList<>();
@@ -267,7 +268,7 @@ final class Charts {
     return tasks.stream().sorted(Comparator.comparingDouble(TaskTime::start)).toList();
   }
 
-  /** Each task as a bar in its lane, below a chart of this speed if there is one. */
+  /** Draws each task as a bar in its lane, aligned with a chart of {@code speed} above it. */
   static String tasks(
       List<TaskTime> byStart,
       List<Integer> lanes,
@@ -277,7 +278,7 @@ final class Charts {
       String label) {
     Ticks above = speed.isEmpty() ? new Ticks(List.of(), List.of()) : rateTicks(speed);
     int count = lanes.stream().mapToInt(lane -> lane).max().orElse(0) + 1;
-    // The eye wants to see where one task ends and the next one begins.
+    // A visible gap separates consecutive tasks.
     double gap = end / width * 0.8;
     int height = 46 + Math.min(count * 26, 64 + count * 8);
     return times(new Chart(width, height), end, width)
@@ -293,7 +294,7 @@ final class Charts {
         .svg(label);
   }
 
-  /** How many tasks took how long, where there are too many to see each. */
+  /** Draws a histogram of task durations, for more tasks than bars can show. */
   static String durations(List<TaskTime> tasks, int width, String label) {
     double longest = tasks.stream().mapToDouble(task -> task.end() - task.start()).max().orElse(0);
     double high = longest > 0 ? longest : 1;
@@ -312,7 +313,7 @@ final class Charts {
     }
     x.add(high);
     y.add(0.0);
-    return axis(new Chart(width, width > NARROW ? 220 : 200), "time of a task", high, width)
+    return axis(new Chart(width, width > NARROW ? 220 : 200), "duration of a task", high, width)
         .y(Ticks.linear(most, 4), 0, most)
         .draw(
             "polygon",

@@ -8,11 +8,11 @@ import java.util.Objects;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
-/** The section of groups: a row with the sums of each. */
+/** The section of groups: a table with the sums of each group. */
 final class GroupTable {
   private GroupTable() {}
 
-  /** A column of the table; its value is null for a group that has none. */
+  /** A column of the table. Its value is null for a group without such a number. */
   private record Column(String name, Function<GroupRow, String> value) {}
 
   private static final List<Column> COLUMNS =
@@ -32,9 +32,10 @@ final class GroupTable {
         "Groups",
         groups.isEmpty()
             ? ""
-            : "Corpus perplexity weighs tokens, the mean of documents weighs documents.");
+            : "In corpus perplexity every token has the same weight; in the mean of documents,"
+                + " every document.");
     if (groups.isEmpty()) {
-      html.none("The scores were not added up by group.");
+      html.none("The scores were not summed by group.");
       return;
     }
     List<Column> columns =

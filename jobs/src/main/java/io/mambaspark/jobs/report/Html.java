@@ -5,7 +5,7 @@ import static io.mambaspark.jobs.report.Text.escaped;
 import java.util.List;
 import java.util.function.IntFunction;
 
-/** A page as it grows, and the parts that several of its sections are made of. */
+/** A page under construction, with methods for the elements that several sections share. */
 final class Html {
   private static final int WIDE = 960;
   private static final int NARROW = 350;
@@ -17,12 +17,12 @@ final class Html {
     out.append(html);
   }
 
-  /** The page so far. */
+  /** Returns the page as built so far. */
   String text() {
     return out.toString();
   }
 
-  /** A string of the data: escaped, and its direction kept to itself. */
+  /** Escapes a string of the data and isolates its text direction. */
   static String bdi(String text) {
     return "<bdi>" + escaped(text) + "</bdi>";
   }
@@ -34,12 +34,12 @@ final class Html {
     }
   }
 
-  /** Says why a section has nothing to show. */
+  /** Adds a sentence that states why a section is empty. */
   void none(String sentence) {
     add("<p class=\"none\">" + sentence + "</p>\n");
   }
 
-  /** A chart for wide screens and one for narrow ones, of which the style sheet shows one. */
+  /** Adds a chart for wide and one for narrow screens; the style sheet shows one of them. */
   void figure(String unit, IntFunction<String> chart) {
     add("<figure>");
     if (!unit.isEmpty()) {
@@ -60,7 +60,7 @@ final class Html {
     add("</tbody>\n</table></div>\n");
   }
 
-  /** A table with a row for each group, of which all but the first rows are folded. */
+  /** Adds a table with one row for each group. Folds rows after the first {@value #MAX_OPEN_ROWS}. */
   void groupTable(String head, String first, List<String> rows) {
     int open = Math.min(rows.size(), MAX_OPEN_ROWS);
     table(head, first, rows.subList(0, open));

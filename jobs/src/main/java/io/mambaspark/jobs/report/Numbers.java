@@ -2,7 +2,7 @@ package io.mambaspark.jobs.report;
 
 import java.util.Locale;
 
-/** Numbers as the page shows them. */
+/** Formats numbers for the page. */
 final class Numbers {
   private static final String[] SUPERSCRIPTS = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
 
@@ -16,7 +16,7 @@ final class Numbers {
     return count(count) + " " + (count == 1 ? one : more);
   }
 
-  /** Four digits or all before the point. */
+  /** Formats up to four digits, or all before the decimal point; a power of ten from 1e9 on. */
   static String perplexity(double value) {
     if (!(Math.abs(value) < 1e9)) {
       return power(value);
@@ -36,7 +36,7 @@ final class Numbers {
     return seconds < 5400 ? decimals(seconds / 60, 1) + " min" : decimals(seconds / 3600, 1) + " h";
   }
 
-  /** Short, for an axis: 20, 5,000, 10k, 2M, 10⁹. */
+  /** Formats a short label of an axis: 20, 5,000, 10k, 2M, 10⁹. */
   static String tick(double value) {
     double size = Math.abs(value);
     if (size == 0) {

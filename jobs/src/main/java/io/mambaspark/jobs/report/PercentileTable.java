@@ -11,11 +11,11 @@ import java.util.List;
 import java.util.stream.Collectors;
 
 /**
- * The section of percentiles: a row for all documents and one for each group, each with a strip
- * that shows the percentiles of the row on one logarithmic scale.
+ * The section of percentiles: one row for all documents and one for each group. Each row has a strip
+ * that shows its percentiles on a common logarithmic scale.
  *
  * @param low the logarithm of the lowest finite percentile that a strip shows
- * @param high that of the highest
+ * @param high the logarithm of the highest one
  */
 record PercentileTable(double low, double high) {
 
@@ -23,11 +23,13 @@ record PercentileTable(double low, double high) {
     List<Group> groups = all.grouping().groups();
     html.section(
         "Percentiles",
-        "Of the perplexity of documents, "
-            + (all.exact() ? "exact." : "each off by a ten-thousandth of the documents at most.")
+        "Percentiles of the documents' perplexity"
+            + (all.exact()
+                ? ", exact."
+                : ". They are approximate: ranks are off by at most 1/10,000 of the documents.")
             + (groups.isEmpty() ? " The documents are not grouped." : "")
             + (all.grouping().count() > groups.size()
-                ? " Of %s groups the largest %s are shown."
+                ? " There are %s groups; the %s largest are listed."
                     .formatted(Numbers.count(all.grouping().count()), Numbers.count(groups.size()))
                 : ""));
     List<Double> ends = new ArrayList<>(List.of(all.overall().at(1), all.overall().at(99)));
@@ -86,7 +88,7 @@ record PercentileTable(double low, double high) {
         + "%\"></i></span>";
   }
 
-  /** The place of a percentile in percent of the strip; that of an infinite one is its end. */
+  /** Returns the position of a percentile in percent of the strip; an infinite one is at 100. */
   private double at(double perplexity) {
     double share = high > low ? (Charts.log10(perplexity) - low) / (high - low) : 0.5;
     return Math.round(1000 * Math.min(1, Math.max(0, share))) / 10.0;

@@ -9,12 +9,12 @@ import io.mambaspark.jobs.stats.Distributions.Series;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/** The sections that draw perplexity: by document, by length, along the document. */
+/** The sections that draw perplexity: by document, by length, and by position. */
 final class PerplexityCharts {
-  /** A row of the histogram is narrower, as a name stands beside it. */
+  /** The width of a row of the histogram: narrower, because its name is next to it. */
   private static final int WIDE_ROW = 760;
 
-  /** So many groups can be told apart in one histogram. */
+  /** The maximum number of groups that can be distinguished in one histogram. */
   private static final int MAX_OVERLAID = 4;
 
   private final Html html;
@@ -25,21 +25,21 @@ final class PerplexityCharts {
 
   void noHistogram() {
     html.section("Perplexity", "");
-    html.none("No document has a perplexity, so there is nothing to show of it.");
+    html.none("No document has a perplexity.");
   }
 
   void histogram(Distributions all) {
     List<Double> edges = all.histogram().edges();
     if (edges.isEmpty()) {
       html.section("Perplexity", "");
-      html.none("The perplexity of every document is infinite, so there is nothing to draw.");
+      html.none("The perplexity of every document is infinite, so there is no histogram.");
       return;
     }
     List<Series> series = all.histogram().series();
     html.section(
         "Perplexity",
-        "How many documents have which perplexity, on a logarithmic scale."
-            + (series.size() > MAX_OVERLAID ? " Each row is drawn to its own height." : ""));
+        "The number of documents by perplexity, on a logarithmic scale."
+            + (series.size() > MAX_OVERLAID ? " Each row has its own vertical scale." : ""));
     if (series.size() > MAX_OVERLAID) {
       rows(edges, series);
       return;
@@ -92,11 +92,12 @@ final class PerplexityCharts {
   void lengths(List<LengthClass> lengths) {
     html.section(
         "Perplexity and length",
-        "Documents with as many scored tokens as the axis says, or up to twice as many.");
+        "Each point covers the documents with at least as many scored tokens as the axis shows,"
+            + " and fewer than twice as many.");
     if (lengths.size() < 2) {
       html.none(
           lengths.isEmpty()
-              ? "The lengths of the documents are not known."
+              ? "The lengths of the documents are unknown."
               : "All documents have between %s and %s tokens; their median is %s."
                   .formatted(
                       Numbers.count(lengths.get(0).firstTokens()),
@@ -105,7 +106,7 @@ final class PerplexityCharts {
       return;
     }
     html.add("<ul class=\"legend\"><li><span class=\"key line k1\"></span>median</li>");
-    html.add("<li><span class=\"key p25 k1\"></span>middle half</li>");
+    html.add("<li><span class=\"key p25 k1\"></span>25th to 75th percentile</li>");
     html.add("<li><span class=\"key p5 k1\"></span>5th to 95th percentile</li></ul>\n");
     html.figure(
         "perplexity",
@@ -115,20 +116,20 @@ final class PerplexityCharts {
   void positions(List<Position> all) {
     List<Position> positions = all.stream().filter(position -> position.tokens() > 0).toList();
     html.section(
-        "Perplexity along the document",
+        "Perplexity by position in the document",
         positions.size() < 2
             ? ""
-            : "How well tokens are predicted, by their place in the document.");
+            : "The perplexity of tokens by their position in the document.");
     if (positions.size() < 2) {
       html.none(
           positions.isEmpty()
-              ? "How perplexity changes along a document was not recorded."
-              : "All tokens lie at the very beginning of their documents.");
+              ? "Perplexity by position in the document was not recorded."
+              : "All tokens are at the very beginning of their documents.");
       return;
     }
     html.figure(
         "perplexity of the tokens",
         width ->
-            Charts.positions(positions, width, "Perplexity by a token's place in its document"));
+            Charts.positions(positions, width, "Perplexity by a token's position in its document"));
   }
 }

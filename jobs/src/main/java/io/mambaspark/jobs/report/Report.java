@@ -18,11 +18,11 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * One HTML file that shows a run. It loads nothing, runs no script, and is well-formed XML. Equal
- * data make equal files.
+ * A report of a run in one HTML file. The file loads nothing, runs no script, and is well-formed XML.
+ * Equal data give equal files.
  */
 public final class Report {
-  /** Stands near the beginning of every page, and tells it from other files. */
+  /** An element near the beginning of every report, which distinguishes it from other files. */
   public static final String GENERATOR = "<meta name=\"generator\" content=\"mamba-spark\"/>";
 
   private final ReportData data;
@@ -32,7 +32,7 @@ public final class Report {
     this.data = data;
   }
 
-  /** The whole file, to be written as UTF-8. */
+  /** Returns the complete file, which must be written as UTF-8. */
   public static String html(ReportData data) {
     return new Report(data).page();
   }
@@ -134,7 +134,7 @@ public final class Report {
   private void documents(Distributions.Ends ends) {
     html.section("Best and worst documents", "");
     if (ends.columns().isEmpty()) {
-      html.none("No columns were named by which to tell the documents.");
+      html.none("No columns were selected to identify the documents.");
     }
     html.add("<div class=\"ends\">\n");
     documents("Lowest perplexity", ends.columns(), ends.best());
@@ -150,7 +150,7 @@ public final class Report {
       html.add("<small>" + tokens + "</small></div><dl>");
       for (int i = 0; i < document.shown().size(); i++) {
         String value = document.shown().get(i);
-        // Names and numbers stand side by side, a text below them.
+        // The style sheet puts short values next to each other and text below them.
         String look = value.length() <= 40 ? " class=\"short\"" : "";
         html.add("<dt>" + bdi(columns.get(i)) + "</dt><dd" + look + ">" + bdi(value) + "</dd>");
       }
@@ -160,7 +160,7 @@ public final class Report {
   }
 
   private void origin(Origin origin) {
-    html.section("How it was made", "");
+    html.section("Options and versions", "");
     if (origin.options().isEmpty() && origin.versions().isEmpty()) {
       html.none("Options and versions were not recorded.");
     }

@@ -8,9 +8,9 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * All that a report shows. Lists may be empty; the page then says what is missing.
+ * The content of a report. Lists may be empty; the page then states what is missing.
  *
- * @param distributions of perplexity; null where the run had none
+ * @param distributions the distributions of perplexity; null if the run has none
  */
 public record ReportData(
     Head head, Distributions distributions, Sums sums, Course course, Origin origin) {
@@ -25,8 +25,8 @@ public record ReportData(
   /**
    * The top of the page.
    *
-   * @param headlines the numbers to see first, some four to eight
-   * @param notes sentences on how the scores came about
+   * @param headlines the most important numbers, about four to eight
+   * @param notes sentences on how the scores were computed
    */
   public record Head(String title, List<Headline> headlines, List<String> notes) {
     public Head {
@@ -39,12 +39,12 @@ public record ReportData(
   /**
    * Sums over the documents.
    *
-   * @param groups a row of the table of groups each, in the order to show
-   * @param positions mean loss by the place of a token in its document, by ascending position
-   * @param errors documents by kind of error
+   * @param groups one row for each group, in display order
+   * @param positions loss by the position of a token in its document, by ascending position
+   * @param errors the number of documents by kind of error
    */
   public record Sums(List<GroupRow> groups, List<Position> positions, Map<String, Long> errors) {
-    /** No sums: the page says that they are missing. */
+    /** No sums; the page states that they are missing. */
     public static final Sums NONE = new Sums(List.of(), List.of(), Map.of());
 
     public Sums {
@@ -60,10 +60,10 @@ public record ReportData(
   }
 
   /**
-   * How the run went over time.
+   * The progress of the run over time.
    *
-   * @param speed tokens scored since the start, by ascending time
-   * @param tasks when Spark's tasks ran
+   * @param speed the number of tokens scored since the start, by ascending time
+   * @param tasks the times of Spark's tasks
    */
   public record Course(List<Speed> speed, List<TaskTime> tasks) {
     /** A run that was not observed. */
@@ -82,13 +82,13 @@ public record ReportData(
   }
 
   /**
-   * What is needed to make the run again.
+   * The information that is needed to repeat the run.
    *
-   * @param options of the command
+   * @param options the options of the command
    * @param versions fingerprints and versions
    */
   public record Origin(Map<String, String> options, Map<String, String> versions) {
-    /** A run of which neither was recorded. */
+    /** A run without recorded options and versions. */
     public static final Origin NONE = new Origin(Map.of(), Map.of());
 
     public Origin {
@@ -113,10 +113,10 @@ public record ReportData(
   }
 
   private static void requireTime(double seconds) {
-    require(seconds >= 0 && seconds < Double.POSITIVE_INFINITY, "No time: " + seconds + " s");
+    require(seconds >= 0 && seconds < Double.POSITIVE_INFINITY, "Expected a finite time of at least 0 s, found " + seconds + " s");
   }
 
-  /** A number with its name, as it is to be shown. */
+  /** A number and its name, formatted for display. */
   public record Headline(String name, String value) {
     public Headline {
       Objects.requireNonNull(name, "name");
@@ -125,11 +125,11 @@ public record ReportData(
   }
 
   /**
-   * What is known of a group. Any of the doubles may be null: the group has no such number.
+   * The numbers of one group. A double is null if the group has no such number.
    *
    * @param corpusPerplexity {@code exp(Σ nll / Σ tokens)}
-   * @param error of the corpus perplexity, one standard error, in the same unit
-   * @param meanDocumentPerplexity the mean of the documents' own perplexities
+   * @param error one standard error of the corpus perplexity, in the same unit
+   * @param meanDocumentPerplexity the mean of the documents' perplexities
    */
   public record GroupRow(
       String name,
@@ -147,20 +147,20 @@ public record ReportData(
   }
 
   /**
-   * The tokens between a position and the next one that is told of.
+   * The tokens from {@code firstPosition} to the next listed position, exclusive.
    *
-   * @param firstPosition in the document, from 0
+   * @param firstPosition the first position in the document, from 0
    * @param nll the sum over these tokens, in nats
    */
   public record Position(long firstPosition, long tokens, double nll) {
     public Position {
       require(firstPosition >= 0, "Position " + firstPosition + " is negative");
-      require(tokens >= 0, tokens + " tokens at position " + firstPosition);
-      require(!Double.isNaN(nll), "No nll at position " + firstPosition);
+      require(tokens >= 0, "Found " + tokens + " tokens at position " + firstPosition);
+      require(!Double.isNaN(nll), "nll at position " + firstPosition + " is NaN");
     }
   }
 
-  /** All tokens scored up to a time since the start. */
+  /** The number of tokens scored up to a time since the start of the run. */
   public record Speed(double seconds, long tokens) {
     public Speed {
       requireTime(seconds);
@@ -168,9 +168,9 @@ public record ReportData(
   }
 
   /**
-   * When a task ran, since the start.
+   * The start and the end of a task, in seconds since the start of the run.
    *
-   * @param tokens that it scored; -1 if that is not known
+   * @param tokens the number of tokens that the task scored; -1 if unknown
    */
   public record TaskTime(double start, double end, long tokens) {
     public TaskTime {

@@ -5,7 +5,7 @@ import io.mambaspark.jobs.report.ReportData.Speed;
 import io.mambaspark.jobs.report.ReportData.TaskTime;
 import java.util.List;
 
-/** The section of speed: tokens per second over time, and when tasks ran. */
+/** The section of speed: tokens per second over time, and the times of tasks. */
 final class SpeedSection {
   private static final int MAX_BARS = 600;
   private static final int MAX_LANES = 64;
@@ -13,7 +13,7 @@ final class SpeedSection {
   private SpeedSection() {}
 
   static void add(Course course, Html html) {
-    List<Speed> speed = moved(course.speed()) ? course.speed() : List.of();
+    List<Speed> speed = hasProgress(course.speed()) ? course.speed() : List.of();
     html.section("Speed", "");
     double end =
         Math.max(
@@ -21,36 +21,36 @@ final class SpeedSection {
             course.tasks().stream().mapToDouble(TaskTime::end).max().orElse(0));
     double scale = end > 0 ? end : 1;
     if (speed.isEmpty()) {
-      html.none("The run was too short, or not observed, so its speed over time is not known.");
+      html.none("The speed over time is unknown: the run was too short or not observed.");
     } else {
       html.figure(
           "tokens per second",
           width -> Charts.speed(speed, scale, width, "Tokens per second over time"));
     }
     if (course.tasks().isEmpty()) {
-      html.none("The times of its tasks are not known.");
+      html.none("The times of the tasks are unknown.");
     } else {
       tasks(Charts.byStart(course.tasks()), speed, scale, html);
     }
   }
 
-  private static boolean moved(List<Speed> speed) {
+  private static boolean hasProgress(List<Speed> speed) {
     return speed.size() > 2
         && speed.get(speed.size() - 1).seconds() > speed.get(0).seconds()
         && speed.get(speed.size() - 1).tokens() > speed.get(0).tokens();
   }
 
   /**
-   * Draws a bar for each task, or a histogram of their durations where there are too many.
+   * Draws a bar for each task, or a histogram of their durations if there are too many.
    *
-   * @param above the speed that is drawn above the tasks, on the same scale; may be empty
+   * @param above the speed drawn above the tasks, on the same time axis; may be empty
    */
   private static void tasks(List<TaskTime> tasks, List<Speed> above, double scale, Html html) {
     List<Integer> lanes = tasks.size() > MAX_BARS ? List.of() : Charts.lanes(tasks);
     String described = described(tasks);
     if (tasks.size() > MAX_BARS || lanes.stream().anyMatch(lane -> lane >= MAX_LANES)) {
       html.figure(
-          described + "; how many took how long",
+          described + "; number of tasks by duration",
           width -> Charts.durations(tasks, width, described));
       return;
     }

@@ -1,15 +1,15 @@
 package io.mambaspark.jobs.report;
 
-/** Strings from anywhere, made harmless for a page. */
+/** Makes strings from any source safe for a page. */
 final class Text {
   private static final char REPLACEMENT = '\uFFFD';
 
   private Text() {}
 
   /**
-   * Escapes a string for an element or a quoted attribute, in HTML and XML alike. What could hide
-   * or turn around a part of the page, or is no character of XML, becomes U+FFFD: control
-   * characters but tab and line ends, bidirectional controls, lone surrogates, non-characters.
+   * Escapes a string for an element or a quoted attribute, in HTML and in XML. Replaces characters that
+   * could hide or reverse a part of the page, or that XML forbids, by U+FFFD: control characters
+   * except tab and line ends, bidirectional controls, lone surrogates, non-characters.
    */
   static String escaped(String text) {
     StringBuilder out = new StringBuilder(text.length() + 16);
@@ -40,7 +40,7 @@ final class Text {
         || Character.getType(point) == Character.SURROGATE
         || (point & 0xFFFE) == 0xFFFE
         || (point >= 0xFDD0 && point <= 0xFDEF)
-        // Marks, embeddings, overrides and isolates of direction.
+        // Directional marks, embeddings, overrides and isolates.
         || point == 0x061C
         || point == 0x200E
         || point == 0x200F
@@ -49,7 +49,7 @@ final class Text {
         || point == 0x2028
         || point == 0x2029
         || point == 0xFEFF
-        // Tags, which nobody sees.
+        // Tags, which are invisible.
         || (point >= 0xE0000 && point <= 0xE007F);
   }
 }

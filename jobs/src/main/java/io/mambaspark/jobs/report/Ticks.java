@@ -5,15 +5,15 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Where an axis has its marks.
+ * The ticks of an axis.
  *
- * @param at places on the axis, in what is drawn (a logarithm on a logarithmic axis)
+ * @param at positions on the axis, in drawn units (logarithms on a logarithmic axis)
  */
 record Ticks(List<Double> at, List<String> labels) {
-  /** Where 0 stands on an axis of powers of two: as far before 1 as 1 is before 2. */
+  /** The position of 0 on an axis of powers of two: as far before 1 as 1 is before 2. */
   static final int LOG2_OF_ZERO = -1;
 
-  /** Round numbers from 0 to a maximum. */
+  /** Returns ticks at round numbers from 0 to a maximum. */
   static Ticks linear(double max, int most) {
     double step = step(max / most);
     List<Double> at = new ArrayList<>();
@@ -37,8 +37,9 @@ record Ticks(List<Double> at, List<String> labels) {
   }
 
   /**
-   * Powers of ten between two logarithms to base 10, each some, or with 2 and 5 between them; round
-   * numbers where even these are too few.
+   * Returns ticks at powers of ten between two logarithms to base 10, leaving out some if there are
+   * more than {@code most}. If there are fewer than three, adds 2 and 5 between powers of ten, and if
+   * that is not enough, uses round numbers instead.
    */
   static Ticks log10(double low, double high, int most) {
     for (int every = 1; every <= 512; every *= 2) {
@@ -79,7 +80,7 @@ record Ticks(List<Double> at, List<String> labels) {
         values.stream().map(Math::log10).toList(), values.stream().map(Numbers::tick).toList());
   }
 
-  /** Powers of two between two logarithms to base 2. */
+  /** Returns ticks at powers of two between two logarithms to base 2. */
   static Ticks log2(int low, int high, int most) {
     int every = Math.max(1, -Math.floorDiv(-(high - low + 1), most));
     List<Double> at =
@@ -90,13 +91,13 @@ record Ticks(List<Double> at, List<String> labels) {
     return new Ticks(at, at.stream().map(e -> binary(e.intValue())).toList());
   }
 
-  /** Powers of two by name: 512, 4 Ki. */
+  /** Formats a power of two: 512, 16 Ki. */
   private static String binary(int exponent) {
     if (exponent == LOG2_OF_ZERO) {
       return "0";
     }
     String[] units = {"", " Ki", " Mi", " Gi", " Ti", " Pi", " Ei"};
-    // Up to four digits a number is easier to read in full.
+    // A number of up to four digits is easier to read in full.
     int unit = exponent < 14 ? 0 : exponent / 10;
     return Numbers.count(1L << (exponent - 10 * unit)) + units[unit];
   }

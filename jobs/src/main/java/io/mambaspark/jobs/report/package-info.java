@@ -1,6 +1,6 @@
 /**
- * The page that shows a finished run: {@link io.mambaspark.jobs.report.ReportData} holds all that
- * it shows, without Spark, and {@link io.mambaspark.jobs.report.Report} makes one HTML file of
- * that, which loads nothing and runs no script.
+ * The report of a finished run. {@link io.mambaspark.jobs.report.ReportData} holds the content and
+ * does not depend on Spark. {@link io.mambaspark.jobs.report.Report} renders it as one HTML file that
+ * loads nothing and runs no script.
  */
 package io.mambaspark.jobs.report;

@@ -31,16 +31,17 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.types.MetadataBuilder;
 
 /**
- * Parts of a corpus by perplexity, as CCNet cuts it: {@code head}, {@code middle}, and the rest,
- * {@code tail}. A document belongs to the first bucket whose threshold is above its perplexity.
+ * Splits a corpus by perplexity, as CCNet does: {@code head}, {@code middle} and, for the remaining
+ * documents, {@code tail}. A document belongs to the first bucket whose threshold is above its perplexity.
  *
- * @param percents up to which percentile of the documents' perplexities a bucket goes, ascending
+ * @param percents the upper end of each named bucket, as a percentile of the documents'
+ *     perplexities, ascending
  */
 public record Buckets(Map<String, Double> percents) {
   public static final String COLUMN = "bucket";
   static final String REST = "tail";
 
-  /** In the summary; {@link #thresholds} reads it there. */
+  /** The key of the thresholds in a summary. */
   public static final String THRESHOLDS = "bucket_thresholds";
 
   /** Parses {@code head:30,middle:60}. */
@@ -63,7 +64,7 @@ public record Buckets(Map<String, Double> percents) {
       if (name.equals(REST) || percents.put(name, percent) != null) {
         throw Refusal.wrongUsage(
             name.equals(REST)
-                ? "--bucket %s: %s is the name of the rest"
+                ? "--bucket %s: %s is reserved for the remaining documents; choose another name"
                 : "--bucket %s names %s twice",
             list,
             name);
@@ -81,7 +82,7 @@ public record Buckets(Map<String, Double> percents) {
     return BigDecimal.valueOf(number).stripTrailingZeros().toPlainString();
   }
 
-  /** The list that {@link #parse} reads. */
+  /** Returns the list in the form that {@link #parse} reads. */
   @Override
   public String toString() {
     return percents.entrySet().stream()
@@ -90,12 +91,14 @@ public record Buckets(Map<String, Double> percents) {
   }
 
   /**
-   * The perplexities at which a corpus parts.
+   * Computes the perplexities that separate the buckets.
    *
-   * @param scored with {@link Distributions#perplexity}
-   * @param documents how many have one: percentiles of many are approximate, within a ten
-   *     thousandth of their number
-   * @return empty if there are none; infinite from the first infinite perplexity on
+   * @param scored rows with the columns of {@link Distributions#perplexity}
+   * @param documents the number of documents with a perplexity. Above {@link
+   *     Distributions#MAX_EXACT}, percentiles are approximate: the rank is off by at most 1/10,000
+   *     of this number
+   * @return thresholds by bucket; empty without documents; infinite from the first infinite
+   *     perplexity on
    */
   public Map<String, Double> thresholds(Dataset<Row> scored, long documents) {
     String shares =
@@ -118,21 +121,21 @@ public record Buckets(Map<String, Double> percents) {
     return thresholds;
   }
 
-  /** As {@link #found}, for use by another run: there must be some. */
+  /** Reads thresholds like {@link #found}, for another run; refuses an empty result. */
   public static Map<String, Double> thresholds(String file, Configuration configuration) {
     Map<String, Double> thresholds = found(file, configuration);
     if (thresholds.isEmpty()) {
       throw Refusal.because(
-          "Cannot use the thresholds of %s: there are none, as no document of that run had a"
-              + " perplexity",
-          file);
+          "Cannot use the thresholds of %s: no document of that run had a perplexity", file);
     }
     return thresholds;
   }
 
   /**
-   * Reads thresholds that an earlier run has found: its summary, or its output's folder. None where
-   * none of its documents had a perplexity.
+   * Reads the thresholds that an earlier run computed; empty if none of its documents had a
+   * perplexity.
+   *
+   * @param file the summary of that run, or the folder of its output
    */
   public static Map<String, Double> found(String file, Configuration configuration) {
     Path path = HadoopFiles.qualified(file, configuration);
@@ -152,9 +155,11 @@ public record Buckets(Map<String, Double> percents) {
       for (String name : names) {
         if (name.equals(REST)) {
           throw Refusal.because(
-              "Cannot use the thresholds of %s: %s is the name of the rest", file, REST);
+              "Cannot use the thresholds of %s: the name %s is reserved for the remaining"
+                  + " documents",
+              file, REST);
         }
-        // JSON has no infinity, so a summary has null for it.
+        // JSON has no infinity, so a summary contains null instead.
         double threshold =
             json.get(name).isNull() ? Double.POSITIVE_INFINITY : json.get(name).asDouble();
         boolean isNumber = json.get(name).isNumber() || json.get(name).isNull();
@@ -185,7 +190,7 @@ public record Buckets(Map<String, Double> percents) {
     }
   }
 
-  /** Adds the column; null for a document without a perplexity. */
+  /** Adds the column {@value #COLUMN}; null for a document without a perplexity. */
   public static Dataset<Row> add(Dataset<Row> scored, Map<String, Double> thresholds) {
     Column perplexity = Distributions.perplexity();
     Column bucket = when(perplexity.isNull(), lit(null).cast("string"));
@@ -198,7 +203,7 @@ public record Buckets(Map<String, Double> percents) {
             .as(
                 COLUMN,
                 new MetadataBuilder()
-                    .putString("comment", "Part of the corpus by perplexity; null without one")
+                    .putString("comment", "Bucket of the document; null without a perplexity")
                     .build());
     return scored.select(col("*"), named);
   }

@@ -4,7 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * What compared rows come to. A perplexity, a difference or a share is null where it is not known.
+ * The results of a comparison. A perplexity, a difference or a share is null if it is unknown.
  */
 public record ComparedNumbers(
     Documents documents,
@@ -13,34 +13,37 @@ public record ComparedNumbers(
     Difference difference,
     Agreement agreement) {
 
-  /** Documents of each outcome. */
+  /** The number of documents of each outcome. */
   public record Documents(long all, long scored, long nulls, long errors) {}
 
-  /** Scored tokens of each model. */
+  /** The number of scored tokens of each model. */
   public record Tokens(long a, long b) {}
 
-  /** Corpus perplexities of each model. */
+  /** The corpus perplexity of each model. */
   public record Perplexities(Double a, Double b) {}
 
   /**
-   * The nll of the second model less that of the first.
+   * The nll of the second model minus the nll of the first.
    *
-   * @param perToken whether {@code ratio} is the difference per token, otherwise it is per byte
-   * @param error of {@code ratio}, one standard error
+   * @param perToken whether {@code ratio} is the difference per token; otherwise it is per byte
+   * @param error one standard error of {@code ratio}
    */
   public record Difference(double nll, boolean perToken, Double ratio, Double error) {}
 
   /**
-   * How often the second model is better, and how alike both are.
+   * How often the second model is better, and how similar both models are.
    *
-   * @param betterDocuments share of the scored documents
-   * @param betterTokens share of the scored tokens
+   * @param betterDocuments share of the scored documents on which the second model is better
+   * @param betterTokens share of the scored tokens on which the second model is better
    * @param kl mean KL(a||b) per scored token, in nats
-   * @param top1 share of the scored tokens at which both have the same arg max
+   * @param top1 share of the scored tokens at which both models have the same arg max
    */
   public record Agreement(Double betterDocuments, Double betterTokens, Double kl, Double top1) {}
 
-  /** The whole numbers by their names in a summary; a null stands for an equal one above it. */
+  /**
+   * Returns the integers by their names in a summary. {@code tokens_b} is null if it equals {@code
+   * tokens}.
+   */
   public Map<String, Long> counts() {
     Map<String, Long> counts = new LinkedHashMap<>();
     counts.put("documents", documents.all());
@@ -52,7 +55,7 @@ public record ComparedNumbers(
     return counts;
   }
 
-  /** The other numbers by their names in a summary; null where one is not known. */
+  /** Returns the other numbers by their names in a summary; unknown numbers are null. */
   public Map<String, Double> measures() {
     Map<String, Double> measures = new LinkedHashMap<>();
     measures.put("corpus_perplexity_a", perplexities.a());

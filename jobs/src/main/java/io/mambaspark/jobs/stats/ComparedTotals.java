@@ -12,7 +12,7 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
-/** The sums over compared rows, each double added exactly, as {@link Totals}. */
+/** The sums over compared rows. Doubles are added exactly, as in {@link Totals}. */
 public final class ComparedTotals implements Serializable {
   private static final long serialVersionUID = 1;
 
@@ -28,7 +28,7 @@ public final class ComparedTotals implements Serializable {
           CompareColumn.TOP1_AGREEMENT,
           CompareColumn.BYTE_COUNT);
 
-  /** Of {@code d} = nll_b - nll_a, and the length n of a document. */
+  /** The summed quantities, where DELTA is nll_b - nll_a and LENGTH is the length of a row. */
   private enum Sum {
     NLL_A,
     NLL_B,
@@ -51,17 +51,17 @@ public final class ComparedTotals implements Serializable {
   private long betterDocuments;
   private long betterTokens;
   private long agreements;
-  private boolean knowsTokens = true;
-  private boolean knowsDistributions = true;
+  private boolean hasTokenShares = true;
+  private boolean hasDistributions = true;
 
   public ComparedTotals() {
     Arrays.fill(sums, BigDecimal.ZERO);
   }
 
   /**
-   * Sums up what was written, for each group.
+   * Sums up the written rows of each group.
    *
-   * @param written the columns that {@code compare} adds, and the group columns
+   * @param written rows with the columns that {@code compare} adds and the group columns
    */
   public static Groups<ComparedTotals> byGroup(Dataset<Row> written, List<String> groupBy) {
     List<String> present = Arrays.asList(written.columns());
@@ -98,7 +98,7 @@ public final class ComparedTotals implements Serializable {
     double nllA = at.real(row, CompareColumn.NLL_A);
     double nllB = at.real(row, CompareColumn.NLL_B);
     double delta = nllB - nllA;
-    // Tokens of two tokenizers do not measure a text; its bytes do.
+    // Token counts of two tokenizers are not comparable, so the length is in bytes.
     long n = sameTokens ? a : size;
     scored += a > 0 ? 1 : 0;
     tokensA += a;
@@ -115,8 +115,8 @@ public final class ComparedTotals implements Serializable {
     if (a == 0) {
       return;
     }
-    knowsTokens &= !at.isNull(row, CompareColumn.BETTER_TOKENS);
-    knowsDistributions &= !at.isNull(row, CompareColumn.KL);
+    hasTokenShares &= !at.isNull(row, CompareColumn.BETTER_TOKENS);
+    hasDistributions &= !at.isNull(row, CompareColumn.KL);
     betterTokens += count(row, at, CompareColumn.BETTER_TOKENS, a);
     agreements += count(row, at, CompareColumn.TOP1_AGREEMENT, a);
     if (!at.isNull(row, CompareColumn.KL)) {
@@ -124,7 +124,7 @@ public final class ComparedTotals implements Serializable {
     }
   }
 
-  /** The tokens of which a column is the share: a share of whole numbers gives them back. */
+  /** Returns the number of tokens of a share; rounding restores the exact integer. */
   private static long count(Row row, Places<CompareColumn> at, CompareColumn share, long tokens) {
     return at.isNull(row, share) ? 0 : Math.round(at.real(row, share) * tokens);
   }
@@ -148,8 +148,8 @@ public final class ComparedTotals implements Serializable {
     betterDocuments += other.betterDocuments;
     betterTokens += other.betterTokens;
     agreements += other.agreements;
-    knowsTokens &= other.knowsTokens;
-    knowsDistributions &= other.knowsDistributions;
+    hasTokenShares &= other.hasTokenShares;
+    hasDistributions &= other.hasDistributions;
   }
 
   private double sum(Sum sum) {
@@ -160,7 +160,7 @@ public final class ComparedTotals implements Serializable {
     return rows;
   }
 
-  /** What the sums come to. */
+  /** Returns the numbers that follow from the sums. */
   public ComparedNumbers numbers() {
     boolean any = tokensA > 0 && tokensB > 0;
     return new ComparedNumbers(
@@ -172,9 +172,9 @@ public final class ComparedTotals implements Serializable {
         new ComparedNumbers.Difference(sum(Sum.DELTA), perToken(), ratio(), error()),
         new ComparedNumbers.Agreement(
             scored == 0 ? null : (double) betterDocuments / scored,
-            any && knowsTokens ? (double) betterTokens / tokensA : null,
-            any && knowsDistributions ? sum(Sum.KL) / tokensA : null,
-            any && knowsDistributions ? (double) agreements / tokensA : null));
+            any && hasTokenShares ? (double) betterTokens / tokensA : null,
+            any && hasDistributions ? sum(Sum.KL) / tokensA : null,
+            any && hasDistributions ? (double) agreements / tokensA : null));
   }
 
   private boolean perToken() {
@@ -186,8 +186,9 @@ public final class ComparedTotals implements Serializable {
   }
 
   /**
-   * The standard error of {@link #ratio}, documents being drawn at random: both models score the
-   * same ones, so it is the differences that vary. Null for less than two scored documents.
+   * Returns the standard error of {@link #ratio} for documents drawn at random. Both models score the
+   * same documents, so the error is computed from their differences. Null for fewer than two scored
+   * documents.
    */
   private Double error() {
     if (scored < 2 || length == 0) {

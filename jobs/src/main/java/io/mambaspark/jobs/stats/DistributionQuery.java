@@ -34,9 +34,9 @@ import org.apache.spark.sql.types.StructType;
 import org.apache.spark.storage.StorageLevel;
 
 /**
- * The queries behind {@link Distributions}. The scores are read once for the numbers, of which a
- * narrow copy is kept meanwhile, and twice more for the documents at either end, with a filter that
- * Parquet can use to pass over nearly all pages of a wide text.
+ * The queries of {@link Distributions}. One scan of the scores computes the numbers and caches the
+ * narrow columns for them. Two more scans find the documents at either end; their filter allows
+ * Parquet to skip nearly all pages of a wide text column.
  */
 final class DistributionQuery {
   private static final String ERROR = "error";
@@ -67,7 +67,7 @@ final class DistributionQuery {
     for (String column : columns) {
       if (Arrays.stream(scores.columns()).noneMatch(column::equalsIgnoreCase)) {
         throw new IllegalArgumentException(
-            "No column %s among %s".formatted(column, String.join(", ", scores.columns())));
+            "Column %s is not in the scores; their columns are %s".formatted(column, String.join(", ", scores.columns())));
       }
     }
   }
@@ -121,7 +121,7 @@ final class DistributionQuery {
         new Ends(shown, documents(narrow, true), documents(narrow, false)));
   }
 
-  /** One more than are returned, to know whether there are more: each its values and its count. */
+  /** Returns values and counts of the largest groups, and of one more to detect further groups. */
   private List<Row> largestGroups(Dataset<Row> narrow) {
     Column[] byName = groups(i -> col(group(i)));
     List<Column> order = new ArrayList<>(List.of(col("documents").desc()));
@@ -203,7 +203,7 @@ final class DistributionQuery {
   private static List<LengthClass> lengths(Dataset<Row> narrow, boolean exact) {
     return narrow
         .filter(col("n").gt(0))
-        // Digits in binary: a logarithm may round to the wrong side of a power of two.
+        // Count binary digits: a logarithm may round to the wrong side of a power of two.
         .groupBy(expr("length(bin(n))").as("digits"))
         .agg(count(lit(1)), percentiles(exact))
         .orderBy("digits")

@@ -18,14 +18,17 @@ import org.apache.spark.sql.api.java.UDF1;
 import org.apache.spark.sql.types.DataTypes;
 
 /**
- * How the perplexities of a set of scored documents are distributed. A document counts if it has no
+ * The distribution of the perplexities of scored documents. A document counts if it has no
  * error and a positive {@link #perplexity}, which may be infinite.
  *
- * @param exact whether percentiles are exact (with linear interpolation); otherwise they are values
- *     whose rank is off by at most a ten-thousandth of the documents
- * @param overall percentiles of all documents; of none if there are no documents
- * @param histogram the largest {@link #MAX_SERIES} groups, and the rest in one
- * @param lengths by number of scored tokens, the shortest first
+ * @param exact whether percentiles are exact (with linear interpolation); otherwise the rank of
+ *     each value is off by at most 1/10,000 of the number of documents
+ * @param overall percentiles of all documents, without values if there are no documents
+ * @param grouping percentiles of groups of documents
+ * @param histogram one series for each of the largest {@link #MAX_SERIES} groups, and one for the
+ *     remaining groups
+ * @param lengths percentiles by number of scored tokens, the shortest class first
+ * @param ends the documents with the lowest and the highest perplexity
  */
 public record Distributions(
     boolean exact,
@@ -34,27 +37,28 @@ public record Distributions(
     Histogram histogram,
     List<LengthClass> lengths,
     Ends ends) {
-  /** Groups beyond these are counted but not told. */
+  /** The maximum number of groups that are listed; further groups are only counted. */
   public static final int MAX_GROUPS = 1000;
 
-  /** Groups with a series of their own in the histogram. */
+  /** The maximum number of groups with a separate series in the histogram. */
   public static final int MAX_SERIES = 8;
 
-  /** Documents shown at either end. */
+  /** The maximum number of documents shown at either end. */
   public static final int MAX_DOCUMENTS = 10;
 
-  /** Up to so many documents percentiles are exact. */
+  /** The largest number of documents for which percentiles are exact. */
   public static final long MAX_EXACT = 100_000;
 
-  /** The columns of a scored row that are read here. */
+  /** A column that is read from a scored row. */
   static final String PERPLEXITY = "perplexity";
 
+  /** A column that is read from a scored row. */
   static final String TOKENS = "token_count";
 
-  /** Characters of a digest that tell long values apart. */
+  /** The number of digest characters that distinguish long values. */
   private static final int DIGEST = 16;
 
-  /** Characters that are kept of a group's value and of what is shown of a document. */
+  /** The maximum length, in characters, of a group's value and of a document's shown value. */
   public static final int MAX_CHARACTERS = 300;
 
   public Distributions {
@@ -64,9 +68,9 @@ public record Distributions(
   /**
    * The percentiles of groups of documents.
    *
-   * @param columns by whose values the groups are made; empty for no groups
-   * @param count how many groups there are
-   * @param groups those with the most documents, at most {@link #MAX_GROUPS}, the largest first
+   * @param columns the columns whose values define the groups; empty for no groups
+   * @param count the number of groups
+   * @param groups the groups with the most documents, at most {@link #MAX_GROUPS}, the largest first
    */
   public record Grouping(List<String> columns, long count, List<Group> groups) {
     public Grouping {
@@ -76,12 +80,13 @@ public record Distributions(
   }
 
   /**
-   * The documents at either end.
+   * The documents with the lowest and the highest perplexity.
    *
-   * @param columns what is shown of each document
+   * @param columns the columns shown for each document
    * @param best documents with the lowest perplexity, at most {@link #MAX_DOCUMENTS}, the best
    *     first
-   * @param worst those with the highest, the worst first
+   * @param worst documents with the highest perplexity, at most {@link #MAX_DOCUMENTS}, the worst
+   *     first
    */
   public record Ends(List<String> columns, List<Document> best, List<Document> worst) {
     public Ends {
@@ -94,11 +99,11 @@ public record Distributions(
   /**
    * Percentiles of perplexity.
    *
-   * @param documents how many there are
+   * @param documents the number of documents
    * @param values at {@link #RANKS}; empty if there are no documents
    */
   public record Percentiles(long documents, List<Double> values) {
-    /** In percent; {@code values} has one for each. */
+    /** Ranks in percent, one for each of {@code values}. */
     public static final List<Integer> RANKS = List.of(1, 5, 25, 50, 75, 95, 99);
 
     public Percentiles {
@@ -110,22 +115,22 @@ public record Distributions(
       }
     }
 
-    /** The percentile of a rank in {@link #RANKS}. */
+    /** Returns the percentile of a rank in {@link #RANKS}. */
     public double at(int rank) {
       return values.get(RANKS.indexOf(rank));
     }
   }
 
   /**
-   * Documents with equal values in the group columns; those are cut to {@link #MAX_CHARACTERS},
-   * {@code "null"} for a null.
+   * Documents with equal values in the group columns. A value is truncated to {@link
+   * #MAX_CHARACTERS}; a null becomes {@code "null"}.
    */
   public record Group(List<String> values, Percentiles percentiles) {
     public Group {
       values = List.copyOf(values);
     }
 
-    /** The values in one line. */
+    /** Returns the values in one line. */
     public String name() {
       return String.join(" · ", values);
     }
@@ -133,9 +138,9 @@ public record Distributions(
 
   /**
    * Counts on a logarithmic scale. Bin i holds the perplexities in {@code [edges[i], edges[i+1])};
-   * infinite ones are in no bin.
+   * infinite perplexities are in no bin.
    *
-   * @param edges one more than there are bins; empty if no perplexity is finite
+   * @param edges the bin edges, one more than bins; empty if no perplexity is finite
    */
   public record Histogram(List<Double> edges, List<Series> series) {
     public Histogram {
@@ -147,27 +152,27 @@ public record Distributions(
   /**
    * The counts of a group.
    *
-   * @param rest whether these are all the groups that have no series of their own
-   * @param counts one for each bin
+   * @param rest whether the series combines all groups without a separate series
+   * @param counts one count for each bin
    */
   public record Series(String name, boolean rest, List<Long> counts) {
     public Series {
       counts = List.copyOf(counts);
     }
 
-    /** The sum of the counts. */
+    /** Returns the sum of the counts. */
     public long documents() {
       return counts.stream().mapToLong(Long::longValue).sum();
     }
   }
 
-  /** Documents with {@code firstTokens} up to, without it, twice as many scored tokens. */
+  /** Documents with at least {@code firstTokens} and less than twice as many scored tokens. */
   public record LengthClass(long firstTokens, Percentiles percentiles) {}
 
   /**
    * One document.
    *
-   * @param shown values of the shown columns, as they are in {@link Ends#columns}, cut to {@link
+   * @param shown the values of {@link Ends#columns}, in that order, truncated to {@link
    *     #MAX_CHARACTERS}; {@code "null"} for a null
    */
   public record Document(double perplexity, long tokens, List<String> shown) {
@@ -177,20 +182,20 @@ public record Distributions(
   }
 
   /**
-   * Computes all of it in Spark; only what is returned comes to the driver.
+   * Computes the distributions in Spark. Only the result is collected to the driver.
    *
-   * @param scores with {@code perplexity}, {@code token_count} and, if there is one, {@code error}
-   * @param groupBy columns of any type, by whose values as strings the documents are grouped
-   * @param shown columns to show of single documents
-   * @throws IllegalArgumentException if a column is not there
+   * @param scores rows with {@code perplexity}, {@code token_count} and, optionally, {@code error}
+   * @param groupBy columns of any type; their values as strings define the groups
+   * @param shown columns to show for single documents
+   * @throws IllegalArgumentException if a column does not exist
    */
   public static Distributions of(Dataset<Row> scores, List<String> groupBy, List<String> shown) {
     return new DistributionQuery(scores, groupBy, shown).run();
   }
 
   /**
-   * The perplexity of a scored row: that of the column {@code perplexity}, and infinity where
-   * tokens were scored and that column is null, because the number is too large for a double.
+   * Returns the perplexity of a scored row: the column {@code perplexity}, or infinity if tokens were
+   * scored and that column is null because the number is too large for a double.
    */
   public static Column perplexity() {
     return coalesce(col(PERPLEXITY), when(overflows(), lit(Double.POSITIVE_INFINITY)));
@@ -201,7 +206,7 @@ public record Distributions(
     return col(PERPLEXITY).isNull().and(col(TOKENS).gt(0));
   }
 
-  /** A column's value as a short string: what documents show of it. */
+  /** Returns a column's value as a short string to show for a document. */
   public static Column text(String name) {
     Column value = value(name);
     Column cut = concat(substring(value, 1, MAX_CHARACTERS - 1), lit("…"));
@@ -210,8 +215,9 @@ public record Distributions(
   }
 
   /**
-   * A column's value as a short string that groups are made by: other values have other strings. A
-   * long one ends with a part of its SHA-256, and the word null is quoted, as it stands for none.
+   * Returns a column's value as a short string that identifies its group: different values have
+   * different strings. A long string ends with a part of its SHA-256. The word null is quoted to
+   * distinguish it from a null.
    */
   public static Column group(String name) {
     Column value = value(name);
@@ -226,7 +232,7 @@ public record Distributions(
     return col("`" + name.replace("`", "``") + "`").cast("string");
   }
 
-  /** On its way through Java a string loses what is not UTF-8, and so is what it seems to be. */
+  /** Replaces bytes that are not UTF-8 by converting a string to Java's form and back. */
   private static Column valid(Column text) {
     UDF1<String, String> same = string -> string;
     return udf(same, DataTypes.StringType).apply(text);

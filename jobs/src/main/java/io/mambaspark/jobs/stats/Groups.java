@@ -17,37 +17,38 @@ import org.apache.spark.storage.StorageLevel;
 import scala.Tuple2;
 
 /**
- * Sums for each group of rows, made in Spark: only what is kept here comes to the driver.
+ * Sums for each group of rows, computed in Spark. Only the largest groups are collected to the
+ * driver.
  *
- * @param number of all groups
- * @param largest at most {@link Distributions#MAX_GROUPS}, the largest first
+ * @param number the number of all groups
+ * @param largest the largest groups, at most {@link Distributions#MAX_GROUPS}, the largest first
  */
 public record Groups<T>(long number, List<Groups.Group<T>> largest) {
 
-  /** Rows with these values in the group columns, as {@link Distributions.Group} has them. */
+  /** The sums of one group. The key has the form of the values of {@link Distributions.Group}. */
   public record Group<T>(List<String> key, T sums) {
-    /** For a line on a terminal, which a value must not take over. */
+    /** Returns the key in one line for a terminal, without control characters. */
     public String name() {
       return String.join(" · ", key).replaceAll("[\\s\\p{Cntrl}\\p{Cf}]+", " ").strip();
     }
   }
 
-  /** No groups at all. */
+  /** Returns no groups. */
   public static <T> Groups<T> none() {
     return new Groups<>(0, List.of());
   }
 
-  /** Makes sums of nothing. */
+  /** Creates empty sums. */
   interface Start<T> extends Serializable {
     T start();
   }
 
-  /** Adds a row, or other sums, to sums. */
+  /** Adds a row or other sums to {@code sums}. */
   interface Add<T, E> extends Serializable {
     void add(T sums, E more);
   }
 
-  /** The number of rows in sums. */
+  /** Returns the number of rows in {@code sums}. */
   interface Size<T> extends Serializable {
     long size(T sums);
   }
@@ -55,9 +56,9 @@ public record Groups<T>(long number, List<Groups.Group<T>> largest) {
   /**
    * Sums up rows.
    *
-   * @param rows the last columns are the {@code keys} group columns, as {@link Distributions#group}
-   *     makes them
-   * @param size what the largest are the largest by
+   * @param rows rows whose last {@code keys} columns are the group columns, in the form of {@link
+   *     Distributions#group}
+   * @param size the number by which the largest groups are selected
    */
   static <T extends Serializable> Groups<T> of(
       Dataset<Row> rows,
@@ -87,8 +88,8 @@ public record Groups<T>(long number, List<Groups.Group<T>> largest) {
   }
 
   /**
-   * Sums of the rows of a partition, a number of groups at a time: there may be more of them than
-   * memory holds, and Spark moves what comes out to disk where it has to.
+   * Sums of the rows of a partition, in batches of {@value #MOST} groups. A partition may have more
+   * groups than fit into memory; Spark writes the batches to disk if necessary.
    */
   private static final class Partial<T> implements Iterator<Tuple2<List<String>, T>> {
     private static final int MOST = 10_000;
@@ -130,14 +131,14 @@ public record Groups<T>(long number, List<Groups.Group<T>> largest) {
     }
   }
 
-  /** Larger ones first; of as large, by their values. */
+  /** Orders groups by descending size, then by their keys. */
   private record Largest<T>(Size<T> size)
       implements Comparator<Tuple2<List<String>, T>>, Serializable {
     @Override
     public int compare(Tuple2<List<String>, T> one, Tuple2<List<String>, T> other) {
       int bySize = Long.compare(size.size(other._2()), size.size(one._2()));
       for (int i = 0; bySize == 0 && i < one._1().size(); i++) {
-        // As Spark orders strings.
+        // Spark orders strings in the same way.
         bySize = Arrays.compareUnsigned(utf8(one._1().get(i)), utf8(other._1().get(i)));
       }
       return bySize;

@@ -5,21 +5,21 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Bins of equal width on a logarithmic scale: fine ones, {@link #PER_DECADE} to a factor of ten, of
- * which so many are joined that there are not too many to look at.
+ * Bins of equal width on a logarithmic scale. A decade has {@link #PER_DECADE} fine bins. Each bin
+ * joins several fine bins, so that a chart has at most 80 bins.
  *
- * @param first number of the first joined bin, counted from 1.0
- * @param count of joined bins
- * @param joined fine bins in each
+ * @param first the number of the first joined bin; bin 0 begins at 1.0
+ * @param count the number of joined bins
+ * @param joined the number of fine bins in each
  */
 public record LogBins(int first, int count, int joined) {
   public static final int PER_DECADE = 20;
   private static final int MAX = 80;
 
-  /** Divisors of a decade, then whole decades, so that edges lie at powers of ten. */
+  /** Divisors of a decade, then multiples of it, so that edges fall on powers of ten. */
   private static final int[] JOINED = {1, 2, 4, 5, 10, 20, 40, 100, 200, 400};
 
-  /** Bins for all these fine ones: {@code floor(log10(x) · PER_DECADE)}. */
+  /** Returns bins that cover all given fine bins, {@code floor(log10(x) · PER_DECADE)}. */
   public static LogBins of(int[] fine) {
     int low = Arrays.stream(fine).min().orElseThrow();
     int high = Arrays.stream(fine).max().orElseThrow();
@@ -30,10 +30,10 @@ public record LogBins(int first, int count, int joined) {
         return new LogBins(first, count, joined);
       }
     }
-    throw new IllegalStateException("Bins from " + low + " to " + high + " are no doubles'");
+    throw new IllegalStateException("Bins " + low + " to " + high + " exceed the range of a double");
   }
 
-  /** The joined bin, counted from 0, that holds a fine one. */
+  /** Returns the index, from 0, of the joined bin that contains a fine bin. */
   public int of(int fine) {
     return Math.floorDiv(fine, joined) - first;
   }

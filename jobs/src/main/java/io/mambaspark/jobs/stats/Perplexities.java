@@ -3,25 +3,25 @@ package io.mambaspark.jobs.stats;
 import io.mambaspark.jobs.stats.Totals.Count;
 import io.mambaspark.jobs.stats.Totals.Sum;
 
-/** Perplexities and their errors, by the sums over scored rows. */
+/** Perplexities and their errors, computed from the sums over scored rows. */
 public record Perplexities(Totals totals) {
 
-  /** {@code exp(Σ nll / Σ tokens)}; null where nothing was scored. */
+  /** Returns {@code exp(Σ nll / Σ tokens)}; null if no token was scored. */
   public Double corpus() {
     return perplexity(Sum.NLL, totals.tokens());
   }
 
-  /** {@code exp(Σ nll / Σ words)}; null where no words are known. */
+  /** Returns {@code exp(Σ nll / Σ words)}; null if no words are counted. */
   public Double perWord() {
     return perplexity(Sum.WORD_NLL, totals.count(Count.WORDS));
   }
 
-  /** {@code exp(Σ nll / Σ bytes)}; null where no bytes are known. */
+  /** Returns {@code exp(Σ nll / Σ bytes)}; null if no bytes are counted. */
   public Double perByte() {
     return perplexity(Sum.BYTE_NLL, totals.count(Count.BYTES));
   }
 
-  /** {@code Σ nll / Σ bytes / ln 2}; null where no bytes are known. */
+  /** Returns {@code Σ nll / Σ bytes / ln 2}; null if no bytes are counted. */
   public Double bitsPerByte() {
     return totals.count(Count.BYTES) == 0
         ? null
@@ -33,8 +33,8 @@ public record Perplexities(Totals totals) {
   }
 
   /**
-   * The mean of the documents' own perplexities: infinite where one of them is; null where nothing
-   * was scored.
+   * Returns the mean of the documents' perplexities: infinite if one of them is infinite; null if no
+   * token was scored.
    */
   public Double meanOfDocuments() {
     if (totals.count(Count.INFINITE_ROWS) > 0) {
@@ -44,9 +44,9 @@ public record Perplexities(Totals totals) {
   }
 
   /**
-   * The standard error of the corpus perplexity, documents being drawn at random: that of a ratio
-   * of sums, {@code Σ nll / Σ n}, times the perplexity. Null for less than two scored documents, or
-   * where the perplexity is infinite.
+   * Returns the standard error of the corpus perplexity for documents drawn at random: the standard
+   * error of the ratio {@code Σ nll / Σ n}, times the perplexity. Null for fewer than two scored
+   * documents, or if the perplexity is infinite.
    */
   public Double errorOverDocuments() {
     long documents = totals.scoredRows();
@@ -63,8 +63,9 @@ public record Perplexities(Totals totals) {
   }
 
   /**
-   * llama.cpp's error bar, tokens being drawn at random: {@code sqrt((E[nll²] - E[nll]²) / (count -
-   * 1)) × perplexity}. Null for less than two scored tokens, or where the perplexity is infinite.
+   * Returns llama.cpp's error bar, for tokens drawn at random: {@code sqrt((E[nll²] - E[nll]²) / (count -
+   * 1)) × perplexity}. Null for fewer than two scored tokens, or if the perplexity is
+   * infinite.
    */
   public Double errorOverTokens() {
     if (totals.tokens() < 2) {
@@ -75,7 +76,7 @@ public record Perplexities(Totals totals) {
     return ofPerplexity(Math.sqrt(variance / (totals.tokens() - 1)));
   }
 
-  /** The error of the perplexity, from that of its logarithm. */
+  /** Returns the error of the perplexity, given the error of its logarithm. */
   private Double ofPerplexity(double error) {
     return corpus().isInfinite() ? null : error * corpus();
   }

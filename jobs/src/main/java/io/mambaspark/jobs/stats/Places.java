@@ -6,21 +6,21 @@ import java.util.List;
 import org.apache.spark.sql.Row;
 
 /**
- * The places of the columns {@code C} in selected rows. They are found once, so that loops over
- * rows look up no name.
+ * The places of the columns {@code C} in selected rows. They are resolved once, so that loops over
+ * rows need no lookup by name.
  */
 final class Places<C extends Enum<C>> implements Serializable {
   private static final long serialVersionUID = 1;
 
   private static final int ABSENT = -1;
 
-  /** By the ordinal of the column. */
+  /** Places by the ordinal of the column. */
   private final int[] places;
 
   /**
-   * Finds the places.
+   * Resolves the places.
    *
-   * @param selected the first columns of the rows
+   * @param selected the first columns of the rows, in order
    */
   Places(Class<C> columns, List<C> selected) {
     places = new int[columns.getEnumConstants().length];
@@ -36,26 +36,26 @@ final class Places<C extends Enum<C>> implements Serializable {
     return place == ABSENT || row.isNullAt(place);
   }
 
-  /** The value of a row in a column; null where {@link #isNull}. */
+  /** Returns the value of a row in a column; null if {@link #isNull}. */
   <T> T value(Row row, C column) {
     int place = places[column.ordinal()];
     return place == ABSENT ? null : row.getAs(place);
   }
 
   /**
-   * The value of a row in a column of type array of structs. Requires a value: check {@link
+   * Returns the value of a row in a column of type array of structs. Requires a value: check {@link
    * #isNull}.
    */
   List<Row> list(Row row, C column) {
     return row.getList(places[column.ordinal()]);
   }
 
-  /** The value of a row in a column of type bigint. Requires a value: check {@link #isNull}. */
+  /** Returns the value of a row in a bigint column. Requires a value: check {@link #isNull}. */
   long number(Row row, C column) {
     return row.getLong(places[column.ordinal()]);
   }
 
-  /** The value of a row in a column of type double. Requires a value: check {@link #isNull}. */
+  /** Returns the value of a row in a double column. Requires a value: check {@link #isNull}. */
   double real(Row row, C column) {
     return row.getDouble(places[column.ordinal()]);
   }

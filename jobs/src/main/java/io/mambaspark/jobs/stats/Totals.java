@@ -19,41 +19,41 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
 /**
- * The sums over scored rows. Each double is added exactly, so that neither the order of the rows
- * nor their partitions can show in the result.
+ * The sums over scored rows. Doubles are added exactly, so the result does not depend on the order of
+ * the rows or on their partitions.
  */
 public final class Totals implements Serializable {
   private static final long serialVersionUID = 1;
 
-  /** What is counted. */
+  /** The counted quantities. */
   public enum Count {
-    /** Rows of the output: documents, or positions and errors where logits were asked for. */
+    /** Output rows: documents or, if logits were requested, positions and errors. */
     ROWS,
     /** Rows with at least one scored token. */
     SCORED_ROWS,
     /** Rows of null documents, which have no scores and no error. */
     NULL_ROWS,
-    /** Scored tokens; positions where logits were asked for. */
+    /** Scored tokens; positions if logits were requested. */
     TOKENS,
-    /** Rows of which tokens were dropped. */
+    /** Rows from which tokens were dropped. */
     TRUNCATED,
-    /** Rows that were left out for their perplexity. They count for nothing else. */
+    /** Rows that were excluded by their perplexity. No other count or sum includes them. */
     DROPPED,
     /** Rows with scored tokens whose perplexity is too large for a double. */
     INFINITE_ROWS,
-    /** Rows whose scored tokens were all the arg max. */
+    /** Rows in which every scored token was the arg max. */
     GREEDY_ROWS,
-    /** Bytes of the rows whose length is known and that were not truncated. */
+    /** Bytes of the rows whose byte count is known and that were not truncated. */
     BYTES,
-    /** Words, alike. */
+    /** Words of the rows whose word count is known and that were not truncated. */
     WORDS
   }
 
-  /** What is summed. Of {@code nll} per row, and its number of scored tokens n: */
+  /** The summed quantities. For one row, nll is its sum and n its number of scored tokens. */
   enum Sum {
     NLL,
     PERPLEXITY,
-    /** Of the tokens' (ln p)². */
+    /** (ln p)² of each token. */
     NLL_SQUARES,
     /** The nll of the rows in {@link Count#BYTES}. */
     BYTE_NLL,
@@ -61,7 +61,7 @@ public final class Totals implements Serializable {
     WORD_NLL,
     /** nll², rounded to double before it is added. */
     ROW_NLL_SQUARES,
-    /** nll × n, alike. */
+    /** nll × n, rounded to double before it is added. */
     ROW_NLL_TOKENS,
     /** n². */
     ROW_TOKENS_SQUARES
@@ -73,20 +73,20 @@ public final class Totals implements Serializable {
   private final List<Long> positionTokens = new ArrayList<>();
   private final TreeMap<RowError.Kind, Long> errors = new TreeMap<>();
 
-  /** Nothing yet. */
+  /** Creates totals of no rows. */
   public Totals() {
     Arrays.fill(sums, BigDecimal.ZERO);
   }
 
   /**
-   * Adds up what {@link Scoring} made, or what was written of it.
+   * Adds up scored rows, as {@link Scoring} returns them or as they were written.
    *
-   * @param columns those of {@code scored} that are scores
+   * @param columns the score columns of {@code scored}
    */
   public static Totals of(Dataset<Row> scored, Emit emit, List<ScoreColumn> columns) {
     Totals totals = new Totals();
     WrittenScores written = new WrittenScores(columns, emit);
-    // One small record per partition comes to the driver.
+    // The driver collects one small record per partition.
     for (Totals part :
         written
             .select(scored, List.of())
@@ -99,13 +99,13 @@ public final class Totals implements Serializable {
   }
 
   /**
-   * The same for each group of rows.
+   * Adds up the scored rows of each group.
    *
-   * @param groupBy columns of {@code scored}, of any type that has a string
+   * @param groupBy columns of {@code scored}, of any type that can be cast to string
    */
   public static Groups<Totals> byGroup(
       Dataset<Row> scored, Emit emit, List<ScoreColumn> columns, List<String> groupBy) {
-    // Nobody asks for the positions of a group.
+    // Positions are not reported for groups.
     List<ScoreColumn> withoutPositions =
         columns.stream().filter(column -> column != ScoreColumn.POSITION_NLL).toList();
     WrittenScores written = new WrittenScores(withoutPositions, emit);
@@ -127,8 +127,8 @@ public final class Totals implements Serializable {
   }
 
   /**
-   * Adds one row. Its numbers count for nothing where it has an error. A row of which {@code
-   * truncated} is null, too, is that of a null document, unless it is one of logits.
+   * Adds one row. The scores of a row with an error are ignored. A row without an error whose {@code
+   * truncated} is null belongs to a null document, unless it is a row of logits.
    */
   public void add(ScoredRow row, Emit emit) {
     if (Boolean.TRUE.equals(row.getDropped())) {
@@ -212,13 +212,13 @@ public final class Totals implements Serializable {
   }
 
   /**
-   * As the ledger keeps them.
+   * The totals as the ledger stores them.
    *
-   * @param counts by the names of {@link Count}, in lower case
-   * @param sums by the names of {@link Sum}, exact, in decimal
-   * @param positionNll exact sums of the nll at positions 2^b to 2^(b+1) - 1, in decimal
-   * @param positionTokens how many tokens they are of
-   * @param errors rows by the kind of their error
+   * @param counts counts by the names of {@link Count}, in lower case
+   * @param sums exact decimal sums by the names of {@link Sum}, in lower case
+   * @param positionNll exact decimal sums of the nll at positions 2^b to 2^(b+1) - 1
+   * @param positionTokens the number of tokens in each of these sums
+   * @param errors the number of rows by kind of error
    */
   public record Exact(
       Map<String, Long> counts,
@@ -228,7 +228,7 @@ public final class Totals implements Serializable {
       Map<String, Long> errors)
       implements Serializable {}
 
-  /** For the ledger. */
+  /** Returns the totals for the ledger. */
   public Exact exact() {
     Map<String, Long> exactCounts = new TreeMap<>();
     for (Count count : Count.values()) {
@@ -252,7 +252,7 @@ public final class Totals implements Serializable {
     return value.name().toLowerCase(Locale.ROOT);
   }
 
-  /** Adds what the ledger says. */
+  /** Adds totals of the ledger. */
   public void add(Exact exact) {
     for (Count count : Count.values()) {
       add(count, exact.counts().get(name(count)));
@@ -289,34 +289,34 @@ public final class Totals implements Serializable {
     return sums[sum.ordinal()].doubleValue();
   }
 
-  /** A sum divided by a number, rounded once. */
+  /** Returns a sum divided by a number, rounded once. */
   double mean(Sum sum, long number) {
     return sums[sum.ordinal()]
         .divide(BigDecimal.valueOf(number), MathContext.DECIMAL128)
         .doubleValue();
   }
 
-  /** Rows of the output: documents, or positions and errors where logits were asked for. */
+  /** Returns {@link Count#ROWS}. */
   public long rows() {
     return count(Count.ROWS);
   }
 
-  /** Rows with at least one scored token. */
+  /** Returns {@link Count#SCORED_ROWS}. */
   public long scoredRows() {
     return count(Count.SCORED_ROWS);
   }
 
-  /** Scored tokens; positions where logits were asked for. */
+  /** Returns {@link Count#TOKENS}. */
   public long tokens() {
     return count(Count.TOKENS);
   }
 
-  /** Rows of null documents. */
+  /** Returns {@link Count#NULL_ROWS}. */
   public long nulls() {
     return count(Count.NULL_ROWS);
   }
 
-  /** Rows of documents without an error of which no token was scored. */
+  /** Returns the number of rows that are neither null nor errors and have no scored token. */
   public long tooShort() {
     return rows() - scoredRows() - nulls() - errorRows();
   }
@@ -333,7 +333,7 @@ public final class Totals implements Serializable {
     return sum(Sum.NLL);
   }
 
-  /** What follows from the sums. */
+  /** Returns the perplexities of these sums. */
   public Perplexities perplexities() {
     return new Perplexities(this);
   }
@@ -345,7 +345,7 @@ public final class Totals implements Serializable {
     }
   }
 
-  /** By position in the document, in the order of the positions, those with scored tokens. */
+  /** Returns the ranges of positions that have scored tokens, in ascending order. */
   public List<Position> positions() {
     List<Position> positions = new ArrayList<>();
     for (int i = 0; i < positionNll.size(); i++) {

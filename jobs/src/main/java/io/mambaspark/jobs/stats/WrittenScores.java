@@ -15,7 +15,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.functions;
 
-/** Reads from written rows the scores that {@link Totals} adds up. */
+/** Reads scores from written rows, for {@link Totals} to add up. */
 final class WrittenScores implements Serializable {
   private static final long serialVersionUID = 1;
 
@@ -39,9 +39,9 @@ final class WrittenScores implements Serializable {
   private final Places<ScoreColumn> places;
 
   /**
-   * Plans the reading.
+   * Selects the columns to read.
    *
-   * @param written the columns of the rows that are scores
+   * @param written the score columns of the rows
    */
   WrittenScores(List<ScoreColumn> written, Emit emit) {
     this.emit = emit;
@@ -50,7 +50,7 @@ final class WrittenScores implements Serializable {
     this.places = new Places<>(ScoreColumn.class, selected);
   }
 
-  /** The columns that {@link #read} reads, then the group columns. */
+  /** Selects the columns that {@link #read} reads, followed by the group columns. */
   Dataset<Row> select(Dataset<Row> scored, List<String> groupBy) {
     List<Column> columns = new ArrayList<>();
     for (ScoreColumn column : selected) {
@@ -64,7 +64,7 @@ final class WrittenScores implements Serializable {
     return scored.select(columns.toArray(Column[]::new));
   }
 
-  /** The scores of a selected row. */
+  /** Returns the scores of a selected row. */
   ScoredRow read(Row row) {
     ScoredRow scored = new ScoredRow();
     scored.fail(RowError.fromWritten(places.value(row, ScoreColumn.ERROR)));
@@ -85,7 +85,7 @@ final class WrittenScores implements Serializable {
     }
     Integer candidates = places.value(row, ScoreColumn.TOP_K);
     if (!emit.nll() && candidates != null) {
-      // The size of a null array is null or -1, as Spark is set.
+      // The size of a null array is null or -1, depending on Spark's settings.
       scored.setTokenCount((long) Math.max(0, candidates));
     }
     return scored;

@@ -1,5 +1,5 @@
 /**
- * Scored rows to sums, groups, percentiles and buckets. Every double is added exactly, so neither
- * the order of rows nor their partitions show in a result.
+ * Turns scored rows into sums, groups, percentiles and buckets. Doubles are added exactly, so results
+ * do not depend on the order of the rows or on their partitions.
  */
 package io.mambaspark.jobs.stats;

@@ -11,16 +11,16 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.util.SerializableConfiguration;
 
-/** Compares the files of units with their entries, byte for byte, in a Spark job. */
+/** Compares the files of units with their entries, by size and SHA-256, in a Spark job. */
 final class FileCheck {
   private FileCheck() {}
 
-  /** The names of the units whose files are what their entries say. */
+  /** Returns the names of the units whose files match their entries. */
   static Set<String> intact(List<UnitEntry> entries, Path output, JavaSparkContext context) {
     if (entries.isEmpty()) {
       return Set.of();
     }
-    context.setJobDescription("Checking %,d units that are done".formatted(entries.size()));
+    context.setJobDescription("Checking %,d completed units".formatted(entries.size()));
     String folder = output.toString();
     SerializableConfiguration hadoop = new SerializableConfiguration(context.hadoopConfiguration());
     int tasks = Math.min(entries.size(), 4 * context.defaultParallelism());

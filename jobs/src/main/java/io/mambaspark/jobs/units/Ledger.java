@@ -30,14 +30,14 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
 /**
- * The units of a run that are done: one {@link UnitEntry} for each, in the {@link LedgerFolder} of
- * the output.
+ * The completed units of a run: one {@link UnitEntry} for each, in the {@link LedgerFolder} of the
+ * output.
  *
- * <p>A unit is done when its entry exists and, beside the ledger, the file that the entry
- * describes. The entry is written before the file is moved to its place, each by an atomic rename.
- * A task that dies leaves neither, an entry alone, or both; an entry alone does not count. A task
- * never replaces or removes a file in its place, so a late attempt cannot do harm, even after the
- * end of the job. An attempt of a run that no longer owns the output is refused.
+ * <p>A unit is complete when its entry exists and the output contains the file that the entry
+ * describes. A task writes the entry first and then moves the file to its place, each by an atomic
+ * rename. A task that is killed leaves neither, an entry alone, or both; an entry alone does not
+ * count. A task never replaces or removes a file in its place, so a late attempt is harmless, even
+ * after the end of the job. An attempt of a run that no longer owns the output is refused.
  */
 final class Ledger {
   private static final int THREADS = 8;
@@ -47,7 +47,7 @@ final class Ledger {
   private final RunRecords records;
   private final FileSystem files;
 
-  /** The ledger of an output, which may not exist yet. */
+  /** Creates the ledger of an output, which may not exist yet. */
   Ledger(Path output, Configuration configuration) {
     this.output = output;
     this.folder = new LedgerFolder(output, configuration);
@@ -60,9 +60,10 @@ final class Ledger {
   }
 
   /**
-   * Puts a unit's file in its place and its entry into the ledger.
+   * Adds a unit's entry to the ledger and moves the unit's file to its place.
    *
-   * @param file whole, on the same file system; null if there is none; does not exist afterwards
+   * @param file a complete file on the same file system, which is moved or deleted; null if the
+   *     unit has no file
    */
   void commit(UnitEntry entry, Path file) throws IOException {
     records.checkOwner(entry.runId());
@@ -75,11 +76,11 @@ final class Ledger {
     }
     Optional<UnitEntry> other =
         files.exists(entryFile) ? folder.read(entryFile, UnitEntry.class) : Optional.empty();
-    if (other.isPresent() && !other.get().isGivenUp() && entry.isGivenUp()) {
+    if (other.isPresent() && !other.get().hasSkippedParts() && entry.hasSkippedParts()) {
       discard(file);
       return;
     }
-    // An attempt that died, or gave up, has left an entry without its file.
+    // An attempt that was killed, or skipped the unit, may have left an entry without a file.
     files.delete(entryFile, false);
     folder.publish(entry, entryFile);
     if (entry.file() == null) {
@@ -98,7 +99,7 @@ final class Ledger {
     }
   }
 
-  /** The size and the SHA-256 of a file. */
+  /** Returns the size and the SHA-256 of a file. */
   UnitEntry.OutputFile measure(Path file) throws IOException {
     try {
       MessageDigest digest = MessageDigest.getInstance("SHA-256");
@@ -112,7 +113,7 @@ final class Ledger {
     }
   }
 
-  /** Whether the file that an entry describes is in its place, byte for byte. */
+  /** Whether the file of an entry is in its place, with the same size and SHA-256. */
   boolean holds(UnitEntry entry) throws IOException {
     if (entry.file() == null) {
       return true;
@@ -127,9 +128,9 @@ final class Ledger {
   }
 
   /**
-   * The entries of a run's units, by the names of the units.
+   * Returns the entries of a run's units, by unit name.
    *
-   * @param withFiles only entries whose files exist with the right size
+   * @param withFiles whether to exclude entries without a file of the right size
    */
   Map<String, UnitEntry> entries(String runId, boolean withFiles) {
     Map<String, Long> sizes = list(output);
@@ -163,7 +164,7 @@ final class Ledger {
     }
   }
 
-  /** The Parquet files of the output that belong to none of these units. */
+  /** Returns the names of the output's Parquet files that are not among these units. */
   List<String> strays(Collection<String> units) {
     return list(output).keySet().stream()
         .filter(name -> name.endsWith(".parquet") && !name.startsWith("_"))
@@ -175,7 +176,7 @@ final class Ledger {
     return new Path(folder.path(), "units");
   }
 
-  /** The files of a folder with their sizes; none if it does not exist. */
+  /** Returns the files of a folder with their sizes; empty if the folder does not exist. */
   private Map<String, Long> list(Path of) {
     try {
       Map<String, Long> sizes = new TreeMap<>();
@@ -190,7 +191,7 @@ final class Ledger {
     }
   }
 
-  /** Removes units. The file of each is removed first, so that no file is without an entry. */
+  /** Removes units, each file before its entry, so that no file is without an entry. */
   void forget(Collection<String> units) {
     Map<String, Long> written = list(output);
     Map<String, Long> entered = list(unitsFolder());
@@ -208,7 +209,7 @@ final class Ledger {
     }
   }
 
-  /** Removes the temporary files of dead tasks; logs a failure. */
+  /** Removes the temporary files of failed tasks. Logs a failure instead of throwing it. */
   void sweep() {
     folder.sweep();
   }

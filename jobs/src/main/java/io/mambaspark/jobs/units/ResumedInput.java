@@ -14,15 +14,18 @@ import org.apache.hadoop.fs.Path;
 /**
  * The input of a resumed run, compared with the input of its earlier starts.
  *
- * @param output for messages
- * @param known the files of the earlier starts
+ * @param output the output's path, for messages
+ * @param known the files that earlier starts recorded
  * @param now the files that can be read now
- * @param unread the reasons why other files, by name, cannot be read now
+ * @param unread the files that cannot be read now, by name, with the reasons
  */
 record ResumedInput(
     Path output, List<InputVersion> known, List<InputVersion> now, Map<String, String> unread) {
 
-  /** The files that no earlier start has seen; refuses files that have changed or are gone. */
+  /**
+   * Returns the files that no earlier start has read. Refuses the input if an earlier file has
+   * changed, is missing or cannot be read.
+   */
   List<InputVersion> added(boolean allowNew) {
     Map<String, InputVersion> gone = new LinkedHashMap<>();
     known.forEach(file -> gone.put(file.path(), file));
@@ -33,8 +36,8 @@ record ResumedInput(
         added.add(file);
       } else if (!was.equals(file)) {
         throw Refusal.because(
-            "Cannot resume output %s: input %s has changed since (%d bytes of %tFT%<tTZ, now %d of"
-                + " %tFT%<tTZ); choose another output",
+            "Cannot resume output %s: input %s has changed (recorded: %d bytes, modified %tFT%<tTZ;"
+                + " found: %d bytes, modified %tFT%<tTZ); choose another output",
             output,
             file.path(),
             was.size(),
@@ -46,25 +49,26 @@ record ResumedInput(
     for (String path : gone.keySet()) {
       if (unread.containsKey(path)) {
         throw Refusal.because(
-            "Cannot resume output %s: input %s could be read and cannot be any more: %s",
+            "Cannot resume output %s: input %s was read before and can no longer be read: %s;"
+                + " choose another output",
             output, path, unread.get(path));
       }
     }
     if (!gone.isEmpty()) {
       throw Refusal.because(
-          "Cannot resume output %s: input %s%s is gone; choose another output",
+          "Cannot resume output %s: input %s%s is missing; choose another output",
           output, gone.keySet().iterator().next(), andMore(gone.size()));
     }
     if (!added.isEmpty() && !allowNew) {
       throw Refusal.because(
-          "Cannot resume output %s: input %s%s is new; take new files in with --allow-new-input,"
-              + " or choose another output",
+          "Cannot resume output %s: input %s%s is new; include new files with --allow-new-input, or"
+              + " choose another output",
           output, added.get(0).path(), andMore(added.size()));
     }
     return added;
   }
 
-  /** The end of a message that names the first of several files. */
+  /** Returns the suffix of a message that names only the first of several files. */
   static String andMore(int files) {
     return files == 1 ? "" : " (and %d more)".formatted(files - 1);
   }

@@ -19,16 +19,16 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.RuntimeConfig;
 
 /**
- * Whatever the scores of a run depend on but its input, by name, as a {@link
- * io.mambaspark.jobs.io.RunRecord} keeps it.
+ * The settings that determine the scores of a run, apart from its input: names and values, as a
+ * {@link io.mambaspark.jobs.io.RunRecord} stores them.
  */
 public final class RunIdentity {
   private static final String ON_ERROR = Options.ON_ERROR.flag();
 
-  /** Scores of two versions must not lie in one output. */
+  /** The setting of the version: one output must not mix scores of two versions. */
   public static final String VERSION = "the version of mamba-spark";
 
-  /** Settings of Spark that decide which columns are read and what kept ones look like. */
+  /** Spark settings that determine which columns are read and how kept values are written. */
   private static final List<String> KEPT_VALUES =
       List.of(
           "spark.sql.caseSensitive",
@@ -40,12 +40,12 @@ public final class RunIdentity {
   private RunIdentity() {}
 
   /**
-   * The settings of a run.
+   * Returns the settings of a run.
    *
-   * @param values the options as they were decided
-   * @param tokenizer null where the columns hold tokens
-   * @param buckets names the buckets and how they part the corpus
-   * @param conf of the session that reads the input
+   * @param values the options after defaults were resolved
+   * @param tokenizer null if the columns hold token ids
+   * @param buckets the names of the buckets and their percentiles or thresholds
+   * @param conf the configuration of the session that reads the input
    */
   public static Map<String, String> of(
       OptionValues values,
@@ -64,7 +64,7 @@ public final class RunIdentity {
         schema.rows().kept().stream()
             .map(field -> field.name() + " " + field.dataType().catalogString())
             .collect(Collectors.joining(", ")));
-    // A window is its policy and its lengths.
+    // A window is identified by its policy and its lengths.
     OptionValues identifying = values.with(Options.WINDOW, scoring.windows().toString());
     for (Option<?> option : Options.IDENTITY) {
       settings.put(option.flag(), option.identity(identifying.get(option)));
@@ -85,13 +85,13 @@ public final class RunIdentity {
     return settings;
   }
 
-  /** Refuses to go on with a run whose settings were others. */
+  /** Refuses to resume a run whose settings differ. */
   public static void check(Map<String, String> earlier, Map<String, String> now, Path output) {
     List<String> differences = new ArrayList<>();
     now.forEach(
         (name, value) -> {
           String was = String.valueOf(earlier.get(name));
-          // What was written under 'fail' has no errors in it.
+          // Rows written under 'fail' contain no errors, so another policy may continue the run.
           boolean relaxed = name.equals(ON_ERROR) && "fail".equals(was);
           if (!value.equals(was) && !relaxed) {
             differences.add("%s was %s and is %s".formatted(name, was, value));
@@ -99,7 +99,7 @@ public final class RunIdentity {
         });
     if (!differences.isEmpty()) {
       throw Refusal.because(
-          "Cannot resume output %s: %s; start it as it was, or choose another output",
+          "Cannot resume output %s: %s; restore the earlier settings, or choose another output",
           output, String.join("; ", differences));
     }
   }

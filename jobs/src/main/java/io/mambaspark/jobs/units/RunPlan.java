@@ -10,7 +10,7 @@ import java.util.Set;
 /**
  * The units of a run, planned from its input and its ledger.
  *
- * @param run as the ledger is to record it
+ * @param run the record to write to the ledger
  * @param units all units of the run
  */
 record RunPlan(RunRecord run, List<Unit> units) {
@@ -22,10 +22,10 @@ record RunPlan(RunRecord run, List<Unit> units) {
   }
 
   /**
-   * Plans a run that goes on.
+   * Plans the continuation of an earlier run.
    *
-   * @param added files that no earlier start has seen
-   * @param entries of the units whose files are there, by the names of the units
+   * @param added the files that no earlier start has read
+   * @param entries the entries of the units whose output files exist, by unit name
    */
   static RunPlan resumed(
       RunRecord earlier,
@@ -49,32 +49,32 @@ record RunPlan(RunRecord run, List<Unit> units) {
   }
 
   /**
-   * One unit for each part that could not be read in a unit that several files share. The shared
-   * unit keeps what it has, and only these parts are tried again.
+   * Returns one unit for each unreadable part of a unit that several files share. The shared unit
+   * keeps its rows, and only the unreadable parts are retried.
    */
   static List<Unit> damaged(List<Unit> units, Map<String, UnitEntry> entries) {
-    List<Unit> alone = new ArrayList<>();
+    List<Unit> retried = new ArrayList<>();
     for (Unit unit : units) {
       UnitEntry entry = entries.get(unit.name());
       if (unit.isShared() && entry != null) {
         unit.parts().stream()
             .filter(part -> entry.errors().containsKey(part.input().path()))
-            .forEach(part -> alone.add(Unit.of(List.of(part))));
+            .forEach(part -> retried.add(Unit.of(List.of(part))));
       }
     }
-    return alone;
+    return retried;
   }
 
-  /** The entries of units that need not be scored again if their files are intact. */
+  /** Returns the entries of the units that are complete if their files are intact. */
   List<UnitEntry> done(Map<String, UnitEntry> entries) {
     return units.stream()
         .filter(unit -> entries.containsKey(unit.name()))
-        .filter(unit -> !entries.get(unit.name()).isGivenUp() || unit.isShared())
+        .filter(unit -> !entries.get(unit.name()).hasSkippedParts() || unit.isShared())
         .map(unit -> entries.get(unit.name()))
         .toList();
   }
 
-  /** The units to score: all but those whose files are intact. */
+  /** Returns the units to score: all units without an intact file. */
   List<Unit> missing(Set<String> intact) {
     return units.stream().filter(unit -> !intact.contains(unit.name())).toList();
   }

@@ -11,10 +11,10 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * A piece of work that is done whole or not at all: consecutive row groups of one Parquet file or
- * several whole small files, the work of one task, and one file of the output.
+ * An atomic piece of work: consecutive row groups of one Parquet file, or several complete small
+ * files. One task scores the unit and writes one output file.
  *
- * @param name of the output file; the same for the same row groups in every run
+ * @param name the name of the output file; the same row groups have the same name in every run
  */
 public record Unit(String name, List<RowGroups> parts) implements Serializable {
 
@@ -26,22 +26,22 @@ public record Unit(String name, List<RowGroups> parts) implements Serializable {
     return parts.stream().mapToLong(RowGroups::tokens).sum();
   }
 
-  /** Whether it is made of whole small files. */
+  /** Whether several complete small files share the unit. */
   boolean isShared() {
     return parts.size() > 1;
   }
 
-  /** Cuts files into units of about as many tokens, see {@link RowGroups#cut}. */
+  /** Cuts files into units of about {@code targetTokens} tokens, see {@link RowGroups#cut}. */
   static List<Unit> cut(List<ParquetFile> files, long targetTokens) {
     return RowGroups.cut(files, targetTokens).stream().map(Unit::of).toList();
   }
 
-  /** Nothing of a file, which still makes a file of the output. */
+  /** Returns a unit without rows, which still writes an output file. */
   static Unit empty(ParquetFile file) {
     return of(List.of(RowGroups.none(file)));
   }
 
-  /** The unit of these parts. */
+  /** Returns the unit of the given parts. */
   static Unit of(List<RowGroups> parts) {
     try {
       MessageDigest digest = MessageDigest.getInstance("SHA-256");

@@ -13,15 +13,16 @@ import org.apache.spark.internal.io.FileNameSpec;
 import scala.Option;
 
 /**
- * Commits each unit by itself when its task ends: one rename of its file, beside its entry in the
- * {@link Ledger}. The end of the job adds nothing, and its failure removes nothing.
+ * Commits each unit separately when its task ends: the task adds the unit's entry to the {@link
+ * Ledger} and renames its file. The end of the job commits nothing more, and a failed job removes
+ * nothing.
  */
 public final class UnitCommit extends FileCommitProtocol implements Serializable {
   private static final long serialVersionUID = 1;
 
   private final String output;
 
-  /** For Spark, which creates the protocol from the name of its class. */
+  /** Called by Spark, which creates the protocol from its class name. */
   public UnitCommit(String jobId, String output) {
     this.output = output;
   }
@@ -37,7 +38,7 @@ public final class UnitCommit extends FileCommitProtocol implements Serializable
   public void commitJob(
       JobContext job, scala.collection.immutable.Seq<TaskCommitMessage> messages) {}
 
-  /** The same in Scala 2.12, where {@code Seq} is another class. */
+  /** The same method for Spark on Scala 2.12, where {@code Seq} is another class. */
   public void commitJob(JobContext job, scala.collection.Seq<TaskCommitMessage> messages) {}
 
   @Override
@@ -71,7 +72,7 @@ public final class UnitCommit extends FileCommitProtocol implements Serializable
 
   @Override
   public String newTaskTempFileAbsPath(TaskAttemptContext task, String folder, FileNameSpec name) {
-    throw new IllegalStateException("Units have no partitions of their own");
+    throw new IllegalStateException("Cannot write a unit to a partition folder: a unit is one file");
   }
 
   @Override
@@ -79,7 +80,7 @@ public final class UnitCommit extends FileCommitProtocol implements Serializable
     UnitTask unit = UnitTask.current();
     Ledger ledger = ledger(task.getConfiguration());
     try {
-      boolean written = unit.file() != null && !unit.isGivenUp();
+      boolean written = unit.file() != null && !unit.isSkipped();
       ledger.commit(unit.entry(written ? ledger.measure(unit.file()) : null), unit.file());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -94,7 +95,7 @@ public final class UnitCommit extends FileCommitProtocol implements Serializable
       try {
         unit.file().getFileSystem(task.getConfiguration()).delete(unit.file(), false);
       } catch (IOException e) {
-        // The end of the run, or the next start, sweeps the file.
+        // The end of the run, or its next start, removes the file.
         throw new UncheckedIOException(e);
       }
     }

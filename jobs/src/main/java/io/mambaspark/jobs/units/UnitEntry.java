@@ -1,6 +1,5 @@
 package io.mambaspark.jobs.units;
 
-import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import io.mambaspark.jobs.io.RowGroups;
 import io.mambaspark.jobs.stats.Totals;
@@ -9,15 +8,15 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The ledger's entry for a unit that is done.
+ * The ledger's entry for a completed unit.
  *
  * @param runId the run that scored the unit
  * @param unit the name of the unit and of its file
- * @param parts of the input
- * @param documents rows of the input that were read
- * @param totals of the rows of the output
- * @param file size and SHA-256 of the output file; null if the unit has no rows or was given up
- * @param errors the reasons why files, by name, could not be read, wholly or in part
+ * @param parts the parts of the input
+ * @param documents the number of input rows read
+ * @param totals the sums over the output rows
+ * @param file size and SHA-256 of the output file; null if the unit has no rows or was skipped
+ * @param errors the files that could not be read completely, by name, with the reasons
  */
 record UnitEntry(
     @JsonProperty("run") String runId,
@@ -29,12 +28,11 @@ record UnitEntry(
     Map<String, String> errors)
     implements Serializable {
 
-  /** Whether a part of the unit was left out because it cannot be read. */
-  @JsonIgnore
-  boolean isGivenUp() {
+  /** Whether a part of the unit was skipped because it cannot be read. */
+  boolean hasSkippedParts() {
     return !errors.isEmpty();
   }
 
-  /** A whole file of the output. */
+  /** A complete file of the output. */
   record OutputFile(long size, String sha256) implements Serializable {}
 }

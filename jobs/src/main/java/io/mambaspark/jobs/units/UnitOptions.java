@@ -4,10 +4,10 @@ import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
 
 /**
- * How a job is cut into units.
+ * The options for cutting a job into units.
  *
- * @param targetTokens tokens of a unit; 0 for what suits model and cluster
- * @param allowNewInput whether a resumed run may take in files that were not there before
+ * @param targetTokens the target size of a unit in tokens; 0 to derive it from model and cluster
+ * @param allowNewInput whether a resumed run may include files that no earlier start has read
  */
 public record UnitOptions(long targetTokens, boolean allowNewInput) {
   /** Reads these options from the values of a command. */

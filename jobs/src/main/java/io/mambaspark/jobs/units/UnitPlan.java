@@ -13,32 +13,33 @@ import java.util.Objects;
 import org.apache.spark.api.java.JavaSparkContext;
 
 /**
- * How Parquet files are cut into units.
+ * Plans how Parquet files are cut into units.
  *
- * @param work of a token: the model's parameters, times how often a token is run
+ * @param work the work for one token: the model's parameters times the number of times that the
+ *     model processes a token
  */
 public record UnitPlan(ParquetInput input, double work) {
-  /** A unit takes about this long, so that little is lost with a task. */
+  /** The target duration of a unit, short enough that a failed task loses little work. */
   private static final double SECONDS = 300;
 
-  /** Tokens a second on a core, times parameters: two thirds of what is measured on AVX-512. */
+  /** Tokens per second and core, times parameters: two thirds of the speed measured on AVX-512. */
   private static final double SPEED = 35e9;
 
-  /** The files that can be read, as they are now, in the order of their paths. */
+  /** Returns the current versions of the readable files, sorted by path. */
   public List<InputVersion> inputs() {
     return input.footers().stream().map(file -> InputVersion.of(file.file())).toList();
   }
 
-  /** Tokens of a unit where the user names none. */
+  /** Returns the target size of a unit, in tokens, if the user gives none. */
   public long targetTokens(JavaSparkContext context) {
     return Math.min((long) (SECONDS * SPEED / work), input.share(Tasks.cores(context)));
   }
 
   /**
-   * All units, the longest first, so that the last to end are short.
+   * Returns all units, the longest first, so that the last tasks to end are short.
    *
-   * @param arrivals the files of each start that took new ones in. Files of two starts share no
-   *     unit, so that the units of the first stay what they were
+   * @param arrivals the files that each start added. Files of two starts share no unit, so that the
+   *     units of the first start stay the same
    */
   public List<Unit> units(long targetTokens, List<List<InputVersion>> arrivals) {
     Map<String, ParquetFile> files = new HashMap<>();
@@ -50,7 +51,7 @@ public record UnitPlan(ParquetInput input, double work) {
       units.addAll(Unit.cut(arrived, targetTokens));
     }
     if (units.isEmpty()) {
-      // One file without rows, that the output has its columns.
+      // An output file without rows, so that the output has a schema.
       return List.of(Unit.empty(input.footers().get(0)));
     }
     return units.stream()

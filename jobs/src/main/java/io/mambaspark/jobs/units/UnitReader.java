@@ -16,9 +16,9 @@ import java.util.function.Function;
 import org.apache.spark.sql.Row;
 
 /**
- * The rows of a unit, part by part. If a part cannot be read and is to be given up, its rows end
- * and its error is kept. A unit that several files share leaves out only the files that cannot be
- * read: each part is read to its end before its first row is returned.
+ * Reads the rows of a unit, part by part. If unreadable parts are to be skipped, the rows of such a
+ * part end early and its error is kept. In a unit that several files share, an unreadable file
+ * contributes no rows: each part is read to its end before its first row is returned.
  */
 final class UnitReader implements Iterator<Row> {
   /** A part with more rows is read twice instead of being held in memory. */
@@ -27,7 +27,7 @@ final class UnitReader implements Iterator<Row> {
   private final Unit unit;
   private final List<FileSplit> sources;
   private final Function<FileSplit, Iterator<Row>> open;
-  private final boolean giveUp;
+  private final boolean skipUnreadable;
   private final Map<String, String> errors = new TreeMap<>();
   private Iterator<Row> rows = Collections.emptyIterator();
   private int nextPart;
@@ -39,18 +39,19 @@ final class UnitReader implements Iterator<Row> {
   private long rowsOfPart;
 
   /**
-   * A reader of a unit.
+   * Creates a reader of a unit.
    *
-   * @param sources where the unit's parts are read, in their order
-   * @param open reads one source
-   * @param giveUp whether a part whose content is bad is left out; otherwise the task fails
+   * @param sources the file splits of the unit's parts, in the same order
+   * @param open opens a split and returns its rows
+   * @param skipUnreadable whether a part with damaged content is skipped; otherwise the task fails
    */
   UnitReader(
-      Unit unit, List<FileSplit> sources, Function<FileSplit, Iterator<Row>> open, boolean giveUp) {
+      Unit unit, List<FileSplit> sources, Function<FileSplit, Iterator<Row>> open,
+      boolean skipUnreadable) {
     this.unit = unit;
     this.sources = sources;
     this.open = open;
-    this.giveUp = giveUp;
+    this.skipUnreadable = skipUnreadable;
   }
 
   @Override
@@ -75,7 +76,7 @@ final class UnitReader implements Iterator<Row> {
 
   private Iterator<Row> rowsOfPart() {
     Iterator<Row> checked = new Checked();
-    if (!giveUp || !unit.isShared()) {
+    if (!skipUnreadable || !unit.isShared()) {
       return checked;
     }
     String file = unit.parts().get(part).input().path();
@@ -92,22 +93,22 @@ final class UnitReader implements Iterator<Row> {
     return unit;
   }
 
-  /** The rows that were returned. */
+  /** Returns the number of rows returned so far. */
   long documents() {
     return documents;
   }
 
-  /** The reasons why files, by name, could not be read. */
+  /** Returns the unreadable files, by name, with the reasons. */
   Map<String, String> errors() {
     return errors;
   }
 
-  /** The place of the latest row, for a message. */
+  /** Returns the place of the latest row, for messages. */
   String rowPlace() {
     return unit.parts().get(part).place(Math.max(0, rowsOfPart - 1));
   }
 
-  /** The rows of the current part, which must be as many as its footer says. */
+  /** The rows of the current part. Their number must match the file's footer. */
   private final class Checked implements Iterator<Row> {
     private final RowGroups expected = unit.parts().get(part);
     private final FileSplit source = sources.get(part);
@@ -152,7 +153,7 @@ final class UnitReader implements Iterator<Row> {
       boolean bad = source.contentIsBad(e);
       String file = expected.input().path();
       String cause = Failures.cause(e, source.path().toString());
-      if (!giveUp || !bad) {
+      if (!skipUnreadable || !bad) {
         throw new TaskFailure(
             "Cannot read %s of %s: %s".formatted(expected.described(), file, cause), e);
       }

@@ -19,7 +19,9 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SaveMode;
 
-/** Carries out a run unit by unit. An earlier start of the same run may have done some units. */
+/**
+ * Executes a run unit by unit. An earlier start of the same run may have completed some units.
+ */
 public final class UnitRun {
   private static final Map<String, String> COMMIT =
       Map.of("spark.sql.sources.commitProtocolClass", UnitCommit.class.getName());
@@ -29,7 +31,7 @@ public final class UnitRun {
   private final RunPlan plan;
   private final List<Unit> missing;
 
-  /** Whether a second pass has made the output, after which the units' files are removed. */
+  /** Whether a second pass completed the output and removed the units' files. */
   private final boolean filesRemoved;
 
   private UnitRun(
@@ -42,11 +44,11 @@ public final class UnitRun {
   }
 
   /**
-   * Plans a run, or what is left of an earlier one. Writes nothing.
+   * Plans a new run, or the missing units of an earlier one. Writes nothing.
    *
-   * @param settings whatever the scores depend on but the input, see {@link RunIdentity}; the
-   *     tokens of a unit are added
-   * @throws Refusal if the earlier run was another: of other weights, options or input
+   * @param settings the settings that determine the scores, see {@link RunIdentity}; the target size
+   *     of a unit is added
+   * @throws Refusal if the earlier run had other weights, options or input
    */
   public static UnitRun plan(
       Output output,
@@ -71,8 +73,9 @@ public final class UnitRun {
     if (output.isWholeAfterSecondPass()) {
       if (!added.isEmpty()) {
         throw Refusal.because(
-            "Cannot take new input into output %s: its buckets part the documents that it has;"
-                + " choose another output, or take its thresholds with --bucket-thresholds",
+            "Cannot add new input to output %s: the thresholds of its buckets are computed from all"
+                + " its documents; choose another output, and reuse the thresholds with"
+                + " --bucket-thresholds",
             output.path());
       }
       return new UnitRun(output, ledger, plan, List.of(), true);
@@ -91,12 +94,12 @@ public final class UnitRun {
         .orElseGet(() -> Long.toString(cut.targetTokens(context)));
   }
 
-  /** The units that are still to be scored. */
+  /** Returns the units that remain to be scored. */
   public List<Unit> missing() {
     return missing;
   }
 
-  /** The tokens in the missing units, at most. */
+  /** Returns an upper bound of the number of tokens in the missing units. */
   public long missingTokens() {
     return missing.stream().mapToLong(Unit::tokens).sum();
   }
@@ -105,7 +108,7 @@ public final class UnitRun {
     return plan.units().size();
   }
 
-  /** Records the run and clears what is in the way of the missing units. */
+  /** Records the run and removes leftovers that would block the missing units. */
   public void begin() {
     if (output.earlier().isEmpty()) {
       output.clear();
@@ -113,15 +116,15 @@ public final class UnitRun {
       return;
     }
     if (!missing.isEmpty()) {
-      // Before any other change: the output is not whole any more.
+      // Before any other change, because the output is no longer complete.
       output.reopen();
     }
     if (!output.earlier().get().equals(plan.run())) {
       output.records().add(plan.run());
     }
-    // A task takes an existing file for the work of another attempt, so remove those of missing
-    // units. Entries of units that the plan no longer has are removed, too: the unit that stands
-    // for files without rows is none once files with rows have come.
+    // A task treats an existing file as committed by another attempt, so the files of missing units
+    // are removed. So are entries of units that are no longer planned: new files with rows replace
+    // the empty unit of an input without rows.
     Set<String> undone = new HashSet<>(ledger.entries(output.runId(), false).keySet());
     plan.units().forEach(unit -> undone.remove(unit.name()));
     missing.forEach(unit -> undone.add(unit.name()));
@@ -129,7 +132,7 @@ public final class UnitRun {
     ledger.sweep();
   }
 
-  /** Writes the missing units; each is in place when it is whole. */
+  /** Writes the missing units. Each appears in the output when it is complete. */
   public void write(Dataset<Row> scored) {
     try {
       SessionSettings.during(
@@ -138,14 +141,14 @@ public final class UnitRun {
           () -> {
             scored
                 .write()
-                // A unit is one file.
+                // Writes one file for each unit.
                 .option("maxRecordsPerFile", 0)
                 .mode(SaveMode.Append)
                 .parquet(output.scores().toString());
             return null;
           });
     } catch (Exception e) {
-      // Spark throws a checked exception, which Scala does not declare.
+      // Spark throws checked exceptions that its Scala signatures do not declare.
       int done = entries().size();
       if (done == 0) {
         output.discardScores();
@@ -153,7 +156,7 @@ public final class UnitRun {
       }
       throw Refusal.because(
           e,
-          "%s; %d of %d units are whole and stay in %s, go on with --resume%s",
+          "%s; %d of %d units are complete in %s; continue with --resume%s",
           Failures.oneLine(e),
           done,
           units(),
@@ -162,7 +165,7 @@ public final class UnitRun {
     }
   }
 
-  /** Removes temporary files when all units are done. */
+  /** Removes temporary files once all units are complete. */
   public void end() {
     ledger.sweep();
   }
@@ -175,35 +178,36 @@ public final class UnitRun {
         .toList();
   }
 
-  /** Adds up the ledger, when all units are done. */
+  /** Adds up the ledger, once all units are complete. */
   public Result result() {
     List<UnitEntry> entries = entries();
     if (entries.size() != units()) {
       throw Refusal.because(
-          "Output %s has %d of %d units, though all were done; go on with --resume",
+          "Output %s has only %d of %d units after all were scored; continue with --resume",
           output.scores(), entries.size(), units());
     }
     List<String> strays = ledger.strays(plan.units().stream().map(Unit::name).toList());
     if (!filesRemoved && !strays.isEmpty()) {
       throw Refusal.because(
-          "Output %s holds %s%s, which is none of this run's; remove it and go on with --resume",
+          "Output %s contains %s%s, which this run did not write; remove it and continue with"
+              + " --resume",
           output.scores(), strays.get(0), ResumedInput.andMore(strays.size()));
     }
     return Result.of(plan.units(), entries);
   }
 
   /**
-   * The sum of the ledger.
+   * The sums over the ledger.
    *
-   * @param unreadable files, or parts of them, that were left out, and why
+   * @param unreadable the files that were skipped completely or in part, by name, with the reasons
    */
   public record Result(Totals totals, long documents, Map<String, String> unreadable) {
-    /** Adds up entries. A shared unit's error does not count if its file has a unit of its own. */
+    /** Adds up entries. Ignores an error of a shared unit if the file has a separate unit. */
     static Result of(List<Unit> units, List<UnitEntry> entries) {
-      Set<String> alone = new HashSet<>();
+      Set<String> separate = new HashSet<>();
       units.stream()
           .filter(unit -> !unit.isShared())
-          .forEach(unit -> alone.add(unit.parts().get(0).input().path()));
+          .forEach(unit -> separate.add(unit.parts().get(0).input().path()));
       Totals totals = new Totals();
       long documents = 0;
       Map<String, String> unreadable = new TreeMap<>();
@@ -215,7 +219,7 @@ public final class UnitRun {
             .errors()
             .forEach(
                 (file, why) -> {
-                  if (!shared || !alone.contains(file)) {
+                  if (!shared || !separate.contains(file)) {
                     unreadable.merge(file, why, (a, b) -> a + "; " + b);
                   }
                 });

@@ -26,7 +26,7 @@ public final class UnitScoring
     implements FlatMapFunction<Iterator<byte[]>, Tuple2<Row, ScoredRow>> {
   private static final long serialVersionUID = 1;
 
-  /** A unit, and its parts as they are read. */
+  /** A unit and the file splits of its parts. */
   record Work(Unit unit, List<FileSplit> parts) implements Serializable {}
 
   private final String runId;
@@ -42,10 +42,10 @@ public final class UnitScoring
   }
 
   /**
-   * Scores units, each in a task of its own, in their order. Lazy.
+   * Scores units in the given order, each in a separate task. Lazy.
    *
-   * @param runId the run that the units belong to
-   * @param input the Parquet files that the units are cut from
+   * @param runId the run to which the units belong
+   * @param input the Parquet files that were cut into the units
    */
   public static Dataset<Row> score(
       String runId,
@@ -71,9 +71,9 @@ public final class UnitScoring
   @Override
   public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<byte[]> one) {
     Work work = Tasks.received(one.next());
-    // A file that cannot be read now may be readable later: only the last attempt gives up.
-    boolean giveUp = !scoring.failOnError() && TaskContext.get().attemptNumber() >= lastAttempt;
-    UnitReader reader = new UnitReader(work.unit(), work.parts(), scan::read, giveUp);
+    // An unreadable file may be readable later, so only the last attempt skips it.
+    boolean skipUnreadable = !scoring.failOnError() && TaskContext.get().attemptNumber() >= lastAttempt;
+    UnitReader reader = new UnitReader(work.unit(), work.parts(), scan::read, skipUnreadable);
     return UnitTask.start(runId, reader)
         .summed(scoring.score(reader, reader::rowPlace), scoring.emit());
   }

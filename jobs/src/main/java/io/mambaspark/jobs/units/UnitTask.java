@@ -14,14 +14,14 @@ import org.apache.spark.util.TaskCompletionListener;
 import scala.Tuple2;
 
 /**
- * What {@link UnitCommit} needs to know of the unit that {@link UnitScoring} scores in the same
- * task: the rows that were read, the sums of their scores, and the file that they are written to.
+ * The unit that one task scores and commits: the rows read, the sums of their scores, and the output
+ * file. {@link UnitScoring} hands it to {@link UnitCommit} in the same task.
  */
 final class UnitTask {
   /**
    * The unit of the task that runs in this thread. Spark creates the commit protocol of a write
-   * from the name of its class on the driver, and a task's context carries nothing but strings, so
-   * the scoring task has no other way to hand the unit to the protocol.
+   * from its class name on the driver, and a task's context carries only strings. A thread-local is
+   * therefore the only way to hand the unit from the scoring task to the protocol.
    */
   private static final ThreadLocal<UnitTask> CURRENT = new ThreadLocal<>();
 
@@ -35,7 +35,7 @@ final class UnitTask {
     this.reader = reader;
   }
 
-  /** Begins a unit in this task. */
+  /** Starts a unit in this task. */
   static UnitTask start(String runId, UnitReader reader) {
     UnitTask task = new UnitTask(runId, reader);
     CURRENT.set(task);
@@ -44,7 +44,7 @@ final class UnitTask {
     return task;
   }
 
-  /** The unit of the task that runs in this thread. */
+  /** Returns the unit of the task that runs in this thread. */
   static UnitTask current() {
     UnitTask task = CURRENT.get();
     if (task == null) {
@@ -53,7 +53,7 @@ final class UnitTask {
     return task;
   }
 
-  /** The scored rows, added up; the message of a failure names the place where it happened. */
+  /** Adds up the scored rows while they are read. A failure's message names the failing row. */
   Iterator<Tuple2<Row, ScoredRow>> summed(Iterator<Tuple2<Row, ScoredRow>> rows, Emit emit) {
     return new Iterator<>() {
       @Override
@@ -92,32 +92,32 @@ final class UnitTask {
     return reader.unit();
   }
 
-  /** The file that the task writes; null before the first row. */
+  /** Returns the file that the task writes; null before the first row. */
   Path file() {
     return file;
   }
 
   void writes(Path newFile) {
     if (file != null) {
-      throw new IllegalStateException("A unit is one file, and has one: " + file);
+      throw new IllegalStateException("The unit already has a file: " + file);
     }
     file = newFile;
   }
 
-  /** The entry for the ledger, when all rows are written. */
+  /** Returns the entry for the ledger, once all rows are written. */
   UnitEntry entry(UnitEntry.OutputFile written) {
     return new UnitEntry(
         runId,
         unit().name(),
         unit().parts(),
-        isGivenUp() ? 0 : reader.documents(),
-        (isGivenUp() ? new Totals() : totals).exact(),
+        isSkipped() ? 0 : reader.documents(),
+        (isSkipped() ? new Totals() : totals).exact(),
         written,
         reader.errors());
   }
 
-  /** Whether no row of the unit is written, because its only part cannot be read. */
-  boolean isGivenUp() {
+  /** Whether the unit has no output because its only part cannot be read. */
+  boolean isSkipped() {
     return !reader.errors().isEmpty() && !unit().isShared();
   }
 }

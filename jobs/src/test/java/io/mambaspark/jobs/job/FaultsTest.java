@@ -337,7 +337,7 @@ public class FaultsTest {
     assertThat(failing.error())
         .startsWith("error: Cannot read row group 0 of file:")
         .contains("part=2")
-        .endsWith("go on with --resume");
+        .endsWith("continue with --resume");
 
     Job job =
         cluster.submit(
@@ -362,7 +362,7 @@ public class FaultsTest {
       assertThat(full.join()).isEqualTo(1);
       assertThat(full.error())
           .contains("No space left on device")
-          .matches(".* \\d+ of 24 units are whole and stay in file:\\S+, go on with --resume");
+          .matches(".* \\d+ of 24 units are complete in file:\\S+; continue with --resume");
       TestCluster.run("mount", "-o", "remount,size=64m", disk.toString());
       Job job = submit("--resume");
       assertThat(job.join()).as(job::output).isZero();

@@ -167,7 +167,7 @@ class HdfsTest {
     assertThat(run.code()).isEqualTo(1);
     assertThat(run.error())
         .contains("The NameSpace quota (directories and files) of directory /tight is exceeded")
-        .matches(".*; \\d+ of \\d+ units are whole and stay in hdfs:\\S+, go on with --resume");
+        .matches(".*; \\d+ of \\d+ units are complete in hdfs:\\S+; continue with --resume");
     files.setQuota(output.getParent(), HdfsConstants.QUOTA_RESET, HdfsConstants.QUOTA_RESET);
     assertThat(score(output, "--resume").err()).isEmpty();
     assertThat(rows(output)).hasSize(60);

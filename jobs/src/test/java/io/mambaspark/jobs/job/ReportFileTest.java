@@ -73,7 +73,7 @@ class ReportFileTest {
         .contains("mamba-spark")
         .contains("&lt;i&gt;row-")
         .doesNotContain("<i>row-")
-        .contains("place in its document")
+        .contains("position in its document")
         .contains("Every token was scored given all earlier tokens of its document")
         .contains("± is the standard error if documents are a random sample.")
         .endsWith("</html>\n");
@@ -85,7 +85,7 @@ class ReportFileTest {
     assertThat(TestSpark.session().read().parquet(output.toString()).columns())
         .contains("position_nll");
     assertThat(TestOutput.summary(output).get("position_curve")).hasSize(6);
-    assertThat(Files.readString(report)).contains("place in its document");
+    assertThat(Files.readString(report)).contains("position in its document");
     Path deep = own.resolve("a/b/report.html");
     scored(
         model,

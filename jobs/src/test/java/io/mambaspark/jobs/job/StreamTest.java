@@ -355,7 +355,7 @@ class StreamTest {
         .isEqualTo(
             "error: Cannot resume output file:%s: the version of mamba-spark was 0.1.0 and is %s;"
                     .formatted(output, Versions.mambaSpark())
-                + " start it as it was, or choose another output");
+                + " restore the earlier settings, or choose another output");
   }
 
   @Test

@@ -24,7 +24,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 
-/** A headless Chromium with one tab, led over the DevTools protocol. */
+/** A headless Chromium with one tab, controlled over the DevTools protocol. */
 final class Chromium implements AutoCloseable {
   private static final List<String> NAMES =
       List.of("chromium", "chromium-browser", "google-chrome", "google-chrome-stable");
@@ -44,7 +44,7 @@ final class Chromium implements AutoCloseable {
     this.process = process;
   }
 
-  /** Starts it with a profile folder of its own. */
+  /** Starts Chromium with the given profile folder. */
   static Chromium start(Path profile) throws Exception {
     List<String> command =
         new ArrayList<>(
@@ -59,7 +59,7 @@ final class Chromium implements AutoCloseable {
                 "--disable-background-networking",
                 "--disable-dev-shm-usage"));
     if ("root".equals(System.getProperty("user.name"))) {
-      // Its sandbox refuses root, who runs the tests in a container.
+      // The sandbox refuses to run as root, which is the user of the tests in a container.
       command.add("--no-sandbox");
     }
     command.add("about:blank");
@@ -87,7 +87,7 @@ final class Chromium implements AutoCloseable {
 
   private void connect() throws Exception {
     CompletableFuture<String> address = new CompletableFuture<>();
-    // Reads on to the end, or a full pipe would halt the browser.
+    // Reads to the end, because a full pipe would block the browser.
     Thread reader = new Thread(() -> readAddress(address), "chromium-stderr");
     reader.setDaemon(true);
     reader.start();
@@ -108,15 +108,15 @@ final class Chromium implements AutoCloseable {
   }
 
   private void readAddress(CompletableFuture<String> address) {
-    StringBuilder said = new StringBuilder();
+    StringBuilder output = new StringBuilder();
     try (BufferedReader lines = process.errorReader()) {
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-        said.append(line).append('\n');
+        output.append(line).append('\n');
         if (line.startsWith(LISTENING)) {
           address.complete(line.substring(LISTENING.length()).strip());
         }
       }
-      address.completeExceptionally(new IOException("Chromium ended: " + said));
+      address.completeExceptionally(new IOException("Chromium ended: " + output));
     } catch (IOException e) {
       address.completeExceptionally(e);
     }
@@ -172,7 +172,7 @@ final class Chromium implements AutoCloseable {
     return answer.get(SECONDS, TimeUnit.SECONDS);
   }
 
-  /** A screen of this size, in pixels of which a narrow one has two for each of the page's. */
+  /** Emulates a screen of a size in CSS pixels; a narrow screen has two device pixels in each. */
   void screen(int width, int height, boolean dark) throws Exception {
     call(
         "Emulation.setDeviceMetricsOverride",
@@ -192,7 +192,7 @@ final class Chromium implements AutoCloseable {
             List.of(Map.of("name", "prefers-color-scheme", "value", dark ? "dark" : "light"))));
   }
 
-  /** Opens a page, and returns when it and all that it loads is there. */
+  /** Opens a page and returns when it has loaded completely. */
   void open(URI page) throws Exception {
     events.clear();
     arriving.clear();
@@ -204,7 +204,7 @@ final class Chromium implements AutoCloseable {
     while (true) {
       JsonNode event = arriving.poll(SECONDS, TimeUnit.SECONDS);
       if (event == null) {
-        throw new TimeoutException("Chromium told nothing for " + SECONDS + " s");
+        throw new TimeoutException("Chromium sent no event for " + SECONDS + " s");
       }
       events.add(event);
       if (awaited.test(event)) {
@@ -213,7 +213,7 @@ final class Chromium implements AutoCloseable {
     }
   }
 
-  /** Parameters of all events of a name since the page was opened. */
+  /** Returns the parameters of all events of a name since the page was opened. */
   List<JsonNode> events(String method) {
     arriving.drainTo(events);
     return events.stream()
@@ -222,7 +222,7 @@ final class Chromium implements AutoCloseable {
         .toList();
   }
 
-  /** The value of an expression of JavaScript in the page. */
+  /** Returns the value of a JavaScript expression in the page. */
   JsonNode evaluate(String expression) throws Exception {
     JsonNode result =
         call("Runtime.evaluate", Map.of("expression", expression, "returnByValue", true));
@@ -232,7 +232,7 @@ final class Chromium implements AutoCloseable {
     return result.get("result").path("value");
   }
 
-  /** Writes a picture of the whole page. */
+  /** Writes a screenshot of the complete page. */
   void screenshot(Path file) throws Exception {
     JsonNode picture =
         call("Page.captureScreenshot", Map.of("format", "png", "captureBeyondViewport", true));

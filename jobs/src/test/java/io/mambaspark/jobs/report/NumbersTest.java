@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Test;
 
 class NumbersTest {
   @Test
-  void perplexities_have_four_digits_or_all_before_the_point() {
+  void perplexities_have_four_digits_or_all_before_the_decimal_point() {
     assertThat(Numbers.perplexity(1.0)).isEqualTo("1.00");
     assertThat(Numbers.perplexity(45.678)).isEqualTo("45.68");
     assertThat(Numbers.perplexity(456.78)).isEqualTo("456.8");
@@ -27,7 +27,7 @@ class NumbersTest {
   }
 
   @Test
-  void times_have_the_unit_that_fits() {
+  void durations_have_a_suitable_unit() {
     assertThat(Numbers.seconds(0.04)).isEqualTo("0.0 s");
     assertThat(Numbers.seconds(27.4)).isEqualTo("27 s");
     assertThat(Numbers.seconds(600)).isEqualTo("10.0 min");
@@ -48,7 +48,7 @@ class NumbersTest {
   }
 
   @Test
-  void bins_are_joined_until_they_can_be_looked_at() {
+  void bins_are_joined_until_at_most_80_remain() {
     assertThat(LogBins.of(new int[] {20, 60})).isEqualTo(new LogBins(20, 41, 1));
     assertThat(LogBins.of(new int[] {-1, 119})).isEqualTo(new LogBins(-1, 61, 2));
     assertThat(LogBins.of(new int[] {-1, 119}).of(119)).isEqualTo(60);

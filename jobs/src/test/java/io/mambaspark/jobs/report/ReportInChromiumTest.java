@@ -16,14 +16,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The report as a browser shows it; {@code scripts/report.sh} runs it. Pages and pictures of them
- * lie in {@code target/report}.
+ * Tests the report in a browser. {@code scripts/report.sh} runs this test, which writes pages and
+ * their screenshots to {@code target/report}.
  */
 @Tag("chromium")
 class ReportInChromiumTest {
   private static final Path FOLDER = Path.of("target/report").toAbsolutePath();
 
-  /** Boxes of all charts; one that the style sheet hides on this screen has none. */
+  /** Returns the state of every chart, whether the style sheet shows or hides it on this screen. */
   private static final String CHARTS =
       """
       [...document.querySelectorAll('svg')].map(svg => {
@@ -56,7 +56,7 @@ class ReportInChromiumTest {
   }
 
   @Test
-  void it_shows_all_charts_loads_nothing_and_has_no_complaint() throws Exception {
+  void it_shows_all_charts_loads_nothing_and_logs_nothing() throws Exception {
     Map<String, ReportData> samples = new LinkedHashMap<>();
     samples.put("three", SampleReport.threeGroups());
     samples.put("twenty", SampleReport.twentyGroups());
@@ -97,7 +97,7 @@ class ReportInChromiumTest {
         assertThat(box.get("drawn").asBoolean()).as("%s has shapes: %s", name, box).isTrue();
       }
     }
-    // Each chart is there twice, for wide and for narrow screens, and one of them is shown.
+    // The page has each chart for wide and for narrow screens and shows one of the two.
     assertThat(shown).as(name).isEqualTo(boxes.size() / 2);
     assertThat(shown > 4).as(name).isEqualTo(charts);
     assertThat(chromium.evaluate("document.documentElement.scrollWidth").asInt())
@@ -119,8 +119,8 @@ class ReportInChromiumTest {
   }
 
   @Test
-  void a_browser_that_could_would_tell() throws Exception {
-    // That nothing is told of the report counts only if something would be told.
+  void the_browser_logs_errors_of_a_bad_page() throws Exception {
+    // An empty log of the report proves something only if the browser logs errors.
     Path page = FOLDER.resolve("bad.html");
     Files.writeString(
         page,

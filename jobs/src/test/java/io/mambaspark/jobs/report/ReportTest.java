@@ -94,7 +94,7 @@ class ReportTest {
             .collect(Collectors.joining(" "));
     assertThat(charts).contains("var(--s1)", "var(--s2)", "var(--s3)", "var(--s20)");
     assertThat(charts).doesNotContain("#", "rgb");
-    // One style sheet, the page's.
+    // The page has one style sheet.
     assertThat(html.split("<style", -1)).hasSize(2);
     assertThat(html).doesNotContain("font-family=");
   }
@@ -105,21 +105,21 @@ class ReportTest {
   }
 
   @Test
-  void what_is_missing_is_said() throws Exception {
+  void missing_parts_are_stated() throws Exception {
     String text = parsed(Report.html(SampleReport.empty())).getDocumentElement().getTextContent();
     assertThat(text)
         .contains(
-            "No document has a perplexity, so there is nothing to show of it.",
-            "How perplexity changes along a document was not recorded.",
-            "The scores were not added up by group.",
-            "The run was too short, or not observed, so its speed over time is not known.",
-            "The times of its tasks are not known.",
+            "No document has a perplexity.",
+            "Perplexity by position in the document was not recorded.",
+            "The scores were not summed by group.",
+            "The speed over time is unknown: the run was too short or not observed.",
+            "The times of the tasks are unknown.",
             "No document had an error.",
             "Options and versions were not recorded.");
     assertThat(Report.html(SampleReport.empty())).doesNotContain("<svg");
   }
 
-  /** A run of one document without groups and columns to show. */
+  /** Returns a run of one document; an empty name gives neither groups nor shown columns. */
   private static ReportData small(String name, Map<String, String> options) {
     Percentiles one = new Percentiles(1, List.of(7.0, 7.0, 7.0, 7.0, 7.0, 7.0, 7.0));
     boolean named = !name.isEmpty();
@@ -156,26 +156,26 @@ class ReportTest {
   }
 
   @Test
-  void one_document_is_shown_for_what_it_is() throws Exception {
+  void a_run_of_one_document_has_sentences_in_place_of_charts() throws Exception {
     org.w3c.dom.Document page = parsed(Report.html(small("", Map.of())));
     assertThat(page.getDocumentElement().getTextContent())
         .contains(
             "All documents have between 16 and 31 tokens; their median is 7.00.",
-            "All tokens lie at the very beginning of their documents.",
+            "All tokens are at the very beginning of their documents.",
             "The documents are not grouped.",
-            "No columns were named by which to tell the documents.",
+            "No columns were selected to identify the documents.",
             "one task of 0.0 s");
     assertThat(elements(page, "svg")).isNotEmpty();
   }
 
   @Test
-  void strings_of_the_data_are_harmless() throws Exception {
+  void strings_of_the_data_are_escaped() throws Exception {
     String html = Report.html(small(HOSTILE, Map.of(HOSTILE, HOSTILE)));
     assertThat(html)
         .contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;&lt;!--��" + "�gnp��x��")
         .doesNotContain("<script", "<!--", "\u202E", "\u2066", "\u0000");
     assertThat(elements(parsed(html), "title").get(0).getTextContent()).contains("<script>");
-    // Nothing gets lost between UTF-16 and UTF-8: no surrogate stands alone.
+    // No surrogate is unpaired, so nothing is lost in UTF-8.
     assertThat(new String(html.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8))
         .isEqualTo(html);
   }
@@ -205,14 +205,14 @@ class ReportTest {
                 data.course(),
                 data.origin()));
     assertThat(parsed(html).getDocumentElement().getTextContent())
-        .contains("976 more groups", "Of 5,000 groups the largest 1,000 are shown.");
+        .contains("976 more groups", "There are 5,000 groups; the 1,000 largest are listed.");
     assertThat(html.length()).isLessThan(1_000_000);
     assertThat(Pattern.compile("<th scope=\"row\"><bdi>group \\d+<").matcher(html).results())
         .hasSize(2000);
   }
 
   @Test
-  void all_sizes_of_perplexity_have_an_axis() throws Exception {
+  void perplexities_of_every_size_have_an_axis() throws Exception {
     for (double[] range :
         new double[][] {{1, 1.0000001}, {0.99, 1.2}, {40, 45}, {1, 1e9}, {5, 1e300}, {1e-9, 2}}) {
       List<Double> low =
@@ -283,18 +283,28 @@ class ReportTest {
           .contains("Perplexity of documents by their length");
       if (finite == none) {
         assertThat(html)
-            .contains("The perplexity of every document is infinite, so there is nothing to draw.");
+            .contains("The perplexity of every document is infinite, so there is no histogram.");
       }
     }
   }
 
   @Test
-  void data_that_contradict_themselves_are_refused() {
+  void contradictory_data_are_refused() {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> new TaskTime(2, 1, 5))
         .withMessage("A task ends at 1.0 s, before it starts at 2.0 s");
-    assertThatIllegalArgumentException().isThrownBy(() -> new Speed(Double.NaN, 1));
-    assertThatIllegalArgumentException().isThrownBy(() -> new Position(-1, 1, 1));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new Speed(Double.NaN, 1))
+        .withMessage("Expected a finite time of at least 0 s, found NaN s");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new Position(-1, 1, 1))
+        .withMessage("Position -1 is negative");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new Position(2, -1, 1))
+        .withMessage("Found -1 tokens at position 2");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new Position(2, 1, Double.NaN))
+        .withMessage("nll at position 2 is NaN");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> new Percentiles(3, List.of(1.0)))
         .withMessage("Found 1 percentiles of 3 documents, expected 7");

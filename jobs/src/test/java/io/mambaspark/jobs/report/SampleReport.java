@@ -28,13 +28,13 @@ import java.util.Map;
 import java.util.Random;
 import java.util.function.Predicate;
 
-/** Made-up runs that look like real ones, for reports to be tested with and looked at. */
+/** Synthetic runs that resemble real ones, to test and to view reports. */
 final class SampleReport {
   private SampleReport() {}
 
   private record Scored(String group, long tokens, double perplexity, String text) {}
 
-  /** Prose, shuffled prose and noise. */
+  /** Returns a run of prose, shuffled prose and noise. */
   static ReportData threeGroups() {
     Random random = new Random(3);
     List<Scored> documents = new ArrayList<>();
@@ -44,7 +44,7 @@ final class SampleReport {
     return of("Perplexity of three kinds of prose", documents, random, 44);
   }
 
-  /** Twenty groups of very different sizes. */
+  /** Returns a run of twenty groups of very different sizes. */
   static ReportData twentyGroups() {
     Random random = new Random(4);
     List<Scored> documents = new ArrayList<>();
@@ -56,7 +56,7 @@ final class SampleReport {
     return of("Perplexity of twenty sources", documents, random, 900);
   }
 
-  /** Nothing but a title. */
+  /** Returns a run with only a title. */
   static ReportData empty() {
     return new ReportData(
         new Head("Nothing scored", List.of(), List.of()),

@@ -307,7 +307,8 @@ class WindowTest {
     Cli run = score(folder, corpus, output, "--window", "chunked", "--resume");
     assertThat(run.error())
         .contains(
-            ": --window was chunked, 6 tokens and is chunked, 512 tokens; start it as it was");
+            ": --window was chunked, 6 tokens and is chunked, 512 tokens; restore the earlier"
+                + " settings");
   }
 
   @Test

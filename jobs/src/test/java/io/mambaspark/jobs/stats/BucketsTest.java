@@ -38,7 +38,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Parts of a corpus by perplexity, in two passes or by thresholds of another run. */
+/** Tests buckets by perplexity, in two passes or with the thresholds of another run. */
 class BucketsTest {
   private static final Object[] BUCKETS = {"--bucket", "head:30,middle:60"};
 
@@ -75,7 +75,7 @@ class BucketsTest {
             .sorted()
             .toList();
     assertThat(sorted).hasSize(38);
-    // 30 and 60 hundredths of 37 steps.
+    // Percentiles 30 and 60 of 38 values, at steps 11.1 and 22.2 of 37.
     head = sorted.get(11) + 0.1 * (sorted.get(12) - sorted.get(11));
     middle = sorted.get(22) + 0.2 * (sorted.get(23) - sorted.get(22));
     expected = new LinkedHashMap<>();
@@ -128,7 +128,7 @@ class BucketsTest {
     Map<String, String> lasting = TestOutput.lasting(json);
     assertThat(lasting).isEqualTo(TestOutput.lasting(TestOutput.summary(shared.resolve("all"))));
 
-    // What is finished stays as it is.
+    // A finished output stays unchanged.
     Map<String, String> before = contents(output);
     Cli again = scored(model, corpus, output, with(BUCKETS, "--resume"));
     assertThat(again.out()).contains("bucket head below").contains("done by earlier starts");
@@ -138,13 +138,13 @@ class BucketsTest {
             "error: Output %s exists; choose another, or replace it with --overwrite", output);
     assertThat(score(model, corpus, output, "--bucket", "head:31", "--resume").error())
         .endsWith(
-            ": the buckets was head:30,middle:60 and is head:31; start it as it was, or choose"
-                + " another output");
+            ": the buckets was head:30,middle:60 and is head:31; restore the earlier settings,"
+                + " or choose another output");
     assertThat(score(model, corpus, output, "--resume").error())
         .contains("the buckets was head:30,middle:60 and is ");
     assertThat(contents(output)).isEqualTo(before);
 
-    // Another corpus by the same measure, in one pass.
+    // Another run with the same thresholds, in one pass.
     for (Path file : List.of(output, output.resolve("_mamba_summary.json"))) {
       Path second = own.resolve("by-" + file.getFileName());
       scored(model, corpus, second, "--bucket-thresholds", file);
@@ -157,7 +157,7 @@ class BucketsTest {
     assertThat(names(own)).hasSize(3);
   }
 
-  /** A second pass does not lose what the first one says of its columns. */
+  /** Checks that a second pass keeps the column comments of the first pass. */
   private void checkComments() {
     for (StructField field :
         TestSpark.session().read().parquet(output.toString()).schema().fields()) {
@@ -169,7 +169,7 @@ class BucketsTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"json", "orc", "parquet"})
-  void a_job_at_once_has_the_same_buckets(String format) throws IOException {
+  void a_job_without_units_has_the_same_buckets(String format) throws IOException {
     scored(model, corpus, output, with(BUCKETS, "--output-format", format, "--partitions", 3));
     Map<String, String> buckets = new LinkedHashMap<>();
     for (Row row :
@@ -192,31 +192,31 @@ class BucketsTest {
   }
 
   @Test
-  void a_job_that_dies_between_or_in_its_passes_goes_on() throws IOException {
+  void a_job_that_is_killed_between_or_in_its_passes_can_be_resumed() throws IOException {
     Path undisturbed = own.resolve("undisturbed");
     Object[] job = with(BUCKETS, "--target-unit-tokens", 1_000_000);
     scored(model, corpus, undisturbed, job);
     Map<String, String> sums = TestOutput.lasting(TestOutput.summary(undisturbed));
-    System.setProperty("spark.hadoop.fs.dying.impl", UnitsTest.Dying.class.getName());
+    System.setProperty("spark.hadoop.fs.failing.impl", UnitsTest.FailingFileSystem.class.getName());
     TestSpark.session()
         .sparkContext()
         .hadoopConfiguration()
-        .set("fs.dying.impl", UnitsTest.Dying.class.getName());
+        .set("fs.failing.impl", UnitsTest.FailingFileSystem.class.getName());
     try {
-      boolean died = true;
+      boolean failed = true;
       boolean resumed = false;
-      for (int writes = 6; died; writes += 7) {
+      for (int writes = 6; failed; writes += 7) {
         output = own.resolve("scores-" + writes);
         List<Object> args = new ArrayList<>(List.of("score", "--model", model, "--input", corpus));
-        args.addAll(List.of("--output", "dying://" + output, "--resume"));
+        args.addAll(List.of("--output", "failing://" + output, "--resume"));
         args.addAll(List.of(job));
-        UnitsTest.Dying.after(writes);
-        Cli dead = Cli.run(args.toArray());
-        UnitsTest.Dying.after(Integer.MAX_VALUE);
-        died = dead.code() != 0;
+        UnitsTest.FailingFileSystem.failAfter(writes);
+        Cli first = Cli.run(args.toArray());
+        UnitsTest.FailingFileSystem.failAfter(Integer.MAX_VALUE);
+        failed = first.code() != 0;
         Cli run = Cli.run(args.toArray());
         assertThat(run.code()).as("after %d writes: %s", writes, run.err()).isZero();
-        resumed |= died && summary().get("resumed_units").asInt() == 1;
+        resumed |= failed && summary().get("resumed_units").asInt() == 1;
         assertThat(buckets(output)).as("after %d writes", writes).isEqualTo(expected);
         assertThat(TestOutput.lasting(summary())).isEqualTo(sums);
         assertThat(names(own).stream().filter(name -> name.startsWith(output.getFileName() + "_")))
@@ -225,23 +225,23 @@ class BucketsTest {
       }
       assertThat(resumed).isTrue();
     } finally {
-      System.clearProperty("spark.hadoop.fs.dying.impl");
+      System.clearProperty("spark.hadoop.fs.failing.impl");
     }
   }
 
   @Test
-  void a_job_that_fails_leaves_the_old_output_and_goes_on_beside_it() throws IOException {
+  void a_failed_job_keeps_the_old_output_and_resumes_next_to_it() throws IOException {
     scored(model, corpus, output);
     Map<String, String> before = contents(output);
-    // The largest units go first, and the bad row is in the smallest.
+    // The largest units run first, and the bad row is in the smallest.
     Object[] failing = with(BUCKETS, "--on-error", "fail", "--target-unit-tokens", 1);
     Cli run = score(model, corpus, output, with(failing, "--overwrite"));
     assertThat(run.code()).isEqualTo(1);
     assertThat(run.error()).startsWith("error: Token id 99 at position 0 is outside [0, 24)");
     assertThat(contents(output)).isEqualTo(before);
-    // What the message says to do is what helps.
+    // The remedy in the message works.
     assertThat(run.error())
-        .matches(".*; [67] of 8 units are whole and stay in .*, go on with --resume --overwrite");
+        .matches(".*; [67] of 8 units are complete in .*; continue with --resume --overwrite");
     scored(model, corpus, output, with(BUCKETS, "--overwrite", "--resume"));
     assertThat(summary().get("resumed_units").asInt()).isBetween(6, 7);
     assertThat(buckets(output)).isEqualTo(expected);
@@ -258,12 +258,13 @@ class BucketsTest {
   }
 
   @Test
-  void an_output_without_buckets_is_not_resumed_with_some() throws IOException {
+  void an_output_without_buckets_is_not_resumed_with_buckets() throws IOException {
     scored(model, corpus, output);
     assertThat(score(model, corpus, output, with(BUCKETS, "--resume")).error())
         .contains("the buckets was ")
-        .endsWith(" and is head:30,middle:60; start it as it was, or choose another output");
-    // Nor one that is not finished.
+        .endsWith(
+            " and is head:30,middle:60; restore the earlier settings, or choose another output");
+    // An unfinished output is not resumed, either.
     Files.delete(output.resolve("_mamba_summary.json"));
     assertThat(score(model, corpus, output, with(BUCKETS, "--resume")).error())
         .isEqualTo(
@@ -273,15 +274,29 @@ class BucketsTest {
   }
 
   @Test
-  void a_run_without_perplexities_resumes_to_itself() throws IOException {
+  void a_run_without_perplexities_can_be_resumed_without_change() throws IOException {
     Path input = write(own.resolve("short"), "tokens", TestScores.TOKENS, new int[] {1}, null);
     scored(model, input, output, BUCKETS);
     assertThat(buckets(output).values()).containsExactly(null, null);
     scored(model, input, output, with(BUCKETS, "--resume"));
     assertThat(score(model, input, own.resolve("by"), "--bucket-thresholds", output).error())
         .isEqualTo(
-            "error: Cannot use the thresholds of %s: there are none, as no document of that run had a"
-                + " perplexity",
+            "error: Cannot use the thresholds of %s: no document of that run had a perplexity",
+            output);
+  }
+
+  @Test
+  void an_output_with_buckets_accepts_no_new_input() throws IOException {
+    Path input = own.resolve("growing");
+    write(input.resolve("day=1"), "tokens", TestScores.TOKENS, new int[] {1, 2, 3});
+    scored(model, input, output, BUCKETS);
+    write(input.resolve("day=2"), "tokens", TestScores.TOKENS, new int[] {4, 5});
+    assertThat(
+            score(model, input, output, with(BUCKETS, "--resume", "--allow-new-input")).error())
+        .isEqualTo(
+            "error: Cannot add new input to output file:%s: the thresholds of its buckets are"
+                + " computed from all its documents; choose another output, and reuse the"
+                + " thresholds with --bucket-thresholds",
             output);
   }
 
@@ -301,7 +316,8 @@ class BucketsTest {
         "a:NaN | --bucket a:NaN: expected NAME:PERCENT,... such as head:30,middle:60",
         "a:30d | --bucket a:30d: expected NAME:PERCENT,... such as head:30,middle:60",
         "a:1,a:2 | --bucket a:1,a:2 names a twice",
-        "tail:10 | --bucket tail:10: tail is the name of the rest",
+        "tail:10 | --bucket tail:10: tail is reserved for the remaining documents; choose another"
+            + " name",
       })
   void a_bad_list_is_wrong_usage(String list, String message) {
     Cli run = score(model, corpus, output, "--bucket", list);
@@ -311,7 +327,7 @@ class BucketsTest {
   }
 
   @Test
-  void thresholds_that_will_not_do_are_told() throws IOException {
+  void unusable_thresholds_are_reported() throws IOException {
     Path file = own.resolve("summary.json");
     Map<String, String> messages = new LinkedHashMap<>();
     messages.put(
@@ -327,6 +343,9 @@ class BucketsTest {
     messages.put(
         "{\"bucket_thresholds\": {\"a\": \"9\"}}",
         "Cannot use the thresholds of %s: a is \"9\"; expected ascending numbers");
+    messages.put(
+        "{\"bucket_thresholds\": {\"tail\": 9}}",
+        "Cannot use the thresholds of %s: the name tail is reserved for the remaining documents");
     for (Map.Entry<String, String> message : messages.entrySet()) {
       Files.writeString(file, message.getKey());
       Cli run = score(model, corpus, output, "--bucket-thresholds", file);
@@ -343,7 +362,7 @@ class BucketsTest {
   }
 
   @Test
-  void a_kept_column_of_that_name_is_refused() {
+  void a_kept_column_named_bucket_is_refused() {
     Path clash = own.resolve("clash");
     TestSpark.rows(new int[] {1})
         .selectExpr("tokens", "id Bucket")

@@ -53,7 +53,7 @@ class DistributionsTest {
   }
 
   @Test
-  void what_has_no_perplexity_does_not_count() {
+  void documents_without_a_perplexity_do_not_count() {
     Distributions some =
         Distributions.of(
             rows(
@@ -119,7 +119,7 @@ class DistributionsTest {
   }
 
   @Test
-  void lengths_are_cut_at_powers_of_two() {
+  void length_classes_begin_at_powers_of_two() {
     List<Row> rows = new ArrayList<>();
     long[] tokens = {1, 2, 3, 4, 7, 8, (1L << 47) - 1, 1L << 47};
     for (long count : tokens) {
@@ -136,7 +136,7 @@ class DistributionsTest {
   }
 
   @Test
-  void best_and_worst_are_ordered_and_cut() {
+  void best_and_worst_are_ordered_and_their_text_is_truncated() {
     List<Row> rows = new ArrayList<>();
     for (int i = 0; i < 40; i++) {
       // Twenty documents share the lowest perplexity: the shown columns decide.
@@ -158,7 +158,7 @@ class DistributionsTest {
   }
 
   @Test
-  void groups_may_be_of_any_type_and_of_several_columns() {
+  void groups_may_use_several_columns_of_any_type() {
     Dataset<Row> scores =
         TestSpark.session()
             .range(12)
@@ -180,8 +180,8 @@ class DistributionsTest {
   }
 
   @Test
-  void only_the_largest_groups_are_told_apart() {
-    // Group g has g + 1 documents, from 0 to 1199; the order of the rows is another.
+  void only_the_largest_groups_are_listed() {
+    // Group g, from 0 to 1199, has g + 1 documents, so the largest group is the last.
     Dataset<Row> scores =
         TestSpark.session()
             .range(1200)
@@ -204,18 +204,20 @@ class DistributionsTest {
   }
 
   @Test
-  void a_column_that_is_not_there_is_named() {
+  void a_missing_column_is_named() {
     Dataset<Row> scores = rows(RowFactory.create(1, "a", "x", 0L, null, null));
     assertThatIllegalArgumentException()
         .isThrownBy(() -> Distributions.of(scores, List.of("kinds"), List.of()))
-        .withMessage("No column kinds among id, kind, text, token_count, perplexity, error");
+        .withMessage(
+            "Column kinds is not in the scores; their columns are id, kind, text, token_count,"
+                + " perplexity, error");
   }
 
   @Test
   void a_million_documents_are_summarised() {
     int rows = 1_000_000;
-    // The perplexity is uniform over its group's decade, of all ranks exactly known: within group g
-    // it is 10^(g % 4) · (1 + 9·u), and u runs over equal steps in a shuffled order.
+    // Perplexities are uniform over the decade of their group, so their percentiles are known:
+    // within group g they are 10^(g % 4) · (1 + 9·u), and u takes equal steps in a shuffled order.
     Dataset<Row> scores =
         TestSpark.session()
             .range(0, rows, 1, 4)
@@ -250,7 +252,7 @@ class DistributionsTest {
     }
     for (Group group : all.grouping().groups().subList(0, 4)) {
       double decade = Math.pow(10, Integer.parseInt(group.name()) % 4);
-      // In steps a permutation is even, but not within a group: a sample's error on top.
+      // Steps of u are even overall but not within a group, so allow for a sampling error.
       double bound = 9e-4 + 4 * Math.sqrt(0.25 / group.percentiles().documents());
       assertThat(group.percentiles().at(50) / decade).isEqualTo(5.5, offset(9 * bound));
       assertThat(group.percentiles().at(1) / decade).isEqualTo(1.09, offset(9 * bound));

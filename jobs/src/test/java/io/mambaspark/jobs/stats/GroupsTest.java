@@ -38,7 +38,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What is summed up of parts of a corpus, and what is left out of it. */
+/** Tests sums over groups of a corpus and the exclusion of documents by their perplexity. */
 class GroupsTest {
   @TempDir static Path shared;
   @TempDir Path own;
@@ -48,7 +48,7 @@ class GroupsTest {
   private static Map<String, Row> plain;
   private Path output;
 
-  /** Sixty rows of five groups, some too short and some bad, in row groups of seven. */
+  /** Writes sixty rows of five groups, some too short and some bad, in row groups of seven. */
   @BeforeAll
   static void writeCorpus() {
     model = TestModels.write(shared.resolve("model"));
@@ -108,17 +108,17 @@ class GroupsTest {
 
   private static void check(JsonNode group, Collection<Row> rows) {
     List<Row> good = rows.stream().filter(row -> row.getAs("error") == null).toList();
-    List<Row> told = good.stream().filter(row -> row.<Double>getAs("perplexity") != null).toList();
+    List<Row> scored = good.stream().filter(row -> row.<Double>getAs("perplexity") != null).toList();
     double nll = sum(good.stream().map(row -> row.<Double>getAs("nll")).toList());
     long tokens = good.stream().mapToLong(row -> row.<Long>getAs("token_count")).sum();
     List<Double> perplexities =
-        told.stream().map(row -> row.<Double>getAs("perplexity")).sorted().toList();
+        scored.stream().map(row -> row.<Double>getAs("perplexity")).sorted().toList();
     assertThat(group.get("documents").asInt()).isEqualTo(rows.size());
     assertThat(group.get("error_documents").asInt()).isEqualTo(rows.size() - good.size());
-    assertThat(group.get("scored_documents").asInt()).isEqualTo(told.size());
+    assertThat(group.get("scored_documents").asInt()).isEqualTo(scored.size());
     assertThat(group.get("tokens").asLong()).isEqualTo(tokens);
     assertThat(group.get("nll").asDouble()).isEqualTo(nll);
-    if (told.isEmpty()) {
+    if (scored.isEmpty()) {
       assertThat(group.get("corpus_perplexity").isNull()).isTrue();
       assertThat(group.get("corpus_perplexity_error").isNull()).isTrue();
       assertThat(group.get("mean_document_perplexity").isNull()).isTrue();
@@ -127,15 +127,15 @@ class GroupsTest {
     }
     assertThat(group.get("corpus_perplexity").asDouble()).isEqualTo(StrictMath.exp(nll / tokens));
     assertThat(group.get("mean_document_perplexity").asDouble())
-        .isCloseTo(sum(perplexities) / told.size(), within(1e-12));
+        .isCloseTo(sum(perplexities) / scored.size(), within(1e-12));
     double squares = 0;
-    for (Row row : told) {
+    for (Row row : scored) {
       squares +=
           Math.pow(row.<Double>getAs("nll") - nll / tokens * row.<Long>getAs("token_count"), 2);
     }
     assertThat(group.get("corpus_perplexity_error").asDouble())
         .isCloseTo(
-            Math.sqrt(squares * told.size() / (told.size() - 1)) / tokens * Math.exp(nll / tokens),
+            Math.sqrt(squares * scored.size() / (scored.size() - 1)) / tokens * Math.exp(nll / tokens),
             within(1e-9));
     for (int rank : List.of(1, 5, 25, 50, 75, 95, 99)) {
       assertThat(group.get("perplexity_percentiles").get("p" + rank).asDouble())
@@ -154,7 +154,7 @@ class GroupsTest {
   }
 
   @Test
-  void groups_are_summed_up_as_if_each_were_a_corpus() throws IOException {
+  void each_group_is_summed_up_like_a_corpus() throws IOException {
     Cli run = scored(model, corpus, output, "--group-by", "lang.x", "--target-unit-tokens", 1);
     Map<List<String>, JsonNode> groups = groups("lang.x");
     Map<List<String>, List<Row>> expected = expected("lang.x");
@@ -164,7 +164,7 @@ class GroupsTest {
     assertThat(summary().get("group_count").asInt()).isEqualTo(5);
     assertThat(summary().get("percentiles_are_exact").asBoolean()).isTrue();
     assertThat(run.out()).contains("corpus perplexity").contains("  void ").contains("  null ");
-    // The name of a group does not break the line that shows it.
+    // A line feed in a group's name does not break the line.
     assertThat(run.out().lines().filter(line -> line.matches("  a b`c .*\\d.*"))).hasSize(1);
 
     JsonNode first = summary().get("groups");
@@ -176,7 +176,7 @@ class GroupsTest {
   }
 
   @Test
-  void groups_may_be_of_several_columns_and_are_of_kept_ones() throws IOException {
+  void groups_may_use_several_columns_but_only_kept_ones() throws IOException {
     scored(model, corpus, output, "--group-by", "year, lang.x");
     Map<List<String>, JsonNode> groups = groups("year", "lang.x");
     Map<List<String>, List<Row>> expected = expected("year", "lang.x");
@@ -198,14 +198,14 @@ class GroupsTest {
   }
 
   @Test
-  void what_is_outside_the_bounds_is_counted_and_neither_written_nor_summed() throws IOException {
+  void documents_outside_the_bounds_are_counted_but_not_written_or_summed() throws IOException {
     List<Double> sorted =
         plain.values().stream()
             .map(row -> row.<Double>getAs("perplexity"))
             .filter(p -> p != null)
             .sorted()
             .toList();
-    // The bounds themselves are inside.
+    // The bounds are inclusive.
     double least = sorted.get(8);
     double most = sorted.get(sorted.size() - 6);
     Object[] bounds = {"--min-perplexity", least, "--max-perplexity", most};
@@ -276,7 +276,7 @@ class GroupsTest {
   }
 
   @Test
-  void a_bound_that_nothing_meets_leaves_rows_without_perplexity_only() throws IOException {
+  void a_bound_that_excludes_every_perplexity_keeps_rows_without_one() throws IOException {
     scored(
         model, corpus, output, "--max-perplexity", 1, "--group-by", "lang.x", "--bucket", "a:50");
     assertThat(byId(output).values())
@@ -299,7 +299,7 @@ class GroupsTest {
   }
 
   @Test
-  void a_corpus_of_which_nothing_can_be_read_has_no_groups_and_no_buckets() throws IOException {
+  void an_unreadable_corpus_has_no_groups_and_no_buckets() throws IOException {
     Path input = write(own.resolve("input"), "tokens", TestScores.TOKENS, new int[] {1, 2, 3});
     Path file;
     try (Stream<Path> files = Files.list(input)) {
@@ -324,8 +324,8 @@ class GroupsTest {
   private static final List<ScoreColumn> COLUMNS =
       List.of(ScoreColumn.NLL, ScoreColumn.TOKEN_COUNT, ScoreColumn.PERPLEXITY, ScoreColumn.ERROR);
 
-  /** The groups of both halves of a summary: sums, and percentiles. */
-  private static List<List<String>> bothHalves(Dataset<Row> scores) {
+  /** Returns the groups of a summary. Its sums and its percentiles must list the same groups. */
+  private static List<List<String>> summarized(Dataset<Row> scores) {
     List<List<String>> sums =
         Totals.byGroup(scores, Emit.PERPLEXITY, COLUMNS, List.of("g")).largest().stream()
             .map(Groups.Group::key)
@@ -339,10 +339,10 @@ class GroupsTest {
   }
 
   @Test
-  void values_that_look_alike_are_groups_of_their_own() {
+  void values_that_look_alike_are_separate_groups() {
     String scores = "2.0D as nll, 2L as token_count, exp(1) as perplexity, string(null) as error";
     List<List<String>> groups =
-        bothHalves(
+        summarized(
             TestSpark.session()
                 .sql(
                     "select stack(5, null, 'null', repeat('x', 400), concat(repeat('x', 400), 'y'),"
@@ -357,9 +357,9 @@ class GroupsTest {
   }
 
   @Test
-  void of_very_many_groups_both_halves_tell_the_same_ones() {
+  void sums_and_percentiles_list_the_same_largest_groups() {
     List<List<String>> groups =
-        bothHalves(
+        summarized(
             TestSpark.session()
                 .range(30_000)
                 .selectExpr(

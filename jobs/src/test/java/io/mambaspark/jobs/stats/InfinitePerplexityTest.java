@@ -30,7 +30,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Rows whose nll is finite and whose perplexity is too large for a double. */
+/** Tests rows with a finite nll and a perplexity that is too large for a double. */
 class InfinitePerplexityTest {
   @TempDir static Path shared;
   @TempDir Path own;
@@ -40,7 +40,7 @@ class InfinitePerplexityTest {
   private static Cli plainRun;
   private static Map<String, Row> plain;
 
-  /** By their ids; infinite ones included. */
+  /** The perplexities by document id, including infinite ones. */
   private static final Map<String, Double> PERPLEXITIES = new LinkedHashMap<>();
 
   private static long infinite;
@@ -81,7 +81,7 @@ class InfinitePerplexityTest {
   }
 
   @Test
-  void they_keep_nll_and_tokens_and_are_no_errors() throws IOException {
+  void the_rows_keep_nll_and_token_count_and_have_no_error() throws IOException {
     assertThat(PERPLEXITIES).hasSize(23);
     assertThat(infinite).isBetween(5L, 18L);
     plain.forEach(
@@ -104,10 +104,10 @@ class InfinitePerplexityTest {
   }
 
   @Test
-  void percentiles_take_them_as_infinite_and_the_report_says_so() throws IOException {
+  void percentiles_are_infinite_and_the_report_mentions_it() throws IOException {
     double[] sorted = PERPLEXITIES.values().stream().mapToDouble(p -> p).sorted().toArray();
     JsonNode percentiles = TestOutput.summary(shared.resolve("all")).get("perplexity_percentiles");
-    // The percentiles 25 and 75 of 22 steps lie halfway between two documents.
+    // Percentiles 25 and 75 of 23 documents are halfway between two documents.
     assertThat(percentiles.get("p25").asDouble()).isEqualTo((sorted[5] + sorted[6]) / 2);
     assertThat(sorted[17]).isInfinite();
     assertThat(percentiles.get("p75").isNull()).isTrue();
@@ -122,24 +122,24 @@ class InfinitePerplexityTest {
   }
 
   @Test
-  void bounds_take_them_as_infinite() throws IOException {
+  void bounds_treat_the_perplexity_as_infinite() throws IOException {
     scored(model, corpus, output, "--max-perplexity", "1e300");
-    List<String> left =
+    List<String> above =
         PERPLEXITIES.keySet().stream().filter(id -> PERPLEXITIES.get(id) > 1e300).toList();
-    assertThat(left).hasSizeGreaterThanOrEqualTo((int) infinite);
+    assertThat(above).hasSizeGreaterThanOrEqualTo((int) infinite);
     assertThat(byId(output))
-        .hasSize(24 - left.size())
-        .doesNotContainKeys(left.toArray(new String[0]));
+        .hasSize(24 - above.size())
+        .doesNotContainKeys(above.toArray(new String[0]));
     JsonNode json = TestOutput.summary(output);
-    assertThat(json.get("filtered_documents").asInt()).isEqualTo(left.size());
+    assertThat(json.get("filtered_documents").asInt()).isEqualTo(above.size());
     assertThat(json.get("mean_document_perplexity").isNumber()).isTrue();
-    Path above = own.resolve("above");
-    scored(model, corpus, above, "--min-perplexity", "1e300", "--partitions", 2);
-    assertThat(byId(above)).containsKeys(left.toArray(new String[0])).hasSize(left.size() + 1);
+    Path bounded = own.resolve("bounded");
+    scored(model, corpus, bounded, "--min-perplexity", "1e300", "--partitions", 2);
+    assertThat(byId(bounded)).containsKeys(above.toArray(new String[0])).hasSize(above.size() + 1);
   }
 
   @Test
-  void buckets_take_them_as_infinite() throws IOException {
+  void buckets_treat_the_perplexity_as_infinite() throws IOException {
     double[] sorted = PERPLEXITIES.values().stream().mapToDouble(p -> p).sorted().toArray();
     Map<String, String> expected = new LinkedHashMap<>();
     double head = sorted[2] + 0.2 * (sorted[3] - sorted[2]);
@@ -170,7 +170,7 @@ class InfinitePerplexityTest {
   }
 
   @Test
-  void a_function_and_a_comparison_have_the_same_rows() throws IOException {
+  void a_sql_function_and_a_comparison_return_the_same_values() throws IOException {
     MambaFunctions.register(TestSpark.session(), "large", model.toString());
     for (Row row :
         TestSpark.session()

@@ -44,12 +44,12 @@ class TotalsTest {
   }
 
   @Test
-  void a_sum_loses_no_bit_whatever_is_added() {
+  void sums_are_exact() {
     Totals totals = new Totals();
     for (double nll : new double[] {1e16, 1, 1}) {
       totals.add(row(nll, 1), Emit.PERPLEXITY);
     }
-    // Added as doubles from the left, both ones would be lost.
+    // Adding doubles from the left would lose both ones.
     assertThat(totals.nll()).isEqualTo(1e16 + 2);
   }
 
@@ -61,12 +61,12 @@ class TotalsTest {
       double nll = Math.exp(10 * random.nextGaussian());
       rows.add(RowFactory.create(nll, 10L, Math.exp(random.nextGaussian() * 20), i % 5 == 0, null));
     }
-    List<List<Object>> seen = new ArrayList<>();
+    List<List<Object>> results = new ArrayList<>();
     for (int partitions : new int[] {1, 2, 7}) {
       Collections.shuffle(rows, random);
       Dataset<Row> data = TestSpark.session().createDataFrame(rows, SCHEMA).repartition(partitions);
       Totals totals = Totals.of(data, Emit.PERPLEXITY, COLUMNS);
-      seen.add(
+      results.add(
           List.of(
               totals.nll(),
               totals.perplexities().corpus(),
@@ -74,13 +74,13 @@ class TotalsTest {
               totals.tokens(),
               totals.count(Totals.Count.TRUNCATED)));
     }
-    assertThat(seen.get(1)).isEqualTo(seen.get(0));
-    assertThat(seen.get(2)).isEqualTo(seen.get(0));
-    assertThat(seen.get(0)).endsWith(5000L, 100L);
+    assertThat(results.get(1)).isEqualTo(results.get(0));
+    assertThat(results.get(2)).isEqualTo(results.get(0));
+    assertThat(results.get(0)).endsWith(5000L, 100L);
   }
 
   @Test
-  void rows_with_errors_are_counted_by_kind_and_enter_no_sum() {
+  void rows_with_errors_are_counted_by_kind_and_added_to_no_sum() {
     List<Row> rows =
         List.of(
             RowFactory.create(6.0, 2L, 20.0, false, null),
@@ -107,7 +107,7 @@ class TotalsTest {
   }
 
   @Test
-  void an_infinite_perplexity_makes_the_mean_infinite_and_leaves_the_other_sums() {
+  void an_infinite_perplexity_makes_only_the_mean_infinite() {
     ScoredRow infinite = row(1000, 1);
     infinite.setPerplexity(null);
     Totals totals = new Totals();
@@ -128,7 +128,7 @@ class TotalsTest {
   }
 
   @Test
-  void nothing_scored_has_no_perplexity() {
+  void totals_of_no_rows_have_no_perplexity() {
     assertThat(new Totals().perplexities().corpus()).isNull();
     assertThat(new Totals().perplexities().meanOfDocuments()).isNull();
   }

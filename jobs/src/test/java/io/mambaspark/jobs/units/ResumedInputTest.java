@@ -10,7 +10,7 @@ import java.util.Map;
 import org.apache.hadoop.fs.Path;
 import org.junit.jupiter.api.Test;
 
-/** How the input of a resumed run may differ from that of its earlier starts. */
+/** Tests how the input of a resumed run may differ from the input of its earlier starts. */
 class ResumedInputTest {
   private static final InputVersion A = new InputVersion("file:/a", 1, 0);
   private static final InputVersion B = new InputVersion("file:/b", 2, 0);
@@ -43,7 +43,7 @@ class ResumedInputTest {
     assertRefused(
         input(List.of(B), List.of(A, B, C)),
         false,
-        "file:/a (and 1 more) is new; take new files in with --allow-new-input, or choose another"
+        "file:/a (and 1 more) is new; include new files with --allow-new-input, or choose another"
             + " output");
   }
 
@@ -53,26 +53,27 @@ class ResumedInputTest {
     assertRefused(
         input(List.of(A, B), List.of(A, later)),
         true,
-        "file:/b has changed since (2 bytes of 1970-01-01T00:00:00Z, now 5 of"
-            + " 1970-01-02T00:00:00Z); choose another output");
+        "file:/b has changed (recorded: 2 bytes, modified 1970-01-01T00:00:00Z; found: 5 bytes,"
+            + " modified 1970-01-02T00:00:00Z); choose another output");
   }
 
   @Test
-  void a_file_that_is_gone_is_refused() {
-    assertRefused(input(List.of(A, B), List.of(B)), true, "file:/a is gone; choose another output");
+  void a_missing_file_is_refused() {
+    assertRefused(
+        input(List.of(A, B), List.of(B)), true, "file:/a is missing; choose another output");
     assertRefused(
         input(List.of(A, B, C), List.of(B)),
         true,
-        "file:/a (and 1 more) is gone; choose another output");
+        "file:/a (and 1 more) is missing; choose another output");
   }
 
   @Test
-  void a_file_that_cannot_be_read_any_more_is_refused_with_the_reason() {
+  void a_file_that_is_no_longer_readable_is_refused_with_the_reason() {
     assertRefused(
         input(List.of(A, B, C), List.of(B), Map.of("file:/c", "no footer")),
         true,
-        "file:/c could be read and cannot be any more: no footer");
-    // A file that no earlier start has read may stay unread.
+        "file:/c was read before and can no longer be read: no footer; choose another output");
+    // A file that no earlier start has read may be unreadable.
     assertThat(input(List.of(B), List.of(B), Map.of("file:/c", "no footer")).added(false))
         .isEmpty();
   }

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What identifies a run, and which differences keep it from being resumed. */
+/** Tests the settings that identify a run and the differences that prevent resuming it. */
 class RunIdentityTest {
   private static final StructType INPUT =
       new StructType()
@@ -55,7 +55,7 @@ class RunIdentityTest {
     model.close();
   }
 
-  /** The settings of a session, without one. */
+  /** Returns a session's configuration without starting a session. */
   private static RuntimeConfig conf() {
     RuntimeConfig conf = new org.apache.spark.sql.classic.RuntimeConfig(new SQLConf());
     conf.set("spark.sql.session.timeZone", "Asia/Kolkata");
@@ -87,7 +87,7 @@ class RunIdentityTest {
   }
 
   @Test
-  void every_setting_has_its_name_and_its_place() {
+  void every_setting_has_a_fixed_name_and_position() {
     Map<String, String> expected = new LinkedHashMap<>();
     expected.put("the model's fingerprint", model.checkpoint().fingerprint());
     expected.put("the columns of the document", "--tokens-column tokens");
@@ -111,7 +111,7 @@ class RunIdentityTest {
     assertThat(List.copyOf(defaults().entrySet())).isEqualTo(List.copyOf(expected.entrySet()));
   }
 
-  /** What another scoring changes, as the name of each setting and its value. */
+  /** Returns the settings that differ from the defaults after a change of the options. */
   private static Map<String, String> changed(UnaryOperator<OptionValues> change) {
     return changed(settings(change.apply(OptionValues.NONE)));
   }
@@ -123,7 +123,7 @@ class RunIdentityTest {
   }
 
   @Test
-  void each_option_that_scores_depend_on_changes_its_own_setting() {
+  void each_option_that_affects_scores_changes_its_own_setting() {
     assertThat(changed(o -> o.with(Options.KEEP_COLUMNS, List.of("at", "id"))))
         .isEqualTo(Map.of("the kept columns", "at timestamp, id string"));
     assertThat(changed(o -> o.with(Options.KEEP_COLUMNS, List.of())))
@@ -146,12 +146,12 @@ class RunIdentityTest {
   }
 
   @Test
-  void a_prefix_is_identified_by_its_id_whatever_it_is_called() {
+  void a_prefix_is_identified_by_its_token_id_and_not_by_its_name() {
     assertThat(settings(OptionValues.NONE.with(Options.PREFIX_TOKEN, "none")))
         .isEqualTo(defaults());
     assertThat(settings(OptionValues.NONE.with(Options.PREFIX_TOKEN, "3")))
         .isEqualTo(settings(OptionValues.NONE.with(Options.PREFIX_TOKEN, "bos")));
-    // Rolling windows have a prefix that nobody has named.
+    // Rolling windows have a prefix by default.
     assertThat(changed(o -> o.with(Options.WINDOW, "rolling")))
         .isEqualTo(Map.of("the prefix token", "3", "--window", "rolling, 2048 tokens"));
   }
@@ -204,7 +204,7 @@ class RunIdentityTest {
             "--context-column text, --continuation-column continuation")
         .containsEntry("the prefix token", "-1")
         .containsEntry("the token of an empty context", "3");
-    // After the prefix, as differences are told in the order of the settings.
+    // It follows the prefix token, because differences are listed in the order of the settings.
     assertThat(List.copyOf(pair.keySet()))
         .containsSubsequence("the prefix token", "the token of an empty context", "the buckets");
     assertThat(
@@ -245,8 +245,8 @@ class RunIdentityTest {
     Refusal refusal = refusal(defaults(), with(defaults(), "--max-tokens", "9"));
     assertThat(refusal)
         .hasMessage(
-            "Cannot resume output file:/out: --max-tokens was 0 and is 9; start it as it was, or"
-                + " choose another output");
+            "Cannot resume output file:/out: --max-tokens was 0 and is 9; restore the earlier"
+                + " settings, or choose another output");
     assertThat(refusal.isWrongUsage()).isFalse();
   }
 
@@ -256,33 +256,33 @@ class RunIdentityTest {
     assertThat(refusal(defaults(), now))
         .hasMessage(
             "Cannot resume output file:/out: --weights was f32 and is bf16; the buckets was none"
-                + " and is head:30; start it as it was, or choose another output");
+                + " and is head:30; restore the earlier settings, or choose another output");
   }
 
   @Test
-  void a_setting_that_was_not_recorded_differs_and_one_that_is_gone_does_not() {
+  void a_new_setting_counts_as_a_difference_and_a_removed_one_does_not() {
     assertThat(refusal(Map.of("a", "1"), with(Map.of("a", "1"), "--new", "x")))
         .hasMessage(
-            "Cannot resume output file:/out: --new was null and is x; start it as it was, or"
-                + " choose another output");
+            "Cannot resume output file:/out: --new was null and is x; restore the earlier settings,"
+                + " or choose another output");
     assertThatCode(() -> check(with(defaults(), "--gone", "x"), defaults()))
         .doesNotThrowAnyException();
   }
 
   @Test
-  void a_run_under_fail_may_go_on_in_quarantine_but_not_the_other_way() {
+  void a_run_under_fail_may_resume_under_quarantine_but_not_the_reverse() {
     Map<String, String> fail = with(defaults(), "--on-error", "fail");
     assertThatCode(() -> check(fail, defaults())).doesNotThrowAnyException();
     assertThatCode(() -> check(fail, fail)).doesNotThrowAnyException();
     assertThat(refusal(defaults(), fail))
         .hasMessage(
-            "Cannot resume output file:/out: --on-error was quarantine and is fail; start it as it"
-                + " was, or choose another output");
-    // It excuses no other difference.
+            "Cannot resume output file:/out: --on-error was quarantine and is fail; restore the"
+                + " earlier settings, or choose another output");
+    // Any other difference is still refused.
     assertThat(refusal(fail, with(defaults(), "--emit", "token-ranks")))
         .hasMessage(
-            "Cannot resume output file:/out: --emit was perplexity and is token-ranks; start it as"
-                + " it was, or choose another output");
+            "Cannot resume output file:/out: --emit was perplexity and is token-ranks; restore the"
+                + " earlier settings, or choose another output");
     assertThat(refusal(with(fail, "--emit", "fail"), fail))
         .hasMessageContaining("--emit was fail and is perplexity");
   }
@@ -299,7 +299,7 @@ class RunIdentityTest {
                     new org.apache.hadoop.fs.Path("x://me:hunter2@h/out")));
     assertThat(refusal)
         .hasMessage(
-            "Cannot resume output x://***@h/out: a was 1 and is 2; start it as it was, or choose"
-                + " another output");
+            "Cannot resume output x://***@h/out: a was 1 and is 2; restore the earlier settings, or"
+                + " choose another output");
   }
 }

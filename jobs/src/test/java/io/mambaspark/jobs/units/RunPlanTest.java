@@ -13,7 +13,7 @@ import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
-/** Which units a resumed run has and which of them are missing. No Spark runs here. */
+/** Tests, without Spark, which units a resumed run has and which of them are missing. */
 class RunPlanTest {
   private final Map<String, UnitEntry> entries = new HashMap<>();
 
@@ -29,7 +29,7 @@ class RunPlanTest {
     return new RunPlan(new RunRecord("r", Map.of(), List.of()), List.of(units));
   }
 
-  /** Enters a unit as done, without the files that could not be read. */
+  /** Adds the entry of a completed unit from which the given unreadable files were skipped. */
   private UnitEntry enter(Unit unit, int documents, String... unreadable) {
     Map<String, String> errors = new HashMap<>();
     for (String file : unreadable) {
@@ -59,7 +59,7 @@ class RunPlanTest {
   }
 
   @Test
-  void a_unit_that_was_given_up_is_tried_again_and_a_shared_one_keeps_what_it_has() {
+  void a_skipped_unit_is_retried_and_a_shared_unit_keeps_its_rows() {
     RunPlan plan = plan(unit("a"), unit("b", "c"));
     enter(unit("a"), 0, "a");
     UnitEntry shared = enter(unit("b", "c"), 10, "c");
@@ -67,7 +67,7 @@ class RunPlanTest {
   }
 
   @Test
-  void what_a_shared_unit_left_out_gets_a_unit_of_its_own() {
+  void each_file_that_a_shared_unit_skipped_gets_a_separate_unit() {
     enter(unit("a"), 0, "a");
     enter(unit("b", "c", "d"), 10, "b", "d");
     List<Unit> units = List.of(unit("a"), unit("b", "c", "d"), unit("e", "f"));
@@ -75,7 +75,7 @@ class RunPlanTest {
   }
 
   @Test
-  void an_error_of_a_shared_unit_counts_until_its_file_has_a_unit_of_its_own() {
+  void an_error_of_a_shared_unit_counts_until_its_file_has_a_separate_unit() {
     UnitEntry shared = enter(unit("a", "b"), 10, "b");
     UnitRun.Result first = UnitRun.Result.of(List.of(unit("a", "b")), List.of(shared));
     assertThat(first.documents()).isEqualTo(10);

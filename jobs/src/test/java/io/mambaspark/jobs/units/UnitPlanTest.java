@@ -28,7 +28,7 @@ import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Which units and pieces the files of a job make. No job of Spark runs here. */
+/** Tests the units and pieces of a job's files. No Spark job runs here. */
 class UnitPlanTest {
   private static final MessageType SCHEMA =
       MessageTypeParser.parseMessageType(
@@ -39,7 +39,7 @@ class UnitPlanTest {
 
   @TempDir Path folder;
 
-  /** A file of row groups of one row, each with so many tokens. */
+  /** Writes a file with one row in each row group; {@code tokens} are the lengths of the rows. */
   private void write(String name, int... tokens) throws IOException {
     try (ParquetWriter<Group> writer =
         ExampleParquetWriter.builder(new org.apache.hadoop.fs.Path("file:" + path(name)))
@@ -77,7 +77,7 @@ class UnitPlanTest {
     return JavaSparkContext.fromSparkContext(spark.sparkContext());
   }
 
-  /** A unit as its files and their row groups: {@code a0-1} or {@code a0-0+b0-0}. */
+  /** Renders units as files and row groups: {@code a0-1} or {@code a0-0+b0-0}. */
   private static List<String> shown(List<Unit> units) {
     return units.stream()
         .map(
@@ -100,7 +100,7 @@ class UnitPlanTest {
   }
 
   @Test
-  void inputs_are_the_files_as_they_are_in_the_order_of_their_paths() throws IOException {
+  void inputs_are_the_current_versions_of_the_files_sorted_by_path() throws IOException {
     write("b.parquet", 1);
     write("a.parquet", 1, 1);
     assertThat(plan().inputs())
@@ -116,7 +116,7 @@ class UnitPlanTest {
   }
 
   @Test
-  void the_longest_units_come_first_and_equal_ones_by_their_names() throws IOException {
+  void the_longest_units_are_first_and_equal_ones_are_sorted_by_name() throws IOException {
     write("a.parquet", 3, 9, 5);
     write("b.parquet", 9, 4);
     UnitPlan plan = plan();
@@ -136,13 +136,13 @@ class UnitPlanTest {
     List<Unit> units =
         plan.units(100, List.of(named(plan, "a.parquet", "c.parquet"), named(plan, "b.parquet")));
     assertThat(shown(units)).containsExactly("a0-0+c0-0", "b0-0");
-    // So the first start's unit is what it was.
+    // The first start's unit is unchanged.
     assertThat(units.get(0))
         .isEqualTo(plan.units(100, List.of(named(plan, "a.parquet", "c.parquet"))).get(0));
   }
 
   @Test
-  void a_file_that_is_not_read_any_more_is_in_no_unit() throws IOException {
+  void a_file_that_is_no_longer_read_is_in_no_unit() throws IOException {
     write("a.parquet", 3);
     UnitPlan plan = plan();
     List<InputVersion> arrival = new ArrayList<>(plan.inputs());
@@ -151,7 +151,7 @@ class UnitPlanTest {
   }
 
   @Test
-  void files_without_rows_make_one_empty_unit_of_the_first() throws IOException {
+  void files_without_rows_give_one_empty_unit_of_the_first_file() throws IOException {
     write("a.parquet");
     write("b.parquet");
     UnitPlan plan = plan();
@@ -167,7 +167,7 @@ class UnitPlanTest {
   }
 
   @Test
-  void each_core_has_four_units_or_they_take_five_minutes() throws IOException {
+  void each_core_has_four_units_unless_they_exceed_five_minutes() throws IOException {
     int cores = spark.sparkContext().defaultParallelism();
     write("a.parquet", IntStream.generate(() -> 5).limit(21L * cores).toArray());
     // 105 tokens for each core.
@@ -177,13 +177,13 @@ class UnitPlanTest {
   }
 
   @Test
-  void a_target_is_at_least_a_token() throws IOException {
+  void a_target_is_at_least_one_token() throws IOException {
     write("a.parquet", 1);
     assertThat(targetTokens(1)).isEqualTo(1);
   }
 
   @Test
-  void pieces_are_in_the_order_of_the_files_and_at_least_four_for_each_core() throws IOException {
+  void pieces_are_in_file_order_and_at_least_four_for_each_core() throws IOException {
     int cores = spark.sparkContext().defaultParallelism();
     write("a.parquet", IntStream.generate(() -> 1).limit(8L * cores).toArray());
     write("b.parquet", 1, 50);
@@ -194,7 +194,7 @@ class UnitPlanTest {
   }
 
   @Test
-  void a_piece_has_no_more_of_the_tokens_than_of_the_bytes() throws IOException {
+  void a_limit_in_bytes_limits_the_tokens_of_a_piece_in_proportion() throws IOException {
     write("a.parquet", IntStream.generate(() -> 10).limit(40).toArray());
     ParquetInput input = input();
     long bytes = input.files().bytes();

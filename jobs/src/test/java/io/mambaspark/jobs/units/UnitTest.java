@@ -23,14 +23,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** How files are cut into units, from what their footers say. */
+/** Tests how files are cut into units according to their footers. */
 class UnitTest {
-  /** A file of this size may still share a unit. */
+  /** The largest size of a file that may share a unit. */
   private static final long SMALL = 4 << 20;
 
   private static final long LARGE = SMALL + 1;
 
-  /** A file as its footer describes it. */
+  /** Returns a file with the given row groups. */
   private static ParquetFile file(String name, long size, RowGroup... groups) {
     return new ParquetFile(
         new InputFile(new Path("file:/in/" + name), size, 1_000, Map.of()),
@@ -42,7 +42,7 @@ class UnitTest {
         null);
   }
 
-  /** A file whose row groups have ten rows and so many tokens, and lie a thousand bytes apart. */
+  /** Returns a file whose row groups have ten rows each and start every 1,000 bytes. */
   private static ParquetFile file(String name, long size, int... tokens) {
     return file(
         name,
@@ -89,7 +89,7 @@ class UnitTest {
 
   @ParameterizedTest
   @ValueSource(longs = {0, 1, 39})
-  void a_target_below_every_row_group_makes_one_unit_of_each(long target) {
+  void a_target_below_the_size_of_every_row_group_makes_each_a_unit(long target) {
     List<Unit> units = Unit.cut(List.of(file("a", 100, 40, 40, 40)), target);
     assertThat(units).hasSize(3);
     assertThat(units.stream().map(Unit::rows)).containsOnly(10L);
@@ -117,7 +117,7 @@ class UnitTest {
   }
 
   @Test
-  void a_row_group_without_rows_joins_the_one_before_or_is_left_out() {
+  void a_row_group_without_rows_joins_the_previous_one_or_is_skipped() {
     RowGroup first = new RowGroup(4, 10, 100);
     RowGroup last = new RowGroup(2_004, 10, 100);
     ParquetFile joined = file("a", LARGE, first, new RowGroup(1_004, 0, 0), last);
@@ -129,7 +129,7 @@ class UnitTest {
   }
 
   @Test
-  void whole_small_files_share_a_unit_up_to_the_target() {
+  void small_files_share_a_unit_up_to_the_target() {
     List<Unit> units =
         Unit.cut(
             List.of(
@@ -147,7 +147,7 @@ class UnitTest {
   }
 
   @Test
-  void a_large_file_shares_no_unit_and_does_not_part_the_small_ones_around_it() {
+  void a_large_file_shares_no_unit_and_does_not_separate_small_files_around_it() {
     assertThat(
             names(
                 Unit.cut(
@@ -176,9 +176,9 @@ class UnitTest {
     assertThat(names(units).get(1)).containsExactly("f5000");
   }
 
-  /** A later version has to find the files of an earlier one, so the names themselves are fixed. */
+  /** A later version must find the files of an earlier one, so names must never change. */
   @Test
-  void names_are_made_of_the_paths_and_the_row_groups() {
+  void names_are_derived_from_the_paths_and_the_row_groups() {
     List<Unit> cut = Unit.cut(List.of(file("a", LARGE, 10, 10, 10)), 20);
     assertThat(cut.stream().map(Unit::name))
         .containsExactly(
@@ -193,7 +193,7 @@ class UnitTest {
   }
 
   @Test
-  void names_do_not_depend_on_what_a_file_holds() {
+  void names_do_not_depend_on_the_content_of_a_file() {
     RowGroups part = new RowGroups(new InputVersion("file:/in/a", 10, 20), 1, 2, 3, 4, 5, 6, 7);
     RowGroups other =
         new RowGroups(new InputVersion("file:/in/a", 11, 21), 1, 2, 30, 40, 50, 60, 70);
@@ -201,7 +201,7 @@ class UnitTest {
   }
 
   @Test
-  void names_of_other_files_differ() {
+  void different_files_have_different_names() {
     Set<String> names = new HashSet<>();
     for (List<String> paths :
         List.of(
@@ -246,7 +246,7 @@ class UnitTest {
   }
 
   @Test
-  void an_empty_unit_is_nothing_of_a_whole_file() {
+  void an_empty_unit_spans_a_file_and_has_no_rows() {
     Unit empty = Unit.empty(file("a", 77, 10, 10));
     assertThat(empty.parts())
         .containsExactly(
@@ -258,7 +258,7 @@ class UnitTest {
   }
 
   @Test
-  void a_row_is_named_by_its_number_in_the_file() {
+  void the_place_of_a_row_is_its_number_in_the_file() {
     RowGroups part = new RowGroups(new InputVersion("file:/in/a", 1, 1), 3, 3, 0, 1, 40, 10, 1);
     assertThat(part.place(2)).isEqualTo("row 42 of file:/in/a");
   }
@@ -283,7 +283,7 @@ class UnitTest {
   }
 
   @Test
-  void the_parts_of_a_file_tile_it_and_no_two_of_them_could_be_one() {
+  void parts_tile_their_file_and_no_two_neighbours_fit_into_one_unit() {
     for (long seed = 1; seed <= 200; seed++) {
       Random random = new Random(seed);
       List<ParquetFile> files = new ArrayList<>();

@@ -62,7 +62,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Jobs unit by unit, in one JVM; what happens when processes die is {@link FaultsTest}'s. */
+/** Tests jobs by units in one JVM. {@link FaultsTest} tests processes that are killed. */
 public class UnitsTest {
   private static final int FILES = 3;
   private static final int ROWS = 40;
@@ -74,7 +74,7 @@ public class UnitsTest {
   private static Path corpus;
   private Path output;
 
-  /** Files of several row groups each, in folders that name a column. */
+  /** Writes files of several row groups each, in partition folders. */
   @BeforeAll
   static void writeCorpus() {
     model = TestModels.write(shared.resolve("model"));
@@ -84,7 +84,7 @@ public class UnitsTest {
     }
   }
 
-  /** One file of {@value #ROWS} rows in row groups of ten. */
+  /** Writes one file of {@value #ROWS} rows in row groups of ten. */
   private static void writeFile(Path folder, int seed) {
     Random random = new Random(seed);
     List<Row> rows = new ArrayList<>();
@@ -158,7 +158,7 @@ public class UnitsTest {
   }
 
   @Test
-  void a_job_by_units_writes_what_a_job_at_once_writes() throws IOException {
+  void a_job_by_units_writes_the_same_rows_as_a_job_without_units() throws IOException {
     assertThat(score("--target-unit-tokens", 500).code()).isZero();
     Path byUnits = output;
     output = own.resolve("at-once");
@@ -173,7 +173,7 @@ public class UnitsTest {
   }
 
   @Test
-  void every_kind_of_score_is_summed_alike() throws IOException {
+  void every_kind_of_score_has_the_same_sums_with_and_without_units() throws IOException {
     for (String emit : List.of("top-k=2", "logits", "last-logits", "token-ranks")) {
       output = own.resolve("units-" + emit);
       assertThat(score("--emit", emit, "--max-tokens", 30, "--target-unit-tokens", 1).code())
@@ -186,7 +186,7 @@ public class UnitsTest {
   }
 
   @Test
-  void a_unit_is_whole_row_groups_of_one_file_and_its_entry_tells_which() throws IOException {
+  void a_unit_consists_of_row_groups_of_one_file_that_its_entry_lists() throws IOException {
     assertThat(score("--target-unit-tokens", 500).code()).isZero();
     List<Path> files = unitFiles();
     Map<String, Integer> nextGroup = new TreeMap<>();
@@ -212,7 +212,7 @@ public class UnitsTest {
   }
 
   @Test
-  void what_is_missing_or_damaged_is_scored_again_and_nothing_else() throws IOException {
+  void only_missing_or_damaged_units_are_scored_again() throws IOException {
     assertThat(score("--target-unit-tokens", 1).code()).isZero();
     Map<String, String> before = rows(output);
     JsonNode summary = summary();
@@ -250,7 +250,7 @@ public class UnitsTest {
   }
 
   @Test
-  void to_resume_what_is_finished_does_nothing_and_to_resume_nothing_begins() throws IOException {
+  void resume_begins_a_new_run_and_does_nothing_for_a_finished_one() throws IOException {
     assertThat(score("--resume").code()).isZero();
     JsonNode first = summary();
     Cli again = score("--resume");
@@ -281,7 +281,8 @@ public class UnitsTest {
       assertThat(run.code()).isEqualTo(1);
       assertThat(run.error())
           .isEqualTo(
-              "error: Cannot resume output file:%s: %s; start it as it was, or choose another output",
+              "error: Cannot resume output file:%s: %s; restore the earlier settings, or choose"
+                  + " another output",
               output, other[0]);
     }
     Path trained = TestModels.write(own.resolve("trained"), 2);
@@ -294,7 +295,7 @@ public class UnitsTest {
   }
 
   @Test
-  void a_run_that_stopped_at_a_bad_row_goes_on_with_it_in_quarantine() throws IOException {
+  void a_run_that_failed_at_a_bad_row_resumes_with_the_row_in_quarantine() throws IOException {
     Path bad = own.resolve("bad");
     writeFile(bad.resolve("a"), 1);
     TestSpark.rows(new int[] {1, 2}, new int[] {99})
@@ -306,8 +307,8 @@ public class UnitsTest {
     assertThat(run.code()).isEqualTo(1);
     assertThat(run.error())
         .startsWith("error: Token id 99 at position 0 is outside [0, 24), in row 1 of file:")
-        // One more may have been under way.
-        .matches(".*; [34] of 5 units are whole and stay in file:\\S+/scores, go on with --resume");
+        // A concurrent unit may complete, too.
+        .matches(".*; [34] of 5 units are complete in file:\\S+/scores; continue with --resume");
     assertThat(score(files).error())
         .isEqualTo(
             "error: Output %s exists and is not finished; continue with --resume, or choose another,"
@@ -321,38 +322,38 @@ public class UnitsTest {
   }
 
   @Test
-  void a_job_killed_at_any_of_its_writes_is_whole_when_it_is_resumed() throws IOException {
+  void a_job_that_is_killed_at_any_write_is_complete_after_resuming() throws IOException {
     Path input = own.resolve("two-units");
     writeFile(input.resolve("a"), 1);
     writeFile(input.resolve("b"), 2);
     output = own.resolve("undisturbed");
     Path files = input.resolve("*");
-    // One of the files, but not both.
+    // A unit holds one of the two files, but not both.
     Object[] wholeFiles = {"--target-unit-tokens", 1_800};
     assertThat(score(files, wholeFiles).code()).isZero();
     Map<String, String> expected = rows(output);
     Map<String, String> sums = lasting(summary());
-    System.setProperty("spark.hadoop.fs.dying.impl", Dying.class.getName());
-    spark().sparkContext().hadoopConfiguration().set("fs.dying.impl", Dying.class.getName());
-    int deaths = 0;
+    System.setProperty("spark.hadoop.fs.failing.impl", FailingFileSystem.class.getName());
+    spark().sparkContext().hadoopConfiguration().set("fs.failing.impl", FailingFileSystem.class.getName());
+    int failures = 0;
     for (String how : List.of("--resume", "--overwrite")) {
-      boolean died = true;
-      for (int writes = 0; died; writes++) {
+      boolean failed = true;
+      for (int writes = 0; failed; writes++) {
         output = own.resolve(how + writes);
         List<Object> arguments =
             new ArrayList<>(List.of("score", "--model", model, "--input", files));
-        arguments.addAll(List.of("--output", "dying://" + output, "--resume"));
+        arguments.addAll(List.of("--output", "failing://" + output, "--resume"));
         arguments.addAll(List.of(wholeFiles));
         if (how.equals("--overwrite")) {
           assertThat(Cli.run(arguments.toArray()).code()).isZero();
           arguments.add("--overwrite");
         }
-        Dying.after(writes);
-        Cli dead = Cli.run(arguments.toArray());
-        Dying.after(Integer.MAX_VALUE);
-        died = dead.code() != 0;
-        deaths += died ? 1 : 0;
-        // The second start after the death, as a crash may have finished the work.
+        FailingFileSystem.failAfter(writes);
+        Cli first = Cli.run(arguments.toArray());
+        FailingFileSystem.failAfter(Integer.MAX_VALUE);
+        failed = first.code() != 0;
+        failures += failed ? 1 : 0;
+        // Run again even if the run before succeeded: resuming a complete output must work, too.
         Cli run = Cli.run(arguments.toArray());
         assertThat(run.code()).as("%s after %d writes: %s", how, writes, run.err()).isZero();
         assertThat(rows(output)).as("%s after %d writes", how, writes).isEqualTo(expected);
@@ -361,32 +362,32 @@ public class UnitsTest {
         assertThat(output.resolve("_SUCCESS")).exists();
       }
     }
-    System.clearProperty("spark.hadoop.fs.dying.impl");
-    assertThat(deaths).isGreaterThan(30);
+    System.clearProperty("spark.hadoop.fs.failing.impl");
+    assertThat(failures).isGreaterThan(30);
   }
 
-  /** A file system on which nothing can be changed any more after so many changes. */
-  public static final class Dying extends org.apache.hadoop.fs.RawLocalFileSystem {
-    private static final AtomicInteger LEFT = new AtomicInteger(Integer.MAX_VALUE);
+  /** A file system that refuses every change after a given number of changes. */
+  public static final class FailingFileSystem extends org.apache.hadoop.fs.RawLocalFileSystem {
+    private static final AtomicInteger REMAINING = new AtomicInteger(Integer.MAX_VALUE);
 
-    public static void after(int writes) {
-      LEFT.set(writes);
+    public static void failAfter(int changes) {
+      REMAINING.set(changes);
     }
 
     private static void write() throws IOException {
-      if (LEFT.getAndUpdate(left -> Math.max(0, left - 1)) <= 0) {
-        throw new IOException("dead");
+      if (REMAINING.getAndUpdate(left -> Math.max(0, left - 1)) <= 0) {
+        throw new IOException("no more changes");
       }
     }
 
     @Override
     public java.net.URI getUri() {
-      return java.net.URI.create("dying:///");
+      return java.net.URI.create("failing:///");
     }
 
     @Override
     public String getScheme() {
-      return "dying";
+      return "failing";
     }
 
     @Override
@@ -427,7 +428,7 @@ public class UnitsTest {
   }
 
   @Test
-  void what_a_run_left_that_was_killed_before_its_first_unit_is_no_output() throws IOException {
+  void leftovers_of_a_run_killed_before_its_first_unit_are_not_an_output() throws IOException {
     for (Object[] how : new Object[][] {{"--strict"}, {"--resume"}, {"--partitions", 2}}) {
       output = own.resolve("scores" + how[0]);
       Files.createDirectories(output.resolve("_mamba/tmp"));
@@ -440,7 +441,7 @@ public class UnitsTest {
   }
 
   @Test
-  void an_output_that_another_run_has_taken_is_not_written_to() throws IOException {
+  void a_run_does_not_write_to_an_output_that_another_run_owns() throws IOException {
     assertThat(score("--target-unit-tokens", 1).code()).isZero();
     Configuration hadoop = spark().sparkContext().hadoopConfiguration();
     org.apache.hadoop.fs.Path folder = new org.apache.hadoop.fs.Path(output.toUri());
@@ -457,56 +458,56 @@ public class UnitsTest {
   }
 
   @Test
-  void a_whole_attempt_wins_over_one_that_gave_up_and_the_first_file_stays() throws IOException {
+  void a_complete_attempt_replaces_a_skipped_unit_and_the_first_file_stays() throws IOException {
     assertThat(score("--target-unit-tokens", 1).code()).isZero();
     Configuration hadoop = spark().sparkContext().hadoopConfiguration();
     org.apache.hadoop.fs.Path folder = new org.apache.hadoop.fs.Path(output.toUri());
     Ledger ledger = new Ledger(folder, hadoop);
     RunRecords records = new RunRecords(folder, hadoop);
     String run = records.latest().orElseThrow().id();
-    UnitEntry whole = ledger.entries(run, true).values().iterator().next();
-    UnitEntry givenUp =
+    UnitEntry complete = ledger.entries(run, true).values().iterator().next();
+    UnitEntry skipped =
         new UnitEntry(
             run,
-            whole.unit(),
-            whole.parts(),
+            complete.unit(),
+            complete.parts(),
             0,
             new Totals().exact(),
             null,
-            Map.of(whole.parts().get(0).input().path(), "damaged"));
-    Path file = output.resolve(whole.unit());
+            Map.of(complete.parts().get(0).input().path(), "damaged"));
+    Path file = output.resolve(complete.unit());
     byte[] bytes = Files.readAllBytes(file);
     org.apache.hadoop.fs.Path attempt = new LedgerFolder(folder, hadoop).temporary("attempt");
 
-    // The file is there: a late attempt changes nothing, whatever it has.
-    ledger.commit(givenUp, null);
-    assertThat(ledger.entries(run, true).get(whole.unit())).isEqualTo(whole);
-    // An attempt died, another gave up, a third was whole, a fourth gave up.
-    ledger.forget(List.of(whole.unit()));
-    ledger.commit(givenUp, null);
-    assertThat(ledger.entries(run, true).get(whole.unit())).isEqualTo(givenUp);
+    // The file exists, so a late attempt changes nothing.
+    ledger.commit(skipped, null);
+    assertThat(ledger.entries(run, true).get(complete.unit())).isEqualTo(complete);
+    // No attempt has committed; then one skips the unit, one completes it, and one skips it.
+    ledger.forget(List.of(complete.unit()));
+    ledger.commit(skipped, null);
+    assertThat(ledger.entries(run, true).get(complete.unit())).isEqualTo(skipped);
     Files.createDirectories(Path.of(attempt.toUri()).getParent());
     Files.write(Path.of(attempt.toUri()), bytes);
-    ledger.commit(whole, attempt);
-    ledger.commit(givenUp, null);
-    assertThat(ledger.entries(run, true).get(whole.unit())).isEqualTo(whole);
+    ledger.commit(complete, attempt);
+    ledger.commit(skipped, null);
+    assertThat(ledger.entries(run, true).get(complete.unit())).isEqualTo(complete);
     assertThat(Files.readAllBytes(file)).isEqualTo(bytes);
     assertThat(Path.of(attempt.toUri())).doesNotExist();
   }
 
   @Test
-  void a_file_that_is_none_of_the_run_s_is_told() throws IOException {
+  void a_file_that_the_run_did_not_write_is_reported() throws IOException {
     assertThat(score("--target-unit-tokens", 1).code()).isZero();
     Files.copy(unitFiles().get(0), output.resolve("mine.parquet"));
     assertThat(score("--resume").error())
         .isEqualTo(
-            "error: Output file:%s holds mine.parquet, which is none of this run's; remove it and go"
-                + " on with --resume",
+            "error: Output file:%s contains mine.parquet, which this run did not write; remove"
+                + " it and continue with --resume",
             output);
   }
 
   @Test
-  void new_input_is_taken_in_when_that_is_allowed_and_changed_input_never() throws IOException {
+  void new_input_is_included_if_allowed_and_changed_input_is_refused() throws IOException {
     Path growing = own.resolve("growing");
     writeFile(growing.resolve("day=1"), 1);
     assertThat(score(growing, "--target-unit-tokens", 1).code()).isZero();
@@ -514,7 +515,7 @@ public class UnitsTest {
     Cli refused = score(growing, "--resume");
     assertThat(refused.error())
         .startsWith("error: Cannot resume output file:" + output + ": input file:")
-        .endsWith("is new; take new files in with --allow-new-input, or choose another output");
+        .endsWith("is new; include new files with --allow-new-input, or choose another output");
     assertThat(score(growing, "--resume", "--allow-new-input").code()).isZero();
     assertThat(rows(output)).hasSize(2 * ROWS);
     assertThat(summary().get("documents").asInt()).isEqualTo(2 * ROWS);
@@ -527,15 +528,15 @@ public class UnitsTest {
     Files.setLastModifiedTime(second, FileTime.fromMillis(1_600_000_000_000L));
     assertThat(score(growing, "--resume").error())
         .contains("day=2")
-        .contains(" has changed since (")
-        .endsWith("of 2020-09-13T12:26:40Z); choose another output");
+        .contains(" has changed (recorded: ")
+        .endsWith(" bytes, modified 2020-09-13T12:26:40Z); choose another output");
     delete(second);
     assertThat(score(growing, "--resume", "--allow-new-input").error())
-        .endsWith(" is gone; choose another output");
+        .endsWith(" is missing; choose another output");
   }
 
   @Test
-  void files_that_cannot_be_read_are_named_and_the_rest_is_scored() throws IOException {
+  void unreadable_files_are_listed_and_the_rest_is_scored() throws IOException {
     Path mixed = own.resolve("mixed");
     for (int i = 1; i <= 4; i++) {
       writeFile(mixed.resolve("part=" + i), i);
@@ -547,7 +548,7 @@ public class UnitsTest {
     Path other = mixed.resolve("part=3/other.parquet");
     Files.copy(onlyFile(own.resolve("other")), other);
 
-    // Not damage: nobody knows what its documents are.
+    // A file without the column is not damaged: the job refuses it.
     assertThat(score(mixed).error())
         .isEqualTo(
             "error: Column tokens (--tokens-column) is not in file:%s; its columns are id", other);
@@ -573,10 +574,10 @@ public class UnitsTest {
     Map<String, String> rows = rows(output);
     assertThat(rows.keySet().stream().filter(id -> id.startsWith("doc-4"))).hasSize(ROWS);
     assertThat(rows.keySet().stream().filter(id -> id.startsWith("doc-3"))).hasSize(ROWS);
-    // All but the first row group.
+    // The first row group is skipped.
     assertThat(rows.keySet().stream().filter(id -> id.startsWith("doc-2"))).hasSize(ROWS - 10);
     assertThat(summary().get("documents").asInt()).isEqualTo(3 * ROWS - 10);
-    // Mended files may be the same size and time; what was given up is tried again.
+    // A repaired file may have the same size and time, so skipped files are retried.
     assertThat(score(mixed, "--resume", "--strict").code()).isEqualTo(3);
     assertThat(summary().get("resumed_units").asInt()).isEqualTo(11);
   }
@@ -587,7 +588,7 @@ public class UnitsTest {
     }
   }
 
-  /** In the first row group; the footer stays as it was. */
+  /** Damages a page of the first row group; the footer stays intact. */
   private static void damagePage(Path file) throws IOException {
     byte[] bytes = Files.readAllBytes(file);
     Arrays.fill(bytes, 4, 60, (byte) -1);
@@ -596,13 +597,13 @@ public class UnitsTest {
   }
 
   @Test
-  void a_replacement_by_units_that_was_cut_off_goes_on_beside_the_old_output() throws IOException {
+  void an_interrupted_replacement_by_units_resumes_next_to_the_old_output() throws IOException {
     assertThat(score("--target-unit-tokens", 1).code()).isZero();
     Map<String, String> before = rows(output);
     JsonNode summary = summary();
     assertThat(score("--overwrite", "--target-unit-tokens", 1).code()).isZero();
     assertThat(summary().get("run")).isNotEqualTo(summary.get("run"));
-    // As if the second had been cut off with one unit to go.
+    // Imitate an interruption of the second run with one unit missing.
     String run = summary().get("run").asText();
     Path begun = own.resolve("scores_new-" + run);
     Files.move(output, begun);
@@ -621,7 +622,7 @@ public class UnitsTest {
   }
 
   @Test
-  void a_second_job_in_the_same_jvm_finds_the_model_packed() throws IOException {
+  void a_second_job_in_the_same_jvm_reuses_the_packed_model() throws IOException {
     assertThat(score().code()).isZero();
     long loads = PackedModels.loads();
     for (String delivery : List.of("auto", "broadcast", "file")) {
@@ -648,7 +649,7 @@ public class UnitsTest {
     assertThat(rows(output)).hasSize(ROWS);
     assertThat(score(base.resolve("in"), "--resume").error())
         .contains("input guarded://***@localhost/in/")
-        .endsWith(" is gone; choose another output");
+        .endsWith(" is missing; choose another output");
     try (Stream<Path> files = Files.walk(output)) {
       for (Path file : files.filter(f -> f.toString().endsWith(".json")).toList()) {
         assertThat(Files.readString(file)).doesNotContain("hunter2").doesNotContain("me:");
@@ -701,7 +702,7 @@ public class UnitsTest {
     System.clearProperty("spark.hadoop.fs.guarded.impl");
   }
 
-  /** A file system below a folder, whose URIs have a user and a password. */
+  /** A file system of one local folder whose URIs have a user and a password. */
   public static final class Guarded extends org.apache.hadoop.fs.RawLocalFileSystem {
     private static Path base;
 
@@ -801,11 +802,11 @@ public class UnitsTest {
         .isEqualTo(
             "error: Cannot resume output file:%s: the version of mamba-spark was 0.1.0 and is %s;"
                     .formatted(output, Versions.mambaSpark())
-                + " start it as it was, or choose another output");
+                + " restore the earlier settings, or choose another output");
   }
 
   @Test
-  void a_file_that_changes_under_the_job_is_not_taken_for_whole() throws Exception {
+  void a_row_count_that_differs_from_the_footer_fails_the_job() throws Exception {
     Path file = own.resolve("one");
     writeFile(file, 5);
     Configuration hadoop = spark().sparkContext().hadoopConfiguration();
@@ -818,7 +819,7 @@ public class UnitsTest {
     Unit cut = Unit.cut(input.footers(), 1).get(0);
     assertThat(whole.rows()).isEqualTo(ROWS);
     RowGroups part = cut.parts().get(0);
-    Unit lying =
+    Unit wrong =
         new Unit(
             cut.name(),
             List.of(
@@ -838,7 +839,7 @@ public class UnitsTest {
           UnitScoring.score(
               "r",
               input,
-              List.of(lying),
+              List.of(wrong),
               schema,
               failing,
               Scoring.partitions(

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
  * The engine's packages and the direction of their dependencies: score → model → kernel and
  * checkpoint.
  */
-// The class files are the same in every run of the tests: one run reads them.
+// Only one run checks them, because the class files are the same in every test run.
 @Tag("vector")
 class ArchitectureTest {
   private static final String ENGINE = "io.mambaspark.engine";
@@ -29,7 +29,7 @@ class ArchitectureTest {
           .importPackages(ENGINE);
 
   @Test
-  void scoresStandOnModelsAndModelsOnKernelsAndCheckpoints() {
+  void scoresDependOnModelsAndModelsOnKernelsAndCheckpoints() {
     layeredArchitecture()
         .consideringOnlyDependenciesInLayers()
         .layer("checkpoint")
@@ -52,7 +52,7 @@ class ArchitectureTest {
   }
 
   @Test
-  void everyClassLiesInOneOfThePackages() {
+  void everyClassIsInOneOfThePackages() {
     classes()
         .that()
         .doNotHaveSimpleName("package-info")
@@ -78,7 +78,7 @@ class ArchitectureTest {
   }
 
   @Test
-  void nothingButTheVectorClassesRefersToThem() {
+  void onlyVectorClassesReferToVectorClasses() {
     noClasses()
         .that(not(simpleNameStartingWith("Vector")))
         .should()
@@ -88,7 +88,7 @@ class ArchitectureTest {
   }
 
   @Test
-  void theEngineNeedsNothingButJacksonAndSlf4j() {
+  void theEngineDependsOnlyOnJacksonAndSlf4j() {
     classes()
         .should()
         .onlyDependOnClassesThat(
@@ -96,7 +96,7 @@ class ArchitectureTest {
                 ENGINE + "..",
                 "java..",
                 "jdk.incubator.vector..",
-                // Of the JDK: which compiler HotSpot runs.
+                // Part of the JDK; reports which compiler HotSpot uses.
                 "com.sun.management",
                 "com.fasterxml.jackson..",
                 "org.slf4j.."))

@@ -14,19 +14,18 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Golden checkpoints and what they must compute. Reads {@code golden.safetensors} with a small
- * parser of its own, so that the oracle shares no code with what it judges.
+ * Golden checkpoints and their expected results. Reads {@code golden.safetensors} with its own small parser, so that the oracle shares no code with the code under test.
  */
 public final class Golden {
   private Golden() {}
 
   /**
-   * One sequence and its expected results; those that a file does not hold are null.
+   * One sequence and its expected results. Results that the file does not contain are null.
    *
    * @param logits (length, rows)
-   * @param rows rows of the vocabulary matrix
-   * @param logprobs length - 1: entry t is ln p(token t+1 | tokens 0..t)
-   * @param lastLogits rows: the logits after the last token
+   * @param rows the number of rows of the vocabulary matrix
+   * @param logprobs (length - 1): entry t is ln p(token t+1 | tokens 0..t)
+   * @param lastLogits (rows): the logits after the last token
    */
   public record Case(
       String name,
@@ -41,7 +40,7 @@ public final class Golden {
     }
   }
 
-  /** The golden checkpoint of that name among the test resources. */
+  /** Returns the folder of the golden checkpoint of that name in the test resources. */
   public static Path folder(String name) {
     URL config = Golden.class.getResource("/golden/" + name + "/config.json");
     if (config == null) {
@@ -54,7 +53,7 @@ public final class Golden {
     }
   }
 
-  /** The cases in {@code golden.safetensors} of a folder, in order. */
+  /** Reads the cases in {@code golden.safetensors} of a folder, in order. */
   public static List<Case> cases(Path folder) {
     try {
       ByteBuffer bytes =

@@ -21,28 +21,26 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A model folder, opened: its config and its tensors, where they lie on disk.
+ * An open model folder: its config, and its tensors as views of the files on disk.
  *
- * <p>The folder holds {@code config.json} and the weights in one of these layouts. Where several
- * are there, the first wins:
+ * <p>The folder holds {@code config.json} and the weights in one of these layouts. If it holds several, the first in this list is read:
  *
  * <ol>
  *   <li>{@code model.safetensors}
- *   <li>{@code model.safetensors.index.json}, and the shards that it names
+ *   <li>{@code model.safetensors.index.json} and the shards that it names
  *   <li>{@code pytorch_model.bin}, as torch 1.6 and later write it
- *   <li>{@code pytorch_model.bin.index.json}, and the shards that it names
+ *   <li>{@code pytorch_model.bin.index.json} and the shards that it names
  * </ol>
  *
- * <p>Files are mapped, not read, so opening is quick at any size; they may be symbolic links, as in
- * the cache of Hugging Face. They must not change while the checkpoint is open.
+ * <p>Files are mapped, not read, so opening is fast at any size. They may be symbolic links, as in the Hugging Face cache. They must not change while the checkpoint is open.
  */
 public final class Checkpoint implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Checkpoint.class);
 
   private static final int MAX_FILE_NAME = 255;
 
-  /** Names that a message lists. */
-  private static final int MOST_NAMED = 5;
+  /** The most names that a message lists. */
+  private static final int MAX_LISTED = 5;
 
   private final Path folder;
   private final JsonNode config;
@@ -57,7 +55,7 @@ public final class Checkpoint implements AutoCloseable {
   /**
    * Opens a model folder.
    *
-   * @throws CheckpointException if anything in it is missing or not as it should be
+   * @throws CheckpointException if a file in it is missing, malformed or inconsistent
    */
   public static Checkpoint open(Path folder) {
     if (!Files.exists(folder)) {
@@ -82,7 +80,7 @@ public final class Checkpoint implements AutoCloseable {
     return checkpoint;
   }
 
-  /** Where it lies. */
+  /** The path of the folder, as it was passed to {@link #open}. */
   public Path folder() {
     return folder;
   }
@@ -97,18 +95,19 @@ public final class Checkpoint implements AutoCloseable {
     return Collections.unmodifiableSortedMap(tensors);
   }
 
-  /** Lets go of the files. The tensors cannot be read any more. */
+  /** Releases the mapped files. Afterwards the tensors cannot be read. */
   @Override
   public void close() {
     files.forEach(MappedFile::close);
   }
 
   private static boolean present(Path folder, String file) {
-    // A broken link counts: it is reported, not passed over for another layout.
+    // A broken link counts as present: opening it reports the error instead of trying another
+    // layout.
     return Files.exists(folder.resolve(file), LinkOption.NOFOLLOW_LINKS);
   }
 
-  /** The names in a folder; none where it cannot be listed. */
+  /** The names in a folder; empty if the folder cannot be listed. */
   private static List<String> names(Path folder) {
     try (Stream<Path> files = Files.list(folder)) {
       return files.map(file -> file.getFileName().toString()).toList();
@@ -118,7 +117,7 @@ public final class Checkpoint implements AutoCloseable {
     }
   }
 
-  /** The first bytes of a file; none where it cannot be read, or is a pipe or a device. */
+  /** The first bytes of a file; empty if it cannot be read, or is a pipe or a device. */
   private static byte[] firstBytes(Path path) {
     if (!Files.isRegularFile(path)) {
       return new byte[0];
@@ -148,7 +147,7 @@ public final class Checkpoint implements AutoCloseable {
   }
 
   /**
-   * Index and shards must agree: each tensor is in the shard that the index names, and no other.
+   * Reads all shards. Refuses them unless each tensor is in the shard that the index names for it, and in no other.
    */
   private void readShards(String index, Function<MappedFile, List<StoredTensor>> format) {
     ShardIndex contents = ShardIndex.read(MappedFile.open(folder.resolve(index)));
@@ -184,7 +183,7 @@ public final class Checkpoint implements AutoCloseable {
         });
   }
 
-  /** A shard's path: its name is one plain file name, so it cannot lead out of the folder. */
+  /** The path of a shard. Its name must be a plain file name, so the path is inside the folder. */
   private Path shard(String name, String index) {
     boolean plain =
         !name.isEmpty()
@@ -196,7 +195,7 @@ public final class Checkpoint implements AutoCloseable {
     try {
       path = plain ? folder.resolve(name) : null;
     } catch (InvalidPathException e) {
-      // Stays null: the file system has no such name.
+      // The path stays null: the name is not valid on this file system.
     }
     if (path == null) {
       throw new CheckpointException(
@@ -217,7 +216,7 @@ public final class Checkpoint implements AutoCloseable {
                   missing.size(),
                   shards.size(),
                   folder,
-                  CheckpointException.shown(missing, MOST_NAMED)));
+                  CheckpointException.shown(missing, MAX_LISTED)));
     }
   }
 }

@@ -4,11 +4,9 @@ import java.util.Collection;
 import java.util.stream.Collectors;
 
 /**
- * A file of a checkpoint is missing, malformed, hostile or not what the config says.
+ * The error for a checkpoint file that is missing, malformed or hostile, or contradicts the config.
  *
- * <p>The message is one line for a user: what failed, what was found, what was expected, in which
- * file. Names in it come from files that are not trusted, so characters that would break the line
- * or disguise it are escaped here, once for all, and what is far too long is cut.
+ * <p>The message is one line for a user: what failed, what was found, what was expected, in which file. Names in it come from untrusted files. This class therefore escapes characters that would break or disguise the line, and truncates text that is far too long.
  */
 public final class CheckpointException extends RuntimeException {
   private static final long serialVersionUID = 1L;
@@ -16,17 +14,17 @@ public final class CheckpointException extends RuntimeException {
   private static final int MAX_NAME = 120;
   private static final int MAX_MESSAGE = 900;
 
-  /** The message is escaped and cut; the caller only words it. */
+  /** Escapes and truncates the message, so the caller need not. */
   public CheckpointException(String message) {
     super(line(message));
   }
 
-  /** As the other; the message of the cause is left as it is. */
+  /** Escapes and truncates the message; the cause keeps its message unchanged. */
   public CheckpointException(String message, Throwable cause) {
     super(line(message), cause);
   }
 
-  /** A name from a file as a message shows it: on one line, and cut when it is very long. */
+  /** Formats a name from a file for a message: escaped to one line, and truncated if very long. */
   public static String shown(String name) {
     StringBuilder shown = new StringBuilder();
     if (escape(name, MAX_NAME, shown) < name.length()) {
@@ -36,7 +34,7 @@ public final class CheckpointException extends RuntimeException {
   }
 
   /**
-   * The first {@code most} of some names from a file as a message shows them, and how many more.
+   * Formats the first {@code most} names from a file for a message, with the number of the others.
    */
   public static String shown(Collection<String> names, int most) {
     String first =
@@ -55,7 +53,9 @@ public final class CheckpointException extends RuntimeException {
     return line.toString();
   }
 
-  /** Escapes as much of a text as fits into {@code most} characters; returns where it stopped. */
+  /**
+   * Escapes as much of a text as fits into {@code most} characters; returns the index in the text of the first character that did not fit.
+   */
   private static int escape(String text, int most, StringBuilder escaped) {
     int at = 0;
     while (at < text.length()) {

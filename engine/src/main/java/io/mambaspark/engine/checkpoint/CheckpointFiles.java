@@ -17,9 +17,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Which files of a folder are a checkpoint, told by the names in the folder alone: the folder may
- * lie on a file system that this library does not know. A folder that holds no checkpoint is
- * refused with what it holds instead.
+ * Decides which files of a folder belong to a checkpoint. Uses only the names in the folder, because the folder may be on a file system that this library cannot access. A folder without a checkpoint is refused with a message that says what it holds instead.
  */
 public final class CheckpointFiles {
   private static final Logger LOG = LoggerFactory.getLogger(CheckpointFiles.class);
@@ -27,14 +25,14 @@ public final class CheckpointFiles {
   /** The file that holds the hyper-parameters. */
   static final String CONFIG = "config.json";
 
-  /** What a file with the names of shards ends in. */
+  /** The suffix of a file that lists shards. */
   static final String INDEX = ".index.json";
 
   static final String SAFETENSORS = "model.safetensors";
   static final String PYTORCH = "pytorch_model.bin";
 
   /**
-   * The weights, or an index of the files that hold them; where several are there the first wins.
+   * The files of weights, or indexes of their shards. If a folder holds several, the first is read.
    */
   static final List<String> LAYOUTS =
       List.of(SAFETENSORS, SAFETENSORS + INDEX, PYTORCH, PYTORCH + INDEX);
@@ -43,30 +41,27 @@ public final class CheckpointFiles {
   private static final Pattern ADAPTER =
       Pattern.compile("adapter_config\\.json|adapter_model\\.(safetensors|bin)");
 
-  /** What {@link #notAFolder} looks at. */
+  /** The number of bytes that {@link #notAFolder} inspects. */
   public static final int FIRST_BYTES = 4;
 
   private static final String NO_GGUF =
-      ", which is not read: give the folder of the Hugging Face or state-spaces checkpoint that it"
-          + " was converted from";
+      ", which is not supported: give the folder of the Hugging Face or state-spaces checkpoint"
+          + " that it was converted from";
 
   private CheckpointFiles() {}
 
   /** Opens the files of a folder. */
   public interface Opener {
-    /** A new stream over the file of that name. */
+    /** Opens a new stream over the file of that name. The caller closes it. */
     InputStream open(String name) throws IOException;
   }
 
   /**
-   * The files of a folder that a {@link Checkpoint} opens, in the order in which it reads them: the
-   * config, the weights or their index, and the shards that the index names. A shard that is not in
-   * the folder is left out. If the index is damaged, all shards are left out. {@link
-   * Checkpoint#open} reports both.
+   * Lists the files of a folder that a {@link Checkpoint} opens, in the order in which it reads them: the config, the weights or their index, and the shards that the index names. The list omits a shard that is not in the folder. If the index is damaged, the list omits all shards. {@link Checkpoint#open} reports both errors.
    *
-   * @param folder its path, for messages
-   * @param names the names in it, of files and folders
-   * @param files opens the index, if there is one
+   * @param folder the folder's path, for messages
+   * @param names the names of the files and folders in it
+   * @param files opens the index, if the folder has one
    * @throws CheckpointException if the folder holds no checkpoint
    * @throws IOException if the index cannot be read from the folder
    */
@@ -76,7 +71,7 @@ public final class CheckpointFiles {
     Set<String> opened = new LinkedHashSet<>(List.of(CONFIG, weights));
     if (isIndex(weights)) {
       try (InputStream index = files.open(weights)) {
-        // No name with a slash is in a listing.
+        // Listed names contain no slash, so this also excludes paths to other folders.
         shards(weights, index).stream().filter(names::contains).sorted().forEach(opened::add);
       }
     }
@@ -96,16 +91,16 @@ public final class CheckpointFiles {
     }
   }
 
-  /** Whether a file of weights is an index of shards. */
+  /** Whether a file, one of {@link #LAYOUTS}, is an index of shards. */
   static boolean isIndex(String weights) {
     return weights.endsWith(INDEX);
   }
 
   /**
-   * The file of a folder that holds the weights or lists the files that do.
+   * Returns the name of the file that holds the weights or lists their shards.
    *
-   * @param folder its path, for messages
-   * @param names the names in it, of files and folders
+   * @param folder the folder's path, for messages
+   * @param names the names of the files and folders in it
    * @throws CheckpointException if the folder holds no checkpoint
    */
   static String weights(String folder, Collection<String> names) {
@@ -115,13 +110,13 @@ public final class CheckpointFiles {
           "Cannot open model folder "
               + folder
               + ": "
-              + instead(folder, names, weights.isPresent()));
+              + reason(folder, names, weights.isPresent()));
     }
     return weights.get();
   }
 
-  /** What the folder lacks, and what it is where that can be told. */
-  private static String instead(String folder, Collection<String> names, boolean weights) {
+  /** Says what the folder lacks, and what kind of folder it is if its names show that. */
+  private static String reason(String folder, Collection<String> names, boolean weights) {
     String lacks =
         !names.contains(CONFIG)
             ? "it holds no config.json"
@@ -161,10 +156,10 @@ public final class CheckpointFiles {
   }
 
   /**
-   * The refusal of a file in the place of a folder.
+   * Returns the exception for a path to a file where a folder is required.
    *
-   * @param path of the file, for the message
-   * @param first the file's first {@link #FIRST_BYTES} bytes, or all of a shorter one
+   * @param path the file's path, for the message
+   * @param first the file's first {@link #FIRST_BYTES} bytes, or all bytes of a shorter file
    */
   public static CheckpointException notAFolder(String path, byte[] first) {
     boolean gguf = new String(first, StandardCharsets.ISO_8859_1).equals("GGUF");

@@ -7,9 +7,7 @@ import java.nio.ShortBuffer;
 import java.util.Objects;
 
 /**
- * How the elements of a tensor are stored. Every value of the shorter floats is exact in F32; F64
- * is narrowed to F32. No weight is an integer: integers are known for the tensors of a file that
- * are no part of a model.
+ * The storage format of a tensor's elements. F16 and BF16 values are exact in F32; F64 values are rounded to F32. Weights are never integers: the integer types exist because a file may hold other tensors than weights.
  */
 public enum DType {
   /** IEEE 754 binary64. */
@@ -50,13 +48,10 @@ public enum DType {
   }
 
   /**
-   * Decodes {@code count} little-endian elements from {@code from}, whatever its byte order is set
-   * to, into {@code into[offset..offset+count)}, and advances its position past them. NaN and
-   * infinities stay what they are. Exact but for F64, which is rounded to the nearest float: a
-   * value outside of their range becomes an infinity.
+   * Decodes {@code count} little-endian elements from {@code from} into {@code into[offset..offset+count)}, and advances the buffer's position past them. Ignores the buffer's byte order. NaN and infinities are preserved. F64 is rounded to the nearest float, or to an infinity if it is outside the range of floats; all other types are exact.
    *
-   * @throws IndexOutOfBoundsException if the array or the buffer holds less; nothing is read then
-   * @throws IllegalStateException if this is no float
+   * @throws IndexOutOfBoundsException if the array or the buffer is too short; nothing is read then
+   * @throws IllegalStateException if this is not a floating-point type
    */
   public void decode(ByteBuffer from, float[] into, int offset, int count) {
     Objects.checkFromIndexSize(offset, count, into.length);
@@ -88,15 +83,15 @@ public enum DType {
     from.position(start + count * bytes);
   }
 
-  /** Float.float16ToFloat came with JDK 20. */
+  /** Converts a binary16. JDK 17 has no Float.float16ToFloat; JDK 20 introduced it. */
   private static float half(short bits) {
     int sign = (bits & 0x8000) << 16;
     int magnitude = (bits & 0x7fff) << 13;
     if ((bits & 0x7c00) == 0x7c00) {
       return Float.intBitsToFloat(sign | 0x7f800000 | magnitude);
     }
-    // The exponent is biased by 127 in a float, by 15 in a half: a power of two mends it, exactly,
-    // and makes normal numbers of subnormal ones.
+    // The exponent bias is 127 in a float and 15 in a half. Multiplying by 2^(127 - 15) corrects
+    // the bias exactly, and also normalizes subnormal halves.
     float value = Float.intBitsToFloat(magnitude) * 0x1p112f;
     return Float.intBitsToFloat(sign | Float.floatToRawIntBits(value));
   }

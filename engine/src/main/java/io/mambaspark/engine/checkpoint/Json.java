@@ -15,12 +15,12 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
-/** Strict JSON of bounded size: UTF-8 only, no key twice, nothing behind the end. */
+/** Strict JSON of bounded size: UTF-8 only, no duplicate keys, no data after the end. */
 final class Json {
-  /** Bytes of the longest config.json: real ones have a few KB. */
+  /** The maximum size of config.json in bytes. Real files have a few KB. */
   static final int MAX_CONFIG = 1 << 20;
 
-  // Field names are neither interned nor kept: a file must not fill tables that outlive it.
+  // Field names are neither interned nor cached, so a file cannot fill tables that outlive it.
   private static final JsonFactory STRICT =
       JsonFactory.builder()
           .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
@@ -40,7 +40,7 @@ final class Json {
 
   private Json() {}
 
-  /** The object that {@code file} holds. */
+  /** Reads the JSON object in {@code file}. */
   static JsonNode config(MappedFile file) {
     try (JsonParser parser = parser(CONFIG.getFactory(), bytes(file, MAX_CONFIG))) {
       JsonNode config = CONFIG.readTree(parser);
@@ -55,7 +55,7 @@ final class Json {
     }
   }
 
-  /** A parser over UTF-8 bytes, which are decoded as they are read. */
+  /** Returns a parser over UTF-8 bytes, which it decodes as it reads. */
   static JsonParser parser(ByteBuffer utf8) throws IOException {
     return parser(STRICT, utf8);
   }
@@ -69,13 +69,14 @@ final class Json {
   }
 
   static void expectEnd(JsonParser parser, String source) throws IOException {
-    expect(parser, null, source, "nothing behind its JSON object");
+    expect(parser, null, source, "the end of the file after its JSON object");
   }
 
   static CheckpointException refused(String source, IOException e) {
     String why;
     if (e instanceof JsonProcessingException json) {
-      // What Jackson adds to its messages (places in Java objects, advice on its settings) is cut.
+      // Drops the text that Jackson appends to messages: places in Java objects, and settings to
+      // change.
       why = json.getOriginalMessage().replaceFirst("(?s)( \\(start marker|\\n).*", "");
       if (json.getLocation() != null) {
         why +=
@@ -87,17 +88,17 @@ final class Json {
     } else {
       why = e.toString();
     }
-    return new CheckpointException("Cannot read " + source + ": " + cut(why), e);
+    return new CheckpointException("Cannot read " + source + ": " + truncate(why), e);
   }
 
   private static JsonParser parser(JsonFactory factory, ByteBuffer utf8) throws IOException {
-    // A decoder of its own reports what is not UTF-8; one named by its charset would replace it.
+    // A decoder reports malformed UTF-8. A reader that is given only the charset would replace it.
     return factory.createParser(
         new InputStreamReader(
             new ByteBufferBackedInputStream(utf8), StandardCharsets.UTF_8.newDecoder()));
   }
 
-  /** All bytes of a file, which may have {@code max}. */
+  /** Returns all bytes of a file, which may have at most {@code max} bytes. */
   static ByteBuffer bytes(MappedFile file, int max) {
     if (file.size() > max) {
       throw new CheckpointException(
@@ -112,7 +113,7 @@ final class Json {
         "Cannot read %s: expected %s, found %s".formatted(source, what, found));
   }
 
-  private static String cut(String why) {
+  private static String truncate(String why) {
     return why.length() <= 300 ? why : why.substring(0, 300) + "…";
   }
 }

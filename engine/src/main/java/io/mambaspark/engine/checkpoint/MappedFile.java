@@ -11,16 +11,14 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
 /**
- * A whole file mapped into memory, of any length.
+ * A complete file, of up to 16 TiB, mapped into memory.
  *
- * <p>One mapping holds less than 2 GB, so there is one every GB, each reaching far enough into the
- * next that a slice never straddles two. All are made on opening and the file is closed again: an
- * interrupted thread cannot break the others' reading.
+ * <p>One mapping covers less than 2 GB. A mapping therefore starts at every GB and overlaps the next one, so that each slice is inside one mapping. {@link #open} creates all mappings and closes the file's channel, because interrupting a thread that uses a channel closes the channel for all threads.
  */
 final class MappedFile {
   private static final int WINDOW_BITS = 30;
 
-  /** Bytes of the longest slice. */
+  /** The maximum length of a slice in bytes. */
   static final int MAX_SLICE = 1 << WINDOW_BITS;
 
   private static final long MAX_SIZE = 1L << 44;
@@ -37,14 +35,14 @@ final class MappedFile {
 
   static MappedFile open(Path path) {
     if (!Files.isRegularFile(path)) {
-      // Never a pipe or a device, on which reading would hang.
-      String found =
+      // Refuses pipes and devices, because reading them could block forever.
+      String reason =
           Files.exists(path)
-              ? "found something that is not a file"
+              ? "it is not a regular file"
               : Files.exists(path, LinkOption.NOFOLLOW_LINKS)
-                  ? "found a symbolic link to a file that does not exist"
-                  : "there is no such file";
-      throw new CheckpointException("Cannot open " + path + ": " + found);
+                  ? "it is a symbolic link to a file that does not exist"
+                  : "it does not exist";
+      throw new CheckpointException("Cannot open " + path + ": " + reason);
     }
     try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
       long size = channel.size();
@@ -78,8 +76,7 @@ final class MappedFile {
   }
 
   /**
-   * The bytes [offset, offset + length), at most {@link #MAX_SLICE}, as a little-endian read-only
-   * buffer. The caller has checked that they lie within the file.
+   * Returns the bytes [offset, offset + length) as a little-endian read-only view of the file. The caller checks that they are within the file, and that {@code length} is at most {@link #MAX_SLICE}.
    */
   ByteBuffer slice(long offset, int length) {
     ByteBuffer[] mapped = windows;
@@ -88,7 +85,8 @@ final class MappedFile {
     }
     if (offset < 0 || length < 0 || length > MAX_SLICE || offset > size - length) {
       throw new IllegalStateException(
-          "Bytes [%d, %d + %d) of %s, which has %d".formatted(offset, offset, length, name, size));
+          "Cannot map bytes [%d, %d + %d) of %s: it has %d bytes"
+              .formatted(offset, offset, length, name, size));
     }
     if (length == 0) {
       return ByteBuffer.allocate(0).asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
@@ -97,9 +95,12 @@ final class MappedFile {
     return window.slice((int) (offset & (MAX_SLICE - 1)), length).order(ByteOrder.LITTLE_ENDIAN);
   }
 
-  /** Copies the bytes [offset, offset + length), which the caller has checked as for a slice. */
+  /**
+   * Copies the bytes [offset, offset + length) to {@code into} from index {@code at} on. The caller
+   * checks the range as for {@link #slice}.
+   */
   void copy(long offset, int length, byte[] into, int at) {
-    // One element at a time may be copied: nothing is allocated.
+    // Callers may copy one element at a time, so this method allocates nothing.
     ByteBuffer[] mapped = windows;
     if (mapped == null) {
       throw closed();
@@ -120,18 +121,18 @@ final class MappedFile {
     return ascii.chars().allMatch(c -> start.get() == c);
   }
 
-  /** Refuses the text file that stands in the place of a large one where Git LFS has not run. */
+  /** Refuses a Git LFS pointer: the text file that replaces a large file until it is downloaded. */
   private void refuseLfsPointer() {
     if (startsWith("version https://git-lfs")) {
       throw new CheckpointException(
           "Cannot read "
               + name
-              + ": it is a Git LFS pointer and not the file itself; run git lfs pull in its"
+              + ": it is a Git LFS pointer, not the file itself; run git lfs pull in its"
               + " repository, or download the file");
     }
   }
 
-  /** Lets go of the mappings; their memory is freed when the last slice is collected. */
+  /** Drops the mappings. The JVM unmaps them when the last slice is garbage-collected. */
   void close() {
     windows = null;
   }

@@ -8,34 +8,31 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Reads a torch state dict out of a pickle, and nothing else.
+ * Reads a torch state dict from a pickle, and refuses any other pickle.
  *
- * <p>A pickle is a program for a stack machine that may call any Python function. This machine
- * knows only the opcodes that build plain containers, and four functions of which it knows what
- * they would do: {@code torch._utils._rebuild_tensor_v2}, {@code torch._utils._rebuild_parameter},
+ * <p>A pickle is a program for a stack machine that may call any Python function. This machine implements only the opcodes that build plain containers, and emulates four functions: {@code torch._utils._rebuild_tensor_v2}, {@code torch._utils._rebuild_parameter},
  * {@code torch._utils._rebuild_parameter_with_state} and {@code collections.OrderedDict}.
- * Everything else is refused by name. Opcodes: Python's Lib/pickletools.py; torch writes protocol
- * 2, later ones are read as far as they hold the same.
+ * It refuses everything else with a message that names it. Opcodes: Python's Lib/pickletools.py. Torch writes protocol 2; pickles of protocols 3 to 5 are read if they use the same opcodes or their newer equivalents.
  */
 final class Pickle {
-  /** Bytes of the longest pickle: about 200 a tensor in a real one. */
+  /** The maximum size of a pickle in bytes. Real ones have about 200 bytes per tensor. */
   static final int MAX_BYTES = 16 << 20;
 
-  /** Opcodes executed: about 40 a tensor. With this the values built are bounded too. */
+  /** The maximum number of opcodes, about 40 per tensor. It also bounds the values built. */
   static final int MAX_STEPS = 1_000_000;
 
-  /** Values on the stack: Python sets at most 1000 items at a time. */
+  /** The maximum depth of the stack. Python sets at most 1000 items at a time. */
   static final int MAX_STACK = 10_000;
 
   static final int MAX_MEMO = 1_000_000;
 
-  /** A storage in the archive: its elements' type, key and count. */
+  /** A storage in the archive: the type of its elements, its key, and the number of elements. */
   record Storage(ElementType type, String key, long elements) {}
 
-  /** A view of a storage, in elements. Nothing of it is checked yet against the archive. */
+  /** A view of a storage, in elements. Not yet checked against the archive. */
   record Tensor(Storage storage, long offset, List<Long> shape, List<Long> strides) {}
 
-  /** The type of a storage's elements; {@code dtype} is null where we do not know it. */
+  /** The type of a storage's elements; {@code dtype} is null if this library cannot read it. */
   record ElementType(String name, DType dtype) {}
 
   private enum Function {
@@ -82,7 +79,7 @@ final class Pickle {
     this.operands = operands;
   }
 
-  /** The tensors of a pickled state dict, by name. {@code bytes} is little-endian. */
+  /** Returns the tensors of a pickled state dict, by name. {@code bytes} must be little-endian. */
   static Map<String, Tensor> read(ByteBuffer bytes, String source) {
     if (bytes.remaining() > MAX_BYTES) {
       throw new CheckpointException(
@@ -110,7 +107,7 @@ final class Pickle {
                 "expected a tensor under " + CheckpointException.shown(name) + ", found ";
             throw refused(
                 value instanceof Dict
-                    ? found + "a dict; it is a training checkpoint, save its state dict alone"
+                    ? found + "a dict; it is a training checkpoint: save only its state dict"
                     : found + describe(value));
           }
         });
@@ -123,16 +120,16 @@ final class Pickle {
       if (opcode == '.') {
         Object top = pop();
         if (!stack.isEmpty() || !marks.isEmpty() || operands.hasRemaining()) {
-          throw refused("something is left behind its end");
+          throw refused("found data after its end");
         }
         return top;
       }
       execute(opcode);
       if (stack.size() > MAX_STACK || marks.size() > MAX_STACK) {
-        throw refused("its stack is deeper than " + MAX_STACK);
+        throw refused("its stack holds more than " + MAX_STACK + " values");
       }
     }
-    throw refused("it has more than " + MAX_STEPS + " steps");
+    throw refused("it has more than " + MAX_STEPS + " opcodes");
   }
 
   private void execute(int opcode) {
@@ -181,7 +178,7 @@ final class Pickle {
       }
       default ->
           throw refused(
-              "opcode 0x%02x at byte %d does more than describe tensors; nothing was executed"
+              "opcode 0x%02x at byte %d does not describe tensors; nothing was executed"
                   .formatted(opcode, operands.position() - 1));
     }
   }
@@ -226,8 +223,9 @@ final class Pickle {
           }
         }
         case REBUILD_PARAMETER_WITH_STATE -> {
-          // (data, requires_grad, backward_hooks, state); the state is Python attributes, such as
-          // _no_weight_decay, which an optimizer reads: a dict, None, or a pair of such.
+          // (data, requires_grad, backward_hooks, state). The state holds Python attributes for an
+          // optimizer, such as _no_weight_decay. It is a dict, None, or a pair of those, and is
+          // ignored.
           if (items.size() == 4
               && items.get(0) instanceof Tensor
               && (items.get(3) == NONE
@@ -253,7 +251,8 @@ final class Pickle {
   private List<Long> integers(Object value) {
     List<Long> integers = new ArrayList<>();
     if (value instanceof Tuple tuple) {
-      // One tuple may be the shape of many tensors, and each copies it.
+      // Many tensors may share one tuple as their shape, and each copies it, so its length is
+      // limited.
       if (tuple.items.size() > StoredTensor.MAX_RANK) {
         throw refused(
             "found a shape or stride of %d numbers, expected at most %d"
@@ -271,7 +270,8 @@ final class Pickle {
   }
 
   private Storage storage(Object id) {
-    // ('storage', type, key, device, elements); the device is where it was, not where it goes
+    // ('storage', type, key, device, elements). The device is that of the process that saved the
+    // file, and is ignored.
     if (id instanceof Tuple tuple
         && tuple.items.size() == 5
         && "storage".equals(tuple.items.get(0))
@@ -281,17 +281,17 @@ final class Pickle {
         && tuple.items.get(4) instanceof Long elements) {
       return new Storage(type, key, elements);
     }
-    throw refused("a persistent id is not that of a storage");
+    throw refused("a persistent id does not describe a storage");
   }
 
   /**
-   * Every state dict of a module gets its version numbers as an attribute; they mean nothing here.
+   * Ignores the attribute {@code _metadata}, the version numbers of the modules, which torch adds to every state dict. Refuses any other attribute.
    */
   private void build(Object target, Object state) {
     if (!(target instanceof Dict
         && state instanceof Dict attributes
         && attributes.items.keySet().stream().allMatch("_metadata"::equals))) {
-      throw refused("it sets the state of " + describe(target) + " beyond _metadata");
+      throw refused("it sets attributes of " + describe(target) + " other than _metadata");
     }
   }
 
@@ -309,7 +309,7 @@ final class Pickle {
       throw refused("it sets items of " + describe(peek()));
     }
     for (int i = 0; i < items.size(); i += 2) {
-      // Other keys could hold themselves, and hashing them would not end.
+      // Other keys could contain themselves, and hashing such a key would not terminate.
       if (!(items.get(i) instanceof String || items.get(i) instanceof Long)) {
         throw refused("a dict has " + describe(items.get(i)) + " as a key");
       }
@@ -334,6 +334,7 @@ final class Pickle {
     stack.add(value);
   }
 
+    /** The stack size at the innermost mark; opcodes may not pop below it. */
   private int floor() {
     return marks.isEmpty() ? 0 : marks.get(marks.size() - 1);
   }

@@ -4,36 +4,36 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
-/** The bytes of a pickle: its opcodes and their operands, read one after the other. */
+/** Reads the bytes of a pickle in order: its opcodes and their operands. */
 final class PickleOperands {
-  /** Characters of the longest line, which holds the module or the name of a global. */
+  /** The maximum length of a line in characters. A line holds the module or name of a global. */
   private static final int MAX_LINE = 200;
 
   private final ByteBuffer bytes;
   private final String source;
 
   /**
-   * Reads from the start of a pickle.
+   * Starts at the first byte of a pickle.
    *
-   * @param bytes little-endian
-   * @param source the file that holds it, for messages
+   * @param bytes the pickle, little-endian
+   * @param source the name of the file that contains it, for messages
    */
   PickleOperands(ByteBuffer bytes, String source) {
     this.bytes = bytes;
     this.source = source;
   }
 
-  /** Where the next byte lies. */
+  /** The offset of the next byte. */
   int position() {
     return bytes.position();
   }
 
-  /** Whether there is a next byte. */
+  /** Whether any bytes remain. */
   boolean hasRemaining() {
     return bytes.hasRemaining();
   }
 
-  /** The next {@code count} bytes. */
+  /** Reads the next {@code count} bytes, a view. */
   ByteBuffer take(long count) {
     if (count < 0 || count > bytes.remaining()) {
       throw refused(
@@ -45,17 +45,17 @@ final class PickleOperands {
     return taken;
   }
 
-  /** An unsigned byte. */
+  /** Reads an unsigned byte. */
   int u8() {
     return take(1).get() & 0xff;
   }
 
-  /** Four bytes, unsigned. */
+  /** Reads an unsigned integer of four bytes. */
   long u32() {
     return take(4).getInt() & 0xffffffffL;
   }
 
-  /** A signed integer of {@code length} bytes. */
+  /** Reads a signed integer of {@code length} bytes, at most 8. */
   long longInteger(int length) {
     if (length > Long.BYTES) {
       throw refused("found an integer of " + length + " bytes, expected at most 8");
@@ -68,7 +68,7 @@ final class PickleOperands {
     return value;
   }
 
-  /** A string of {@code length} bytes of UTF-8. */
+  /** Reads a string of {@code length} bytes of UTF-8. */
   String text(long length) {
     try {
       return StandardCharsets.UTF_8.newDecoder().decode(take(length)).toString();
@@ -77,7 +77,7 @@ final class PickleOperands {
     }
   }
 
-  /** The characters before the next line feed. */
+  /** Reads the characters before the next line feed, and skips the line feed. */
   String line() {
     StringBuilder line = new StringBuilder();
     for (int c = u8(); c != '\n'; c = u8()) {
@@ -89,7 +89,7 @@ final class PickleOperands {
     return line.toString();
   }
 
-  /** The refusal of this pickle. */
+  /** Returns the exception that refuses this pickle. */
   CheckpointException refused(String why) {
     return new CheckpointException("Cannot read data.pkl of " + source + ": " + why);
   }

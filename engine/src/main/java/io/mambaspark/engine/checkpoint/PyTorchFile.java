@@ -10,9 +10,7 @@ import java.util.Map;
 import java.util.function.Function;
 
 /**
- * Reads what {@code torch.save(state_dict)} writes since torch 1.6: a zip archive with a pickle,
- * {@code NAME/data.pkl}, and one entry {@code NAME/data/KEY} for each storage that the pickle
- * refers to.
+ * Reads the files that {@code torch.save(state_dict)} writes since torch 1.6. Such a file is a zip archive with a pickle, {@code NAME/data.pkl}, and an entry {@code NAME/data/KEY} for each storage to which the pickle refers.
  */
 final class PyTorchFile {
   private static final String PICKLE = "/data.pkl";
@@ -25,8 +23,8 @@ final class PyTorchFile {
     if (!file.startsWith("PK\u0003\u0004")) {
       throw refused(
           source,
-          "it is not a zip archive. Torch before 1.6 wrote such files: load it with a newer torch"
-              + " and save it again, or convert it to safetensors");
+          "it is not a zip archive; if torch before 1.6 wrote it, load it with a newer torch and"
+              + " save it again, or convert it to safetensors");
     }
     ZipDirectory zip = ZipDirectory.read(file);
     String root = root(zip, source);
@@ -39,7 +37,7 @@ final class PyTorchFile {
           "its data.pkl has %d bytes, expected at most %d"
               .formatted(pickle.size(), Pickle.MAX_BYTES));
     }
-    // Looked up once each: a key may be long, and the storage of many tensors.
+    // Each key is looked up once: a key may be long, and many tensors may share its storage.
     Map<String, ZipDirectory.Entry> found = new HashMap<>();
     Function<String, ZipDirectory.Entry> storages =
         key -> found.computeIfAbsent(key, k -> zip.entry(root + STORAGES + k));
@@ -58,7 +56,7 @@ final class PyTorchFile {
       }
     }
     if (roots.size() != 1) {
-      throw refused(source, "expected one entry NAME/data.pkl in it, found " + roots.size());
+      throw refused(source, "expected exactly one entry NAME/data.pkl, found " + roots.size());
     }
     return roots.get(0);
   }
@@ -75,8 +73,7 @@ final class PyTorchFile {
   }
 
   /**
-   * A tied head lies in the file once and is two tensors. Any more of that, and loading would take
-   * memory for many times the file.
+   * Limits how many tensors may share bytes. A tied head is two tensors that share the same bytes of the file, so twice the file's size is allowed. Without this limit, loading a small file could take a large amount of memory.
    */
   private static void checkShared(List<StoredTensor> tensors, MappedFile file) {
     long bytes = 0;
@@ -86,13 +83,12 @@ final class PyTorchFile {
     if (bytes > 2 * file.size()) {
       throw refused(
           file.name(),
-          ("its tensors share storages and make %d bytes together, expected at most twice the %d of"
-                  + " the file")
+          "its tensors share storages and total %d bytes, expected at most twice the file's %d"
               .formatted(bytes, file.size()));
     }
   }
 
-  /** Finds the bytes of a tensor in the file; each of its elements must be within its storage. */
+  /** Finds the bytes of a tensor in the file; all of its elements must be within its storage. */
   private static StoredTensor place(
       String name,
       Pickle.Tensor tensor,
@@ -115,7 +111,7 @@ final class PyTorchFile {
       throw StoredTensor.refused(
           name,
           source,
-          "found shape %s with strides %s, expected as many of both"
+          "found shape %s with strides %s, expected one stride per dimension"
               .formatted(tensor.shape(), tensor.strides()));
     }
 
@@ -140,7 +136,7 @@ final class PyTorchFile {
       throw StoredTensor.refused(
           name,
           source,
-          "shape %s with strides %s from element %d on is outside of its storage of %d elements"
+          "shape %s with strides %s from element %d exceeds its storage of %d elements"
               .formatted(tensor.shape(), tensor.strides(), tensor.offset(), storage.elements()));
     }
     return new StoredTensor(
@@ -152,7 +148,7 @@ final class PyTorchFile {
         strides(shape, tensor.strides()));
   }
 
-  /** Whether a storage of that many elements holds all of a tensor's. */
+  /** Whether a storage of {@code elements} elements contains all elements of a tensor. */
   private static boolean fits(int[] shape, Pickle.Tensor tensor, long elements) {
     if (tensor.offset() < 0 || tensor.offset() > elements) {
       return false;
@@ -160,13 +156,13 @@ final class PyTorchFile {
     if (Arrays.stream(shape).anyMatch(dimension -> dimension == 0)) {
       return true;
     }
-    // Elements behind the first that the last may be away from it.
+    // The largest allowed distance, in elements, from the first element to the last.
     long room = elements - tensor.offset() - 1;
     for (int i = 0; i < shape.length && room >= 0; i++) {
-      // The stride of a dimension of one element is never used.
+      // The stride of a dimension of size 1 is never used.
       if (shape[i] > 1) {
         long stride = tensor.strides().get(i);
-        // Divided, as a product might overflow.
+        // Division, because the product could overflow.
         if (stride < 0 || stride > room / (shape[i] - 1)) {
           return false;
         }
@@ -176,7 +172,7 @@ final class PyTorchFile {
     return room >= 0;
   }
 
-  /** The strides that are used; null where the elements lie row-major. */
+  /** The strides, with 0 for dimensions of size 1; null if the elements are row-major. */
   private static long[] strides(int[] shape, List<Long> claimed) {
     long[] strides = new long[shape.length];
     boolean contiguous = true;

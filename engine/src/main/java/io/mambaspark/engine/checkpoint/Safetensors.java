@@ -9,17 +9,17 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * Reads one safetensors file: eight bytes with the header's length, a JSON header {@code {name:
- * {dtype, shape, data_offsets: [begin, end)}}}, then the bytes.
+ * Reads one safetensors file: eight bytes with the header's length, a JSON header {@code {name: {dtype, shape, data_offsets: [begin, end)}}}, then the bytes of the tensors.
  *
- * <p>As strict as the reference implementation (github.com/huggingface/safetensors): the tensors
- * cover the bytes without overlap or hole.
+ * <p>This reader is as strict as the reference implementation (github.com/huggingface/safetensors): the tensors must cover the bytes without overlaps or gaps.
  */
 final class Safetensors {
-  /** Bytes of the longest header, the reference implementation's limit. It is never copied. */
+  /**
+   * The maximum size of the header in bytes, equal to the reference implementation's limit. The header is never copied.
+   */
   static final int MAX_HEADER = 100_000_000;
 
-  /** Tensors of one file, and entries of its metadata. */
+  /** The maximum number of tensors in a file, and of entries in its metadata. */
   static final int MAX_ENTRIES = 100_000;
 
   private static final int LENGTH_BYTES = 8;
@@ -144,13 +144,13 @@ final class Safetensors {
       throw StoredTensor.refused(
           name,
           source,
-          "dtype %s and shape %s make %d bytes, its data_offsets %s make %d"
+          "dtype %s and shape %s require %d bytes, but its data_offsets %s span %d"
               .formatted(dtype, claimed, expected, offsets, end - begin));
     }
     return new Entry(name, dtype, shape, begin, end);
   }
 
-  /** The format's names of dtypes are ours. */
+  /** Parses a dtype. The constants of {@link DType} have the names of the file format. */
   private DType dtype(String tensor, String dtype) {
     for (DType known : DType.values()) {
       if (known.name().equals(dtype)) {
@@ -184,6 +184,7 @@ final class Safetensors {
     return integers;
   }
 
+  /** Checks that the tensors cover all bytes after the header, without overlaps or gaps. */
   private void checkCover() {
     long found = file.size() - dataStart;
     Entry last = null;
@@ -209,7 +210,7 @@ final class Safetensors {
             entry.begin < covered
                 ? "its data_offsets [%d, %d) overlap another tensor, which ends at %d"
                     .formatted(entry.begin, entry.end, covered)
-                : "its data_offsets [%d, %d) leave a hole behind %d"
+                : "its data_offsets [%d, %d) leave a gap after %d"
                     .formatted(entry.begin, entry.end, covered));
       }
       covered = entry.end;

@@ -12,13 +12,13 @@ import java.util.TreeMap;
 /**
  * The {@code weight_map} of an index of shards.
  *
- * @param shardOf by tensor, the name of the file that holds it; not yet checked to be a plain name
+ * @param shardOf the name of the file that holds each tensor, by the tensor's name; not yet checked to be a plain file name
  */
 record ShardIndex(SortedMap<String, String> shardOf) {
-  /** Bytes of the longest index: about 100 a tensor. */
+  /** The maximum size of an index in bytes. Real ones have about 100 bytes per tensor. */
   static final int MAX_BYTES = 8 << 20;
 
-  /** The shards, in the order of their first tensors. */
+  /** The names of the shards, in the order of their first tensors. */
   Set<String> shards() {
     return new LinkedHashSet<>(shardOf.values());
   }
@@ -26,7 +26,7 @@ record ShardIndex(SortedMap<String, String> shardOf) {
   /**
    * Reads an index.
    *
-   * @throws CheckpointException if it is longer than {@link #MAX_BYTES}, or not an index
+   * @throws CheckpointException if the file is longer than {@link #MAX_BYTES} or is not an index
    */
   static ShardIndex read(MappedFile file) {
     return read(file.name(), Json.bytes(file, MAX_BYTES));
@@ -35,8 +35,8 @@ record ShardIndex(SortedMap<String, String> shardOf) {
   /**
    * Reads an index.
    *
-   * @param source its name, for messages
-   * @throws CheckpointException if it is not one
+   * @param source the index's name, for messages
+   * @throws CheckpointException if the bytes are not an index
    */
   static ShardIndex read(String source, ByteBuffer utf8) {
     SortedMap<String, String> shards = null;

@@ -8,14 +8,12 @@ import java.util.Objects;
 import java.util.function.Consumer;
 
 /**
- * One named tensor as it is stored: dtype, shape, and its little-endian bytes in a mapped file,
- * where they lie row-major or, in files of torch, at strides. It is read row-major.
+ * One named tensor as it is stored: dtype, shape, and its little-endian bytes in a mapped file. The bytes are row-major or, in files of torch, strided. The methods return elements in row-major order.
  *
- * <p>Safe for several threads; each reads through a reader of its own. Readable until its {@link
- * Checkpoint} is closed.
+ * <p>Safe for use by several threads, each with its own reader. Readable until its {@link Checkpoint} is closed.
  */
 public final class StoredTensor {
-  /** Tensors of language models have up to three dimensions. */
+  /** The maximum number of dimensions. Tensors of language models have up to three. */
   static final int MAX_RANK = 16;
 
   private static final int READ_BYTES = 1 << 20;
@@ -27,15 +25,17 @@ public final class StoredTensor {
   private final MappedFile file;
   private final long begin;
 
-  /** Elements from one to the next in each dimension; null where they lie row-major. */
+  /** The strides in elements; null if the elements are row-major. */
   private final long[] strides;
 
-  /** The caller has checked that the tensor's bytes, from {@code begin} on, lie within the file. */
+  /** A row-major tensor. The caller checks that its bytes, from {@code begin} on, are in the file. */
   StoredTensor(String name, DType dtype, int[] shape, MappedFile file, long begin) {
     this(name, dtype, shape, file, begin, null);
   }
 
-  /** The caller has checked that every element is within the file. */
+  /**
+   * A tensor with strides, null if it is row-major. The caller checks that all elements are in the file.
+   */
   StoredTensor(String name, DType dtype, int[] shape, MappedFile file, long begin, long[] strides) {
     this.name = name;
     this.dtype = dtype;
@@ -46,12 +46,14 @@ public final class StoredTensor {
     this.strides = strides;
   }
 
-  /** As it stands in the file, which may have been made by anyone: not for messages as it is. */
+  /**
+   * The name as stored in the file. It is untrusted: pass it through {@link CheckpointException#shown(String)} before using it in a message.
+   */
   public String name() {
     return name;
   }
 
-  /** How the elements are stored; {@link #floats} makes floats of all. */
+  /** The storage format of the elements; {@link #floats} converts it to floats. */
   public DType dtype() {
     return dtype;
   }
@@ -61,12 +63,12 @@ public final class StoredTensor {
     return shape.clone();
   }
 
-  /** The product of the shape, which may exceed an int. */
+  /** The number of elements, which may exceed an int. */
   public long elementCount() {
     return elementCount;
   }
 
-  /** The bytes of all elements. */
+  /** The size of all elements in bytes. */
   public long byteSize() {
     return elementCount * dtype.bytes();
   }
@@ -77,9 +79,7 @@ public final class StoredTensor {
   }
 
   /**
-   * Passes the tensor's bytes on, row-major, in little-endian read-only buffers of exactly {@code
-   * limit} bytes, the last one shorter. They are views of the mapped file; only elements at strides
-   * are copied.
+   * Passes the tensor's bytes to {@code sink}, row-major, in little-endian read-only buffers of exactly {@code limit} bytes; the last buffer may be shorter. The buffers are views of the mapped file, or copies if the tensor is strided.
    *
    * @param limit a positive multiple of 8, at most 2^30
    */
@@ -94,7 +94,9 @@ public final class StoredTensor {
     }
   }
 
-  /** Whole elements: {@code length} of the row-major bytes, from {@code from} on. */
+  /**
+   * Returns {@code length} of the row-major bytes, from {@code from} on. Both must be multiples of the element size.
+   */
   private ByteBuffer bytes(long from, int length) {
     if (strides == null) {
       return file.slice(begin + from, length);
@@ -126,10 +128,10 @@ public final class StoredTensor {
   }
 
   /**
-   * Decodes elements of a chunk as {@link DType#decode} does.
+   * Decodes elements of a chunk like {@link DType#decode}.
    *
-   * @param position where in the tensor the first of them stands
-   * @throws CheckpointException if one is finite as it is stored, but not as a float
+   * @param position the row-major index in the tensor of the first element decoded
+   * @throws CheckpointException if a stored value is finite, but is not finite as a float
    */
   public void decode(ByteBuffer chunk, long position, float[] into, int offset, int count) {
     int start = chunk.position();
@@ -149,8 +151,7 @@ public final class StoredTensor {
   }
 
   /**
-   * The position of the first element that is another float than the one of {@code other}, which
-   * has the same shape; -1 if there is none. Reads both, but for two names of the same bytes.
+   * Returns the row-major index of the first element that differs, as a float, from that of {@code other}, which has the same shape; -1 if all are equal. Returns -1 without reading if both tensors refer to the same bytes.
    */
   public long mismatch(StoredTensor other) {
     if (file == other.file
@@ -175,7 +176,7 @@ public final class StoredTensor {
     return -1;
   }
 
-  /** A reader over the elements, from the first, in row-major order. */
+  /** Returns a reader over the elements, from the first, in row-major order. */
   public FloatReader floats() {
     return new Elements();
   }
@@ -195,7 +196,7 @@ public final class StoredTensor {
       long left = (byteSize() - fetched + buffer.remaining()) / dtype.bytes();
       if (count > left) {
         throw new IllegalStateException(
-            "%d values of tensor %s are wanted, %d of %d are left"
+            "Cannot read %d values of tensor %s: only %d of %d are left"
                 .formatted(count, CheckpointException.shown(name), left, elementCount));
       }
       for (int done = 0; done < count; ) {
@@ -213,8 +214,7 @@ public final class StoredTensor {
   }
 
   /**
-   * A shape as a file claims it, checked: no dimension is negative or above an int, and the
-   * tensor's size in bytes fits a long whatever the dtype.
+   * Checks a shape that a file claims: every dimension must be in [0, 2^31), and the tensor's size in bytes must fit in a long for every dtype.
    */
   static int[] checkedShape(String name, List<Long> claimed, String source) {
     if (claimed.size() > MAX_RANK) {
@@ -235,7 +235,7 @@ public final class StoredTensor {
       if (Math.multiplyHigh(elements, dimension) != 0
           || elements * dimension < 0
           || elements * dimension > Long.MAX_VALUE / Long.BYTES) {
-        throw refused(name, source, "shape " + claimed + " has more elements than can be stored");
+        throw refused(name, source, "shape " + claimed + " has too many elements");
       }
       elements *= dimension;
     }

@@ -7,11 +7,9 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * The table of contents of a zip archive whose entries are stored uncompressed, as torch writes
- * them, so that they can be read where they lie in the mapped file. java.util.zip says which
- * entries there are but not where.
+ * The directory of a zip archive whose entries are uncompressed, as torch writes them, so that they can be read directly from the mapped file. java.util.zip lists the entries of an archive but not their offsets.
  *
- * <p>A compressed entry is refused, which is also what keeps zip bombs out.
+ * <p>Compressed entries are refused. This also excludes zip bombs.
  */
 final class ZipDirectory {
   static final int MAX_ENTRIES = 100_000;
@@ -38,7 +36,7 @@ final class ZipDirectory {
   private final MappedFile file;
   private final Map<String, Header> headers = new HashMap<>();
 
-  /** Where an entry's bytes lie in the file. */
+  /** The byte range of an entry in the file: its first byte and its length. */
   record Entry(long begin, long size) {}
 
   private record Header(int flags, int method, long compressed, long size, long local) {}
@@ -59,7 +57,7 @@ final class ZipDirectory {
     return headers.keySet();
   }
 
-  /** The entry of that name, or null. */
+  /** Returns the entry of that name, or null if the archive has none. */
   Entry entry(String name) {
     Header header = headers.get(name);
     if (header == null) {
@@ -71,17 +69,17 @@ final class ZipDirectory {
     if (header.method != STORED) {
       throw refused(
           name,
-          "it is compressed (method %d), expected it stored as torch.save writes it"
+          "it is compressed (method %d), expected uncompressed, as torch.save writes it"
               .formatted(header.method));
     }
     if (header.compressed != header.size) {
       throw refused(
           name,
-          "it is stored, but has two sizes, %d and %d".formatted(header.compressed, header.size));
+          "it is uncompressed, but has two sizes, %d and %d".formatted(header.compressed, header.size));
     }
     byte[] nameBytes = name.getBytes(StandardCharsets.UTF_8);
     if (header.local > file.size() - LOCAL_BYTES - nameBytes.length) {
-      throw refused(name, "its header lies behind the end of the file");
+      throw refused(name, "its header is beyond the end of the file");
     }
     ByteBuffer local = file.slice(header.local, LOCAL_BYTES + nameBytes.length);
     int signature = local.getInt();
@@ -94,7 +92,7 @@ final class ZipDirectory {
     int extraLength = u16(local);
     byte[] localName = new byte[nameBytes.length];
     local.get(localName);
-    // Sizes in a local header may be zero (they then follow the data) or saturated (zip64).
+    // A size in a local header may be zero (it then follows the data) or saturated (zip64).
     if (signature != LOCAL
         || method != header.method
         || nameLength != nameBytes.length
@@ -107,7 +105,7 @@ final class ZipDirectory {
     if (begin > file.size() || header.size > file.size() - begin) {
       throw refused(
           name,
-          "it is truncated: expected %d bytes from byte %d on, the file has %d"
+          "it is truncated: expected %d bytes from byte %d on, but the file has %d"
               .formatted(header.size, begin, file.size()));
     }
     return new Entry(begin, header.size);
@@ -134,7 +132,7 @@ final class ZipDirectory {
     long directorySize = u32(tail);
     long directory = u32(tail);
     if (disks != 0 || entriesHere != entries) {
-      throw refused("it is one part of a zip archive in several");
+      throw refused("it is one part of a multi-part zip archive");
     }
     long position = tailStart + at;
     End end = new End(entries, directorySize, directory, position);
@@ -149,11 +147,12 @@ final class ZipDirectory {
 
   private End end64(long position, long limit, End end) {
     if (position < 0 || position > limit - END64_BYTES) {
-      throw refused("its zip64 directory lies outside of it");
+      throw refused("its zip64 directory is outside the file");
     }
     ByteBuffer record = file.slice(position, END64_BYTES);
     End end64 = new End(record.getLong(32), record.getLong(40), record.getLong(48), position);
-    // What the older record can express, it must say too: readers differ in which they believe.
+    // The two records must agree on every value that fits in the older one: some readers use the
+    // older record, others the newer.
     if (record.getInt(0) != END64
         || record.getLong(24) != end64.entries
         || (end.entries != MAX_16 && end.entries != end64.entries)
@@ -174,7 +173,7 @@ final class ZipDirectory {
         || end.directorySize > Math.min(MAX_DIRECTORY, end.position)
         || end.directory < 0
         || end.directory > end.position - end.directorySize) {
-      throw refused("its zip directory lies outside of it");
+      throw refused("its zip directory is outside the file");
     }
     ByteBuffer directory = file.slice(end.directory, (int) end.directorySize);
     for (long i = 0; i < end.entries; i++) {
@@ -187,7 +186,7 @@ final class ZipDirectory {
     }
     if (directory.hasRemaining()) {
       throw refused(
-          "its zip directory has %d bytes behind its last entry".formatted(directory.remaining()));
+          "its zip directory has %d bytes after its last entry".formatted(directory.remaining()));
     }
   }
 
@@ -219,7 +218,7 @@ final class ZipDirectory {
         throw refused(name, "its extra field is malformed");
       }
       if (id == ZIP64_EXTRA) {
-        // The field holds, in this order, only what the fixed part has no room for.
+        // The field holds, in this order, only the values that do not fit in the fixed part.
         ByteBuffer wide = directory.slice(directory.position(), length).order(directory.order());
         size = size == MAX_32 ? u64(name, wide) : size;
         compressed = compressed == MAX_32 ? u64(name, wide) : compressed;
@@ -229,10 +228,10 @@ final class ZipDirectory {
     }
     directory.position(afterExtra + commentLength);
     if (size < 0 || compressed < 0 || local < 0) {
-      throw refused(name, "its size or place is negative");
+      throw refused(name, "its size or offset is negative");
     }
     if (headers.put(name, new Header(flags, method, compressed, size, local)) != null) {
-      throw refused(name, "the archive holds it twice");
+      throw refused(name, "the archive contains it twice");
     }
   }
 

@@ -2,18 +2,17 @@ package io.mambaspark.engine.kernel;
 
 import com.sun.management.HotSpotDiagnosticMXBean;
 import java.lang.management.ManagementFactory;
+import java.lang.reflect.InvocationTargetException;
 import java.util.Map;
 import java.util.TreeMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Chooses the kernels of this JVM, as Lucene's {@code VectorizationProvider} does. The Vector API
- * is fast where C2 compiles it; in the interpreter, C1 and compilers that do not know it, each
- * operation allocates a vector, and plain loops are ten times faster (a forward pass under C1).
+ * Chooses the kernels of this JVM, as Lucene's {@code VectorizationProvider} does. The Vector API is fast if C2 compiles it. In the interpreter, in C1 and in compilers that do not support it, each operation allocates a vector, and plain loops are ten times faster (measured on a forward pass under C1).
  */
 final class BestKernels {
-  /** Chosen when it is first asked for. */
+  /** The kernels of this JVM, chosen on the first access. */
   static final Kernels CHOSEN = choose();
 
   private static final String USE_JVMCI_COMPILER = "UseJVMCICompiler";
@@ -22,7 +21,7 @@ final class BestKernels {
   private static final String TIERED_STOP_AT_LEVEL = "TieredStopAtLevel";
   private static final String COMPILATION_MODE = "CompilationMode";
 
-  /** HotSpot's number for what C2 compiles. */
+  /** HotSpot's number of the compilation level of C2. */
   private static final int C2_LEVEL = 4;
 
   private BestKernels() {}
@@ -30,8 +29,8 @@ final class BestKernels {
   private static Kernels choose() {
     Logger log = LoggerFactory.getLogger(Kernels.class);
     Kernels kernels = select();
-    // A warning, because notebooks and clusters show nothing below it: scalar kernels have about a
-    // twentieth of the speed.
+    // Scalar kernels have about a twentieth of the speed. This is a warning because notebooks and
+    // clusters do not show lower log levels.
     if (kernels instanceof ScalarKernels) {
       log.warn("{}", kernels.describe());
     } else {
@@ -47,23 +46,24 @@ final class BestKernels {
     }
     if (ModuleLayer.boot().findModule("jdk.incubator.vector").isEmpty()) {
       return new ScalarKernels(
-          "for the fast ones start the JVM with --add-modules jdk.incubator.vector (on executors:"
-              + " spark.executor.extraJavaOptions)");
+          "for the fast kernels, start the JVM with --add-modules jdk.incubator.vector (on"
+              + " executors: spark.executor.extraJavaOptions)");
     }
     try {
-      // By name: nothing but the vector classes themselves may refer to the incubator module.
+      // Loaded by name, because only the vector classes may refer to the incubator module.
       return (Kernels)
           Class.forName("io.mambaspark.engine.kernel.VectorKernels")
               .getDeclaredConstructor()
               .newInstance();
     } catch (ReflectiveOperationException | LinkageError e) {
-      return new ScalarKernels("the Vector API of this JDK cannot be used: " + e);
+      // InvocationTargetException only wraps the exception that the constructor threw.
+      Throwable reason = e instanceof InvocationTargetException ? e.getCause() : e;
+      return new ScalarKernels("the Vector API of this JVM cannot be used: " + reason);
     }
   }
 
   /**
-   * The options of HotSpot that say which compiler runs, by name. An option that this VM does not
-   * have is missing; all are missing where the VM is not HotSpot.
+   * Reads the HotSpot options that select the compiler, by name. Omits options that this VM does not have; the map is empty if the VM is not HotSpot.
    */
   private static Map<String, String> compilerOptions() {
     Map<String, String> options = new TreeMap<>();
@@ -81,7 +81,7 @@ final class BestKernels {
         try {
           options.put(name, vm.getVMOption(name).getValue());
         } catch (IllegalArgumentException e) {
-          // Stays missing: experimental options are there only where they are unlocked.
+          // Omitted: experimental options exist only if they are unlocked.
         }
       }
     } catch (RuntimeException | LinkageError e) {
@@ -91,30 +91,31 @@ final class BestKernels {
   }
 
   /**
-   * Why vectors would be slow under these options of the VM, and the remedy; null if C2 runs.
+   * Returns the reason why vectors would be slow under these VM options, with the remedy; null if C2 compiles them.
    *
-   * @param options as {@link #compilerOptions} finds them
+   * @param options the result of {@link #compilerOptions}
    */
   static String obstacle(Map<String, String> options) {
     if (!options.containsKey(USE_COMPILER)) {
-      return "this JVM is not HotSpot, whose C2 compiler the fast ones require: run an OpenJDK";
+      return "the fast kernels require HotSpot's C2 compiler, but this JVM is not HotSpot: use an"
+          + " OpenJDK";
     }
     if ("true".equals(options.get(USE_JVMCI_COMPILER))) {
-      return "the fast ones require the C2 compiler, and this JVM compiles with another one: start"
+      return "the fast kernels require the C2 compiler, but this JVM uses another compiler: start"
           + " it with -XX:-UseJVMCICompiler";
     }
     if ("false".equals(options.get(USE_COMPILER))) {
-      return "the fast ones require the C2 compiler, and this JVM only interprets: start it without"
-          + " -Xint, -XX:-UseCompiler and -XX:TieredStopAtLevel=0";
+      return "the fast kernels require the C2 compiler, but this JVM only interprets: start it"
+          + " without -Xint, -XX:-UseCompiler and -XX:TieredStopAtLevel=0";
     }
     if (options.getOrDefault(COMPILATION_MODE, "").equals("quick-only")) {
-      return "the fast ones require the C2 compiler, and this JVM has only C1: start it without"
+      return "the fast kernels require the C2 compiler, but this JVM uses only C1: start it without"
           + " -XX:CompilationMode=quick-only";
     }
     boolean tiered = "true".equals(options.get(TIERED_COMPILATION));
     String level = options.get(TIERED_STOP_AT_LEVEL);
     if (tiered && level != null && Integer.parseInt(level) < C2_LEVEL) {
-      return "the fast ones require the C2 compiler, and this JVM has only C1: start it without"
+      return "the fast kernels require the C2 compiler, but this JVM uses only C1: start it without"
           + " -XX:TieredStopAtLevel="
           + level;
     }

@@ -3,33 +3,28 @@ package io.mambaspark.engine.kernel;
 /**
  * The arithmetic of a Mamba forward pass over arrays in {@linkplain Panels column panels}.
  *
- * <p>There are two forms, a scalar one, which is the plain reference, and one on the Vector API.
- * Their results are equal bit for bit, on every machine: each element of a product is one chain of
- * fused multiply-adds in the order of k; a sum over channels has sixteen partial sums whatever the
- * hardware's vectors hold; exp, log and log1p are polynomials of our own ({@link ScalarMath}).
+ * <p>There are two implementations: plain loops, which are the reference, and the Vector API. Their results are equal bit for bit on every machine. Each element of a product is one chain of fused multiply-adds in the order of k. A sum over channels has sixteen partial sums, whatever the width of the hardware's vectors. exp, log and log1p are this library's own polynomials ({@link ScalarMath}).
  *
- * <p>Kernels keep nothing between calls but scratch of the calling thread's, and may be used by
- * many threads, each with arrays of its own. Unless said otherwise arrays do not overlap.
+ * <p>Kernels are stateless except for thread-local scratch memory. Many threads may use them, each with its own arrays. Arrays must not overlap unless a method allows it.
  */
 public interface Kernels {
 
   /**
-   * The best kernels that this JVM can run, chosen once; one log line names them. Scalar ones where
-   * the Vector API is missing or C2 does not compile it; the line then says why, and the remedy.
+   * Returns the best kernels that this JVM can run. They are chosen once, and one log line names them. If the Vector API is missing or C2 does not compile it, they are the scalar kernels, and the log line gives the reason and the remedy.
    */
   static Kernels best() {
     return BestKernels.CHOSEN;
   }
 
-  /** What these kernels are, in a line: {@code Vector API kernels, 16 lanes}. */
+  /** Describes these kernels in one line, such as {@code Vector API kernels, 16 lanes}. */
   String describe();
 
   /**
-   * The matrix product {@code C = A·Wᵀ (+ bias)} for some of the panels of W.
+   * Computes the matrix product {@code C = A·Wᵀ (+ bias)} for the panels [first, end) of W.
    *
    * @param a A, (k panels, stride, 16), rows 0 … rows-1
    * @param w W, (n, k)
-   * @param bias added first, n floats padded to panels, or null
+   * @param bias the initial value of each sum, n floats padded to panels; null for zeros
    * @param first the first panel of W to compute
    * @param end the panel of W after the last one to compute
    * @param c result, (end - first, stride, 16); rows up to the stride may be overwritten
@@ -38,10 +33,10 @@ public interface Kernels {
       float[] a, int rows, int stride, PackedMatrix w, float[] bias, int first, int end, float[] c);
 
   /**
-   * Root mean square norm: {@code to = x · rsqrt(mean(x²) + eps) · weight}.
+   * Computes the root mean square norm: {@code to = x · rsqrt(mean(x²) + eps) · weight}.
    *
    * @param x (columns panels, stride, 16), from float {@code xOffset} on
-   * @param weight columns floats padded with zeros to panels, or null for ones
+   * @param weight one float per column, padded with zeros to panels; null for ones
    * @param to like x, from float {@code xOffset} on; may be x
    * @param sums scratch of stride × 16 floats
    */
@@ -60,13 +55,12 @@ public interface Kernels {
   void add(float[] x, float[] y, int panels, int rows, int stride);
 
   /**
-   * Causal depthwise convolution and SiLU in place, over one piece of a sequence.
+   * Runs a causal depthwise convolution, followed by SiLU, in place over one piece of a sequence.
    *
    * @param x (panels, stride, 16), rows {@code row} … {@code row + length - 1}
    * @param weight (panels, dConv, 16)
    * @param bias (panels, 16)
-   * @param context (panels, dConv - 1, 16): the inputs before the piece, overwritten with the last
-   *     ones of it
+   * @param context (panels, dConv - 1, 16): the inputs before the piece; overwritten with the inputs before the next piece
    * @param window scratch of (dConv - 1 + length) × 16 floats
    */
   void convolution(
@@ -82,18 +76,17 @@ public interface Kernels {
       float[] window);
 
   /**
-   * Selective scan over one piece of a sequence, gated: {@code dt = softplus(dt + dtBias); s =
+   * Runs the gated selective scan over one piece of a sequence: {@code dt = softplus(dt + dtBias); s =
    * exp(dt·A)·s + dt·B·x; y = (C·s + D·x) · silu(z)} (arXiv:2312.00752, Algorithm 2).
    *
    * @param xz (2 × panels, stride, 16): x, which is overwritten with dt·x, then z
    * @param dt (panels, stride, 16), before its bias and softplus; overwritten with dt after them
    * @param bc holds B from float {@code bOffset} and C from float {@code cOffset} on, each (dState
    *     panels, stride, 16), zero in the padding
-   * @param a A · log2(e), (panels, dState, 16), zero in the padding of the last panel and below
-   *     zero, or -0, elsewhere: dt·A of +0, NaN and more than 0 decays as -126 does
+   * @param a A · log2(e), (panels, dState, 16): negative or -0, except for zeros in the padding of the last panel. Exponents dt·A that are +0, positive or NaN are replaced by -126
    * @param d D, (panels, 16)
    * @param dtBias (panels, 16)
-   * @param state s, laid out like a; carried: overwritten with the state after the piece
+   * @param state s, in the layout of {@code a}: the state before the piece; overwritten with the state after it
    * @param y (panels, stride, 16)
    */
   void selectiveScan(
@@ -114,14 +107,13 @@ public interface Kernels {
       float[] y);
 
   /**
-   * Folds a block of logits into each row's running maximum, sum of exponentials and arg max. Each
-   * row has sixteen of each, one a lane; {@link LogSoftmax} joins them.
+   * Folds a block of logits into each row's running maximum, sum of exponentials and arg max. Each row has sixteen of each, one per lane; {@link LogSoftmax} combines them.
    *
    * @param logits (panels, stride, 16)
-   * @param firstPanel what to call the first panel of the block in {@code argMax}
+   * @param firstPanel the number of the block's first panel, for {@code argMax}
    * @param max (rows, 16): the largest logit of the lane so far
    * @param sum (rows, 16): Σ exp(logit - max) of the lane so far
-   * @param argMax (rows, 16): the panel where the lane's maximum first stood
+   * @param argMax (rows, 16): the number of the first panel that contains the lane's maximum
    */
   void foldLogits(
       float[] logits,

@@ -3,17 +3,15 @@ package io.mambaspark.engine.kernel;
 import java.util.Arrays;
 
 /**
- * The log-softmax of some rows of logits that are never there all at once: blocks of panels are
- * folded in, and what remains of a row is its maximum, the logarithm of its sum and its arg max.
+ * Computes the log-softmax of rows of logits block by block, so that the complete rows are never in memory. It keeps for each row the maximum, the logarithm of the sum of exponentials, and the arg max.
  */
 public final class LogSoftmax {
   /**
-   * Panels in a block. The sum is rescaled to the new maximum once a block, so that the blocks'
-   * borders are part of the definition of the result: they never move.
+   * The number of panels in a block. The sum is rescaled to the new maximum once per block, so the rounding of the result depends on this number. It must not change.
    */
   public static final int BLOCK = 16;
 
-  /** What stands in the padding of the last panel: it never wins and adds nothing. */
+  /** The padding of the last panel of logits: never the maximum, and contributes 0 to the sum. */
   public static final float NOTHING = -Float.MAX_VALUE;
 
   private final Kernels kernels;
@@ -24,7 +22,7 @@ public final class LogSoftmax {
   private final float[] logSum;
   private final int[] argMax;
 
-  /** For up to {@code rows} rows at a time. */
+  /** Allocates memory for up to {@code rows} rows at a time. */
   public LogSoftmax(Kernels kernels, int rows) {
     this.kernels = kernels;
     this.laneMax = new float[rows * Panels.WIDTH];
@@ -35,19 +33,21 @@ public final class LogSoftmax {
     this.argMax = new int[rows];
   }
 
-  /** Forgets the rows before. */
+  /** Starts {@code rows} new rows and discards the previous ones. */
   public void begin(int rows) {
     Arrays.fill(laneMax, 0, rows * Panels.WIDTH, NOTHING);
     Arrays.fill(laneSum, 0, rows * Panels.WIDTH, 0f);
     Arrays.fill(laneArgMax, 0, rows * Panels.WIDTH, 0f);
   }
 
-  /** Folds in the next block: at most {@link #BLOCK} panels, fewer only at the end. */
+  /**
+   * Adds the next block of logits, as in {@link Kernels#foldLogits}. Every block has {@link #BLOCK} panels; only the last one may have fewer.
+   */
   public void fold(float[] logits, int panels, int firstPanel, int rows, int stride) {
     kernels.foldLogits(logits, panels, firstPanel, rows, stride, laneMax, laneSum, laneArgMax);
   }
 
-  /** Joins the lanes of each row, in the order of the lanes. */
+  /** Combines the lanes of each row, in the order of the lanes. */
   public void end(int rows) {
     for (int row = 0; row < rows; row++) {
       int at = row * Panels.WIDTH;
@@ -65,26 +65,24 @@ public final class LogSoftmax {
         }
       }
       max[row] = most;
-      // One logarithm a row: too few to be worth vectors.
+      // One logarithm per row: too few to vectorize.
       logSum[row] = ScalarMath.log(total);
       argMax[row] = lowest;
     }
   }
 
-  /** The log-probability of an entry of {@code row} whose logit is {@code logit}. */
+  /** The log-probability, in nats, of an entry of {@code row} whose logit is {@code logit}. */
   public float logProbability(int row, float logit) {
     return (logit - max[row]) - logSum[row];
   }
 
-  /** The column of the row's largest logit; of equal ones the lowest. */
+  /** The column of the row's largest logit; the lowest such column on ties. */
   public int argMax(int row) {
     return argMax[row];
   }
 
   /**
-   * The Kullback-Leibler divergence KL(A‖B) = Σ p_A (ln p_A - ln p_B) of two rows of
-   * log-probabilities, in nats, summed in double in their order. Rounding may leave a little less
-   * than 0 where the rows are almost equal.
+   * Returns the Kullback-Leibler divergence KL(A‖B) = Σ p_A (ln p_A - ln p_B) of two rows of log-probabilities, in nats, summed in double from the first entry to the last. For rows that are almost equal, rounding may make it slightly negative.
    */
   public static double divergence(float[] a, float[] b) {
     double sum = 0;

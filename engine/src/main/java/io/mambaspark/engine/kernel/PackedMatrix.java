@@ -1,30 +1,23 @@
 package io.mambaspark.engine.kernel;
 
 /**
- * A weight matrix W of shape (n, k) in the layout that {@link Kernels#product} reads: panels of
- * sixteen rows of W, two of them side by side as (k, 32), so that one step along k reads
- * neighbouring floats. Beside the last one of an odd number stand zeros.
+ * A weight matrix W of shape (n, k) in the layout that {@link Kernels#product} reads: panels of sixteen rows of W. Two panels form a pair (k, 32), so that one step along k reads consecutive floats. If the number of panels is odd, the second half of the last pair is zero.
  *
- * <p>In BF16 a pair is (k, 16) ints, whose lower halves are the first panel and whose upper halves
- * the second: a shift makes floats of the ones, a mask of the others.
+ * <p>In BF16 a pair is (k, 16) ints, whose lower halves are the first panel and whose upper halves are the second. A shift converts the lower halves to floats, and a mask converts the upper halves.
  *
- * <p>The rows may be divided into sections, each of which begins a panel of its own; the rest of a
- * section's last panel is zero. It is filled once by {@link #rows} and must not change after that.
+ * <p>The rows may be divided into sections. Each section begins in a new panel, and the rest of its last panel is zero. {@link #rows} fills the matrix once; afterwards it must not change.
  */
 public final class PackedMatrix {
-  /** Floats from one step of a pair of panels to the next. */
+  /** The number of floats of one step along k in a pair of panels. */
   static final int PAIR = 2 * Panels.WIDTH;
 
   /**
-   * Elements in one array, at most: 64 MB of floats with the header. Large enough to be rare, small
-   * enough to find a place in any heap.
+   * The maximum number of elements in one array: 64 MB of floats, including the array's header. It is large enough that few arrays are needed, and small enough that an array fits in any heap.
    */
   private static final int SEGMENT = (1 << 24) - 32;
 
   /**
-   * Elements before the first pair. G1 begins large arrays at the border of a region, and their
-   * elements 16 bytes after it: so the panels begin at the border of a cache line, which is worth a
-   * fifteenth of the product's speed. Where an array lies otherwise nothing is lost.
+   * The number of unused elements before the first pair. G1 places a large array at the start of a region, and its elements 16 bytes later. This offset then aligns the panels to cache lines, which is worth a fifteenth of the product's speed. At other addresses it does no harm.
    */
   static final int LEAD = 12;
 
@@ -40,12 +33,12 @@ public final class PackedMatrix {
   /** The pairs in BF16; empty in F32. */
   private final int[][] halves;
 
-  /** A matrix of zeros with {@code k} columns and sections of the given numbers of rows. */
+  /** Creates a matrix of zeros with {@code k} columns and sections of these numbers of rows. */
   public PackedMatrix(WeightFormat format, int k, int... sections) {
     this(format, k, sections, SEGMENT);
   }
 
-  /** With arrays of about {@code segment} elements. */
+  /** Creates a matrix of zeros whose arrays have about {@code segment} elements. */
   PackedMatrix(WeightFormat format, int k, int[] sections, int segment) {
     this.format = format;
     this.k = k;
@@ -75,7 +68,7 @@ public final class PackedMatrix {
     return panels;
   }
 
-  /** Bytes of memory that a matrix of this shape takes. */
+  /** The size in memory, in bytes, of a matrix of this shape. */
   public static long bytes(WeightFormat format, int k, int... sections) {
     return (panelsOf(sections) + 1L) / 2 * PAIR * k * format.bytes();
   }
@@ -89,27 +82,27 @@ public final class PackedMatrix {
     return format == WeightFormat.F32 ? k * PAIR : k * Panels.WIDTH;
   }
 
-  /** The number of panels over all sections. */
+  /** The number of panels in all sections. */
   public int panels() {
     return panels;
   }
 
-  /** How the weights are kept. */
+  /** The format of the weights in memory. */
   WeightFormat format() {
     return format;
   }
 
-  /** In F32 the array that holds panel {@code panel}, whose pair begins at {@link #offset}. */
+  /** The array of F32 weights that contains a panel; the panel's pair begins at {@link #offset}. */
   float[] floats(int panel) {
     return floats[panel / 2 / pairsPerSegment];
   }
 
-  /** In BF16 the array that holds panel {@code panel}, whose pair begins at {@link #offset}. */
+  /** The array of BF16 weights that contains a panel; the panel's pair begins at {@link #offset}. */
   int[] halves(int panel) {
     return halves[panel / 2 / pairsPerSegment];
   }
 
-  /** Where the pair of panel {@code panel} begins in its array. */
+  /** The index at which the pair of panel {@code panel} begins in its array. */
   int offset(int panel) {
     return LEAD + panel / 2 % pairsPerSegment * elementsOfPair();
   }
@@ -123,7 +116,7 @@ public final class PackedMatrix {
     return WeightFormat.fromBf16((short) (panel % 2 == 0 ? both : both >>> 16));
   }
 
-  /** The panel after the last one that lies in the same array as {@code panel}. */
+  /** The panel after the last one in the same array as {@code panel}. */
   int segmentEnd(int panel) {
     return Math.min(panels, (panel / 2 / pairsPerSegment + 1) * pairsPerSegment * 2);
   }
@@ -139,7 +132,7 @@ public final class PackedMatrix {
       before += Panels.count(sections[s]);
     }
     for (int row = first; row < first + count; ) {
-      // Panel by panel and column by column: memory is written in order.
+      // Panel by panel and column by column, to write memory in order.
       int lanes = Math.min(Panels.WIDTH - row % Panels.WIDTH, first + count - row);
       int panel = before + row / Panels.WIDTH;
       int lane = row % Panels.WIDTH;
@@ -174,8 +167,7 @@ public final class PackedMatrix {
   }
 
   /**
-   * One element of {@link Kernels#product}, to the bit: row {@code row} of {@code a}, (k panels,
-   * stride, 16), by row {@code n} of the first section.
+   * Computes one element of {@link Kernels#product}, equal bit for bit: the dot product of row {@code row} of {@code a}, (k panels, stride, 16), and row {@code n} of the first section.
    */
   public float dot(float[] a, int row, int stride, int n) {
     float sum = 0f;
@@ -187,8 +179,7 @@ public final class PackedMatrix {
   }
 
   /**
-   * Writes row {@code n} of the first section into row {@code row} of {@code to}, (k panels,
-   * stride, 16), and zeros into the padding: a sequence that overflowed may have left NaN there.
+   * Writes row {@code n} of the first section into row {@code row} of {@code to}, (k panels, stride, 16), and zeros into the padding. The padding may contain NaN from an earlier sequence that overflowed.
    */
   public void copyRow(int n, float[] to, int row, int stride) {
     for (int i = 0; i < k; i++) {

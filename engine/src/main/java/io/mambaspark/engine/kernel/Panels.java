@@ -3,44 +3,36 @@ package io.mambaspark.engine.kernel;
 /**
  * The layout of every activation: column panels.
  *
- * <p>An array of {@code rows} rows (tokens) by {@code columns} channels is stored as {@code
- * (columns / 16, stride, 16)}: sixteen neighbouring channels of one token lie together, then the
- * next token follows, and the next panel of sixteen channels begins {@code stride} rows further.
- * The last panel is padded with zeros. What walks along time (convolution, scan) then walks through
- * memory in order, sixteen channels abreast, and a matrix product writes whole panels. The width is
- * the same on every machine, so that results do not depend on how many lanes its vectors have.
+ * <p>An array of {@code rows} rows (tokens) by {@code columns} channels is stored as {@code (columns / 16, stride, 16)}. Sixteen consecutive channels of one token are adjacent, then the next token follows. The next panel of sixteen channels begins {@code stride} rows later. The last panel is padded with zeros. Convolution and scan, which run along time, then read memory in order, sixteen channels at once, and a matrix product writes complete panels. The width is the same on every machine, so that results do not depend on the number of lanes of its vectors.
  *
- * <p>{@code stride} is at least the number of rows; the rows between are scratch: kernels may write
- * anything there.
+ * <p>{@code stride} is at least the number of rows. The rows beyond that number are scratch: kernels may write anything there.
  */
 public final class Panels {
-  /** Channels in a panel. */
+  /** The number of channels in a panel. */
   public static final int WIDTH = 16;
 
-  /** Rows are computed in tiles of so many. */
+  /** The numbers of rows in the tiles of {@code VectorProduct}. */
   private static final int[] TILES = {12, 5};
 
   private Panels() {}
 
-  /** Panels that hold {@code columns} channels. */
+  /** The number of panels for {@code columns} channels. */
   public static int count(int columns) {
     return (columns + WIDTH - 1) / WIDTH;
   }
 
   /**
-   * The stride, in rows, of an array with room for {@code rows} rows, the last tile whole: an odd
-   * multiple of four, so that the panels' beginnings spread over the sets of a cache. With a higher
-   * power of two in it they would all fall into a few.
+   * Returns the stride, in rows, of an array for {@code rows} rows, rounded up to complete tiles. The stride is an odd multiple of four, so that the starts of the panels are spread over the sets of a cache. A multiple of a higher power of two would map them all to a few sets.
    */
   public static int stride(int rows) {
-    int whole = 0;
+    int rounded = 0;
     for (int tile : TILES) {
-      whole = Math.max(whole, (rows + tile - 1) / tile * tile);
+      rounded = Math.max(rounded, (rows + tile - 1) / tile * tile);
     }
-    return ((whole + 3) / 4 | 1) * 4;
+    return ((rounded + 3) / 4 | 1) * 4;
   }
 
-  /** Where channel {@code column} of row {@code row} lies. */
+  /** The index of channel {@code column} of row {@code row} in an array. */
   public static int index(int row, int column, int stride) {
     return (column / WIDTH * stride + row) * WIDTH + column % WIDTH;
   }

@@ -4,11 +4,15 @@ import static io.mambaspark.engine.kernel.Panels.WIDTH;
 
 import java.util.Arrays;
 
-/** The kernels in plain loops: the reference that the vector form must equal bit for bit. */
+/** The kernels in plain loops: the reference that the vector kernels must equal bit for bit. */
 final class ScalarKernels implements Kernels {
   private final String reason;
 
-  /** {@code reason}: why these kernels run, for the log. */
+  /**
+   * Creates the kernels.
+   *
+   * @param reason why these kernels were chosen, for the log
+   */
   ScalarKernels(String reason) {
     this.reason = reason;
   }
@@ -85,8 +89,7 @@ final class ScalarKernels implements Kernels {
   }
 
   /**
-   * 1 / sqrt(mean + eps), the mean being that of {@code columns} squares whose sixteen partial sums
-   * are joined by halves.
+   * Returns 1 / sqrt(mean + eps), where mean is the mean of {@code columns} squares. Adds the sixteen partial sums of the squares, {@code sums[at..at+16)}, by halves and in place.
    */
   static float inverseRoot(float[] sums, int at, int columns, float eps) {
     for (int half = WIDTH / 2; half > 0; half /= 2) {

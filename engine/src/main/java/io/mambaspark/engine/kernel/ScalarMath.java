@@ -1,22 +1,18 @@
 package io.mambaspark.engine.kernel;
 
 /**
- * exp, log, silu, softplus and powers of two in single precision, and the only place where their
- * constants stand. Every step is one IEEE operation or one fused multiply-add, so that the vector
- * form gives the same bits. Errors are at most 2 ulp, 3 of softplus and 4 of silu from {@link
- * #EXP_LOW} up; below it these two stay within 1.1e-36 of zero. Results below 2^-126 flush to zero
- * in {@link #exp}.
+ * exp, log, silu, softplus and powers of two in single precision, with their constants. Every step is one IEEE operation or one fused multiply-add, so that {@code VectorMath} gives the same bits. Errors are at most 2 ulp, with two exceptions: 3 ulp for softplus and 4 ulp for silu, if x is at least {@link #EXP_LOW}. Below that, the results of these two are within 1.1e-36 of zero. {@link #exp} flushes results below 2^-126 to zero.
  */
 final class ScalarMath {
   static final float LOG2_E = 1.44269504f;
 
-  /** 1.5 · 2^23: adding it rounds to an integer, which then lies in the low bits. */
+  /** 1.5 · 2^23: adding it rounds to an integer, which is then in the low bits of the sum. */
   static final float ROUND = 12582912f;
 
-  /** Below this exp is less than 2^-126. */
+  /** The smallest x for which exp(x) is at least 2^-126. */
   static final float EXP_LOW = -87.33654f;
 
-  /** Above this exp is more than the largest float. */
+  /** The largest x for which exp(x) is finite. */
   static final float EXP_HIGH = 88.72283f;
 
   static final float LN2_HIGH = 0x1.62e400p-1f;
@@ -30,17 +26,17 @@ final class ScalarMath {
   static final float EXP_4 = 1.3981999507e-3f;
   static final float EXP_5 = 1.9875691500e-4f;
 
-  // 2^f = 1 + f·P(f) for |f| <= 1/2, minimax in the relative error (1.1e-7).
+  // 2^f = 1 + f·P(f) for |f| <= 1/2; minimax, relative error 1.1e-7.
   static final float EXP2_1 = 0x1.62e42ap-1f;
   static final float EXP2_2 = 0x1.ebf9bcp-3f;
   static final float EXP2_3 = 0x1.c6b752p-5f;
   static final float EXP2_4 = 0x1.3cea88p-7f;
   static final float EXP2_5 = 0x1.5bba14p-10f;
 
-  /** 2^EXP2_LOW is the least result of {@link #exp2}. */
+  /** The smallest exponent of {@link #exp2}: smaller ones are replaced by it. */
   static final float EXP2_LOW = -126f;
 
-  // log(1 + f) by s = f / (2 + f) (FreeBSD's k_logf.h).
+  // log(1 + f), computed from s = f / (2 + f) (FreeBSD's k_logf.h).
   static final float LOG_1 = 0xaaaaaa.0p-24f;
   static final float LOG_2 = 0xccce13.0p-25f;
   static final float LOG_3 = 0x91e9ee.0p-25f;
@@ -48,10 +44,10 @@ final class ScalarMath {
   static final float LOG_LN2_HIGH = 6.9313812256e-01f;
   static final float LOG_LN2_LOW = 9.0580006145e-06f;
 
-  /** The bits of sqrt(1/2): mantissas are brought into [sqrt(1/2), sqrt(2)). */
+  /** The bits of sqrt(1/2): {@link #log} scales mantissas into [sqrt(1/2), sqrt(2)). */
   static final int SQRT_HALF_BITS = 0x3f3504f3;
 
-  // log(1 + x) = s·(2 + s²·P(s²)) by s = x / (2 + x), for x in [0, 1]; minimax, error 5e-9.
+  // log(1 + x) = s·(2 + s²·P(s²)) with s = x / (2 + x), for x in [0, 1]; minimax, error 5e-9.
   static final float UNIT_0 = 0x1.5555p-1f;
   static final float UNIT_1 = 0x1.99d27cp-2f;
   static final float UNIT_2 = 0x1.1eb61p-2f;
@@ -85,9 +81,7 @@ final class ScalarMath {
   }
 
   /**
-   * -|x|, but not below {@link #EXP_LOW}, which a NaN gives too. Floats that are not positive are
-   * ordered backwards as integers, so that one operation does it: comparisons and masks are slow on
-   * JDK 17.
+   * Returns max(-|x|, {@link #EXP_LOW}), and EXP_LOW for NaN. The bits of floats with a sign bit, compared as integers, are in reverse order, so that one integer minimum suffices. Comparisons and masks of floats are slow on JDK 17.
    */
   private static float minusAbs(float x) {
     return Float.intBitsToFloat(Math.min(Float.floatToRawIntBits(x) | SIGN, EXP_LOW_BITS));
@@ -106,22 +100,20 @@ final class ScalarMath {
     return scale(p, q);
   }
 
-  /** p · 2^n, where n stands in the low bits of q. */
+  /** p · 2^n, where n is in the low bits of q. */
   private static float scale(float p, float q) {
     return Float.intBitsToFloat(Float.floatToRawIntBits(p) + (Float.floatToRawIntBits(q) << 23));
   }
 
   /**
-   * 2 to the power of t for t <= 0, and 2^-126 below that. For softmax terms, whose absolute error
-   * counts: it saves the second reduction step of {@link #exp}.
+   * 2 to the power of t for t <= 0, and 2^-126 for t below -126. Used for the terms of a softmax. Only their absolute error matters, so this method omits the second reduction step of {@link #exp}.
    */
   static float exp2(float t) {
     return exp2InRange(t < EXP2_LOW ? EXP2_LOW : t);
   }
 
   /**
-   * {@link #exp2} of what is not positive, -0 included; +0 and NaN give 2^-126. For decays of a
-   * state, which gets a NaN by its input: see {@link #minusAbs}.
+   * 2 to the power of t, like {@link #exp2}, for t < 0 and -0. Exponents that are +0, positive or NaN are replaced by -126. Used for the decays of a state; a NaN still reaches the state through its input. {@link #minusAbs} explains the comparison of bits.
    */
   static float decay(float t) {
     return exp2InRange(Float.intBitsToFloat(Math.min(Float.floatToRawIntBits(t), EXP2_LOW_BITS)));
@@ -139,24 +131,24 @@ final class ScalarMath {
   }
 
   /**
-   * x · sigmoid(x), but for the sign of a zero; NaN for what is infinite below zero, as PyTorch has
-   * it.
+   * x · sigmoid(x), except that a zero may have the other sign; NaN for negative infinity, as in PyTorch.
    */
   static float silu(float x) {
     float t = minusAbs(x);
     float e = expInRange(t);
     float positive = positive(x);
-    // The smaller of x and 0, but not below EXP_LOW; or nothing beside a large x.
+    // min(x, 0), but at least EXP_LOW. For x > -EXP_LOW it is positive instead, but then its
+    // product with e is negligible compared with x.
     float negative = t + positive;
     return Math.fma(negative, e, positive) / (1f + e);
   }
 
-  /** log(1 + exp(x)), without overflow for large x; NaN for what is infinite below zero. */
+  /** log(1 + exp(x)), without overflow for large x; NaN for negative infinity. */
   static float softplus(float x) {
     return positive(x) + log1pOfUnit(expOfMinusAbs(x));
   }
 
-  /** The larger of x and 0; a NaN stays. */
+  /** max(x, 0); NaN for NaN. */
   private static float positive(float x) {
     return Math.fma(0.5f, Math.abs(x), 0.5f * x);
   }
@@ -171,7 +163,7 @@ final class ScalarMath {
     return Math.fma(s * z, p, s + s);
   }
 
-  /** The natural logarithm; NaN below zero. */
+  /** The natural logarithm; NaN for negative x. */
   static float log(float x) {
     boolean tiny = x < Float.MIN_NORMAL;
     float u = tiny ? x * TWO_25 : x;

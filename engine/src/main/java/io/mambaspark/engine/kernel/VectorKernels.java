@@ -10,20 +10,20 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * The kernels on the Vector API; {@link VectorProduct} and {@link VectorScan} hold the large two.
+ * The kernels on the Vector API. {@link VectorProduct} and {@link VectorScan} implement the two largest.
  */
 final class VectorKernels implements Kernels {
 
-  /** Rows of logits that are folded together, so that their maxima and sums stay in L1. */
+  /** The number of rows of logits folded at a time, so that their maxima and sums stay in L1. */
   private static final int STRIP = 64;
 
-  /** The maxima of a strip before a block. */
+  /** The maxima of a strip of rows before the current block. */
   private static final ThreadLocal<float[]> BEFORE =
       ThreadLocal.withInitial(() -> new float[STRIP * WIDTH]);
 
   VectorKernels() {
     if (LANES < 4) {
-      throw new LinkageError("vectors of " + LANES + " floats are too short");
+      throw new LinkageError("vectors of " + LANES + " floats are too short; expected at least 4");
     }
   }
 
@@ -225,8 +225,7 @@ final class VectorKernels implements Kernels {
   }
 
   /**
-   * Keeps what is larger, and the number of its panel. The maxima pass through memory: carried in
-   * registers along the panels of a row they become objects on JDK 17, in some runs.
+   * Updates the maxima, and the numbers of their panels, with one panel of logits. The maxima are stored in memory after each panel: if registers carried them along the panels of a row, they would become objects on JDK 17 in some runs.
    */
   private static void largest(
       float[] logits, int from, float panel, int length, float[] max, float[] argMax, int at) {

@@ -6,15 +6,12 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * {@link ScalarMath} on vectors, operation by operation.
+ * The functions of {@link ScalarMath} on vectors, with the same operations in the same order.
  *
- * <p>C2 of JDK 17 makes some 500 nodes of a vector operation before it simplifies, and past 18,000
- * inlines only what the JDK forces it to: a method that calls more than one of these functions
- * keeps its vectors as objects, ten times slower. So constants are vectors, not broadcasts, and
- * callers use one function in a loop.
+ * <p>C2 of JDK 17 creates about 500 nodes for a vector operation before it simplifies them. Above 18,000 nodes it inlines only methods with a forced-inline annotation. A method that calls more than one of these functions therefore keeps its vectors as objects and is ten times slower. For this reason constants are vectors, not broadcasts, and callers use one function per loop.
  */
 final class VectorMath {
-  /** As wide as the hardware has it, but never wider than a panel. */
+  /** The hardware's preferred width, but at most that of a panel. */
   static final VectorSpecies<Float> SPECIES =
       FloatVector.SPECIES_PREFERRED.length() > Panels.WIDTH
           ? FloatVector.SPECIES_512
@@ -86,7 +83,7 @@ final class VectorMath {
     return scale(p, q);
   }
 
-  /** p · 2^n, where n stands in the low bits of q. */
+  /** p · 2^n, where n is in the low bits of q. */
   private static FloatVector scale(FloatVector p, FloatVector q) {
     return p.reinterpretAsInts()
         .add(q.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23))
@@ -100,7 +97,7 @@ final class VectorMath {
     return t.add(positive).fma(e, positive).div(e.add(ONE));
   }
 
-  /** The larger of x and 0; a NaN stays. */
+  /** max(x, 0); NaN for NaN. */
   static FloatVector positive(FloatVector x) {
     return HALF.fma(x.abs(), x.mul(HALF));
   }

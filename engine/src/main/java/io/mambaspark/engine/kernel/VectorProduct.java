@@ -10,52 +10,44 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The matrix product on vectors: register tiles of some rows by two vectors of columns, whose
- * accumulators walk along a block of k and then rest in C until the next block.
+ * The matrix product on vectors. It computes register tiles of a few rows by two vectors of columns. The accumulators of a tile add up one block of k, and are stored in C until the next block.
  *
- * <p>A tile is twelve rows high where a vector fills a panel (AVX-512), and takes two panels; five
- * rows where it does not, because AVX2 has sixteen registers and C2 spills a sum of six. How k is
- * cut, and how high tiles are, cannot be seen in the result: each element stays one chain of fused
- * multiply-adds.
+ * <p>If a vector fills a panel (AVX-512), a tile is twelve rows by two panels. Otherwise it has five rows, because AVX2 has sixteen registers, and with six rows C2 would spill a sum. The blocks of k and the height of tiles do not affect the result: each element is always one chain of fused multiply-adds.
  *
- * <p>k is one loop, although A comes in panels of sixteen steps: C2 of JDK 17 keeps accumulators as
- * objects if an inner loop has a variable bound, and with a constant one entering it sixteen steps
- * at a time costs an eighth of the speed.
+ * <p>One loop runs over k, although A is stored in panels of sixteen steps. With an inner loop of variable length, C2 of JDK 17 keeps accumulators as objects. With an inner loop of sixteen steps, entering it costs an eighth of the speed.
  */
 final class VectorProduct {
-  /** Steps of k in a block, a multiple of 16 below 512: a pair of panels of that many fills L1. */
+  /** The steps of k in a block: a multiple of 16 below 512, for which a pair of panels fills L1. */
   private static final int K_BLOCK = 256;
 
   /**
-   * A loop over k counts by 2^22. C2 cuts counted loops into strips of a thousand turns, and the
-   * loop around them costs the inner one registers and 4 % of its speed; not so where a thousand
-   * turns pass the range of int.
+   * A loop over k counts in steps of 2^22. C2 splits a counted loop into strips of a thousand iterations, and the loop over the strips costs the inner one registers and 4 % of its speed. C2 does not split a loop if a thousand iterations exceed the range of int.
    */
   private static final int STEP_BITS = 22;
 
   private static final int STEP = 1 << STEP_BITS;
 
-  /** Panels of C that are finished together, so that they stay in L2 between blocks of k. */
+  /** The number of panels of C computed together, so that they stay in L2 between blocks of k. */
   private static final int C_PANELS = 16;
 
-  /** Rows of a tile by a pair of panels, or by one; 24 of 32 registers hold its sums. */
+  /** The number of rows of a tile of one or two panels; two panels use 24 of 32 registers for sums. */
   private static final int TALL = 12;
 
   /**
-   * Rows of a tile by two vectors, each narrower than a panel: 10 of 16 registers hold its sums.
+   * The number of rows of a tile of two vectors that are narrower than a panel; 10 of 16 registers hold its sums.
    */
   private static final int FLAT = 5;
 
   private static final VectorSpecies<Integer> INTS = SPECIES.withLanes(int.class);
 
-  /** Where the unpacked BF16 weights of a block stand, so that they begin as F32 panels do. */
+  /** The index of the first unpacked weight, so that unpacked panels are aligned as F32 panels are. */
   private static final int UNPACKED_AT = PackedMatrix.LEAD;
 
-  /** A block of k of two panels, unpacked from BF16; it stays in L1 while all rows pass. */
+  /** One block of k of two panels, unpacked from BF16. It stays in L1 while all rows use it. */
   private static final ThreadLocal<float[]> UNPACKED =
       ThreadLocal.withInitial(() -> new float[UNPACKED_AT + 2 * K_BLOCK * WIDTH]);
 
-  /** What the accumulators start from where there is no bias. */
+  /** The initial values of the accumulators if there is no bias. */
   private static final float[] ZEROS = new float[2 * WIDTH];
 
   private VectorProduct() {}
@@ -78,7 +70,7 @@ final class VectorProduct {
     }
   }
 
-  /** Adds steps k … k + K_BLOCK of the chains for panels {@code panel} … {@code end}. */
+  /** Adds steps [k, k + K_BLOCK) of the chains for the panels [panel, end). */
   private static void block(
       float[] a,
       int rows,
@@ -116,7 +108,7 @@ final class VectorProduct {
     }
   }
 
-  /** The tiles of all rows by one panel or by a pair of them. */
+  /** Computes the tiles of all rows by one panel or by a pair of panels. */
   private static void rows(
       float[] a,
       int rows,
@@ -130,7 +122,7 @@ final class VectorProduct {
       int panel,
       float[] c,
       int cAt) {
-    // The first block starts from the bias or zero, the later ones from what the last one left.
+    // The first block starts from the bias or zero, a later one from the sums of the block before.
     float[] from = k > 0 ? c : bias != null ? bias : ZEROS;
     int fromAt = k > 0 ? cAt : bias != null ? panel * WIDTH : 0;
     int fromStep = k > 0 ? WIDTH : 0;
@@ -153,7 +145,7 @@ final class VectorProduct {
     }
   }
 
-  /** Makes floats of {@code length} ints of a block. */
+  /** Unpacks {@code length} ints of a block of BF16 to floats. */
   private static void unpack(int[] from, int fromAt, int length, float[] to) {
     for (int i = 0; i < length; i += WIDTH) {
       for (int lane = 0; lane < WIDTH; lane += LANES) {
@@ -166,9 +158,7 @@ final class VectorProduct {
   }
 
   /**
-   * Twelve rows by a pair of panels. A and C: from {@code aAt} and {@code cAt} on, the next panel
-   * {@code aStep} further. B: from {@code bAt} on. The accumulators start from {@code from}, whose
-   * rows are {@code fromStep} apart and whose panels {@code fromNext}.
+   * Computes a tile of twelve rows by a pair of panels. A, B and C begin at {@code aAt}, {@code bAt} and {@code cAt}; the panels of A and of C are {@code aStep} floats apart. The accumulators start from the values in {@code from}, beginning at {@code fromAt}; its rows are {@code fromStep} floats apart and its panels {@code fromNext}.
    */
   private static void tall(
       float[] a,
@@ -278,7 +268,7 @@ final class VectorProduct {
     cb1.intoArray(c, cAt + 11 * WIDTH);
   }
 
-  /** Twelve rows by one panel of a pair; parameters as in {@link #tall}. */
+  /** Computes a tile of twelve rows by one panel of a pair; parameters as in {@link #tall}. */
   private static void single(
       float[] a,
       int aAt,
@@ -336,8 +326,7 @@ final class VectorProduct {
   }
 
   /**
-   * Five rows by two neighbouring vectors of a panel; parameters as in {@link #tall}. Its loop goes
-   * by ones: shifting and checking indices would take more than the strips do.
+   * Computes a tile of five rows by two adjacent vectors of a panel; parameters as in {@link #tall}. Its loop counts in steps of 1: here shifting and checking indices would cost more than the strips.
    */
   private static void flat(
       float[] a,

@@ -9,11 +9,10 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * The selective scan on vectors of channels: the state of one n at a time stays in a register while
- * a few dozen rows pass, whose x, dt, y, B and C stay in L1 until all states have passed.
+ * The selective scan on vectors of channels. It processes the rows in blocks, and each block for one n after the other. The state of the current n stays in a register, and the block's x, dt, y, B and C stay in L1 until all n are done.
  */
 final class VectorScan {
-  /** Rows that all states pass before the next ones. So few that C2 cuts no loop into strips. */
+  /** The number of rows in a block: small enough that C2 does not split a loop into strips. */
   private static final int ROWS = 64;
 
   private VectorScan() {}
@@ -41,7 +40,7 @@ final class VectorScan {
         for (int start = row; start < row + length; start += ROWS) {
           int rows = Math.min(ROWS, row + length - start);
           int at = (panel * stride + start) * WIDTH + lane;
-          // softplus; y is free until then.
+          // softplus; y serves as scratch until it receives the result.
           VectorPass.run(VectorPass.BIAS, dt, at, dtBias, channel, y, at, rows);
           VectorPass.run(VectorPass.LOG1P, dt, at, dtBias, channel, y, at, rows);
           inputs(xz, dt, at, rows, d, channel, y);
@@ -71,10 +70,9 @@ final class VectorScan {
   }
 
   /**
-   * One state of the scan: {@code s = decay(dt·A)·s + B·x; y += C·s}, where x is dt·x already.
+   * Runs the scan of a block for one n: {@code s = decay(dt·A)·s + B·x; y += C·s}, where {@code x} already holds dt·x.
    *
-   * <p>{@link ScalarMath#decay} is written out: see {@link VectorPass} for what becomes of calls.
-   * With two states in a loop C2 of JDK 17 made objects of vectors in every second run.
+   * <p>{@link ScalarMath#decay} is inlined by hand, because of the limit that {@link VectorPass} describes. With two states per loop, C2 of JDK 17 turned vectors into objects in every second run.
    */
   private static void one(
       float[] x,
@@ -97,7 +95,7 @@ final class VectorScan {
     FloatVector one = FloatVector.broadcast(SPECIES, 1f);
     FloatVector decayRate = FloatVector.fromArray(SPECIES, a, stateAt);
     FloatVector s = FloatVector.fromArray(SPECIES, state, stateAt);
-    // Never less than length: it tells C2 that the loop is short.
+    // Equal to length · WIDTH: the minimum only shows C2 that the loop is short.
     int end = Math.min(length, ROWS) * WIDTH;
     for (int t = 0; t < end; t += WIDTH) {
       FloatVector u = FloatVector.fromArray(SPECIES, dt, at + t).mul(decayRate);

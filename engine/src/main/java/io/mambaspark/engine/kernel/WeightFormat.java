@@ -1,13 +1,12 @@
 package io.mambaspark.engine.kernel;
 
-/** How packed matrices are kept in memory. Arithmetic is in single precision in either. */
+/** The format of packed matrices in memory. Arithmetic is in single precision in both formats. */
 public enum WeightFormat {
   /** Single precision. */
   F32(Float.BYTES),
 
   /**
-   * The upper half of single precision, rounded to nearest, ties to even: half the memory, and
-   * exact for weights that come as BF16.
+   * The upper half of single precision, rounded to nearest, ties to even. It needs half the memory, and is exact for weights that are stored as BF16.
    */
   BF16(Short.BYTES);
 
@@ -17,12 +16,12 @@ public enum WeightFormat {
     this.bytes = bytes;
   }
 
-  /** Bytes of a weight. */
+  /** The size of a weight in bytes. */
   int bytes() {
     return bytes;
   }
 
-  /** The BF16 nearest to a finite float. */
+  /** Returns the BF16 nearest to a finite float. */
   static short toBf16(float value) {
     int bits = Float.floatToRawIntBits(value);
     return (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);

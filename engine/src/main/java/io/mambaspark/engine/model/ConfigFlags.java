@@ -8,15 +8,13 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What a config.json says about tensors that a model may have or lack: its biases and a head of its
- * own. A checkpoint whose tensors contradict it is refused: either may be right, and other software
- * differs in which one it follows.
+ * The flags of a config.json about optional tensors: the biases and a separate head. A checkpoint whose tensors contradict a flag is refused: either may be wrong, and programs differ in which one they follow.
  */
 final class ConfigFlags {
   private final JsonNode json;
   private final MambaConfig config;
 
-  /** By name as in {@link TensorNames}. */
+  /** The tensors that the model uses, by their names in {@link TensorNames}. */
   private final Map<String, StoredTensor> tensors;
 
   private ConfigFlags(JsonNode json, MambaConfig config, Map<String, StoredTensor> tensors) {
@@ -26,11 +24,9 @@ final class ConfigFlags {
   }
 
   /**
-   * The config as the tensors have it: that of the file, but for {@code use_bias: true} in a
-   * checkpoint without any such bias, which published files say; then without bias, and with a
-   * note.
+   * Checks the flags against the names of the tensors, and returns the config of the model. It equals the config of the file, with one exception: some published files set {@code use_bias: true} although the checkpoint has no such bias. The model then has no bias, and a note says so.
    *
-   * @throws CheckpointException if config and names contradict each other
+   * @throws CheckpointException if the config and the names contradict each other
    */
   static MambaConfig check(
       JsonNode json, MambaConfig config, Map<String, StoredTensor> tensors, List<String> notes) {
@@ -43,7 +39,8 @@ final class ConfigFlags {
     boolean none = biases.stream().noneMatch(tensors::containsKey);
     if (config.mixer().bias() && none) {
       notes.add(
-          "config.json %s, but no layer has an in_proj.bias or out_proj.bias: the model is run without"
+          ("config.json %s, but no layer has an in_proj.bias or out_proj.bias: the model runs"
+                  + " without them")
               .formatted(bias));
     } else {
       bias.check(biases);
@@ -51,7 +48,7 @@ final class ConfigFlags {
     Flag tied = flags.tied();
     if (!config.tiedHead() && !tensors.containsKey(TensorNames.HEAD)) {
       throw new CheckpointException(
-          ("The checkpoint lacks tensor %s, though config.json %s; set %s to true if the embedding is"
+          ("The checkpoint lacks tensor %s, but config.json %s; set %s to true if the embedding is"
                   + " the head, or save the model again with its head")
               .formatted(TensorNames.HEAD, tied, tied.key));
     }
@@ -61,8 +58,7 @@ final class ConfigFlags {
   }
 
   /**
-   * Refuses a head of other values than the embedding where the config says that they are one.
-   * Reads both. Their shapes are those of the config.
+   * Refuses a head whose values differ from those of the embedding if the config ties the two. Reads both tensors; the caller has checked their shapes.
    */
   static void checkTiedHead(JsonNode json, MambaConfig config, Map<String, StoredTensor> tensors) {
     StoredTensor head = tensors.get(TensorNames.HEAD);
@@ -74,8 +70,8 @@ final class ConfigFlags {
     if (position >= 0) {
       Flag tied = new ConfigFlags(json, config, tensors).tied();
       throw new CheckpointException(
-          ("Cannot load tensor %s from %s: its element %d differs from that of %s, though config.json"
-                  + " %s; set %s to false if the head has weights of its own, or remove %s if the"
+          ("Cannot load tensor %s from %s: its element %d differs from that of %s, but config.json"
+                  + " %s; set %s to false if the head has its own weights, or remove %s if the"
                   + " embedding is the head")
               .formatted(
                   head.name(),
@@ -92,14 +88,19 @@ final class ConfigFlags {
     return new Flag("tie_word_embeddings", null, "tie_embeddings", config.tiedHead());
   }
 
-  /** A flag under the key of the layout that the config is written in. */
+  /** A flag of config.json, with its key in the layout of this config. */
   private final class Flag {
     final String key;
     private final boolean present;
     private final boolean value;
 
     /**
-     * {@code huggingFace}, or {@code stateSpaces} in {@code object}, null for the config itself.
+     * Finds the flag.
+     *
+     * @param huggingFace its key in the Hugging Face layout
+     * @param object the key of the object that contains the flag in the layout of state-spaces; null for the top level
+     * @param stateSpaces its key in the layout of state-spaces
+     * @param value its value, or its default if the config does not set it
      */
     Flag(String huggingFace, String object, String stateSpaces, boolean value) {
       boolean isHuggingFace = MambaConfig.isHuggingFace(json);
@@ -110,7 +111,7 @@ final class ConfigFlags {
       this.value = value;
     }
 
-    /** Refuses biases if the flag is off, and the lack of one if it is on. */
+    /** Refuses any of the biases if the flag is false, and a missing one if it is true. */
     void check(List<String> biases) {
       List<String> missing = new ArrayList<>(biases);
       missing.removeAll(tensors.keySet());
@@ -124,7 +125,7 @@ final class ConfigFlags {
       }
       if (value && !missing.isEmpty()) {
         String lacks =
-            "The checkpoint lacks tensor %s%s, though config.json %s"
+            "The checkpoint lacks tensor %s%s, but config.json %s"
                 .formatted(
                     missing.get(0),
                     missing.size() == 1 ? "" : " and %d more".formatted(missing.size() - 1),
@@ -134,7 +135,7 @@ final class ConfigFlags {
                 + (found == null
                     ? "; set %s to false if the model has no such bias, or save it again with all of its biases"
                         .formatted(key)
-                    : " and %s holds %s; save the model again with all of its biases, or remove them from every layer and set %s to false"
+                    : ", and %s contains %s; save the model again with all of its biases, or remove them from every layer and set %s to false"
                         .formatted(found.source(), found.name(), key)));
       }
     }

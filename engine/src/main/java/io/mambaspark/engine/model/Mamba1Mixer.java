@@ -10,9 +10,7 @@ import java.util.List;
  * The mixer of a Mamba-1 layer (arXiv:2312.00752, section 3.4): in_proj, a causal convolution, the
  * selective scan gated by z, out_proj.
  *
- * <p>Shapes in this class are (rows, columns); each array lies in the {@link Workspace} as column
- * panels. Products run over all rows of the chunk; convolution and scan run over one piece after
- * the other, from the state of the piece's sequence.
+ * <p>Shapes in this class are (rows, columns). Each array is in the {@link Workspace}, as column panels. Products run over all rows of the chunk. Convolution and scan run over one piece after the other, each from the state of the piece's sequence.
  */
 final class Mamba1Mixer {
   private final MixerConfig config;
@@ -28,10 +26,9 @@ final class Mamba1Mixer {
   }
 
   /**
-   * Replaces {@code u}, the normed input (rows, dModel), with what the layer adds to the residual
-   * stream.
+   * Replaces {@code u}, the normed input (rows, dModel), with the layer's output, which the caller adds to the residual stream.
    *
-   * @param index the layer, for its part of the sequences' states
+   * @param index the layer's index in the states of the sequences
    */
   void forward(Workspace w, Layer layer, int index, int rows, List<Piece> pieces) {
     inProjection(w, layer, rows);
@@ -70,8 +67,7 @@ final class Mamba1Mixer {
   }
 
   /**
-   * x (rows, dInner) → dt of low rank (rows, dtRank), B and C (rows, dState); then dt → (rows,
-   * dInner). What makes the scan selective: its parameters depend on the token.
+   * x (rows, dInner) → dt of low rank (rows, dtRank), B and C (rows, dState); then dt → (rows, dInner). This step makes the scan selective: the scan's parameters depend on the token.
    */
   private void selection(Workspace w, Layer layer, int rows) {
     product(w, w.xz, rows, layer.xProj, null, w.dbc);
@@ -116,7 +112,7 @@ final class Mamba1Mixer {
     product(w, w.y, rows, layer.outProj, layer.outProjBias, w.u);
   }
 
-  /** Norms some columns of {@code dbc} in place, without weights: Falcon-Mamba's. */
+  /** Normalizes some columns of {@code dbc} in place, without weights, as Falcon-Mamba does. */
   private void norm(Workspace w, int offset, int columns, int rows) {
     kernels.rmsNorm(w.dbc, offset, columns, rows, w.stride, null, config.normEps(), w.dbc, w.sums);
   }

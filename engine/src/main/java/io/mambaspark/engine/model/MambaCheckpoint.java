@@ -20,23 +20,22 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
- * An open checkpoint folder whose config is one that this engine runs and whose tensors have the
- * names and shapes that the config asks for.
+ * An open and validated checkpoint folder: this engine supports its config, and its tensors have the names and shapes that the config requires.
  */
 public final class MambaCheckpoint implements AutoCloseable {
-  /** Bytes that are looked at together while the fingerprint is taken. */
+  /** The number of bytes that the fingerprint hashes at a time. */
   private static final int CHUNK = 1 << 18;
 
-  /** Tensors that a note names. */
-  private static final int MOST_NAMED = 8;
+  /** The most tensors that a note lists. */
+  private static final int MAX_LISTED = 8;
 
   private final Checkpoint checkpoint;
   private final MambaConfig config;
 
-  /** By name as in {@link TensorNames}, only those that the model uses. */
+  /** The tensors that the model uses, by their names in {@link TensorNames}. */
   private final SortedMap<String, StoredTensor> used = new TreeMap<>();
 
-  /** Those of {@link TensorNames#ignored}, likewise by name. */
+  /** The tensors that {@link TensorNames#ignored} accepts, by the same kind of names. */
   private final SortedMap<String, StoredTensor> ignored = new TreeMap<>();
 
   private final List<String> notes = new ArrayList<>();
@@ -53,7 +52,8 @@ public final class MambaCheckpoint implements AutoCloseable {
       MambaWeights.checkShape(claimed, tensor.name(), tensor.shape(), tensor.source());
       checkFloat(tensor);
     }
-    // What every model has comes first: where layers are missing, their biases are not the point.
+    // First checks the tensors that every model has: if complete layers are missing, a message
+    // about their biases would mislead.
     MambaWeights.checkComplete(claimed.with(false, false, true), used.keySet());
     this.config = ConfigFlags.check(json, claimed, used, notes);
     ConfigFlags.checkTiedHead(json, config, used);
@@ -69,7 +69,7 @@ public final class MambaCheckpoint implements AutoCloseable {
     SortedMap<String, StoredTensor> kind = TensorNames.ignored(tensor.name()) ? ignored : used;
     if (kind.put(TensorNames.of(tensor.name()), tensor) != null) {
       throw new CheckpointException(
-          "Cannot load tensor %s from %s: the checkpoint holds it under two names"
+          "Cannot load tensor %s from %s: the checkpoint contains it under two names"
               .formatted(CheckpointException.shown(tensor.name()), tensor.source()));
     }
   }
@@ -78,9 +78,9 @@ public final class MambaCheckpoint implements AutoCloseable {
     String wrapper = TensorNames.wrapper(used.values().stream().map(StoredTensor::name).toList());
     if (!wrapper.isEmpty()) {
       throw new CheckpointException(
-          ("Cannot load the tensors of %s: the name of each begins with %s, which torch.compile and"
-                  + " wrappers of training put before the model's own; save the model inside of the"
-                  + " wrapper, or the state dict without this prefix")
+          ("Cannot load the tensors of %s: all names begin with %s, a prefix that torch.compile and"
+                  + " training wrappers add; save the model without its wrapper, or the state dict"
+                  + " without this prefix")
               .formatted(
                   used.values().iterator().next().source(), CheckpointException.shown(wrapper)));
     }
@@ -109,20 +109,20 @@ public final class MambaCheckpoint implements AutoCloseable {
             .map(StoredTensor::name)
             .toList();
     if (!wide.isEmpty()) {
-      notes.add("F64 tensors are narrowed to F32: " + CheckpointException.shown(wide, MOST_NAMED));
+      notes.add("F64 tensors are narrowed to F32: " + CheckpointException.shown(wide, MAX_LISTED));
     }
     if (!ignored.isEmpty()) {
       List<String> names = ignored.values().stream().map(StoredTensor::name).toList();
       notes.add(
-          "tensors that are no part of the model are ignored: "
-              + CheckpointException.shown(names, MOST_NAMED));
+          "tensors that are not part of the model are ignored: "
+              + CheckpointException.shown(names, MAX_LISTED));
     }
   }
 
   /**
    * Opens a checkpoint and checks its config and the names and shapes of its tensors.
    *
-   * @throws CheckpointException if it cannot be read or is not a model that this engine runs
+   * @throws CheckpointException if the folder cannot be read or is not a model that this engine supports
    */
   public static MambaCheckpoint open(Path folder) {
     Checkpoint checkpoint = Checkpoint.open(folder);
@@ -139,50 +139,46 @@ public final class MambaCheckpoint implements AutoCloseable {
     return config;
   }
 
-  /** The tensors that the model uses, by their names in state-spaces without {@code backbone.}. */
+  /** The tensors that the model uses, by their state-spaces names without {@code backbone.}. */
   public SortedMap<String, StoredTensor> tensors() {
     return Collections.unmodifiableSortedMap(used);
   }
 
-  /** The tensors of the checkpoint that are no part of the model, by their names. */
+  /** The tensors of the checkpoint that are not part of the model, by the same kind of names. */
   public SortedMap<String, StoredTensor> ignoredTensors() {
     return Collections.unmodifiableSortedMap(ignored);
   }
 
   /**
-   * What a user should know of how this checkpoint is read: tensors that are ignored or narrowed, a
-   * flag of the config that is not followed, a list of which one value is used. Each is a line.
+   * Warnings for the user about how this checkpoint is read, one line each: tensors that are ignored or narrowed, a flag of the config that is overridden, a list of which one value is used.
    */
   public List<String> notes() {
     return List.copyOf(notes);
   }
 
-  /** Parameters of the model; a tied head counts once. */
+  /** The number of parameters of the model; a tied head counts once. */
   public long parameterCount() {
     return used.values().stream().mapToLong(StoredTensor::elementCount).sum();
   }
 
-  /** Bytes that the model will take in memory when its weights are packed as F32. */
+  /** The size of the model in memory, in bytes, if its weights are packed as F32. */
   public long packedBytes() {
     return packedBytes(WeightFormat.F32);
   }
 
-  /** Bytes that the model will take in memory when its weights are packed. */
+  /** The size of the model in memory, in bytes, if its weights are packed in this format. */
   public long packedBytes(WeightFormat format) {
     return MambaWeights.packedBytes(config, format, used.containsKey(TensorNames.HEAD));
   }
 
-  /** Whether packing in this format rounds weights: it does not where all are stored as such. */
+  /** Whether packing in this format rounds weights, because some are stored in a wider format. */
   public boolean rounds(WeightFormat format) {
     return format == WeightFormat.BF16
         && used.values().stream().anyMatch(tensor -> tensor.dtype() != DType.BF16);
   }
 
   /**
-   * SHA-256, in lower-case hexadecimal, over the hyper-parameters and every tensor's name, dtype,
-   * shape and row-major bytes in the order of the names: equal for shards, one file and a {@code
-   * .bin} of the same tensors, whatever their strides. Ignored tensors are in it; a tied head,
-   * which is the embedding, is not. The first call reads every weight once.
+   * Returns the SHA-256, in lower-case hexadecimal, of the hyper-parameters and of every tensor's name, dtype, shape and row-major bytes, in the order of the names. It is the same whether these tensors are stored in shards, in one file or in a {@code .bin}, and does not depend on strides. It includes ignored tensors, but not a tied head, which equals the embedding. The first call reads every weight once.
    *
    * @throws CheckpointException if a weight is not finite
    */
@@ -194,9 +190,9 @@ public final class MambaCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Reads every weight again.
+   * Reads every weight again and compares its fingerprint with {@link #fingerprint}.
    *
-   * @throws CheckpointException if they are not those that the fingerprint was taken of
+   * @throws CheckpointException if the fingerprints differ
    */
   public void checkUnchanged() {
     String found = computeFingerprint();
@@ -243,12 +239,12 @@ public final class MambaCheckpoint implements AutoCloseable {
         });
   }
 
-  /** Packs the weights as F32. The model does not need this checkpoint any more. */
+  /** Packs the weights as F32. The model is independent of this checkpoint, which may be closed. */
   public MambaModel load() {
     return load(WeightFormat.F32);
   }
 
-  /** Packs the weights. The model does not need this checkpoint any more. */
+  /** Packs the weights. The model is independent of this checkpoint, which may be closed. */
   public MambaModel load(WeightFormat format) {
     MambaModel.Builder builder = new MambaModel.Builder(config, format);
     for (StoredTensor tensor : used.values()) {

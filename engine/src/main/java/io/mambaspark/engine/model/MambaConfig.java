@@ -6,17 +6,16 @@ import io.mambaspark.engine.kernel.Panels;
 import java.io.Serializable;
 
 /**
- * The shape of a Mamba model. Names are those of the paper and of mamba-minimal.
+ * The shape of a Mamba model. The names are those of the paper and of mamba-minimal.
  *
  * @param dModel width of the residual stream
  * @param nLayer number of layers
- * @param vocabSize rows of the embedding matrix and so of the logits, padding rows included
- * @param mixer the shape of what is in each layer
+ * @param vocabSize number of rows of the embedding matrix, and of logits, including padding rows
+ * @param mixer shape of the mixer in each layer
  * @param normEps epsilon of the layers' norms
  * @param tiedHead whether the head is the embedding matrix
- * @param bosTokenId token that begins a document, the first of a list; null if the config names
- *     none
- * @param eosTokenId token that ends a document, the first of a list; null if the config names none
+ * @param bosTokenId token that begins a document, or the first such token if the config has a list; null if the config has none
+ * @param eosTokenId token that ends a document, or the first such token if the config has a list; null if the config has none
  */
 public record MambaConfig(
     int dModel,
@@ -32,16 +31,16 @@ public record MambaConfig(
   private static final float NORM_EPS = 1e-5f;
   private static final float MIXER_NORM_EPS = 1e-6f;
 
-  /** No published model comes near these; a larger number is a broken or hostile file. */
-  private static final int LARGEST = 1 << 24;
+  /** Far above the sizes of all published models: a larger number means a damaged or hostile file. */
+  private static final int MAX_SIZE = 1 << 24;
 
-  private static final int MOST_LAYERS = 4096;
+  private static final int MAX_LAYERS = 4096;
 
-  /** Floats of a layer's states or convolution: they lie in one array. */
-  private static final int LARGEST_ARRAY = 1 << 30;
+  /** The maximum number of floats in a layer's states or convolution, which are one array. */
+  private static final int MAX_ARRAY = 1 << 30;
 
   /**
-   * A model with the defaults of mamba-minimal's {@code ModelArgs}: dState 16, expand 2, dConv 4,
+   * Returns a config with the defaults of mamba-minimal's {@code ModelArgs}: dState 16, expand 2, dConv 4,
    * dtRank ceil(dModel / 16), the vocabulary padded up to a multiple of 8, conv bias on, bias off,
    * tied head.
    */
@@ -58,11 +57,9 @@ public record MambaConfig(
   }
 
   /**
-   * Reads a config.json, in the Hugging Face layout ({@code model_type} mamba or falcon_mamba) or
-   * the one of state-spaces ({@code d_model}).
+   * Reads a config.json in the layout of Hugging Face ({@code model_type} mamba or falcon_mamba) or of state-spaces ({@code d_model}).
    *
-   * @throws CheckpointException if a number is missing or absurd, or if the config asks for
-   *     something that this engine does not run
+   * @throws CheckpointException if a number is missing or out of range, or if the config requires something that this engine does not support
    */
   static MambaConfig of(JsonNode config) {
     if (isHuggingFace(config)) {
@@ -76,12 +73,12 @@ public record MambaConfig(
             + " not describe a Mamba model");
   }
 
-  /** Whether a config.json is in the layout of Hugging Face; else in that of state-spaces. */
+  /** Whether a config.json has the layout of Hugging Face, not that of state-spaces. */
   static boolean isHuggingFace(JsonNode config) {
     return config.hasNonNull("model_type");
   }
 
-  /** The same model with these tensors. */
+  /** Returns this config with other flags. */
   MambaConfig with(boolean otherConvBias, boolean otherBias, boolean otherTiedHead) {
     MixerConfig other =
         new MixerConfig(
@@ -100,11 +97,11 @@ public record MambaConfig(
     MixerConfig mixer = config.mixer;
     int columns = Math.max(mixer.dState(), mixer.dConv());
     // Each array is padded to panels.
-    if ((mixer.dInner() + Panels.WIDTH - 1L) * columns > LARGEST_ARRAY) {
+    if ((mixer.dInner() + Panels.WIDTH - 1L) * columns > MAX_ARRAY) {
       throw new CheckpointException(
-          ("config.json: %d channels of %d states and a convolution over %d make more than %d numbers"
-                  + " a layer")
-              .formatted(mixer.dInner(), mixer.dState(), mixer.dConv(), LARGEST_ARRAY));
+          ("config.json: %d channels with %d states and a convolution of width %d require more than"
+                  + " %d numbers per layer")
+              .formatted(mixer.dInner(), mixer.dState(), mixer.dConv(), MAX_ARRAY));
     }
     return config;
   }
@@ -115,13 +112,14 @@ public record MambaConfig(
     if (!falcon && !type.equals("mamba")) {
       throw unsupported("model_type", config.get("model_type"), "mamba or falcon_mamba");
     }
-    // Two names of one function.
+    // The two names denote the same function.
     if (config.hasNonNull("hidden_act")
         && !config.get("hidden_act").asText().matches("silu|swish")) {
       throw unsupported("hidden_act", config.get("hidden_act"), "silu");
     }
     int dModel = size(config, "hidden_size", null);
-    // intermediate_size wins: falcon-mamba-7b says expand 16, hidden 4096, intermediate 8192.
+    // intermediate_size overrides expand: falcon-mamba-7b has expand 16, hidden 4096 and
+    // intermediate 8192.
     int dInner =
         config.hasNonNull("intermediate_size")
             ? size(config, "intermediate_size", null)
@@ -178,7 +176,7 @@ public record MambaConfig(
         token(config, "eos_token_id"));
   }
 
-  /** The hyper-parameters that change what the model computes, in one line. */
+  /** The hyper-parameters that affect the model's results, in one line, for the fingerprint. */
   String canonical() {
     return "dModel=%d nLayer=%d vocabSize=%d dState=%d dConv=%d dInner=%d dtRank=%d normEps=%s mixerNormEps=%s"
         .formatted(
@@ -195,7 +193,7 @@ public record MambaConfig(
 
   private static CheckpointException unsupported(String key, JsonNode found, String expected) {
     return new CheckpointException(
-        "config.json: %s is %s; this engine runs %s".formatted(key, shown(found), expected));
+        "config.json: %s is %s; this engine requires %s".formatted(key, shown(found), expected));
   }
 
   private static String shown(JsonNode found) {
@@ -203,7 +201,7 @@ public record MambaConfig(
   }
 
   private static int layers(JsonNode config, String key) {
-    return wholeNumber(config, key, MOST_LAYERS);
+    return wholeNumber(config, key, MAX_LAYERS);
   }
 
   private static int size(JsonNode config, String key, Integer absent) {
@@ -211,7 +209,7 @@ public record MambaConfig(
     if (absent != null && (node.isMissingNode() || node.isNull())) {
       return absent;
     }
-    return wholeNumber(config, key, LARGEST);
+    return wholeNumber(config, key, MAX_SIZE);
   }
 
   private static int wholeNumber(JsonNode config, String key, int most) {
@@ -229,10 +227,10 @@ public record MambaConfig(
 
   private static int inner(JsonNode config, String key, int dModel) {
     long inner = (long) size(config, key, 2) * dModel;
-    if (inner > LARGEST) {
+    if (inner > MAX_SIZE) {
       throw new CheckpointException(
           "config.json: %s times the model's width is %d; expected at most %d"
-              .formatted(key, inner, LARGEST));
+              .formatted(key, inner, MAX_SIZE));
     }
     return (int) inner;
   }
@@ -269,7 +267,7 @@ public record MambaConfig(
 
   private static Integer token(JsonNode config, String key) {
     JsonNode node = config.path(key);
-    // Where generation may end at one of several tokens the first is the one of the tokenizer.
+    // A list contains all tokens that end generation; its first one is the tokenizer's token.
     node = node.isArray() ? node.path(0) : node;
     return node.isIntegralNumber() && node.canConvertToInt() ? node.intValue() : null;
   }

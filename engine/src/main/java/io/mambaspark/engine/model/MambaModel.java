@@ -11,11 +11,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A Mamba language model with packed weights. Immutable; all threads of a JVM share one, each with
- * a {@link Workspace} of its own.
+ * A Mamba language model with packed weights. It is immutable: all threads of a JVM may share one, each with its own {@link Workspace}.
  *
- * <p>The forward pass is that of arXiv:2312.00752 as mamba-minimal, state-spaces/mamba and Hugging
- * Face's {@code MambaForCausalLM} have it, Falcon-Mamba's norms included.
+ * <p>The forward pass is that of arXiv:2312.00752 as implemented by mamba-minimal, state-spaces/mamba and Hugging Face's {@code MambaForCausalLM}, including Falcon-Mamba's norms.
  */
 public final class MambaModel {
   private static final Logger LOG = LoggerFactory.getLogger(MambaModel.class);
@@ -32,16 +30,16 @@ public final class MambaModel {
     this.mixer = new Mamba1Mixer(config.mixer(), kernels);
   }
 
-  /** Packs tensors one by one as they arrive, in any order, for instance from a stream. */
+  /** Builds a model from tensors that are added one by one, in any order, such as from a stream. */
   public static final class Builder {
     private final MambaWeights weights;
 
-    /** For a model of this shape, its matrices kept in F32. */
+    /** Builds a model of this shape, with matrices in F32. */
     Builder(MambaConfig config) {
       this(config, WeightFormat.F32);
     }
 
-    /** For a model of this shape, its matrices kept in this format. */
+    /** Builds a model of this shape, with matrices in this format. */
     public Builder(MambaConfig config, WeightFormat format) {
       this.weights = new MambaWeights(config, format);
     }
@@ -49,12 +47,11 @@ public final class MambaModel {
     /**
      * Packs one tensor.
      *
-     * @param name its name in any of the layouts of checkpoints
-     * @param shape row-major, as stored
-     * @param source where it stands, for messages
-     * @param floats gives all its elements in order
-     * @throws io.mambaspark.engine.checkpoint.CheckpointException if the model has no such tensor,
-     *     has it already, or if its shape is another or an element is not finite
+     * @param name the tensor's name in any layout of checkpoints
+     * @param shape the tensor's shape as stored, outermost dimension first
+     * @param source the file or stream that holds the tensor, for messages
+     * @param floats reads all elements, row-major
+     * @throws io.mambaspark.engine.checkpoint.CheckpointException if the model has no such tensor or already has it, if its shape is not the expected one, or if an element is not finite
      */
     public Builder add(String name, int[] shape, String source, FloatReader floats) {
       weights.add(name, shape, source, floats);
@@ -62,7 +59,7 @@ public final class MambaModel {
     }
 
     /**
-     * The model.
+     * Returns the model.
      *
      * @throws io.mambaspark.engine.checkpoint.CheckpointException if a tensor is missing
      */
@@ -71,7 +68,7 @@ public final class MambaModel {
     }
   }
 
-  /** Opens a checkpoint folder, packs its weights as F32 and closes it. Logs its notes. */
+  /** Opens a checkpoint folder, logs its notes, packs its weights as F32, and closes it. */
   public static MambaModel load(Path folder) {
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(folder)) {
       checkpoint.notes().forEach(note -> LOG.warn("{}: {}", folder, note));
@@ -79,7 +76,7 @@ public final class MambaModel {
     }
   }
 
-  /** The same weights, not copied, with other kernels: for comparing and measuring kernels. */
+  /** Returns a model that shares these weights but runs on other kernels, to compare kernels. */
   MambaModel with(Kernels other) {
     return new MambaModel(weights, other);
   }
@@ -89,24 +86,23 @@ public final class MambaModel {
     return config;
   }
 
-  /** The kernels that it runs on. */
+  /** The kernels that run this model. */
   public Kernels kernels() {
     return kernels;
   }
 
-  /** Bytes that the packed weights take in memory. */
+  /** The size of the packed weights in memory, in bytes. */
   public long packedBytes() {
     boolean ownHead = weights.head != weights.embedding;
     return MambaWeights.packedBytes(config, weights.format, ownHead);
   }
 
   /**
-   * Runs one chunk: pieces of one or many sequences laid end to end. Afterwards {@link
-   * Workspace#hidden} holds one normed hidden row for each token.
+   * Runs one chunk: pieces of one or many sequences, laid end to end. Afterwards {@link Workspace#hidden} holds one normed hidden row per token.
    *
-   * @param tokens the pieces' token ids, each in [0, vocabSize); at most {@code workspace.tokens()}
-   *     are used
-   * @param pieces in the order of the tokens
+   * @param tokens the pieces' token ids, each in [0, vocabSize); may be longer than the pieces
+   * @param pieces the pieces, in the order of the tokens; at most {@code workspace.tokens()} tokens in total
+   * @throws IllegalArgumentException if the pieces have too many tokens or a token id is out of range
    */
   public void forward(Workspace workspace, int[] tokens, List<Piece> pieces) {
     int rows = 0;
@@ -115,7 +111,7 @@ public final class MambaModel {
     }
     if (rows > workspace.tokens) {
       throw new IllegalArgumentException(
-          "A chunk of %d tokens does not fit a workspace for %d".formatted(rows, workspace.tokens));
+          "A chunk of %d tokens does not fit in a workspace for %d".formatted(rows, workspace.tokens));
     }
     for (int row = 0; row < rows; row++) {
       if (tokens[row] < 0 || tokens[row] >= config.vocabSize()) {
@@ -130,7 +126,7 @@ public final class MambaModel {
     norm(workspace, weights.normF, rows);
   }
 
-  /** {@code h += mixer(norm(h))}, h being the residual stream (rows, dModel). */
+  /** {@code h += mixer(norm(h))}, where h is the residual stream (rows, dModel). */
   private void layer(Workspace w, Layer layer, int index, int rows, List<Piece> pieces) {
     norm(w, layer.norm, rows);
     mixer.forward(w, layer, index, rows, pieces);
@@ -142,24 +138,23 @@ public final class MambaModel {
     kernels.rmsNorm(w.h, 0, config.dModel(), rows, w.stride, weight, config.normEps(), w.u, w.sums);
   }
 
-  /** Panels of logits in a row. */
+  /** The number of panels of logits per row. */
   public int logitPanels() {
     return weights.head.panels();
   }
 
   /**
-   * One logit of one hidden row, (dModel panels, stride, 16): the bits that {@link #logits} gives.
+   * Computes one logit of one row of {@code hidden}, (dModel panels, stride, 16). The result is equal bit for bit to that of {@link #logits}.
    */
   public float logit(float[] hidden, int row, int stride, int id) {
     return weights.head.dot(hidden, row, stride, id);
   }
 
   /**
-   * Some panels of the logits of some hidden rows.
+   * Computes the panels [first, end) of the logits of the first {@code rows} hidden rows.
    *
    * @param hidden (dModel panels, stride, 16)
-   * @param logits result, (end - first, stride, 16); what stands beyond the vocabulary in the last
-   *     panel is not defined
+   * @param logits result, (end - first, stride, 16); values beyond the vocabulary in the last panel are undefined
    */
   public void logits(float[] hidden, int rows, int stride, int first, int end, float[] logits) {
     kernels.product(hidden, rows, stride, weights.head, null, first, end, logits);

@@ -12,11 +12,10 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * The weights in the layouts that the kernels read. Filled tensor by tensor, in any order, by
- * {@link #add}; complete after {@link #complete}, and not changed after that.
+ * The weights of a model in the layouts that the kernels read. {@link #add} fills them tensor by tensor, in any order. {@link #complete} finishes them; afterwards they do not change.
  */
 final class MambaWeights {
-  /** Rows of a matrix that are read before they are packed: whole panels. */
+  /** The number of rows of a matrix that are read and packed at a time: one panel. */
   private static final int ROWS_AT_ONCE = Panels.WIDTH;
 
   final MambaConfig config;
@@ -25,12 +24,12 @@ final class MambaWeights {
   final float[] normF;
   PackedMatrix embedding;
 
-  /** The embedding matrix if the head is tied. */
+  /** The head; the same object as the embedding if the head is tied. */
   PackedMatrix head;
 
   private final Set<String> added = new HashSet<>();
 
-  /** One layer's. A bias that is null does not exist. */
+  /** The weights of one layer. A bias is null if the model does not have it. */
   static final class Layer {
     float[] norm;
     PackedMatrix inProj;
@@ -39,10 +38,10 @@ final class MambaWeights {
     /** (dInner panels, dConv, 16). */
     float[] convWeight;
 
-    /** (dInner panels, 16); zeros where the model has none. */
+    /** (dInner panels, 16); zeros if the model has no such bias. */
     float[] convBias;
 
-    /** Sections dt, B, C. */
+    /** Three sections: the rows of dt, of B, of C. */
     PackedMatrix xProj;
 
     PackedMatrix dtProj;
@@ -67,7 +66,7 @@ final class MambaWeights {
     }
   }
 
-  /** Bytes that all matrices of a model take when packed; the vectors beside them are small. */
+  /** The size of a model's packed weights in bytes, without a few small vectors. */
   static long packedBytes(MambaConfig c, WeightFormat format, boolean ownHead) {
     long layer =
         PackedMatrix.bytes(format, c.dModel(), c.mixer().dInner(), c.mixer().dInner())
@@ -90,17 +89,16 @@ final class MambaWeights {
   /**
    * Packs one tensor.
    *
-   * @param stored its name in the checkpoint
-   * @param source the file it stands in, for messages
-   * @throws CheckpointException if the model has no such tensor, has it already, or if its shape is
-   *     another or an element is not finite
+   * @param stored the tensor's name in the checkpoint
+   * @param source the file that holds it, for messages
+   * @throws CheckpointException if the model has no such tensor or already has it, if its shape is not the expected one, or if an element is not finite
    */
   void add(String stored, int[] shape, String source, FloatReader floats) {
     String name = TensorNames.of(stored);
     checkShape(config, stored, shape, source);
     if (!added.add(name)) {
       throw new CheckpointException(
-          "Cannot load tensor %s from %s: the model has this tensor already"
+          "Cannot load tensor %s from %s: the model already has this tensor"
               .formatted(stored, source));
     }
     if (name.equals(TensorNames.HEAD) && config.tiedHead()) {
@@ -138,11 +136,15 @@ final class MambaWeights {
       case "mixer.D" -> layer.d = vector(floats, dInner);
       case "mixer.out_proj.weight" -> layer.outProj = matrix(floats, dInner, dModel);
       case "mixer.out_proj.bias" -> layer.outProjBias = vector(floats, dModel);
-      default -> throw new IllegalStateException("no place for tensor " + name);
+      default -> throw new IllegalStateException("Unknown tensor " + name);
     }
   }
 
-  /** Checks that nothing is missing. */
+  /**
+   * Finishes these weights and returns them.
+   *
+   * @throws CheckpointException if a tensor is missing
+   */
   MambaWeights complete() {
     checkComplete(config, added);
     if (config.tiedHead()) {
@@ -151,7 +153,7 @@ final class MambaWeights {
     return this;
   }
 
-  /** Refuses a set of tensors in which one is missing that the config asks for. */
+  /** Refuses a set of tensors that lacks any tensor that the config requires. */
   static void checkComplete(MambaConfig config, Set<String> names) {
     List<String> missing = new ArrayList<>(TensorNames.required(config));
     missing.removeAll(names);
@@ -164,7 +166,7 @@ final class MambaWeights {
     }
   }
 
-  /** Refuses a tensor that the model does not have, or that has another shape there. */
+  /** Refuses a tensor that the model does not have, or whose shape is not the expected one. */
   static void checkShape(MambaConfig config, String stored, int[] shape, String source) {
     int[] expected = TensorNames.shape(config, TensorNames.of(stored));
     if (expected == null) {
@@ -192,7 +194,7 @@ final class MambaWeights {
     return matrix;
   }
 
-  /** Sections of a vector, each padded to panels. */
+  /** Reads the sections of a vector, each padded to panels. */
   private static float[] vector(FloatReader floats, int... sections) {
     int length = 0;
     for (int section : sections) {
@@ -207,7 +209,7 @@ final class MambaWeights {
     return vector;
   }
 
-  /** (dInner, columns) as stored, to (dInner panels, columns, 16). */
+  /** Reads (dInner, columns) as stored into (dInner panels, columns, 16). */
   private float[] transposed(FloatReader floats, int columns) {
     float[] to = new float[Panels.count(config.mixer().dInner()) * columns * Panels.WIDTH];
     float[] row = new float[columns];
@@ -221,19 +223,21 @@ final class MambaWeights {
     return to;
   }
 
+  /** Converts A_log to {@link Layer#a}. */
   private float[] decay(FloatReader aLog) {
     FloatReader a =
         (into, offset, count) -> {
           aLog.read(into, offset, count);
           for (int i = offset; i < offset + count; i++) {
-            // StrictMath: the same on every machine. The scan takes powers of two.
+            // StrictMath gives the same result on every machine. log2(e) = 1 / ln 2: the scan
+            // computes powers of two.
             into[i] = (float) (-StrictMath.exp(into[i]) / StrictMath.log(2));
           }
         };
     return transposed(a, config.mixer().dState());
   }
 
-  /** Passes floats on and refuses those that are not finite. */
+  /** Reads from another reader, and refuses values that are not finite. */
   private static final class FiniteFloats implements FloatReader {
     private final FloatReader floats;
     private final String name;
@@ -254,12 +258,16 @@ final class MambaWeights {
     }
   }
 
-  /** {@code position}: where in the tensor the first of these floats stands. */
+  /**
+   * Refuses floats that are not finite.
+   *
+   * @param position the row-major index in the tensor of the first of these floats, for the message
+   */
   static void checkFinite(
       float[] floats, int offset, int count, long position, String name, String source) {
     float sum = 0f;
     for (int i = offset; i < offset + count; i++) {
-      // Zero for every finite number, NaN for every other.
+      // The product is zero for a finite number, and NaN otherwise.
       sum += floats[i] * 0f;
     }
     if (sum == 0f) {

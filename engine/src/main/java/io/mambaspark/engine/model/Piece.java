@@ -1,12 +1,10 @@
 package io.mambaspark.engine.model;
 
 /**
- * Neighbouring tokens of one sequence within a chunk.
+ * Consecutive tokens of one sequence within a chunk.
  *
  * @param length number of tokens, at least 1
- * @param from the sequence's state before the piece, or null at its beginning; only read
- * @param to takes the state after the piece, or null if nobody needs it. Pieces run in their order:
- *     {@code to} may be {@code from}, or the {@code from} of an earlier piece of the chunk, and a
- *     later piece whose {@code from} it is goes on from it
+ * @param from the sequence's state before the piece, which is only read; null at the beginning of the sequence
+ * @param to receives the state after the piece; null if it is not needed. Pieces run in their order. {@code to} may therefore be the {@code from} of this piece or of an earlier one of the chunk, or that of a later piece, which then continues from it
  */
 public record Piece(int length, MambaState from, MambaState to) {}

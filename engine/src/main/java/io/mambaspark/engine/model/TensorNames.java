@@ -6,33 +6,30 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * The one list of the tensors of a Mamba model: their names and shapes.
+ * The names and shapes of all tensors of a Mamba model.
  *
- * <p>Names here are those of state-spaces without {@code backbone.}; {@link #of} turns the names of
- * all layouts into them.
+ * <p>The names are those of state-spaces without {@code backbone.}; {@link #of} converts the names of all layouts to them.
  */
 final class TensorNames {
   static final String EMBEDDING = "embedding.weight";
   static final String NORM_F = "norm_f.weight";
   static final String HEAD = "lm_head.weight";
 
-  /** In each layer, where the config has the flag. */
+  /** The biases of each layer that {@link MixerConfig#bias} controls. */
   static final List<String> BIASES = List.of("mixer.in_proj.bias", "mixer.out_proj.bias");
 
   static final List<String> CONV_BIAS = List.of("mixer.conv1d.bias");
 
   private TensorNames() {}
 
-  /** The name here of a tensor that a checkpoint calls {@code stored}. */
+  /** Converts a name in a checkpoint to the name in this class. */
   static String of(String stored) {
     String name = stored.startsWith("backbone.") ? stored.substring(9) : stored;
     return name.equals("embeddings.weight") ? EMBEDDING : name;
   }
 
   /**
-   * Whether a tensor is no part of the model although real checkpoints hold it: positions and
-   * batches counted by modules that other software adds, and the value head of training by
-   * reinforcement. A closed list: whatever else is not known is refused.
+   * Whether a tensor is not part of the model although published checkpoints contain it: buffers of modules that other software adds (rotary positions, batch counts), and the value head of reinforcement learning. The list is closed: all other unknown tensors are refused.
    */
   static boolean ignored(String stored) {
     return stored.endsWith(".rotary_emb.inv_freq")
@@ -41,8 +38,7 @@ final class TensorNames {
   }
 
   /**
-   * What a wrapper of training has put before all names, such as {@code module.}; empty where the
-   * names are those of a model as they are, or are none of a model at all.
+   * Returns the prefix that a training wrapper has added to all names, such as {@code module.}; empty if the names have no such prefix.
    */
   static String wrapper(Collection<String> stored) {
     for (String name : stored) {
@@ -56,25 +52,25 @@ final class TensorNames {
     return "";
   }
 
-  /** The layer of a name {@code layers.N.…}, or -1. */
+  /** Returns the layer N of a name {@code layers.N.…}; -1 for any other name. */
   static int layer(String name) {
     if (!name.startsWith("layers.")) {
       return -1;
     }
     int end = name.indexOf('.', 7);
-    // No signs, no leading zeros, nothing that overflows: "layers.007.D" is not layer 7.
+    // Refuses signs, leading zeros and overflow: "layers.007.D" is not in layer 7.
     if (end < 8 || end > 14 || !name.substring(7, end).matches("0|[1-9][0-9]*")) {
       return -1;
     }
     return Integer.parseInt(name.substring(7, end));
   }
 
-  /** What follows {@code layers.N.} in a name. */
+  /** Returns the part of a name after {@code layers.N.}. */
   static String inLayer(String name) {
     return name.substring(name.indexOf('.', 7) + 1);
   }
 
-  /** The shape that a tensor must have, row-major; null if the model has no such tensor. */
+  /** Returns the shape that a tensor must have; null if the model has no such tensor. */
   static int[] shape(MambaConfig c, String name) {
     switch (name) {
       case EMBEDDING, HEAD:
@@ -103,7 +99,7 @@ final class TensorNames {
     };
   }
 
-  /** Some names of a layer, in every layer of the model. */
+  /** Returns the full names of these tensors of a layer, for every layer of the model. */
   static List<String> inLayers(MambaConfig config, List<String> names) {
     return IntStream.range(0, config.nLayer())
         .boxed()
@@ -111,7 +107,7 @@ final class TensorNames {
         .toList();
   }
 
-  /** All tensors of a model with this config. */
+  /** Returns the names of all tensors that a model with this config requires. */
   static List<String> required(MambaConfig config) {
     List<String> layer = new ArrayList<>();
     layer.addAll(List.of("norm.weight", "mixer.A_log", "mixer.D"));

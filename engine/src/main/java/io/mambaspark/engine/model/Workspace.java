@@ -2,7 +2,7 @@ package io.mambaspark.engine.model;
 
 import io.mambaspark.engine.kernel.Panels;
 
-/** One thread's scratch memory for chunks of up to a number of tokens, and where results lie. */
+/** One thread's scratch memory for chunks of a limited number of tokens. It also holds the results. */
 public final class Workspace {
   final int tokens;
   final int stride;
@@ -10,22 +10,21 @@ public final class Workspace {
   /** The residual stream, (dModel panels, stride, 16). */
   final float[] h;
 
-  /** Normed h, then what a layer adds to it, (dModel panels, stride, 16). */
+  /** Normed h, then the output of a layer, which is added to h, (dModel panels, stride, 16). */
   final float[] u;
 
   /** x and z, (2 × dInner panels, stride, 16). */
   final float[] xz;
 
   /**
-   * dt of low rank (dtRank panels, stride, 16), B and C (dState panels, stride, 16), one after the
-   * other.
+   * dt of low rank (dtRank panels, stride, 16), then B and C (dState panels, stride, 16 each).
    */
   final float[] dbc;
 
-  /** Where B begins in {@link #dbc}. */
+  /** The index of B in {@link #dbc}. */
   final int bOffset;
 
-  /** Where C begins in {@link #dbc}. */
+  /** The index of C in {@link #dbc}. */
   final int cOffset;
 
   /** dt of every channel, (dInner panels, stride, 16). */
@@ -40,17 +39,17 @@ public final class Workspace {
   /** Scratch of the convolution, (dConv - 1 + stride, 16). */
   final float[] window;
 
-  /** One layer's convolution state of the sequence at hand, as in {@link MambaState}. */
+  /** One layer's convolution state of the current sequence, as in {@link MambaState}. */
   final float[] conv;
 
-  /** One layer's scan state of the sequence at hand, as in {@link MambaState}. */
+  /** One layer's scan state of the current sequence, as in {@link MambaState}. */
   final float[] scan;
 
-  /** For chunks of up to {@code tokens} tokens, at least 1. */
+  /** Creates a workspace for chunks of up to {@code tokens} tokens; at least 1. */
   public Workspace(MambaConfig config, int tokens) {
     if (tokens < 1) {
       throw new IllegalArgumentException(
-          "A workspace for %d tokens is of no use; expected at least 1".formatted(tokens));
+          "Cannot create a workspace for %d tokens: expected at least 1".formatted(tokens));
     }
     this.tokens = tokens;
     this.stride = Panels.stride(tokens);
@@ -70,19 +69,18 @@ public final class Workspace {
     this.scan = new float[inner * Panels.WIDTH * config.mixer().dState()];
   }
 
-  /** Tokens in a chunk, at most. */
+  /** The maximum number of tokens in a chunk. */
   public int tokens() {
     return tokens;
   }
 
-  /** Rows between panels in {@link #hidden}. */
+  /** The number of rows of each panel in {@link #hidden}, unused rows included. */
   public int stride() {
     return stride;
   }
 
   /**
-   * The normed hidden rows of the last chunk, (dModel panels, stride, 16): what the head is applied
-   * to. Overwritten by the next chunk.
+   * The normed hidden rows of the last chunk, (dModel panels, stride, 16), the input of the head. The next chunk overwrites them. Not a copy.
    */
   public float[] hidden() {
     return u;

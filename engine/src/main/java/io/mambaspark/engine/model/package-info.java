@@ -1,6 +1,4 @@
 /**
- * From a checkpoint to a forward pass: {@link io.mambaspark.engine.model.MambaCheckpoint} checks
- * what a folder holds, {@link io.mambaspark.engine.model.MambaModel} packs it and runs chunks of
- * tokens.
+ * The Mamba models: {@link io.mambaspark.engine.model.MambaCheckpoint} opens and validates a checkpoint folder, and {@link io.mambaspark.engine.model.MambaModel} packs its weights and runs the forward pass over chunks of tokens.
  */
 package io.mambaspark.engine.model;

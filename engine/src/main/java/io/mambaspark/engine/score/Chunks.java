@@ -9,62 +9,61 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntConsumer;
 
-/** Lays runs of tokens end to end into chunks, without padding, and runs the model over them. */
+/** Packs runs of tokens end to end into chunks, without padding, and runs the model over them. */
 final class Chunks<T> {
   private final MambaModel model;
   private final Workspace workspace;
   private final Runs<T> runs;
-  private final int mostParts;
+  private final int maxParts;
   private final IntConsumer chunkDone;
   private final int[] tokens;
 
-  /** The state of the run that the last chunk cut, if it cut one. */
+  /** The state of the run that the last chunk split, if it split one. */
   private final MambaState carried;
 
   private Run<T> run;
 
-  /** How far the run has come: the token of its sequence that is next. */
+  /** The index, in the sequence, of the next token of the run. */
   private int at;
 
   /**
-   * Part of one run in a chunk: tokens of its sequence from {@code start} on, at rows from {@code
-   * row} on. Every run has one part that starts where it starts, be it empty.
+   * The part of one run in a chunk. Its tokens begin at {@code start} in the sequence, and at {@code row} in the chunk. Every run, even an empty one, has a part that begins at the run's start.
    */
   record Part<T>(Run<T> run, int start, int row, int length) {
-    /** Whether the run begins with it. */
+    /** Whether this is the first part of the run. */
     boolean begins() {
       return start == run.start();
     }
 
-    /** Whether the run ends with it. */
+    /** Whether this is the last part of the run. */
     boolean ends() {
       return start + length == run.end();
     }
   }
 
   /**
-   * Prepares chunks as large as the workspace.
+   * Prepares chunks of up to {@code workspace.tokens()} tokens.
    *
-   * @param mostParts how many parts a chunk may have, however short they are
-   * @param chunkDone told after each chunk how many tokens it had
+   * @param maxParts the maximum number of parts in a chunk, however short they are
+   * @param chunkDone called after each chunk with its number of tokens
    */
   Chunks(
-      MambaModel model, Workspace workspace, Runs<T> runs, int mostParts, IntConsumer chunkDone) {
+      MambaModel model, Workspace workspace, Runs<T> runs, int maxParts, IntConsumer chunkDone) {
     this.model = model;
     this.workspace = workspace;
     this.runs = runs;
-    this.mostParts = mostParts;
+    this.maxParts = maxParts;
     this.chunkDone = chunkDone;
     this.tokens = new int[workspace.tokens()];
     this.carried = new MambaState(model.config());
   }
 
-  /** Runs the next chunk and tells what it held; empty when all runs are done. */
+  /** Runs the next chunk and returns its parts; returns an empty list when all runs are done. */
   List<Part<T>> next() {
     List<Part<T>> parts = new ArrayList<>();
     List<Piece> pieces = new ArrayList<>();
     int rows = 0;
-    while (rows < tokens.length && parts.size() < mostParts) {
+    while (rows < tokens.length && parts.size() < maxParts) {
       if (run == null || at == run.end()) {
         if (!runs.hasNext()) {
           break;

@@ -10,12 +10,9 @@ import java.util.function.Function;
 import java.util.function.IntConsumer;
 
 /**
- * Runs two models over the same texts, side by side. Where both read the same tokens and have
- * vocabularies of the same size, their distributions are compared at every token, a few rows at a
- * time. As with {@link Scorer} results do not depend on chunks, and memory not on length, but for
- * the list of log-probabilities of models whose vocabularies differ.
+ * Runs two models over the same texts and compares the results. If both models read the same tokens and have vocabularies of the same size, it compares their distributions at every token, a few rows at a time. As with {@link Scorer}, results do not depend on the chunks, and memory does not depend on the length of texts. There is one exception: models that read the same tokens but have vocabularies of different sizes need a list of log-probabilities per text.
  *
- * <p>A comparer is one thread's.
+ * <p>A comparer must be used by one thread only.
  */
 public final class Comparer {
   private final MambaModel a;
@@ -25,10 +22,10 @@ public final class Comparer {
   private final Scorer scorerB;
 
   /**
-   * A comparer with chunks of some tokens, from 1.
+   * Creates a comparer.
    *
-   * @param sameTokens whether both models read the same tokens: the two arrays of each pair are
-   *     equal
+   * @param sameTokens whether both models read the same tokens, so that the two arrays of each pair are equal
+   * @param chunkTokens the number of tokens in a chunk, at least 1
    * @param chunkDone called after each chunk of either model with its number of tokens
    */
   public Comparer(
@@ -40,13 +37,13 @@ public final class Comparer {
     this.scorerB = new Scorer(b, chunkTokens, chunkDone);
   }
 
-  /** Whether distributions are compared, and not only what the models say of the tokens. */
+  /** Whether distributions are compared, and not only the probabilities of the texts' tokens. */
   boolean comparesDistributions() {
     return sameTokens && a.config().vocabSize() == b.config().vocabSize();
   }
 
   /**
-   * Compares texts in their order, lazily. One iterator of a comparer is used at a time.
+   * Compares texts lazily and in their order. Use only one iterator of a comparer at a time.
    *
    * @throws IllegalArgumentException from the iterator, if an id is outside a model's vocabulary
    */
@@ -107,7 +104,7 @@ public final class Comparer {
   }
 
   /**
-   * One source that is read by several, each at its own pace; what waits is what one has not read.
+   * A source that several views read, each at its own pace. A queue per view holds the elements that this view has not read yet.
    */
   private static final class Shared<E> {
     private final Iterator<E> source;

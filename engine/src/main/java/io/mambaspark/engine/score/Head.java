@@ -6,15 +6,14 @@ import io.mambaspark.engine.model.MambaModel;
 import java.util.Arrays;
 
 /**
- * The language-model head fused with the log-softmax: logits of some hidden rows are computed a
- * block of the vocabulary at a time, folded and picked from, and never stand in memory all at once.
+ * The language-model head fused with the log-softmax. It computes the logits of some hidden rows one block of the vocabulary at a time, folds each block into the log-softmax and picks the required logits from it. The logits of the complete vocabulary are therefore never in memory at once.
  */
 final class Head {
   private final MambaModel model;
   private final int vocabSize;
   private final int stride;
 
-  /** The rows at hand, (dModel panels, stride, 16). */
+  /** The hidden rows that {@link #take} copied, (dModel panels, stride, 16). */
   private final float[] hidden;
 
   /** A block of logits, (LogSoftmax.BLOCK, stride, 16). */
@@ -25,7 +24,7 @@ final class Head {
   private final int[] rank;
   private TopK[] topK = {};
 
-  /** For up to {@code rows} rows at a time. */
+  /** Allocates memory for up to {@code rows} rows at a time. */
   Head(MambaModel model, int rows) {
     this.model = model;
     this.vocabSize = model.config().vocabSize();
@@ -37,7 +36,7 @@ final class Head {
     this.rank = new int[stride];
   }
 
-  /** Takes row {@code from} of a workspace as row {@code to} here. */
+  /** Copies row {@code from} of {@code rows}, the hidden rows of a workspace, to row {@code to}. */
   void take(float[] rows, int rowsStride, int from, int to) {
     for (int panel = 0; panel * stride * Panels.WIDTH < hidden.length; panel++) {
       System.arraycopy(
@@ -50,20 +49,20 @@ final class Head {
   }
 
   /**
-   * Runs over the rows taken.
+   * Runs the head over the first {@code rows} rows that {@link #take} copied.
    *
-   * @param targets ids whose log-probability is wanted, one a row; null where no log-softmax is
-   * @param ranks whether to find the rank of each target; only with targets
-   * @param k how many of the most probable to find for each row with a target
+   * @param targets for each row the id whose log-probability is required, or -1; null if no log-softmax is required
+   * @param ranks whether to find the rank of each target; requires targets
+   * @param k how many of the most probable ids to find for each row; requires targets
    * @param logits for each row an array of vocabSize floats to fill, or null
    */
   void run(int rows, int[] targets, boolean ranks, int k, float[][] logits) {
     if (targets != null) {
       softmax.begin(rows);
-      makeRoom(rows, k);
+      clearTopK(rows, k);
     }
     if (ranks) {
-      rankAgainst(rows, targets);
+      beginRanks(rows, targets);
     }
     int panels = rows == 0 ? 0 : model.logitPanels();
     for (int first = 0; first < panels; first += LogSoftmax.BLOCK) {
@@ -84,7 +83,7 @@ final class Head {
     }
   }
 
-  private void makeRoom(int rows, int k) {
+  private void clearTopK(int rows, int k) {
     if (k > 0 && topK.length < rows) {
       topK = new TopK[stride];
       Arrays.setAll(topK, i -> new TopK(k));
@@ -94,8 +93,8 @@ final class Head {
     }
   }
 
-  /** A rank needs the target's logit before the others pass. */
-  private void rankAgainst(int rows, int[] targets) {
+  /** Computes the logits of the targets, with which {@link #pick} compares all others. */
+  private void beginRanks(int rows, int[] targets) {
     for (int row = 0; row < rows; row++) {
       rank[row] = 1;
       if (targets[row] >= 0) {
@@ -136,7 +135,7 @@ final class Head {
   }
 
   /**
-   * Ids id … id + count - 1 of a row, whose logits begin at {@code at}, that precede its target.
+   * Returns how many of the ids [id, id + count) of a row, whose logits begin at {@code at}, rank before the target.
    */
   private int before(int at, int count, int id, int target, float logit) {
     int before = 0;
@@ -149,29 +148,29 @@ final class Head {
     return before;
   }
 
-  /** After {@link #run}: the log-probability of the row's target. */
+  /** After {@link #run} with targets: the log-probability of the row's target, in nats. */
   float logprob(int row) {
     return softmax.logProbability(row, targetLogits[row]);
   }
 
-  /** After {@link #run} with targets: makes the row's logits its log-probabilities. */
+  /** After {@link #run} with targets: converts the row's logits in place to log-probabilities. */
   void toLogprobs(int row, float[] logits) {
     for (int id = 0; id < logits.length; id++) {
       logits[id] = softmax.logProbability(row, logits[id]);
     }
   }
 
-  /** After {@link #run} with ranks: the place of the row's target among all ids, from 1 on. */
+  /** After {@link #run} with ranks: the rank of the row's target among all ids, from 1. */
   int rank(int row) {
     return rank[row];
   }
 
-  /** After {@link #run}: the most probable id. */
+  /** After {@link #run} with targets: the most probable id. */
   int argMax(int row) {
     return softmax.argMax(row);
   }
 
-  /** After {@link #run}: the K most probable ids and their log-probabilities; once for a row. */
+  /** After {@link #run} with k > 0: the k most probable ids, best first. Call it once per row. */
   void topK(int row, int[] ids, float[] logprobs) {
     topK[row].drain(ids, logprobs);
     for (int i = 0; i < logprobs.length; i++) {

@@ -1,10 +1,10 @@
 package io.mambaspark.engine.score;
 
 /**
- * One text as two models read it.
+ * One text, tokenized for two models.
  *
- * @param key the caller's, which comes back with the result
- * @param a its tokens for the first model, a prefix token in front if there is to be one
- * @param b its tokens for the second model; the same array where both read the same tokens
+ * @param key the caller's key, which the result contains
+ * @param a the text's tokens for the first model, including a prefix token if required
+ * @param b the text's tokens for the second model; the same array if both read the same tokens
  */
 public record Pair<T>(T key, int[] a, int[] b) {}

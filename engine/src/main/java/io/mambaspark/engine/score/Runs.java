@@ -6,9 +6,7 @@ import java.util.Arrays;
 import java.util.Iterator;
 
 /**
- * What has to go through the model: for each sequence its windows, or its context and the rest of
- * it. A context that the sequence before has had too is not run again: its state is kept, and the
- * next sequence goes on from there.
+ * Plans the runs of tokens through the model: for each sequence its windows, or its context and its remaining tokens. If a sequence has the same context as the previous one, the context is not run again: the sequence continues from the stored state after it.
  */
 final class Runs<T> implements Iterator<Runs.Run<T>> {
   private final Iterator<Sequence<T>> sequences;
@@ -21,13 +19,13 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
   private int index;
   private Run<T> next;
 
-  /** The state after {@link #context}; shared by the sequences that begin so. */
+  /** The state after {@link #context}, shared by the sequences that begin with it. */
   private MambaState fork;
 
-  /** All but the last token of the latest context that was run apart. */
+  /** The latest context that was run separately, without its last token. */
   private int[] context = {};
 
-  /** Indices of a sequence from {@code start} to below {@code end}. */
+  /** The indices [start, end) of a sequence. */
   record Range(int start, int end) {
     static final Range NONE = new Range(0, 0);
 
@@ -37,16 +35,16 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
   }
 
   /**
-   * Neighbouring tokens of one sequence that are run one after the other.
+   * Consecutive tokens of one sequence that run through the model in order.
    *
-   * @param start the first token
-   * @param end after the last one; equal to {@code start} if there is nothing to run
+   * @param start the index of the first token
+   * @param end the index after the last token; equal to {@code start} if the run is empty
    * @param scored the tokens of the sequence that are scored
-   * @param firstToken id that is run in place of the first token; {@link Windows#AS_IT_IS} for none
-   * @param from the state before; null at the beginning of a sequence or window
-   * @param to takes the state after; null if nobody needs it
-   * @param first whether it is the sequence's first
-   * @param last whether it is the sequence's last
+   * @param firstToken the id that replaces the first token; {@link Windows#AS_IT_IS} to keep it
+   * @param from the state before the run; null at the beginning of a sequence or window
+   * @param to receives the state after the run; null if it is not needed
+   * @param first whether this is the first run of the sequence
+   * @param last whether this is the last run of the sequence
    */
   record Run<T>(
       Sequence<T> sequence,
@@ -60,10 +58,10 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
       boolean last) {}
 
   /**
-   * Plans sequences as they come.
+   * Plans the runs of sequences lazily.
    *
-   * @param everyPosition whether the distribution at every scored position is needed
-   * @param lastToken whether what follows the last token is needed; only with full windows
+   * @param everyPosition whether the distribution at every scored position is required
+   * @param lastToken whether the logits after the last token are required; only for full windows
    */
   Runs(
       MambaConfig config,
@@ -90,10 +88,10 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
       checkIds(sequence.tokens());
       if (sequence.context() > 1 && windows.policy() != Windows.Policy.FULL) {
         throw new IllegalArgumentException(
-            "A context of %d tokens; only full windows have one".formatted(sequence.context()));
+            "The context has %d tokens; only full windows support a context".formatted(sequence.context()));
       }
       index = 0;
-      next = windows.policy() == Windows.Policy.FULL ? whole() : window(0);
+      next = windows.policy() == Windows.Policy.FULL ? contextOrAll() : window(0);
     }
     Run<T> run = next;
     next = run.last ? null : following();
@@ -114,7 +112,7 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
     return new Run<>(
         sequence,
         window.start(),
-        // Nobody asks what follows its last token.
+        // The last token need not run: no token after it is scored.
         window.end() - 1,
         new Range(window.scored(), window.end()),
         windows.firstToken(),
@@ -124,8 +122,10 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
         windows.window(i + 1, length) == null);
   }
 
-  /** A whole sequence, or the context that it shares with those to come. */
-  private Run<T> whole() {
+  /**
+   * Returns the first run of a sequence. If the state after its context is stored, this is the run of the remaining tokens. Otherwise it is the run of the context, or of all tokens if the context need not run separately.
+   */
+  private Run<T> contextOrAll() {
     int shared = Math.min(sequence.context(), sequence.tokens().length) - 1;
     if (shared < 1 || end() <= shared) {
       return run(0, null, true, true);
@@ -141,7 +141,7 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
     return new Run<>(sequence, 0, shared, Range.NONE, Windows.AS_IT_IS, null, fork, true, false);
   }
 
-  /** From the last token of the context on, which tells the probability of the next one. */
+  /** The run from the context's last token on, whose output is the distribution of the next token. */
   private Run<T> rest(boolean first) {
     return run(context.length, fork, first, true);
   }
@@ -160,14 +160,14 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
         last);
   }
 
-  /** Nobody asks what follows the last token, unless its logits are wanted. */
+  /** The index after the last token to run. The last token runs only if its logits are required. */
   private int end() {
     int tokens = sequence.tokens().length;
     boolean scores = everyPosition && tokens > sequence.context();
     return lastToken ? tokens : scores ? tokens - 1 : 0;
   }
 
-  /** The last id too, which is scored but need not go through the model. */
+  /** Checks all ids, including the last one, which is scored but may not run through the model. */
   private void checkIds(int[] ids) {
     int vocabSize = config.vocabSize();
     for (int i = 0; i < ids.length; i++) {

@@ -10,23 +10,21 @@ import java.util.NoSuchElementException;
 import java.util.function.IntConsumer;
 
 /**
- * Scores sequences of token ids in packed ragged chunks: short sequences share a chunk, long ones
- * span many and carry their state. Results do not depend on how sequences fall into chunks, bit for
- * bit, and the memory that scoring takes does not depend on their length; only the lists for each
- * token grow with it, where they are wanted.
+ * Scores sequences of token ids in packed ragged chunks: short sequences share a chunk, and long ones span several chunks and carry their state. Results are equal bit for bit however the sequences are split into chunks. Memory does not depend on the length of sequences, except for the per-token lists if they are requested.
  *
- * <p>A scorer is one thread's; a model may have many.
+ * <p>A scorer must be used by one thread only. Many scorers may share a model.
  */
 public final class Scorer {
-  /** Tokens in a chunk: enough rows for each read of the weights, few enough to stay in cache. */
+  /**
+   * The default number of tokens in a chunk: enough to amortize reading the weights, few enough to stay in the cache.
+   */
   public static final int CHUNK = 480;
 
-  /** Rows of logits that are computed together when all of them are wanted. */
+  /** The number of rows of logits computed at a time if complete rows are required. */
   private static final int LOGIT_ROWS = 24;
 
   /**
-   * Sequences in a chunk whose last logits are wanted: each holds a row of the vocabulary until it
-   * is handed out.
+   * The maximum number of sequences in a chunk if their last logits are required: each sequence holds vocabSize floats until it is returned.
    */
   private static final int LAST_ROWS = 32;
 
@@ -34,21 +32,21 @@ public final class Scorer {
   private final Workspace workspace;
   private final IntConsumer chunkDone;
 
-  /** A scorer with chunks of {@link #CHUNK} tokens. */
+  /** Creates a scorer with chunks of {@link #CHUNK} tokens. */
   public Scorer(MambaModel model) {
     this(model, CHUNK);
   }
 
-  /** A scorer with chunks of another size, from 1. */
+  /** Creates a scorer with chunks of {@code chunkTokens} tokens, at least 1. */
   Scorer(MambaModel model, int chunkTokens) {
     this(model, chunkTokens, tokens -> {});
   }
 
   /**
-   * A scorer that tells of its progress.
+   * Creates a scorer that reports its progress.
    *
-   * @param chunkDone called after each chunk with the number of tokens that went through the model;
-   *     what it throws comes out of the iterator
+   * @param chunkTokens the number of tokens in a chunk, at least 1
+   * @param chunkDone called after each chunk with the number of tokens that ran through the model; the iterator throws the exceptions of this callback
    */
   public Scorer(MambaModel model, int chunkTokens, IntConsumer chunkDone) {
     this.model = model;
@@ -57,22 +55,18 @@ public final class Scorer {
   }
 
   /**
-   * Scores sequences in their order, lazily: it reads ahead by one chunk of tokens at most. One
-   * iterator of a scorer is used at a time.
+   * Scores sequences lazily and in their order, and reads ahead by at most one chunk of tokens. Use only one iterator of a scorer at a time.
    *
-   * @throws IllegalArgumentException if top-k is wanted with a K above the vocabulary; from the
-   *     iterator, if an id is outside [0, vocabSize)
+   * @throws IllegalArgumentException if K of top-k is outside [0, vocabSize]; from the iterator, if an id is outside [0, vocabSize)
    */
   public <T> Iterator<Scores<T>> score(Iterator<Sequence<T>> sequences, Wanted wanted) {
     return score(sequences, wanted, Windows.FULL);
   }
 
   /**
-   * As {@link #score(Iterator, Wanted)}, each sequence in windows.
+   * Scores each sequence in windows; otherwise like {@link #score(Iterator, Wanted)}.
    *
-   * @throws IllegalArgumentException also if the last logits are wanted of other windows than full
-   *     ones, or the id that replaces their first token is outside [0, vocabSize); from the
-   *     iterator, if a sequence has a context, which only full windows know
+   * @throws IllegalArgumentException also if the last logits are requested but the windows are not full, or if the id that replaces their first token is at least vocabSize; from the iterator, if a sequence has a context but the windows are not full
    */
   public <T> Iterator<Scores<T>> score(
       Iterator<Sequence<T>> sequences, Wanted wanted, Windows windows) {
@@ -93,8 +87,7 @@ public final class Scorer {
   }
 
   /**
-   * The logits after every token, in order; an empty sequence gives none. One iterator of a scorer
-   * is used at a time.
+   * Returns the logits after every token, in order; an empty sequence has none. Use only one iterator of a scorer at a time.
    *
    * @throws IllegalArgumentException from the iterator, if an id is outside [0, vocabSize)
    */
@@ -107,7 +100,7 @@ public final class Scorer {
     };
   }
 
-  /** The scores of one sequence while they come together. */
+  /** The scores of one sequence while they are being computed. */
   private static final class Pending<T> {
     final Sequence<T> sequence;
     final int scored;
@@ -192,18 +185,19 @@ public final class Scorer {
     private final int[] targets = new int[workspace.tokens()];
     private final float[][] logits = new float[workspace.tokens()][];
 
-    /** The sequence of the last part. */
+    /** The scores of the latest part's sequence. */
     private Pending<T> open;
 
     ScoreIterator(Iterator<Sequence<T>> sequences, Wanted wanted, Windows windows) {
       this.wanted = wanted;
       this.windows = windows;
-      // Bounded by number too: a run of empty sequences must not be read to its end.
-      int most = wanted.lastLogits() ? LAST_ROWS : workspace.tokens() + 1;
+      // Also limits the number of parts: otherwise a chunk could read any number of empty
+      // sequences.
+      int maxParts = wanted.lastLogits() ? LAST_ROWS : workspace.tokens() + 1;
       Runs<T> runs =
           new Runs<>(
               model.config(), sequences, windows, wanted.everyPosition(), wanted.lastLogits());
-      this.chunks = new Chunks<>(model, workspace, runs, most, chunkDone);
+      this.chunks = new Chunks<>(model, workspace, runs, maxParts, chunkDone);
     }
 
     @Override
@@ -248,18 +242,18 @@ public final class Scorer {
           }
         }
       }
-      int[] wantedTargets = wanted.everyPosition() ? targets : null;
-      head.run(rows, wantedTargets, wanted.tokenRanks(), wanted.topK(), logits);
-      hand(parts, owners);
+      int[] scoredTargets = wanted.everyPosition() ? targets : null;
+      head.run(rows, scoredTargets, wanted.tokenRanks(), wanted.topK(), logits);
+      distribute(parts, owners);
     }
 
-    /** Only when the last logits are wanted does the last token of a sequence come this far. */
+    /** Whether this is the last token of a sequence. It runs only if the last logits are requested. */
     private boolean isLast(Runs.Run<T> run, int position) {
       return position == run.sequence().tokens().length - 1;
     }
 
-    /** Hands the head's rows to their sequences, in the order in which they were taken. */
-    private void hand(List<Chunks.Part<T>> parts, List<Pending<T>> owners) {
+    /** Adds the head's rows to their sequences, in the order in which {@link #collect} took them. */
+    private void distribute(List<Chunks.Part<T>> parts, List<Pending<T>> owners) {
       int row = 0;
       for (int i = 0; i < parts.size(); i++) {
         Chunks.Part<T> part = parts.get(i);
@@ -281,11 +275,13 @@ public final class Scorer {
    * The distribution after one token.
    *
    * @param logprobs ln p of every id, (vocabSize)
-   * @param argMax the likeliest id
+   * @param argMax the most probable id
    */
   record Distribution<T>(Sequence<T> sequence, int position, float[] logprobs, int argMax) {}
 
-  /** The distributions of all tokens but the first, in order; one of a scorer is used at a time. */
+  /**
+   * Returns the distributions of all tokens but the first, in order. Use only one iterator of a scorer at a time.
+   */
   <T> Iterator<Distribution<T>> distributions(Iterator<Sequence<T>> sequences) {
     return new PositionIterator<>(sequences, false) {
       @Override
@@ -305,14 +301,13 @@ public final class Scorer {
     private final ArrayDeque<Chunks.Part<T>> parts = new ArrayDeque<>();
     private final ArrayDeque<R> ready = new ArrayDeque<>();
 
-    /** How far the first of the parts is handed out. */
+    /** The number of positions of the first part that have been computed. */
     private int done;
 
     /**
-     * Runs sequences as they come.
+     * Runs sequences lazily.
      *
-     * @param lastToken whether the position of the last token is one of them; if not, the
-     *     log-softmax is computed of the others
+     * @param lastToken whether to include the position of the last token; if not, the log-softmax of the other positions is computed
      */
     PositionIterator(Iterator<Sequence<T>> sequences, boolean lastToken) {
       this.lastToken = lastToken;
@@ -320,7 +315,7 @@ public final class Scorer {
       this.chunks = new Chunks<>(model, workspace, runs, workspace.tokens() + 1, chunkDone);
     }
 
-    /** What is handed out for a position, which has that row of the head. */
+    /** Returns the result for a position, whose output is in row {@code row} of the head. */
     abstract R at(Sequence<T> sequence, int position, int row, float[] logits);
 
     @Override

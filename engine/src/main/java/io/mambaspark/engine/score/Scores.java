@@ -1,25 +1,19 @@
 package io.mambaspark.engine.score;
 
 /**
- * The scores of one sequence x_0 … x_{T-1}: of the tokens behind its context, T - 1 unless it says
- * otherwise, or of those that its {@link Windows} score. What was not wanted is null. The arrays
- * are the receiver's.
+ * The scores of one sequence x_0 … x_{T-1}. The scored tokens are those after its context, which is 1 token by default, or those that its {@link Windows} score. Values that were not requested are null. The receiver owns the arrays.
  *
- * @param key the sequence's
- * @param nll Σ -ln p(x_i | x_0 … x_{i-1}) in nats, the float log-probabilities summed in double and
- *     in order
- * @param tokenCount scored tokens
- * @param nllSquares Σ (ln p)², in double and in order
- * @param greedyTokens how many of the scored tokens were the arg max
- * @param positionNll the nll by position: element b is that of the scored tokens x_i with {@code
- *     2^b ≤ i < 2^(b+1)}, each summed in double and in order
- * @param positionTokens how many these are
+ * @param key the key of the sequence
+ * @param nll Σ -ln p(x_i | x_0 … x_{i-1}) in nats over the scored tokens: float log-probabilities, summed in double in their order
+ * @param tokenCount the number of scored tokens
+ * @param nllSquares Σ (ln p)², summed in double in the same order
+ * @param greedyTokens the number of scored tokens that are the arg max
+ * @param positionNll the nll by position: element b is that of the scored tokens x_i with {@code 2^b ≤ i < 2^(b+1)}, summed in double in their order
+ * @param positionTokens the number of scored tokens in each element of {@code positionNll}
  * @param tokenLogprobs ln p of each scored token, (tokenCount)
- * @param greedyMatch whether it was the arg max; of equal logits the lowest id wins, (tokenCount)
- * @param tokenRanks its place among all ids: 1 for the arg max, and so on, of equal logits the
- *     lowest id first; undefined unless {@link #firstNonFinite} is null, (tokenCount)
- * @param topKIds the most probable tokens at each scored position, best first, of equal ones the
- *     lowest id first, (tokenCount, K)
+ * @param greedyMatch whether each scored token is the arg max, (tokenCount); on ties the lowest id is the arg max
+ * @param tokenRanks the rank of each scored token among all ids, (tokenCount): 1 for the arg max; on ties the lowest id ranks first; undefined unless {@link #firstNonFinite} is null
+ * @param topKIds the most probable tokens at each scored position, best first, on ties the lowest id first, (tokenCount, K)
  * @param topKLogprobs their log-probabilities, (tokenCount, K)
  * @param lastLogits the logits after the last token, (vocabSize); null for an empty sequence
  */
@@ -38,22 +32,20 @@ public record Scores<T>(
     float[][] topKLogprobs,
     float[] lastLogits) {
 
-  /** The element of {@link #positionNll} that a token x_index belongs to; {@code index} from 1. */
+  /** The element of {@link #positionNll} that includes the token x_index; {@code index} from 1. */
   static int bucket(int index) {
     return Integer.SIZE - 1 - Integer.numberOfLeadingZeros(index);
   }
 
   /**
-   * exp(nll / tokenCount), by StrictMath; NaN where nothing was scored, and infinite where it is
-   * too large for a double: from a mean nll of 709.8 nats on.
+   * Returns exp(nll / tokenCount), computed by StrictMath. It is NaN if no token was scored, and infinite if it exceeds the range of double, from a mean nll of 709.8 nats.
    */
   public double perplexity() {
     return StrictMath.exp(nll / tokenCount);
   }
 
   /**
-   * The first score that is not a finite number, in the order nll, token_logprobs, top_k,
-   * last_logits; null if all are. The {@link #perplexity} may be infinite where they are finite.
+   * The first score that is not finite, in the order nll, token_logprobs, top_k, last_logits; null if all are finite. The {@link #perplexity} may be infinite although all of these are finite.
    */
   public NonFinite firstNonFinite() {
     NonFinite found = NonFinite.in("nll", nll);

@@ -1,8 +1,7 @@
 package io.mambaspark.engine.score;
 
 /**
- * The K largest of a row of logits that come in the order of their ids. A heap whose root is the
- * entry to go next: the smallest logit, of equal ones the highest id.
+ * Selects the K largest logits of a row, which must be offered in the order of their ids. It is a heap whose root is the entry to be evicted next: the smallest logit, and on ties the one with the highest id.
  */
 final class TopK {
   private final float[] logits;
@@ -18,7 +17,7 @@ final class TopK {
     size = 0;
   }
 
-  /** Takes the next ids, whose logits stand in {@code row}. */
+  /** Offers the ids [firstId, firstId + count), whose logits are in {@code row} from {@code at} on. */
   void offer(float[] row, int at, int count, int firstId) {
     for (int i = 0; i < count; i++) {
       if (size < ids.length) {
@@ -39,7 +38,7 @@ final class TopK {
     }
   }
 
-  /** Whether entry a goes before entry b. */
+  /** Whether entry a is evicted before entry b. */
   private static boolean worse(float logitA, int idA, float logitB, int idB) {
     return logitA < logitB || (logitA == logitB && idA > idB);
   }
@@ -56,7 +55,7 @@ final class TopK {
     set(at, logit, id);
   }
 
-  /** Puts an entry in the place of the root and lets it sink. */
+  /** Replaces the root by an entry and moves it down to its place. */
   private void down(float logit, int id) {
     int at = 0;
     while (2 * at + 1 < size) {

@@ -4,46 +4,38 @@ import java.io.Serializable;
 import java.util.Locale;
 
 /**
- * How a sequence of L tokens is cut into windows. Each is run from the state before a first token,
- * so it knows nothing of the tokens in front of it; each token is scored in one window at most.
+ * The way in which a sequence is split into windows. Each window runs from the initial state, so its results do not depend on the tokens before it. Each token is scored in at most one window.
  *
  * <ul>
- *   <li>{@code FULL}: one window, the whole sequence, whose context is exact at any length.
+ *   <li>{@code FULL}: one window, the complete sequence. Every token is scored with all tokens before it as context, at any length.
  *   <li>{@code ROLLING} (lm-evaluation-harness, {@code loglikelihood_rolling} with a context of 1):
- *       a window scores {@code tokens} tokens, each given those before it in the window and the one
- *       before the first of them. The last window, where fewer are left, reaches back so that it is
- *       as long as the others, and scores only those that are left.
- *   <li>{@code STRIDED} (Hugging Face's guide to models of fixed length): windows of {@code tokens}
- *       tokens that begin every {@code stride} tokens, until one reaches the end. A window scores
- *       what no earlier one has scored; the first token of a window has no context and is not
- *       scored there.
- *   <li>{@code CHUNKED} (llama.cpp's perplexity): windows of {@code tokens} tokens one after the
- *       other, a rest that does not fill one is dropped; of a window the tokens after position
- *       {@code tokens / 2} are scored.
+ *       a window scores {@code tokens} tokens, and also contains the token before the first of them as context. If fewer tokens are left for the last window, it starts earlier, so that it is as long as the others, and scores only the tokens that are left.
+ *   <li>{@code STRIDED} (Hugging Face's guide to models of fixed length): windows of {@code tokens} tokens that begin every {@code stride} tokens, until one reaches the end. A window scores the tokens that no earlier window contains, except for its own first token, which has no context.
+ *   <li>{@code CHUNKED} (llama.cpp's perplexity): consecutive windows of {@code tokens} tokens; a remainder that does not fill a window is dropped. A window scores its tokens after position {@code tokens / 2}.
  * </ul>
  *
- * @param tokens of a window; 0 for {@code FULL}
- * @param stride of {@code STRIDED}, from 1 to {@code tokens}; 0 for the others
- * @param firstToken id that takes the place of the first token of each window of {@code CHUNKED};
- *     {@link #AS_IT_IS} for none
+ * @param policy how to split
+ * @param tokens the number of tokens of a window as described above; 0 for {@code FULL}
+ * @param stride the stride of {@code STRIDED} windows in tokens, from 1 to {@code tokens}; 0 for the other policies
+ * @param firstToken the id that replaces the first token of each {@code CHUNKED} window; {@link #AS_IT_IS} to keep it
  */
 public record Windows(Policy policy, int tokens, int stride, int firstToken)
     implements Serializable {
-  /** Leaves the first token of a window alone. */
+  /** Keeps the first token of a window. */
   public static final int AS_IT_IS = -1;
 
-  /** The whole sequence. */
+  /** One window: the complete sequence. */
   public static final Windows FULL = new Windows(Policy.FULL, 0, 0, AS_IT_IS);
 
-  /** A way to cut, see {@link Windows}. */
+  /** A way to split a sequence; see {@link Windows}. */
   public enum Policy {
-    /** One window; the state is carried to the end. */
+    /** One window, through which the state is carried to the end. */
     FULL(0),
-    /** That of lm-evaluation-harness: every token but the first is scored. */
+    /** The windows of lm-evaluation-harness: every token but the first is scored. */
     ROLLING(1),
-    /** That of Hugging Face's guide: windows overlap. */
+    /** The windows of Hugging Face's guide, which overlap. */
     STRIDED(2),
-    /** That of llama.cpp: the second half of each window is scored. */
+    /** The windows of llama.cpp: the second half of each is scored. */
     CHUNKED(3);
 
     private final int leastTokens;
@@ -57,12 +49,12 @@ public record Windows(Policy policy, int tokens, int stride, int firstToken)
       return name().toLowerCase(Locale.ROOT);
     }
 
-    /** Tokens that a window needs to score something; 0 for {@code FULL}. */
+    /** The minimum number of tokens of a window in which a token is scored; 0 for {@code FULL}. */
     public int leastTokens() {
       return leastTokens;
     }
 
-    /** Whether a window may have so many tokens. */
+    /** Whether a window may have {@code tokens} tokens. */
     public boolean allowsTokens(int tokens) {
       return this == FULL ? tokens == 0 : tokens >= leastTokens;
     }
@@ -73,52 +65,56 @@ public record Windows(Policy policy, int tokens, int stride, int firstToken)
     }
   }
 
-  /** Checks that a window can score something. */
+  /**
+   * Checks the parameters.
+   *
+   * @throws IllegalArgumentException if a parameter is not valid for the policy
+   */
   public Windows {
     if (!policy.allowsTokens(tokens)) {
       throw new IllegalArgumentException(
           policy == Policy.FULL
-              ? "A full window has no number of tokens; found %d".formatted(tokens)
-              : "A %s window of %d tokens; expected at least %d"
+              ? "A full window has no fixed length; expected 0 tokens, found %d".formatted(tokens)
+              : "A %s window has %d tokens; expected at least %d"
                   .formatted(policy.label(), tokens, policy.leastTokens()));
     }
     if (!policy.allowsStride(stride, tokens)) {
       throw new IllegalArgumentException(
           policy == Policy.STRIDED
-              ? "A stride of %d tokens; expected 1 to %d, the tokens of a window"
+              ? "The stride is %d tokens; expected 1 to %d, the length of a window"
                   .formatted(stride, tokens)
-              : "Only strided windows have a stride; found %d".formatted(stride));
+              : "Only strided windows have a stride; expected 0, found %d".formatted(stride));
     }
     if (firstToken != AS_IT_IS && policy != Policy.CHUNKED) {
       throw new IllegalArgumentException("Only chunked windows replace their first token");
     }
   }
 
-  /** Windows of {@code tokens} scored tokens. */
+  /** Returns rolling windows of {@code tokens} scored tokens. */
   static Windows rolling(int tokens) {
     return new Windows(Policy.ROLLING, tokens, 0, AS_IT_IS);
   }
 
-  /** Windows of {@code tokens} tokens every {@code stride}. */
+  /** Returns strided windows of {@code tokens} tokens, one every {@code stride} tokens. */
   static Windows strided(int tokens, int stride) {
     return new Windows(Policy.STRIDED, tokens, stride, AS_IT_IS);
   }
 
-  /** Windows of {@code tokens} tokens of which the second half is scored. */
+  /** Returns chunked windows of {@code tokens} tokens, whose second half is scored. */
   static Windows chunked(int tokens, int firstToken) {
     return new Windows(Policy.CHUNKED, tokens, 0, firstToken);
   }
 
   /**
-   * A window.
+   * A window: the tokens [start, end) of a sequence.
    *
-   * @param start its first token
-   * @param scored the first token that is scored; above {@code start}
-   * @param end after its last token, which is scored too; above {@code scored}
+   * @param start the index of the first token
+   * @param scored the index of the first scored token, greater than {@code start}
+   * @param end the index after the last token, which is also scored; greater than {@code scored}
    */
   record Window(int start, int scored, int end) {}
 
-  /** The window with that index, from 0, of a sequence of {@code length} tokens; null after all. */
+  /** The window at {@code index}, from 0, of a sequence of {@code length} tokens; null after the last. */
   Window window(int index, int length) {
     return switch (policy) {
       case FULL -> index > 0 ? null : window(0, 1, length);
@@ -142,12 +138,12 @@ public record Windows(Policy policy, int tokens, int stride, int firstToken)
     };
   }
 
-  /** Null where nothing is scored, which only the last window of a sequence can be. */
+  /** The window; null if it scores no token, which only happens to the last one of a sequence. */
   private static Window window(long start, long scored, long end) {
     return scored >= end ? null : new Window((int) start, (int) scored, (int) end);
   }
 
-  /** How many tokens of a sequence of {@code length} tokens are scored. */
+  /** The number of scored tokens of a sequence of {@code length} tokens. */
   int scored(int length) {
     if (policy == Policy.FULL || policy == Policy.ROLLING) {
       return Math.max(0, length - 1);

@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class CheckpointFilesTest {
   private static final String INDEX = "model.safetensors.index.json";
 
-  /** The files that are opened in a folder that has these, with this index. */
+  /** Returns the files that are opened in a folder with these names and this index. */
   private static List<String> opened(String index, String... names) throws IOException {
     return CheckpointFiles.opened(
         "hdfs:/model",
@@ -33,7 +33,7 @@ class CheckpointFilesTest {
   }
 
   @Test
-  void shardsAreThoseOfTheIndexThatTheFolderHas() throws IOException {
+  void shardsAreListedIfTheIndexNamesThemAndTheFolderHasThem() throws IOException {
     String index =
         """
         {"weight_map": {"a": "2.safetensors", "b": "1.safetensors", "c": "2.safetensors",
@@ -55,13 +55,13 @@ class CheckpointFilesTest {
         "{\"weight_map\": {\"a\": 1}}",
         "{\"weight_map\": {\"a\": \"1.safetensors\"}} more"
       })
-  void aDamagedIndexIsLeftToTheCheckpointToReport(String index) throws IOException {
+  void aDamagedIndexYieldsNoShardsAndNoError(String index) throws IOException {
     assertThat(opened(index, "config.json", INDEX, "1.safetensors"))
         .containsExactly("config.json", INDEX);
   }
 
   @Test
-  void anIndexThatIsTooLongIsLeftToTheCheckpointToReport() throws IOException {
+  void anIndexThatIsTooLongYieldsNoShardsAndNoError() throws IOException {
     String index =
         "{\"weight_map\": {\"a\": \"1.safetensors\"}}" + " ".repeat(ShardIndex.MAX_BYTES);
 
@@ -70,7 +70,7 @@ class CheckpointFilesTest {
   }
 
   @Test
-  void anIndexThatCannotBeReadIsAFailureOfTheFolder() {
+  void anIndexThatCannotBeReadIsAnIoError() {
     assertThatThrownBy(
             () ->
                 CheckpointFiles.opened(

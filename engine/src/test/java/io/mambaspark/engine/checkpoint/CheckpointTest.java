@@ -27,7 +27,7 @@ class CheckpointTest {
 
   @TempDir Path folder;
 
-  // Values by an independent reader.
+  // The expected values come from an independent reader.
   @ParameterizedTest
   @CsvSource({
     "seed-demo, 22, F32, 256, 16, -0.4691337049007416, 0.9496011734008789, 2.859795331954956,"
@@ -63,7 +63,7 @@ class CheckpointTest {
   }
 
   @Test
-  void theGoldenPyTorchFileOpensAndItsTiedHeadIsItsEmbedding() {
+  void theGoldenPyTorchFileOpensAndItsTiedHeadEqualsItsEmbedding() {
     try (Checkpoint checkpoint = Checkpoint.open(Golden.folder("state-spaces-bin"))) {
       assertThat(checkpoint.config().get("d_model").asInt()).isEqualTo(32);
       assertThat(checkpoint.tensors()).hasSize(23);
@@ -82,7 +82,7 @@ class CheckpointTest {
   }
 
   @Test
-  void shardsGiveTheTensorsThatTheIndexLists() throws IOException {
+  void shardsContainTheTensorsThatTheIndexLists() throws IOException {
     config("{}");
     SafetensorsWriter.write(folder.resolve("one.safetensors"), ONE);
     SafetensorsWriter.write(
@@ -99,7 +99,7 @@ class CheckpointTest {
   }
 
   @Test
-  void pyTorchShardsAreReadToo() throws IOException {
+  void pyTorchShardsAreRead() throws IOException {
     config("{}");
     new TorchWriter()
         .entry("m/data.pkl", TorchWriter.Pickler.small("t"))
@@ -114,7 +114,7 @@ class CheckpointTest {
   }
 
   @Test
-  void aFolderOfSymbolicLinksOpensAsTheCacheOfHuggingFaceHasThem() throws IOException {
+  void aFolderOfSymbolicLinksOpensAsInTheHuggingFaceCache() throws IOException {
     Path blobs = Files.createDirectories(folder.resolve("blobs"));
     Path snapshot = Files.createDirectories(folder.resolve("snapshots/abc"));
     Files.writeString(blobs.resolve("1"), "{\"a\": 1}");
@@ -132,7 +132,7 @@ class CheckpointTest {
   }
 
   @Test
-  void oneSafetensorsFileWinsOverAnIndexAndOverPyTorch() throws IOException {
+  void oneSafetensorsFileIsReadBeforeAnIndexOrPyTorch() throws IOException {
     config("{}");
     index("not read");
     Files.writeString(folder.resolve("pytorch_model.bin"), "not read");
@@ -144,7 +144,7 @@ class CheckpointTest {
   }
 
   @Test
-  void shardsWinOverPyTorch() throws IOException {
+  void shardsAreReadBeforePyTorch() throws IOException {
     config("{}");
     index("{\"weight_map\": {\"t\": \"one.safetensors\"}}");
     Files.writeString(folder.resolve("pytorch_model.bin"), "not read");
@@ -156,7 +156,7 @@ class CheckpointTest {
   }
 
   @Test
-  void aConfigMayHoldTheInfinityThatPythonWrites() throws IOException {
+  void aConfigMayContainInfinityAsPythonWritesIt() throws IOException {
     config("{\"time_step_limit\": [0.0, Infinity]}");
     SafetensorsWriter.write(folder.resolve("model.safetensors"), ONE);
 
@@ -167,7 +167,7 @@ class CheckpointTest {
   }
 
   @Test
-  void aClosedCheckpointIsNotReadAnyMore() throws IOException {
+  void aClosedCheckpointCannotBeRead() throws IOException {
     config("{}");
     SafetensorsWriter.write(folder.resolve("model.safetensors"), ONE);
     Checkpoint checkpoint = Checkpoint.open(folder);
@@ -181,7 +181,7 @@ class CheckpointTest {
   }
 
   @Test
-  void whatIsMissingIsNamed() throws IOException {
+  void missingFilesAreNamed() throws IOException {
     Path missing = folder.resolve("missing");
     refused(missing, "Cannot open model folder " + missing + ": it does not exist");
 
@@ -205,19 +205,19 @@ class CheckpointTest {
     Path weights = folder.resolve("model.safetensors");
     Files.createSymbolicLink(weights, Path.of("../blobs/0"));
     refused(
-        folder, "Cannot open " + weights + ": found a symbolic link to a file that does not exist");
+        folder, "Cannot open " + weights + ": it is a symbolic link to a file that does not exist");
 
     Files.delete(weights);
     Files.createDirectory(weights);
-    refused(folder, "Cannot open " + weights + ": found something that is not a file");
+    refused(folder, "Cannot open " + weights + ": it is not a regular file");
 
     Files.delete(weights);
     Files.createSymbolicLink(weights, Path.of("/dev/zero"));
-    refused(folder, "Cannot open " + weights + ": found something that is not a file");
+    refused(folder, "Cannot open " + weights + ": it is not a regular file");
   }
 
   @Test
-  void shardsThatAreMissingAreNamed() throws IOException {
+  void missingShardsAreNamed() throws IOException {
     config("{}");
     SafetensorsWriter.write(folder.resolve("one.safetensors"), ONE);
     index(
@@ -242,7 +242,7 @@ class CheckpointTest {
   }
 
   @Test
-  void theOutputFolderOfATrainerIsNamedWithItsNewestCheckpoint() throws IOException {
+  void theOutputFolderOfATrainerIsRefusedAndItsNewestCheckpointIsNamed() throws IOException {
     for (String name : List.of("checkpoint-500", "checkpoint-1000", "checkpoint-x", "runs")) {
       Files.createDirectories(folder.resolve(name));
     }
@@ -263,7 +263,7 @@ class CheckpointTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"})
-  void anAdapterWithoutItsModelIsToBeMerged(String file) throws IOException {
+  void anAdapterWithoutItsModelIsRefusedWithARemedy(String file) throws IOException {
     Files.writeString(folder.resolve(file), "{}");
     refused(
         folder,
@@ -272,13 +272,13 @@ class CheckpointTest {
   }
 
   @Test
-  void aGgufFileIsNotRead() throws IOException {
+  void aGgufFileIsRefusedWithARemedy() throws IOException {
     Path gguf = folder.resolve("mamba-Q8_0.GGUF");
     Files.writeString(gguf, "no matter");
     config("{}");
     String remedy =
-        ", which is not read: give the folder of the Hugging Face or state-spaces checkpoint that it"
-            + " was converted from";
+        ", which is not supported: give the folder of the Hugging Face or state-spaces checkpoint"
+            + " that it was converted from";
     refused(
         folder,
         "Cannot open model folder "
@@ -292,7 +292,7 @@ class CheckpointTest {
     Path other = Files.writeString(folder.resolve("ggml-model"), "GGUF\u0003");
     refused(other, "Cannot open model folder " + other + ": it is a GGUF file" + remedy);
 
-    // Beside weights that are read it does not matter.
+    // A GGUF file is ignored if the folder also has supported weights.
     SafetensorsWriter.write(folder.resolve("model.safetensors"), ONE);
     Checkpoint.open(folder).close();
   }
@@ -300,7 +300,7 @@ class CheckpointTest {
   @ParameterizedTest
   @ValueSource(
       strings = {"config.json", "model.safetensors", "model.safetensors.index.json", "one.bin"})
-  void aGitLfsPointerIsToBeReplacedByItsFile(String file) throws IOException {
+  void aGitLfsPointerIsRefusedWithARemedy(String file) throws IOException {
     config("{}");
     if (file.endsWith(".bin")) {
       Files.writeString(
@@ -316,20 +316,20 @@ class CheckpointTest {
         folder,
         "Cannot read "
             + file
-            + ": it is a Git LFS pointer and not the file itself; run git lfs pull in its"
+            + ": it is a Git LFS pointer, not the file itself; run git lfs pull in its"
             + " repository, or download the file");
   }
 
   static Stream<Arguments> configs() {
     String c = "Cannot read config.json: ";
-    // Limits on nesting and numbers are Jackson's, and their wording differs between its versions.
+    // Jackson limits nesting and numbers. Its messages about them differ between versions.
     return Stream.of(
         arguments("", c + "expected a JSON object, found nothing"),
         arguments("[]", c + "expected a JSON object, found ARRAY"),
         arguments("{\"a\": 1, \"a\": 2}", c + "Duplicate field 'a' (line 1, column "),
         arguments("{\"a\": {\"b\": 1, \"b\": 2}}", c + "Duplicate field 'b' (line 1, column "),
         arguments("{\n\"a\" 1}", c + "Unexpected character ('1' (code 49)): was expecting a colon"),
-        arguments("{} {}", c + "expected nothing behind its JSON object, found START_OBJECT"),
+        arguments("{} {}", c + "expected the end of the file after its JSON object, found START_OBJECT"),
         arguments("{\"a\": " + "[".repeat(100_000), c),
         arguments("{\"a\": 1" + "0".repeat(100_000) + "}", c),
         arguments(
@@ -339,7 +339,7 @@ class CheckpointTest {
 
   @ParameterizedTest
   @MethodSource("configs")
-  void aConfigThatIsNoJsonObjectIsRefusedInOneLine(String config, String message)
+  void aConfigThatIsNotAJsonObjectIsRefusedInOneLine(String config, String message)
       throws IOException {
     config(config);
     SafetensorsWriter.write(folder.resolve("model.safetensors"), ONE);
@@ -390,7 +390,7 @@ class CheckpointTest {
 
   @ParameterizedTest
   @MethodSource("indexes")
-  void anIndexThatDisagreesWithItsFolderIsRefusedInOneLine(String index, String message)
+  void anIndexThatContradictsItsFolderIsRefusedInOneLine(String index, String message)
       throws IOException {
     config("{}");
     SafetensorsWriter.write(folder.resolve("one.safetensors"), ONE);

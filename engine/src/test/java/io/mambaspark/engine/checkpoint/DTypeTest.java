@@ -20,7 +20,7 @@ class DTypeTest {
   }
 
   @Test
-  void f32KeepsEveryBitOfNanInfinitiesAndNegativeZero() {
+  void f32PreservesEveryBitOfNanInfinitiesAndNegativeZero() {
     int[] bits = {0x7fc00001, 0xffc12345, 0x7f800000, 0xff800000, 0x80000000, 1, 0x3f800000};
     ByteBuffer bytes = ByteBuffer.allocate(4 * bits.length).order(ByteOrder.LITTLE_ENDIAN);
     bytes.asIntBuffer().put(bits);
@@ -47,7 +47,7 @@ class DTypeTest {
   }
 
   @Test
-  void integersAreNoFloats() {
+  void integersAreNotFloats() {
     assertThat(DType.values())
         .filteredOn(DType::isFloat)
         .containsExactly(DType.F64, DType.F32, DType.F16, DType.BF16);
@@ -57,8 +57,8 @@ class DTypeTest {
   }
 
   @Test
-  void decodingIsLittleEndianWhateverTheBufferSaysAndAdvancesItsPosition() {
-    // A fresh buffer is big-endian.
+  void decodingIsLittleEndianWhateverTheBuffersOrderAndAdvancesItsPosition() {
+    // A new buffer is big-endian.
     ByteBuffer bytes = ByteBuffer.wrap(new byte[] {99, 0, 0, (byte) 0x80, 0x3f, 0, 0, 0, 0x40, 98});
     bytes.position(1);
     float[] values = {-1, -1, -1, -1};
@@ -71,7 +71,7 @@ class DTypeTest {
   }
 
   @Test
-  void moreThanTheBufferHoldsIsRefusedAndNothingIsRead() {
+  void moreElementsThanTheBufferHoldsAreRefusedAndNothingIsRead() {
     ByteBuffer bytes = ByteBuffer.allocate(7);
 
     assertThatThrownBy(() -> DType.BF16.decode(bytes, new float[4], 0, 4))
@@ -97,7 +97,7 @@ class DTypeTest {
     assertThat(bytes.hasRemaining()).isFalse();
   }
 
-  /** The value of a 16-bit float by the definition of IEEE 754's formats, in double. */
+  /** Returns the value of a 16-bit float, by the definition of IEEE 754's formats, as a double. */
   private static double value(int pattern, int exponentBits, int mantissaBits) {
     int bias = (1 << (exponentBits - 1)) - 1;
     int exponent = pattern >> mantissaBits & ((1 << exponentBits) - 1);

@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import java.util.zip.ZipFile;
@@ -50,7 +51,7 @@ class PyTorchFileTest {
   void viewsOfOneStorageAreRead(boolean zip64) throws IOException {
     Pickler pickler = Pickler.protocol2().global("collections", "OrderedDict").op(')', 'R', '(');
     pickler.text("whole").tensor("FloatStorage", "0", 6, 0, longs(2, 3), longs(3, 1));
-    // torch leaves the stride of a dimension of one element at anything.
+    // torch may write any stride for a dimension of size 1.
     pickler.text("tail").tensor("FloatStorage", "0", 6, 4, longs(2, 1), longs(1, 77));
     pickler.text("halves").tensor("BFloat16Storage", "0", 12, 1, longs(1), longs(1));
     pickler.text("scalar").tensor("FloatStorage", "0", 6, 2, longs(), longs());
@@ -83,7 +84,7 @@ class PyTorchFileTest {
   }
 
   @Test
-  void tensorsAtStridesAreRead() throws IOException {
+  void stridedTensorsAreRead() throws IOException {
     Pickler pickler = Pickler.protocol2().op('}', '(');
     pickler.text("transposed").tensor("FloatStorage", "0", 6, 0, longs(3, 2), longs(1, 3));
     pickler.text("column").tensor("FloatStorage", "0", 6, 1, longs(2), longs(3));
@@ -105,7 +106,7 @@ class PyTorchFileTest {
   }
 
   @Test
-  void aParameterWithPythonAttributesIsItsTensor() throws IOException {
+  void aParameterWithPythonAttributesIsReadAsItsTensor() throws IOException {
     Pickler pickler = Pickler.protocol2().op('}');
     for (String name : List.of("dict", "none", "slots")) {
       pickler.text(name).global("torch._utils", "_rebuild_parameter_with_state").op('(');
@@ -127,7 +128,7 @@ class PyTorchFileTest {
   }
 
   @Test
-  void theSameTensorsAreReadFromAPickleOfProtocol4() throws IOException {
+  void aPickleOfProtocol4IsRead() throws IOException {
     Pickler pickler = new Pickler().op(0x80, 4, 0x95, 0, 0, 0, 0, 0, 0, 0, 0, '}', 0x94);
     pickler.op(0x8c, 1, 't', 0x94).op(0x8c, 12).op(ascii("torch._utils"));
     pickler.op(0x8c, 18).op(ascii("_rebuild_tensor_v2")).op(0x93, '(');
@@ -155,7 +156,7 @@ class PyTorchFileTest {
   static Stream<Arguments> pickles() {
     String p = "Cannot read data.pkl of pytorch_model.bin: ";
     String t = "Cannot load tensor t from pytorch_model.bin: ";
-    byte[] whole = Pickler.small("t");
+    byte[] small = Pickler.small("t");
     return Stream.of(
         arguments(
             "a call of os.system",
@@ -171,23 +172,55 @@ class PyTorchFileTest {
             pickle(x -> x.op(0x8c, 3, 'o', '\n', 's', 0x8c, 1, 'x', 0x93)),
             p + "it refers to o\\u000as.x; only plain"),
         arguments(
+            "a global whose name is a number",
+            pickle(x -> x.op('K', 1, 'K', 2, 0x93)),
+            p + "a global's name is not a string"),
+        arguments(
+            "an append to a dict",
+            pickle(x -> x.op('}', 'N', 'a')),
+            p + "it appends to a dict"),
+        arguments(
+            "items of a list",
+            pickle(x -> x.op(']', 'N', 'N', 's')),
+            p + "it sets items of a sequence"),
+        arguments(
+            "a shape that is not a tuple",
+            pickle(
+                x ->
+                    x.global("torch._utils", "_rebuild_tensor_v2")
+                        .op('(')
+                        .storage("FloatStorage", "0", 6)
+                        .integer(0)
+                        .op('N', ')', 0x89, 'N', 't', 'R')),
+            p + "expected a shape or stride, found None"),
+        arguments(
+            "a shape of other things than integers",
+            pickle(
+                x ->
+                    x.global("torch._utils", "_rebuild_tensor_v2")
+                        .op('(')
+                        .storage("FloatStorage", "0", 6)
+                        .integer(0)
+                        .op('N', 0x85, ')', 0x89, 'N', 't', 'R')),
+            p + "expected the integers of a shape or stride, found None"),
+        arguments(
             "an untyped storage",
             pickle(x -> x.global("torch.storage", "UntypedStorage")),
             p + "it refers to torch.storage.UntypedStorage; only plain"),
         arguments(
             "an opcode that makes objects",
             pickle(x -> x.global("collections", "OrderedDict").op(')', 0x81)),
-            p + "opcode 0x81 at byte 28 does more than describe tensors; nothing was executed"),
+            p + "opcode 0x81 at byte 28 does not describe tensors; nothing was executed"),
         arguments(
             "an opcode that does not exist",
             pickle(x -> x.op(0xff)),
-            p + "opcode 0xff at byte 2 does more than"),
+            p + "opcode 0xff at byte 2 does not"),
         arguments(
             "the old call opcode",
             pickle(x -> x.op('(', 'i').op(ascii("os\nsystem\n"))),
-            p + "opcode 0x69 at byte 3 does more than"),
+            p + "opcode 0x69 at byte 3 does not"),
         arguments(
-            "a call of what is no function",
+            "a call of something that is not a function",
             pickle(x -> x.text("f").op(')', 'R')),
             p + "it calls the string f; nothing was executed"),
         arguments(
@@ -199,21 +232,21 @@ class PyTorchFileTest {
             pickle(x -> x.global("collections", "OrderedDict").op(']', 0x85, 'R')),
             p + "the arguments of ORDERED_DICT are not what torch writes"),
         arguments(
-            "a tensor of nothing",
+            "a tensor without arguments",
             pickle(x -> x.global("torch._utils", "_rebuild_tensor_v2").op(')', 'R')),
             p + "the arguments of REBUILD_TENSOR are not what torch writes"),
         arguments(
             "state of a tensor",
             pickle(x -> small(x).op('}').text("_metadata").op('N', 's', 'b')),
-            p + "it sets the state of a tensor beyond _metadata"),
+            p + "it sets attributes of a tensor other than _metadata"),
         arguments(
             "state of a dict",
             pickle(x -> x.op('}', '}').text("__class__").op('N', 's', 'b')),
-            p + "it sets the state of a dict beyond _metadata"),
+            p + "it sets attributes of a dict other than _metadata"),
         arguments(
             "a persistent id of another kind",
             pickle(x -> x.text("storage").op('Q')),
-            p + "a persistent id is not that of a storage"),
+            p + "a persistent id does not describe a storage"),
         arguments(
             "a memo index of four billion",
             pickle(x -> x.op('}', 'r', 0xff, 0xff, 0xff, 0xff)),
@@ -230,17 +263,17 @@ class PyTorchFileTest {
         arguments("no mark", pickle(x -> x.op('t')), p + "its stack has no mark at byte 3"),
         arguments("only its end", pickle(x -> x), p + "its stack is empty at byte 3"),
         arguments(
-            "two values", pickle(x -> x.op('}', '}')), p + "something is left behind its end"),
+            "two values", pickle(x -> x.op('}', '}')), p + "found data after its end"),
         arguments(
-            "bytes behind its end",
-            Arrays.copyOf(whole, whole.length + 1),
-            p + "something is left behind its end"),
+            "bytes after its end",
+            Arrays.copyOf(small, small.length + 1),
+            p + "found data after its end"),
         arguments(
-            "a pickle cut short",
-            Arrays.copyOf(whole, whole.length - 1),
+            "a truncated pickle",
+            Arrays.copyOf(small, small.length - 1),
             p
                 + "it is truncated: expected 1 bytes at byte %d, found 0"
-                    .formatted(whole.length - 1)),
+                    .formatted(small.length - 1)),
         arguments(
             "a string longer than the pickle",
             pickle(x -> x.op('X', 0xff, 0xff, 0xff, 0xff)),
@@ -264,21 +297,21 @@ class PyTorchFileTest {
         arguments(
             "an endless stack",
             pickle(x -> repeat(x, 10_001, 'N')),
-            p + "its stack is deeper than 10000"),
+            p + "its stack holds more than 10000 values"),
         arguments(
             "endless marks",
             pickle(x -> repeat(x, 10_001, '(')),
-            p + "its stack is deeper than 10000"),
+            p + "its stack holds more than 10000 values"),
         arguments(
-            "endless steps",
+            "endless opcodes",
             pickle(x -> repeat(x, 500_001, 'N', '0')),
-            p + "it has more than 1000000 steps"),
+            p + "it has more than 1000000 opcodes"),
         arguments(
-            "a dict in itself",
+            "a dict that contains itself",
             pickle(x -> x.op('}', 'q', 0).text("t").op('h', 0, 's')),
             p
-                + "expected"
-                + " a tensor under t, found a dict; it is a training checkpoint, save its state dict"),
+                + "expected a tensor under t, found a dict; it is a training checkpoint: save only"
+                + " its state dict"),
         arguments(
             "a dict as a key of itself",
             pickle(x -> x.op('}', 'q', 0, 'h', 0, 'N', 's')),
@@ -288,7 +321,7 @@ class PyTorchFileTest {
             pickle(x -> repeat(x.op('}', ')'), 100_000, 0x85).op('N', 's')),
             p + "a dict has a sequence as a key"),
         arguments(
-            "a name twice",
+            "a duplicate name",
             pickle(x -> small(small(x.op('}', '(').text("t")).text("t")).op('u')),
             p + "a dict has the key the string t twice"),
         arguments(
@@ -296,7 +329,7 @@ class PyTorchFileTest {
             new byte[] {(byte) 0x80, 6, '.'},
             p + "found protocol 6, expected 2 to 5"),
         arguments(
-            "a list",
+            "a list instead of a dict",
             pickle(x -> x.op(']')),
             p + "expected a dict of tensors by name, found a seq"),
         arguments(
@@ -308,32 +341,31 @@ class PyTorchFileTest {
             pickle(x -> small(x.op('}', 'K', 7)).op('s')),
             p + "expected the names of tensors, found the value 7"),
         arguments(
-            "an expanded tensor of more than the file holds",
+            "an expanded tensor larger than the file",
             one("FloatStorage", "0", 6, 0, longs(1000000, 2), longs(0, 1)),
-            "Cannot read pytorch_model.bin: its tensors share storages and make 8000000 bytes"),
+            "Cannot read pytorch_model.bin: its tensors share storages and total 8000000 bytes"),
         arguments(
-            "a stride too few",
+            "a missing stride",
             one("FloatStorage", "0", 6, 0, longs(3, 2), longs(1)),
-            t + "found shape [3, 2] with strides [1], expected as many of both"),
+            t + "found shape [3, 2] with strides [1], expected one stride per dimension"),
         arguments(
             "a negative stride",
             one("FloatStorage", "0", 6, 5, longs(3, 2), longs(-2, -1)),
-            t + "shape [3, 2] with strides [-2, -1] from element 5 on is outside of its storage"),
+            t + "shape [3, 2] with strides [-2, -1] from element 5 exceeds its storage of 6"),
         arguments(
-            "a stride too large",
+            "a stride that is too large",
             one("FloatStorage", "0", 6, 0, longs(3, 2), longs(1, 4)),
-            t
-                + "shape [3, 2] with strides [1, 4] from element 0 on is outside of its storage of 6"),
+            t + "shape [3, 2] with strides [1, 4] from element 0 exceeds its storage of 6 elements"),
         arguments(
             "a stride that overflows",
             one("FloatStorage", "0", 6, 0, longs(5, 2), longs(1L << 62, 1)),
-            t + "shape [5, 2] with strides [4611686018427387904, 1] from element 0 on is outside"),
+            t + "shape [5, 2] with strides [4611686018427387904, 1] from element 0 exceeds"),
         arguments(
-            "an element of an empty rest",
+            "an element after the end of its storage",
             one("FloatStorage", "0", 6, 6, longs(1), longs(1)),
-            t + "shape [1] with strides [1] from element 6 on is outside of its storage"),
+            t + "shape [1] with strides [1] from element 6 exceeds its storage"),
         arguments(
-            "the state of a parameter that is no attributes",
+            "a state of a parameter that is not attributes",
             pickle(
                 x ->
                     small(x.global("torch._utils", "_rebuild_parameter_with_state").op('('))
@@ -342,21 +374,21 @@ class PyTorchFileTest {
         arguments(
             "a negative offset",
             one("FloatStorage", "0", 6, -1, longs(2), longs(1)),
-            t + "shape [2] with strides [1] from element -1 on is outside of its storage of 6"),
+            t + "shape [2] with strides [1] from element -1 exceeds its storage of 6"),
         arguments(
-            "an offset too large",
+            "an offset that is too large",
             one("FloatStorage", "0", 6, 5, longs(2), longs(1)),
-            t + "shape [2] with strides [1] from element 5 on is outside of its storage of 6"),
+            t + "shape [2] with strides [1] from element 5 exceeds its storage of 6"),
         arguments(
             "a huge offset",
             one("FloatStorage", "0", 6, Long.MAX_VALUE, longs(2), longs(1)),
-            t + "shape [2] with strides [1] from element 9223372036854775807 on is outside"),
+            t + "shape [2] with strides [1] from element 9223372036854775807 exceeds"),
         arguments(
             "a huge shape",
             one("FloatStorage", "0", 6, 0, longs(1L << 31), longs(1)),
             t + "found shape [2147483648], expected dimensions from 0 to 2147483647"),
         arguments(
-            "a shape longer than any",
+            "a shape of too many dimensions",
             one("FloatStorage", "0", 6, 0, new long[17], new long[1]),
             p + "found a shape or stride of 17 numbers, expected at most 16"),
         arguments(
@@ -368,11 +400,11 @@ class PyTorchFileTest {
             one("FloatStorage", "0", 6 + (1L << 62), 0, longs(2), longs(1)),
             t + "expected 4611686018427387910 float32 elements in its storage, found 24 bytes"),
         arguments(
-            "a storage that is not there",
+            "a missing storage",
             one("FloatStorage", "1", 6, 0, longs(2), longs(1)),
             t + "its storage m/data/1 is missing"),
         arguments(
-            "a storage outside of the archive",
+            "a path out of the archive",
             one("FloatStorage", "../../../../etc/passwd", 6, 0, longs(2), longs(1)),
             t + "its storage m/data/../../../../etc/passwd is missing"),
         arguments(
@@ -383,7 +415,7 @@ class PyTorchFileTest {
 
   @ParameterizedTest(name = "{0}")
   @MethodSource("pickles")
-  void aPickleThatIsMoreThanTensorsIsRefusedInOneLine(String what, byte[] pickle, String message)
+  void aPickleOfMoreThanTensorsIsRefusedInOneLine(String what, byte[] pickle, String message)
       throws IOException {
     new TorchWriter().entry("m/data.pkl", pickle).entry("m/data/0", SIX_FLOATS).write(file);
 
@@ -391,7 +423,7 @@ class PyTorchFileTest {
   }
 
   @Test
-  void twoTensorsMayShareAStorageButNotMany() throws IOException {
+  void twoTensorsMayShareAStorageButNotThree() throws IOException {
     int count = 1 << 12;
     for (int views = 2; views <= 3; views++) {
       Pickler pickler = Pickler.protocol2().op('}');
@@ -408,8 +440,8 @@ class PyTorchFileTest {
         }
       } else {
         assertRefused(
-            "Cannot read pytorch_model.bin: its tensors share storages and make 49152 bytes"
-                + " together, expected at most twice the %d of the file".formatted(bytes.length));
+            "Cannot read pytorch_model.bin: its tensors share storages and total 49152 bytes,"
+                + " expected at most twice the file's %d".formatted(bytes.length));
       }
     }
   }
@@ -418,22 +450,25 @@ class PyTorchFileTest {
     byte[] pickle = one("FloatStorage", "0", 6, 0, longs(2), longs(1));
     byte[] right =
         new TorchWriter().entry("m/data.pkl", pickle).entry("m/data/0", SIX_FLOATS).bytes();
-    byte[] claimsMore = right.clone();
-    ByteBuffer.wrap(claimsMore)
-        .order(ByteOrder.LITTLE_ENDIAN)
-        .putShort(right.length - 14, (short) 3)
-        .putShort(right.length - 12, (short) 3);
-    byte[] farDirectory = right.clone();
-    ByteBuffer.wrap(farDirectory)
-        .order(ByteOrder.LITTLE_ENDIAN)
-        .putInt(right.length - 6, 0x7fffffff);
+    int end = right.length - 22;
+    byte[] claimsMore =
+        edited(right, b -> b.putShort(end + 8, (short) 3).putShort(end + 10, (short) 3));
+    byte[] claimsFewer =
+        edited(right, b -> b.putShort(end + 8, (short) 1).putShort(end + 10, (short) 1));
+    byte[] farDirectory = edited(right, b -> b.putInt(end + 16, 0x7fffffff));
+    // The second entry of the directory, after the entry m/data.pkl.
+    int second = little(right).getInt(end + 16) + 46 + 10;
+    byte[] wide =
+        new TorchWriter().zip64().entry("m/data.pkl", pickle).entry("m/data/0", SIX_FLOATS).bytes();
+    int end64 = wide.length - 22 - 20 - 56;
     String f = "Cannot read pytorch_model.bin: ";
+    String e = "Cannot read entry m/data/0 of pytorch_model.bin: ";
     return Stream.of(
         arguments(
             "a file of torch before 1.6",
             new byte[] {(byte) 0x80, 2, (byte) 0x8a, 0x0a, 'l', (byte) 0xfc},
             f
-                + "it is not a zip archive. Torch before 1.6 wrote such files: load it with a newer"
+                + "it is not a zip archive; if torch before 1.6 wrote it, load it with a newer"
                 + " torch and save it again, or convert it to safetensors"),
         arguments("an empty file", new byte[0], f + "it is not a zip archive"),
         arguments(
@@ -441,7 +476,7 @@ class PyTorchFileTest {
             "version https://git-lfs.github.com/spec/v1\n".getBytes(StandardCharsets.UTF_8),
             f + "it is a Git LFS pointer"),
         arguments(
-            "an archive cut short",
+            "a truncated archive",
             Arrays.copyOf(right, right.length - 1),
             f + "it is truncated: its zip directory is not at its end"),
         arguments(
@@ -449,26 +484,69 @@ class PyTorchFileTest {
             claimsMore,
             f + "its zip directory is malformed at entry 3 of 3"),
         arguments(
-            "a directory behind the end", farDirectory, f + "its zip directory lies outside of it"),
+            "a directory that claims fewer entries",
+            claimsFewer,
+            f + "its zip directory has 54 bytes after its last entry"),
+        arguments(
+            "one of several disks",
+            edited(right, b -> b.putShort(end + 4, (short) 1)),
+            f + "it is one part of a multi-part zip archive"),
+        arguments(
+            "an encrypted entry",
+            edited(right, b -> b.putShort(second + 8, (short) 1)),
+            e + "it is encrypted"),
+        arguments(
+            "an entry of two sizes",
+            edited(right, b -> b.putInt(second + 20, 23)),
+            e + "it is uncompressed, but has two sizes, 23 and 24"),
+        arguments(
+            "an entry beyond the end",
+            edited(right, b -> b.putInt(second + 42, 0x7fffffff)),
+            e + "its header is beyond the end of the file"),
+        arguments(
+            "an entry of a negative offset",
+            edited(wide, b -> b.putLong(end64 - 8, -1)),
+            e + "its size or offset is negative"),
+        arguments(
+            "an extra field that is too short",
+            edited(wide, b -> b.putShort(end64 - 26, (short) 16)),
+            e + "its zip64 field is too short"),
+        arguments(
+            "an extra field that is too long",
+            edited(wide, b -> b.putShort(end64 - 26, (short) 25)),
+            e + "its extra field is malformed"),
+        arguments(
+            "a zip64 directory beyond the end",
+            edited(wide, b -> b.putLong(end64 + 56 + 8, Long.MAX_VALUE)),
+            f + "its zip64 directory is outside the file"),
+        arguments(
+            "two directories that differ",
+            edited(wide, b -> b.putShort(wide.length - 14, (short) 9).putShort(wide.length - 12, (short) 9)),
+            f + "its two zip directories differ"),
+        arguments(
+            "a directory beyond the end",
+            farDirectory,
+            f + "its zip directory is outside the file"),
         arguments(
             "no pickle",
             new TorchWriter().entry("m/data/0", SIX_FLOATS).bytes(),
-            f + "expected one entry NAME/data.pkl in it, found 0"),
+            f + "expected exactly one entry NAME/data.pkl, found 0"),
         arguments(
             "two pickles",
             new TorchWriter().entry("m/data.pkl", pickle).entry("n/data.pkl", pickle).bytes(),
-            f + "expected one entry NAME/data.pkl in it, found 2"),
+            f + "expected exactly one entry NAME/data.pkl, found 2"),
         arguments(
-            "an entry twice",
+            "a duplicate entry",
             new TorchWriter().entry("m/data.pkl", pickle).entry("m/data.pkl", pickle).bytes(),
-            "Cannot read entry m/data.pkl of pytorch_model.bin: the archive holds it twice"),
+            "Cannot read entry m/data.pkl of pytorch_model.bin: the archive contains it twice"),
         arguments(
             "a compressed storage",
             new TorchWriter()
                 .entry("m/data.pkl", pickle)
                 .entry("m/data/0", "m/data/0", 8, SIX_FLOATS)
                 .bytes(),
-            "Cannot read entry m/data/0 of pytorch_model.bin: it is compressed (method 8)"),
+            "Cannot read entry m/data/0 of pytorch_model.bin: it is compressed (method 8), expected"
+                + " uncompressed, as torch.save writes it"),
         arguments(
             "a local header of another name",
             new TorchWriter()
@@ -485,7 +563,7 @@ class PyTorchFileTest {
                 .bytes(),
             f + "its byte order is big, expected little"),
         arguments(
-            "a pickle without an end",
+            "a pickle that is too long",
             new TorchWriter().entry("m/data.pkl", new byte[(16 << 20) + 1]).bytes(),
             f + "its data.pkl has 16777217 bytes, expected at most 16777216"));
   }
@@ -497,6 +575,16 @@ class PyTorchFileTest {
     Files.write(file, bytes);
 
     assertRefused(message);
+  }
+
+  private static byte[] edited(byte[] archive, Consumer<ByteBuffer> edit) {
+    byte[] edited = archive.clone();
+    edit.accept(little(edited));
+    return edited;
+  }
+
+  private static ByteBuffer little(byte[] bytes) {
+    return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
   }
 
   private void assertRefused(String message) {

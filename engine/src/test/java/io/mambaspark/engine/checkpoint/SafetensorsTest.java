@@ -12,6 +12,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -31,7 +33,7 @@ class SafetensorsTest {
   }
 
   @Test
-  void everyDtypeShapeAndValueComesBack() throws IOException {
+  void everyDtypeShapeAndValueIsReadAsWritten() throws IOException {
     Map<String, SafetensorsWriter.Tensor> written = new LinkedHashMap<>();
     written.put("z", SafetensorsWriter.Tensor.bf16(new int[] {3, 1}, 1, -2.5f, Float.NaN));
     written.put("half", SafetensorsWriter.Tensor.halves("F16", new int[] {1}, (short) 0x3c00));
@@ -59,7 +61,7 @@ class SafetensorsTest {
   }
 
   @Test
-  void spacesThatPadTheHeaderAreRead() throws IOException {
+  void spacesThatPadTheHeaderAreAccepted() throws IOException {
     SafetensorsWriter.writeRaw(file, tensor("t", "F32", "[1]", 0, 4) + "     ", new byte[4]);
 
     try (Checkpoint checkpoint = Checkpoint.open(folder)) {
@@ -88,12 +90,12 @@ class SafetensorsTest {
         arguments(
             "{" + entry("t", "F32", "[1]", 0, 4) + "," + entry("u", "F32", "[1]", 8, 12) + "}",
             12,
-            "Cannot load tensor u from model.safetensors: its data_offsets [8, 12) leave a hole"
-                + " behind 4"),
+            "Cannot load tensor u from model.safetensors: its data_offsets [8, 12) leave a gap"
+                + " after 4"),
         arguments(
             tensor("t", "F32", "[1]", 4, 8),
             8,
-            t + "its data_offsets [4, 8) leave a hole behind 0"),
+            t + "its data_offsets [4, 8) leave a gap after 0"),
         arguments(
             tensor("t", "F32", "[1]", 8, 4),
             8,
@@ -110,7 +112,7 @@ class SafetensorsTest {
         arguments(
             tensor("t", "F32", "[3]", 0, 8),
             8,
-            t + "dtype F32 and shape [3] make 12 bytes, its data_offsets [0, 8] make 8"),
+            t + "dtype F32 and shape [3] require 12 bytes, but its data_offsets [0, 8] span 8"),
         arguments(
             tensor("t", "F32", "[-1]", 0, 4),
             4,
@@ -120,7 +122,7 @@ class SafetensorsTest {
         arguments(
             tensor("t", "F32", "[2147483647,2147483647,2147483647,4,0]", 0, 0),
             0,
-            t + "shape [2147483647, 2147483647, 2147483647, 4, 0] has more elements than"),
+            t + "shape [2147483647, 2147483647, 2147483647, 4, 0] has too many elements"),
         arguments(
             tensor("t", "F32", "[65536,65536,65536,65536]", 0, 0), 0, t + "shape [65536, 65536, "),
         arguments(
@@ -174,7 +176,7 @@ class SafetensorsTest {
             f + "expected strings in __metadata__, found START_"),
         arguments("[]", 0, f + "expected its header to begin with {; it is not a safetensors file"),
         arguments("", 0, f + "expected its header to begin with {"),
-        arguments("{}{}", 0, f + "expected nothing behind its JSON object, found START_OBJECT"),
+        arguments("{}{}", 0, f + "expected the end of the file after its JSON object, found START_OBJECT"),
         arguments(
             "{", 0, f + "Unexpected end-of-input: expected close marker for Object (line 1, c"),
         arguments("{\"t", 0, f + "Unexpected end-of-input"),
@@ -222,12 +224,12 @@ class SafetensorsTest {
         arguments(
             "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"
                 .getBytes(StandardCharsets.UTF_8),
-            f + "it is a Git LFS pointer and not the file itself; run git lfs pull"));
+            f + "it is a Git LFS pointer, not the file itself; run git lfs pull"));
   }
 
   @ParameterizedTest
   @MethodSource("files")
-  void aFileThatIsNoSafetensorsIsRefusedInOneLine(byte[] bytes, String message) throws IOException {
+  void aFileThatIsNotSafetensorsIsRefusedInOneLine(byte[] bytes, String message) throws IOException {
     Files.write(file, bytes);
 
     assertRefused(message);
@@ -242,6 +244,17 @@ class SafetensorsTest {
     SafetensorsWriter.writeRaw(file, header.append("}").toString(), new byte[0]);
 
     assertRefused("Cannot read model.safetensors: it has more than 100000 tensors");
+  }
+
+  @Test
+  void moreMetadataThanAnyModelHasIsRefused() throws IOException {
+    String entries =
+        IntStream.rangeClosed(0, Safetensors.MAX_ENTRIES)
+            .mapToObj(i -> "\"k%d\":\"\"".formatted(i))
+            .collect(Collectors.joining(","));
+    SafetensorsWriter.writeRaw(file, "{\"__metadata__\":{" + entries + "}}", new byte[0]);
+
+    assertRefused("Cannot read model.safetensors: its __metadata__ has more than 100000 entries");
   }
 
   private void assertRefused(String message) {

@@ -11,11 +11,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 
-/** Writes small safetensors files for tests: right ones, and with {@link #writeRaw} any others. */
+/** Writes small safetensors files for tests: valid files, and any others with {@link #writeRaw}. */
 public final class SafetensorsWriter {
   private SafetensorsWriter() {}
 
-  /** A tensor's dtype as the header names it, its shape and its little-endian bytes. */
+  /** A tensor: its dtype as named in the header, its shape and its little-endian bytes. */
   public record Tensor(String dtype, int[] shape, byte[] bytes) {
 
     public static Tensor f32(int[] shape, float... values) {
@@ -25,7 +25,7 @@ public final class SafetensorsWriter {
       return new Tensor("F32", shape, bytes.array());
     }
 
-    /** BF16 by cutting off the lower half of each float, without rounding. */
+    /** Creates a BF16 tensor from the upper halves of the floats, without rounding. */
     public static Tensor bf16(int[] shape, float... values) {
       short[] bits = new short[values.length];
       for (int i = 0; i < bits.length; i++) {
@@ -34,7 +34,7 @@ public final class SafetensorsWriter {
       return halves("BF16", shape, bits);
     }
 
-    /** F16 or BF16 of these bit patterns. */
+    /** Creates an F16 or BF16 tensor of these bit patterns. */
     public static Tensor halves(String dtype, int[] shape, short... bits) {
       ByteBuffer bytes =
           ByteBuffer.allocate(bits.length * Short.BYTES).order(ByteOrder.LITTLE_ENDIAN);
@@ -48,7 +48,7 @@ public final class SafetensorsWriter {
     Files.write(file, bytes(tensors));
   }
 
-  /** A file of the tensors in the order of the map. */
+  /** Returns the bytes of a file with the tensors in the order of the map. */
   public static byte[] bytes(Map<String, Tensor> tensors) {
     ObjectNode header = new ObjectMapper().createObjectNode();
     header.putObject("__metadata__").put("format", "pt");
@@ -69,12 +69,12 @@ public final class SafetensorsWriter {
     return rawBytes(header.toString().getBytes(StandardCharsets.UTF_8), data.toByteArray());
   }
 
-  /** Writes a header, whatever it says, with its right length before it and the data behind. */
+  /** Writes the header's correct length, then the header unchecked, then the data. */
   public static void writeRaw(Path file, String header, byte[] data) throws IOException {
     Files.write(file, rawBytes(header.getBytes(StandardCharsets.UTF_8), data));
   }
 
-  /** A file of a header, whatever it says, with its right length before it and the data behind. */
+  /** Returns the header's correct length, then the header unchecked, then the data. */
   public static byte[] rawBytes(byte[] header, byte[] data) {
     return ByteBuffer.allocate(Long.BYTES + header.length + data.length)
         .order(ByteOrder.LITTLE_ENDIAN)

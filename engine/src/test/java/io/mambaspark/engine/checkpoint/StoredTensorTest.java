@@ -23,7 +23,7 @@ class StoredTensorTest {
 
   @ParameterizedTest
   @ValueSource(ints = {8, 24, 1024, 1 << 20})
-  void chunksAreTheBytesInOrderEachFullButTheLast(int limit) throws IOException {
+  void chunksContainTheBytesInOrderAndAllButTheLastAreFull(int limit) throws IOException {
     byte[] bytes = counting(1 + 2 * 1234);
     StoredTensor tensor = tensor(bytes, DType.BF16, 1, 1234);
     List<Integer> lengths = new ArrayList<>();
@@ -44,7 +44,7 @@ class StoredTensorTest {
   }
 
   @Test
-  void aChunkLimitThatWouldCutElementsIsRefused() throws IOException {
+  void aChunkLimitThatWouldSplitElementsIsRefused() throws IOException {
     StoredTensor tensor = tensor(new byte[8], DType.F32, 0, 2);
 
     for (int limit : new int[] {0, -8, 4, Integer.MAX_VALUE}) {
@@ -55,7 +55,7 @@ class StoredTensorTest {
 
   @Test
   void floatsAreReadInOrderInPiecesOfAnySize() throws IOException {
-    // More than one of the reader's own buffers.
+    // More elements than fit in one buffer of the reader.
     int count = 600_011;
     ByteBuffer bytes =
         ByteBuffer.allocate(3 + 4 * count).order(ByteOrder.LITTLE_ENDIAN).position(3);
@@ -77,11 +77,11 @@ class StoredTensorTest {
 
     assertThatThrownBy(() -> reader.read(into, 0, 1))
         .isInstanceOf(IllegalStateException.class)
-        .hasMessage("1 values of tensor t are wanted, 0 of 600011 are left");
+        .hasMessage("Cannot read 1 values of tensor t: only 0 of 600011 are left");
   }
 
   @Test
-  void tensorsAreReadWhereTheyStraddleMappingsAndBehindTwoGigabytes() throws IOException {
+  void tensorsAreReadAcrossMappingsAndBeyondTwoGigabytes() throws IOException {
     Path path = folder.resolve("sparse");
     long gigabyte = 1L << 30;
     long size = 2 * gigabyte + 1001;
@@ -99,7 +99,7 @@ class StoredTensorTest {
       new StoredTensor("t", DType.F32, new int[] {2}, file, at).floats().read(values, 0, 2);
       assertThat(values).containsExactly(1, 2);
     }
-    // Nearly two gigabytes from an odd place on, in the largest chunks.
+    // Two gigabytes from an odd offset on, in the largest chunks.
     StoredTensor large = new StoredTensor("t", DType.F16, new int[] {1 << 29, 2}, file, 1001);
     List<Integer> lengths = new ArrayList<>();
     large.forEachChunk(1 << 30, chunk -> lengths.add(chunk.remaining()));
@@ -107,10 +107,24 @@ class StoredTensorTest {
     assertThat(large.byteSize()).isEqualTo(2 * gigabyte);
   }
 
+  @Test
+  void aMissingFileAndBytesBeyondAFileAreRefused() throws IOException {
+    Path missing = folder.resolve("missing");
+    assertThatThrownBy(() -> MappedFile.open(missing))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessage("Cannot open %s: it does not exist", missing);
+
+    MappedFile file = MappedFile.open(Files.write(folder.resolve("eight"), new byte[8]));
+    assertThatThrownBy(() -> file.slice(4, 5))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessage("Cannot map bytes [4, 4 + 5) of eight: it has 8 bytes");
+  }
+
   @ParameterizedTest
   @EnumSource(names = {"F64", "F32", "BF16"})
-  void elementsAtStridesAreThoseOfTheRowMajorTensor(DType dtype) throws IOException {
-    // (3, 70, 5), of which the middle dimension lies outermost and the first is a broadcast one.
+  void stridedElementsAreReadInRowMajorOrder(DType dtype) throws IOException {
+    // Layouts of (3, 70, 5): dimension 0 is broadcast in the first, dimension 1 is outermost in the
+    // second.
     int[] shape = {3, 70, 5};
     long[][] layouts = {{0, 11, 1}, {1, 40, 4}, {400, 1, 77}};
     ByteBuffer bytes = ByteBuffer.wrap(counting(8 * 3000)).order(ByteOrder.LITTLE_ENDIAN);
@@ -129,7 +143,7 @@ class StoredTensorTest {
       StoredTensor tensor =
           new StoredTensor("t", dtype, shape, MappedFile.open(path), 7L * size, strides);
 
-      // Pieces that begin anywhere in a row.
+      // Chunks that begin anywhere in a row.
       ByteBuffer joined = ByteBuffer.allocate(expected.capacity());
       tensor.forEachChunk(
           24,
@@ -151,7 +165,7 @@ class StoredTensorTest {
   }
 
   @Test
-  void elementsAtStridesAreReadAcrossMappings() throws IOException {
+  void stridedElementsAreReadAcrossMappings() throws IOException {
     Path path = folder.resolve("sparse");
     long gigabyte = 1L << 30;
     try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
@@ -199,7 +213,7 @@ class StoredTensorTest {
   }
 
   @Test
-  void aTensorKeepsItsShapeToItself() throws IOException {
+  void changingTheReturnedShapeDoesNotChangeTheTensor() throws IOException {
     StoredTensor tensor = tensor(new byte[24], DType.F32, 0, 2, 3);
 
     tensor.shape()[0] = 7;

@@ -11,13 +11,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.zip.CRC32;
 
-/** Writes zip archives as torch.save does, and the pickles in them, right or hostile. */
+/** Writes zip archives as torch.save does, and valid or hostile pickles in them. */
 public final class TorchWriter {
   private final ByteArrayOutputStream archive = new ByteArrayOutputStream();
   private final List<byte[]> directory = new ArrayList<>();
   private boolean zip64;
 
-  /** Leaves sizes and places to zip64 fields, as torch does in files above 4 GB. */
+  /** Stores sizes and offsets in zip64 fields, as torch does in files above 4 GB. */
   public TorchWriter zip64() {
     zip64 = true;
     return this;
@@ -32,7 +32,8 @@ public final class TorchWriter {
     crc.update(bytes);
     int local = archive.size();
     byte[] localNameBytes = localName.getBytes(StandardCharsets.UTF_8);
-    // Three bytes of extra field: data then begins at odd places, which torch's padding avoids.
+    // Three bytes of extra field, so that data begins at odd offsets, which torch avoids by
+    // padding.
     archive.writeBytes(
         little(30)
             .putInt(0x04034b50)
@@ -114,7 +115,7 @@ public final class TorchWriter {
   public static final class Pickler {
     private final ByteArrayOutputStream out = new ByteArrayOutputStream();
 
-    /** A pickle of protocol 2 with its first opcode. */
+    /** Starts a pickle of protocol 2 with its first opcode. */
     public static Pickler protocol2() {
       return new Pickler().op(0x80, 2);
     }
@@ -126,7 +127,7 @@ public final class TorchWriter {
       return this;
     }
 
-    /** BINUNICODE. */
+    /** Writes BINUNICODE. */
     public Pickler text(String text) {
       byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
       op('X');
@@ -135,7 +136,7 @@ public final class TorchWriter {
       return this;
     }
 
-    /** LONG1 of eight bytes. */
+    /** Writes LONG1 of eight bytes. */
     public Pickler integer(long value) {
       op(0x8a, 8);
       out.writeBytes(little(8).putLong(value).array());
@@ -155,13 +156,13 @@ public final class TorchWriter {
       return op('t');
     }
 
-    /** The persistent id of a storage, loaded. */
+    /** Loads a storage by its persistent id. */
     public Pickler storage(String type, String key, long elements) {
       op('(').text("storage").global("torch", type).text(key).text("cpu").integer(elements);
       return op('t', 'Q');
     }
 
-    /** A tensor on the stack. */
+    /** Pushes a tensor on the stack. */
     public Pickler tensor(
         String type, String key, long elements, long offset, long[] shape, long[] strides) {
       global("torch._utils", "_rebuild_tensor_v2").op('(').storage(type, key, elements);
@@ -169,7 +170,7 @@ public final class TorchWriter {
       return global("collections", "OrderedDict").op(')', 'R', 't', 'R');
     }
 
-    /** {name: the tensor of two floats in storage 0}, ended. */
+    /** Returns the complete pickle of {name: the tensor of two floats in storage 0}. */
     public static byte[] small(String name) {
       return protocol2()
           .op('}')
@@ -179,12 +180,12 @@ public final class TorchWriter {
           .end();
     }
 
-    /** The bytes, with STOP. */
+    /** Writes STOP and returns all bytes. */
     public byte[] end() {
       return op('.').bytes();
     }
 
-    /** The bytes. */
+    /** Returns the bytes written so far. */
     public byte[] bytes() {
       return out.toByteArray();
     }

@@ -26,7 +26,7 @@ class BestKernelsTest {
 
   @TempDir Path folder;
 
-  /** What a new JVM chooses, and the lines that it logs about it. */
+  /** The kernels that a new JVM chooses, and the lines that it logs about them. */
   private record Choice(String kernels, List<String> log) {}
 
   private Choice choice(String... options) throws Exception {
@@ -48,7 +48,7 @@ class BestKernelsTest {
   @ParameterizedTest
   @Tag("vector")
   @ValueSource(strings = {"-XX:+TieredCompilation", "-XX:-TieredCompilation", "-Xcomp"})
-  void vectorsRunWhereC2Compiles(String option) throws Exception {
+  void vectorKernelsAreChosenIfC2Compiles(String option) throws Exception {
     Choice choice = choice(option);
 
     assertThat(choice.kernels).startsWith("Vector API kernels, ");
@@ -58,34 +58,47 @@ class BestKernelsTest {
   @ParameterizedTest
   @Tag("vector")
   @CsvSource({
-    "-XX:TieredStopAtLevel=1, has only C1: start it without -XX:TieredStopAtLevel=1",
-    "-XX:TieredStopAtLevel=3, has only C1: start it without -XX:TieredStopAtLevel=3",
-    "-XX:CompilationMode=quick-only, has only C1: start it without -XX:CompilationMode=quick-only",
+    "-XX:TieredStopAtLevel=1, uses only C1: start it without -XX:TieredStopAtLevel=1",
+    "-XX:TieredStopAtLevel=3, uses only C1: start it without -XX:TieredStopAtLevel=3",
+    "-XX:CompilationMode=quick-only, uses only C1: start it without -XX:CompilationMode=quick-only",
     "-Xint, only interprets: start it without -Xint"
   })
-  void scalarKernelsRunWhereC2DoesNotAndOneLineSaysWhy(String option, String why) throws Exception {
+  void scalarKernelsAreChosenWithoutC2AndOneLineSaysWhy(String option, String why) throws Exception {
     Choice choice = choice(option);
 
     assertThat(choice.kernels)
-        .startsWith("scalar kernels; the fast ones require the C2 compiler, and this JVM " + why);
+        .startsWith("scalar kernels; the fast kernels require the C2 compiler, but this JVM " + why);
     assertThat(choice.log).singleElement().asString().contains("WARN", choice.kernels);
   }
 
   @Test
-  void anotherCompilerThanC2IsAnObstacle() {
+  @Tag("vector")
+  void scalarKernelsAreChosenIfVectorsAreTooShort() throws Exception {
+    Choice choice = choice("-XX:MaxVectorSize=8");
+
+    assertThat(choice.kernels)
+        .isEqualTo(
+            "scalar kernels; the Vector API of this JVM cannot be used: java.lang.LinkageError:"
+                + " vectors of 2 floats are too short; expected at least 4");
+  }
+
+  @Test
+  void aCompilerOtherThanC2IsAnObstacle() {
     assertThat(BestKernels.obstacle(with("UseJVMCICompiler", "true")))
-        .endsWith("compiles with another one: start it with -XX:-UseJVMCICompiler");
+        .endsWith("uses another compiler: start it with -XX:-UseJVMCICompiler");
     assertThat(BestKernels.obstacle(with("UseJVMCICompiler", "false"))).isNull();
     assertThat(BestKernels.obstacle(C2)).isNull();
   }
 
   @Test
-  void anotherVirtualMachineThanHotSpotIsAnObstacle() {
-    assertThat(BestKernels.obstacle(Map.of())).startsWith("this JVM is not HotSpot");
+  void aVirtualMachineOtherThanHotSpotIsAnObstacle() {
+    assertThat(BestKernels.obstacle(Map.of())).isEqualTo(
+            "the fast kernels require HotSpot's C2 compiler, but this JVM is not HotSpot: use an"
+                + " OpenJDK");
   }
 
   @Test
-  void theLastLevelCountsOnlyWhereThereAreLevels() {
+  void theLastLevelMattersOnlyWithTieredCompilation() {
     Map<String, String> options = new HashMap<>(with("TieredStopAtLevel", "1"));
     assertThat(BestKernels.obstacle(options)).contains("TieredStopAtLevel=1");
 

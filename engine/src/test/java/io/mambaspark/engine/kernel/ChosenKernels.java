@@ -1,6 +1,6 @@
 package io.mambaspark.engine.kernel;
 
-/** Prints the kernels that a JVM chooses; run in JVMs with options of their own. */
+/** Prints the kernels that a JVM chooses. Tests run it in new JVMs with different options. */
 final class ChosenKernels {
   private ChosenKernels() {}
 

@@ -1,16 +1,15 @@
 package io.mambaspark.engine.kernel;
 
-/** A function of one float, and the bit patterns that such functions are tried on. */
+/** A function of one float, with the bit patterns on which such functions are tested. */
 @FunctionalInterface
 interface FloatFunction {
 
   /**
-   * From one bit pattern to the next. Odd, so that in going round all four billion every sign,
-   * exponent and low bit of a mantissa comes up.
+   * The distance between tested bit patterns. It is odd, so that a pass over all four billion patterns includes every sign, every exponent and every combination of low mantissa bits.
    */
   int STEP = 1009;
 
-  /** What a grid easily misses. */
+  /** Values that such a grid can miss. */
   float[] SPECIAL = {
     0f,
     -0f,
@@ -32,7 +31,7 @@ interface FloatFunction {
     Float.POSITIVE_INFINITY,
     Float.NEGATIVE_INFINITY,
     Float.NaN,
-    // The worst of silu.
+    // The values at which silu is least accurate.
     -5.9388933f,
     -3.218181f,
     ScalarMath.EXP_LOW,

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.fail;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 
-/** Arrays of random floats in column panels, and their comparison. */
+/** Creates arrays of random floats in column panels, and compares arrays. */
 final class Floats {
   private final SplittableRandom random;
 
@@ -17,7 +17,7 @@ final class Floats {
     return low + (high - low) * (random.nextInt() >>> 8) * 0x1p-24f;
   }
 
-  /** An array of this length. */
+  /** Returns an array of this length. */
   float[] array(int length, float low, float high) {
     float[] array = new float[length];
     for (int i = 0; i < length; i++) {
@@ -26,14 +26,13 @@ final class Floats {
     return array;
   }
 
-  /** A vector, padded with zeros to whole panels. */
+  /** Returns a vector, padded with zeros to complete panels. */
   float[] vector(int columns, float low, float high) {
     return Arrays.copyOf(array(columns, low, high), Panels.count(columns) * Panels.WIDTH);
   }
 
   /**
-   * (panels, stride, 16): zeros in the padding of the last panel, NaN in the rows that are scratch,
-   * so that a kernel which uses them shows it.
+   * Returns (panels, stride, 16) with zeros in the padding of the last panel, and NaN in the scratch rows, so that a kernel that uses these rows fails its test.
    */
   float[] panels(int columns, int rows, int stride, float low, float high) {
     float[] array = new float[Panels.count(columns) * stride * Panels.WIDTH];
@@ -46,12 +45,12 @@ final class Floats {
     return array;
   }
 
-  /** A matrix (n, k), row-major. */
+  /** Returns a matrix (n, k), row-major. */
   float[] matrix(int n, int k) {
     return array(n * k, -1f, 1f);
   }
 
-  /** The rows that are not scratch, (panels, rows, 16). */
+  /** Returns the rows that are not scratch, (panels, rows, 16). */
   static float[] rows(float[] panels, int rows, int stride) {
     return rows(panels, 0, rows, stride);
   }
@@ -70,7 +69,7 @@ final class Floats {
     return kept;
   }
 
-  /** Fails unless the bits are equal; one NaN is as good as another. */
+  /** Fails unless all bits are equal. All NaN count as equal. */
   static void assertSameBits(String what, float[] found, float[] expected) {
     if (found.length != expected.length) {
       fail("%s: %d floats, expected %d".formatted(what, found.length, expected.length));

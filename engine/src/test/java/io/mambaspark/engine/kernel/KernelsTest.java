@@ -8,16 +8,14 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * The build runs the tests tagged {@code kernels} on vectors of 16, 8 and 4 lanes, and all but
- * those tagged {@code vector} without the Vector API. Here each run shows that it is the one that
- * it should be.
+ * Checks that each test run uses the kernels that it should use. The build runs the tests tagged {@code kernels} on vectors of 16, 8 and 4 lanes, and all tests except those tagged {@code vector} without the Vector API.
  */
 @Tag("kernels")
 class KernelsTest {
   private final String expected = System.getProperty("mambaspark.test.kernels");
 
   @Test
-  void theKernelsThatThisRunIsForAreTheOnesThatRun() {
+  void thisRunUsesTheKernelsThatItShouldUse() {
     assertThat(expected)
         .as("start tests with -Dmambaspark.test.kernels=vector or scalar, as the build does")
         .isIn("vector", "scalar");
@@ -26,21 +24,21 @@ class KernelsTest {
   }
 
   @Test
-  void withoutTheVectorModuleTheRemedyIsNamed() {
+  void theDescriptionNamesTheRemedyIfTheVectorModuleIsMissing() {
     boolean module = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
     assertThat(module).isEqualTo("vector".equals(expected));
     if (!module) {
       assertThat(Kernels.best().describe())
           .isEqualTo(
-              "scalar kernels; for the fast ones start the JVM with --add-modules"
+              "scalar kernels; for the fast kernels, start the JVM with --add-modules"
                   + " jdk.incubator.vector (on executors: spark.executor.extraJavaOptions)");
     }
   }
 
   @Test
   @Tag("vector")
-  void vectorsHaveAsManyLanesAsThisRunAsksForOrAsTheMachineHas() {
-    // The option in force: what the command line asks for, cut to what the machine has.
+  void vectorsHaveTheLanesOfThisRunOrAsManyAsTheMachineSupports() {
+    // The effective value: that of the command line, limited to the machine's vector size.
     int bytes =
         Integer.parseInt(
             ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class)

@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class LogSoftmaxTest {
   private final Kernels kernels = Kernels.best();
 
-  /** The log-softmax of rows of logits, (rows, vocabulary). */
+  /** Computes the log-softmax of rows of logits, (rows, vocabulary). */
   private LogSoftmax over(float[][] logits) {
     return over(kernels, logits);
   }
@@ -42,7 +42,7 @@ class LogSoftmaxTest {
   }
 
   @Test
-  void byHand() {
+  void theLogSoftmaxOfSmallRowsIsCorrect() {
     float[][] logits = {{0, (float) Math.log(3)}, {-50, -50}, {7, 7}};
     LogSoftmax softmax = over(logits);
 
@@ -78,7 +78,7 @@ class LogSoftmaxTest {
     "1000, 9",
     "50280, 3"
   })
-  void logProbabilitiesAreThoseInDouble(int vocabulary, int rows) {
+  void logProbabilitiesAgreeWithDoublePrecision(int vocabulary, int rows) {
     int seed = 41;
     float[][] logits = new float[rows][];
     Floats random = new Floats(seed);
@@ -104,7 +104,7 @@ class LogSoftmaxTest {
   }
 
   @Test
-  void ofEqualLogitsTheLowestIdWinsInTheSameLaneAndInOthers() {
+  void theArgMaxOfEqualLogitsIsTheLowestIdInTheSameAndInOtherLanes() {
     for (int[] tied :
         new int[][] {{3, 4}, {4, 3 + 16}, {3, 19}, {18, 33}, {5, 261}, {261, 517, 770}, {0, 899}}) {
       float[][] logits = {new Floats(42).array(900, -1, 1)};
@@ -118,7 +118,7 @@ class LogSoftmaxTest {
   }
 
   @Test
-  void aLargestLogitInTheLastBlockBringsTheOthersDown() {
+  void aLargestLogitInTheLastBlockLowersTheProbabilitiesOfTheOthers() {
     float[][] logits = {new float[600]};
     logits[0][599] = 200f;
     LogSoftmax softmax = over(logits);
@@ -140,7 +140,7 @@ class LogSoftmaxTest {
   }
 
   @Test
-  void rowsOfTheBatchBeforeAreForgotten() {
+  void rowsOfThePreviousBatchAreDiscarded() {
     float[][] first = {new Floats(43).array(40, 50, 60)};
     float[][] second = {new Floats(44).array(40, -1, 1)};
     LogSoftmax used = over(first);

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 class PackedMatrixTest {
 
   @Test
-  void sixteenRowsStandSideBySideInAPanelAndTheRestIsZero() {
+  void aPanelInterleavesSixteenRowsAndTheRestIsZero() {
     PackedMatrix w = new PackedMatrix(WeightFormat.F32, 2, 17);
     float[] values = new float[34];
     for (int i = 0; i < values.length; i++) {
@@ -36,7 +36,7 @@ class PackedMatrixTest {
   }
 
   @Test
-  void twoPanelsStandSideBySide() {
+  void twoPanelsFormAPair() {
     PackedMatrix w = new PackedMatrix(WeightFormat.F32, 2, 48);
     PackedMatrix half = new PackedMatrix(WeightFormat.BF16, 2, 48);
     float[] values = new float[96];
@@ -60,7 +60,7 @@ class PackedMatrixTest {
   }
 
   @Test
-  void everySectionBeginsAPanel() {
+  void everySectionBeginsInANewPanel() {
     PackedMatrix w = new PackedMatrix(WeightFormat.F32, 1, 2, 17, 1);
     w.rows(0, 0, 2, new float[] {1, 2});
     w.rows(1, 16, 1, new float[] {3});
@@ -74,24 +74,24 @@ class PackedMatrixTest {
   }
 
   @Test
-  void howRowsAreHandedInDoesNotMatter() {
+  void rowsCanBeSetAllAtOnceOrInParts() {
     Floats random = new Floats(1);
     float[] values = random.matrix(50, 19);
-    PackedMatrix whole = new PackedMatrix(WeightFormat.F32, 19, 50);
-    whole.rows(0, 0, 50, values);
-    PackedMatrix pieces = new PackedMatrix(WeightFormat.F32, 19, 50);
+    PackedMatrix atOnce = new PackedMatrix(WeightFormat.F32, 19, 50);
+    atOnce.rows(0, 0, 50, values);
+    PackedMatrix inParts = new PackedMatrix(WeightFormat.F32, 19, 50);
     for (int row = 0, count = 1; row < 50; row += count, count = count % 7 + 1) {
       int rows = Math.min(count, 50 - row);
-      pieces.rows(0, row, rows, Arrays.copyOfRange(values, row * 19, (row + rows) * 19));
+      inParts.rows(0, row, rows, Arrays.copyOfRange(values, row * 19, (row + rows) * 19));
     }
 
-    for (int panel = 0; panel < whole.panels(); panel++) {
-      assertThat(panel(pieces, panel)).isEqualTo(panel(whole, panel));
+    for (int panel = 0; panel < atOnce.panels(); panel++) {
+      assertThat(panel(inParts, panel)).isEqualTo(panel(atOnce, panel));
     }
   }
 
   @Test
-  void aRowIsCopiedBack() {
+  void aRowCanBeCopiedOut() {
     float[] values = new Floats(2).matrix(40, 21);
     PackedMatrix w = new PackedMatrix(WeightFormat.F32, 21, new int[] {40}, 1024);
     w.rows(0, 0, 40, values);
@@ -106,7 +106,7 @@ class PackedMatrixTest {
 
   @Test
   void pairsAreSpreadOverArrays() {
-    // A pair has 640 floats: two fit.
+    // A pair has 640 floats: two pairs fit in an array.
     PackedMatrix w = new PackedMatrix(WeightFormat.F32, 20, new int[] {16 * 7}, 3 * 640 - 1);
 
     assertThat(w.floats(0))
@@ -129,7 +129,7 @@ class PackedMatrixTest {
   }
 
   @Test
-  void bytesAreThoseOfAllPairs() {
+  void theSizeIncludesAllPairs() {
     assertThat(PackedMatrix.bytes(WeightFormat.F32, 20, 17, 1)).isEqualTo(4 * 20 * 16 * 4);
     assertThat(PackedMatrix.bytes(WeightFormat.F32, 2560, 50280)).isEqualTo(3144L * 2560 * 16 * 4);
     assertThat(PackedMatrix.bytes(WeightFormat.F32, 10240, 1 << 24))
@@ -146,7 +146,7 @@ class PackedMatrixTest {
     float[] row = new float[16];
     w.copyRow(0, row, 0, 1);
 
-    // Ties go to the even neighbour: 1 + 2^-8 down, 1 + 3 * 2^-8 up.
+    // Ties are rounded to even: 1 + 2^-8 down, 1 + 3 * 2^-8 up.
     float[] nearest = {1f, 1f, 1.015625f, -0f, 0x1.fp127f, 1.0078125f};
     for (int i = 0; i < nearest.length; i++) {
       assertThat(panel[i * 16]).isEqualTo(nearest[i]);
@@ -156,7 +156,7 @@ class PackedMatrixTest {
   }
 
   @Test
-  void everyBf16NumberIsItsOwnNearest() {
+  void everyBf16NumberRoundsToItself() {
     for (int bits = 0; bits < 1 << 16; bits++) {
       float value = WeightFormat.fromBf16((short) bits);
       if (Float.isFinite(value)) {

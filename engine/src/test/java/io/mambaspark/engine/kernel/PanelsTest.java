@@ -15,7 +15,7 @@ class PanelsTest {
   }
 
   @Test
-  void stridesAreOddMultiplesOfFourWithRoomForWholeTiles() {
+  void stridesAreOddMultiplesOfFourThatFitCompleteTiles() {
     assertThat(Panels.stride(1)).isEqualTo(12);
     assertThat(Panels.stride(12)).isEqualTo(20);
     assertThat(Panels.stride(13)).isEqualTo(28);
@@ -29,7 +29,7 @@ class PanelsTest {
   }
 
   @Test
-  void neighbouringChannelsOfARowLieTogetherAndRowsFollow() {
+  void channelsOfARowAreAdjacentWithinAPanelAndRowsFollow() {
     assertThat(Panels.index(0, 0, 24)).isZero();
     assertThat(Panels.index(0, 15, 24)).isEqualTo(15);
     assertThat(Panels.index(1, 0, 24)).isEqualTo(16);

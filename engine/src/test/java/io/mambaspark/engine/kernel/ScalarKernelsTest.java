@@ -10,14 +10,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The reference against values by hand and against the same formulas written plainly in double. */
+/** Compares the reference with hand-computed values and with plain formulas in double. */
 class ScalarKernelsTest {
   private static final Offset<Float> CLOSE = within(1e-6f);
 
   private final Kernels kernels = new ScalarKernels("for a test");
 
   @Test
-  void aProductByHand() {
+  void aSmallProductIsCorrect() {
     PackedMatrix w = new PackedMatrix(WeightFormat.F32, 2, 3);
     w.rows(0, 0, 3, new float[] {1, 2, 3, 4, 5, 6});
     float[] a = new float[24 * 16];
@@ -40,7 +40,7 @@ class ScalarKernelsTest {
 
   @Test
   void aProductIsOneChainOfFusedMultiplyAddsInTheOrderOfK() {
-    // 1 + 2^-24 rounds to 1 each time, so the order of the terms shows.
+    // 1 + 2^-24 rounds to 1 each time, so the result depends on the order of the terms.
     PackedMatrix w = new PackedMatrix(WeightFormat.F32, 3, 2);
     w.rows(0, 0, 2, new float[] {1, 0x1p-24f, 0x1p-24f, 0x1p-24f, 0x1p-24f, 1});
     float[] a = new float[24 * 16];
@@ -67,7 +67,7 @@ class ScalarKernelsTest {
 
   @ParameterizedTest
   @CsvSource({"1, 1, 1", "3, 17, 20", "25, 33, 100", "2, 100, 513"})
-  void productsAreThoseInDouble(int m, int n, int k) {
+  void productsAgreeWithDoublePrecision(int m, int n, int k) {
     int seed = 3;
     Floats random = new Floats(seed);
     int stride = Panels.stride(m);
@@ -94,7 +94,7 @@ class ScalarKernelsTest {
   }
 
   @Test
-  void aNormByHand() {
+  void aSmallNormIsCorrect() {
     float[] x = new float[24 * 16];
     x[0] = 3;
     x[1] = 4;
@@ -117,7 +117,7 @@ class ScalarKernelsTest {
 
   @ParameterizedTest
   @ValueSource(ints = {1, 15, 17, 60, 768})
-  void normsAreThoseInDoubleFromAnyOffsetOn(int columns) {
+  void normsAtAnOffsetAgreeWithDoublePrecision(int columns) {
     int seed = 4;
     Floats random = new Floats(seed);
     int rows = 5;
@@ -149,7 +149,7 @@ class ScalarKernelsTest {
   }
 
   @Test
-  void additionLeavesOtherRowsAlone() {
+  void additionDoesNotChangeOtherRows() {
     float[] x = new float[2 * 24 * 16];
     float[] y = new float[x.length];
     Arrays.fill(x, 1f);
@@ -162,7 +162,7 @@ class ScalarKernelsTest {
   }
 
   @Test
-  void aConvolutionByHand() {
+  void aSmallConvolutionIsCorrect() {
     float[] x = new float[24 * 16];
     x[16] = 1;
     x[2 * 16] = 2;
@@ -187,7 +187,7 @@ class ScalarKernelsTest {
 
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 3, 4, 5})
-  void convolutionsAreThoseInDouble(int dConv) {
+  void convolutionsAgreeWithDoublePrecision(int dConv) {
     int seed = 5;
     Floats random = new Floats(seed);
     int channels = 20;
@@ -231,7 +231,7 @@ class ScalarKernelsTest {
   }
 
   @Test
-  void aScanByHand() {
+  void aSmallScanIsCorrect() {
     float[] xz = new float[2 * 24 * 16];
     xz[0] = 3;
     xz[24 * 16] = 1;
@@ -260,7 +260,7 @@ class ScalarKernelsTest {
 
   @ParameterizedTest
   @ValueSource(ints = {1, 3, 4, 5, 16, 17})
-  void scansAreThoseInDouble(int dState) {
+  void scansAgreeWithDoublePrecision(int dState) {
     int seed = 6;
     ScanInput in = new ScanInput(seed, 20, dState, 30, 48);
     float[] state = in.state.clone();
@@ -298,7 +298,7 @@ class ScalarKernelsTest {
   }
 
   @Test
-  void theReasonIsInTheDescription() {
+  void theDescriptionContainsTheReason() {
     assertThat(kernels.describe()).isEqualTo("scalar kernels; for a test");
   }
 }

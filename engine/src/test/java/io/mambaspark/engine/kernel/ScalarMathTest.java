@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 class ScalarMathTest {
   private static final double SMALLEST = 0x1p-126;
 
-  /** Half a step above the largest float: what rounds to infinity. */
+  /** Half an ulp above the largest float: larger numbers round to infinity. */
   private static final double OVERFLOW = 0x1.ffffffp127;
 
   @Test
@@ -23,7 +23,7 @@ class ScalarMathTest {
   }
 
   @Test
-  void softplusIsWithinThreeUlpUnlessItIsNothing() {
+  void softplusIsWithinThreeUlpUnlessItIsAlmostZero() {
     everywhere(
         "softplus",
         x -> x < ScalarMath.EXP_LOW ? 0f : ScalarMath.softplus(x),
@@ -35,7 +35,7 @@ class ScalarMathTest {
     for (float x = ScalarMath.EXP_LOW; x > -Float.MAX_VALUE; x *= 1.125f) {
       assertThat(ScalarMath.softplus(x)).isBetween(0f, Float.MIN_NORMAL * 1.0001f);
     }
-    // What is infinite is an overflow, and must not become a score.
+    // An infinite argument is an overflow, which must not become a finite score.
     assertThat(ScalarMath.softplus(Float.NEGATIVE_INFINITY)).isNaN();
   }
 
@@ -49,8 +49,8 @@ class ScalarMathTest {
   }
 
   @Test
-  void siluIsWithinFourUlpUnlessItIsNothing() {
-    // Its exp stays above 2^-126, where x·sigmoid(x) goes on to 0.
+  void siluIsWithinFourUlpUnlessItIsAlmostZero() {
+    // Below EXP_LOW its exp stays at 2^-126, while x·sigmoid(x) approaches 0.
     everywhere(
         "silu",
         x -> x < ScalarMath.EXP_LOW ? 0f : ScalarMath.silu(x),
@@ -64,7 +64,7 @@ class ScalarMathTest {
   }
 
   @Test
-  void exp2OfZeroAndLessHasARelativeErrorBelowTwoInTenMillion() {
+  void exp2OfNonPositiveNumbersHasARelativeErrorBelowTwoInTenMillion() {
     for (float t : FloatFunction.SPECIAL) {
       if (t <= 0) {
         checkExp2(t);
@@ -79,7 +79,7 @@ class ScalarMathTest {
   }
 
   @Test
-  void decayIsExp2OfWhatIsNotPositive() {
+  void decayEqualsExp2ForNonPositiveNumbers() {
     for (int bits = 0x80000000; bits <= 0xff800000; bits += FloatFunction.STEP) {
       float t = Float.intBitsToFloat(bits);
       assertThat(ScalarMath.decay(t)).isEqualTo(ScalarMath.exp2(t));
@@ -98,14 +98,14 @@ class ScalarMathTest {
   }
 
   @Test
-  void wholePowersOfTwoAreExact() {
+  void integralPowersOfTwoAreExact() {
     for (int n = -126; n <= 0; n++) {
       assertThat(ScalarMath.exp2(n)).isEqualTo(Math.scalb(1f, n));
     }
   }
 
   @Test
-  void limitsAreWhatTheyShouldBe() {
+  void specialArgumentsGiveTheirExactLimits() {
     assertThat(ScalarMath.exp(0f)).isEqualTo(1f);
     assertThat(ScalarMath.exp(Float.NEGATIVE_INFINITY)).isZero();
     assertThat(ScalarMath.exp(1000f)).isInfinite();
@@ -145,7 +145,7 @@ class ScalarMathTest {
     }
   }
 
-  /** The error in units of the last place that a float of the expected size has. */
+  /** Returns the error in units in the last place of a float of the expected magnitude. */
   private static double ulps(float found, double expected) {
     int exponent = expected == 0 ? -126 : Math.max(-126, Math.getExponent(expected));
     double reached = Float.isInfinite(found) ? Math.copySign(0x1p128, found) : found;

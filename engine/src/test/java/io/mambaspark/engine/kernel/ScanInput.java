@@ -1,6 +1,6 @@
 package io.mambaspark.engine.kernel;
 
-/** Random arguments of a selective scan. */
+/** Random arguments for a selective scan. */
 final class ScanInput {
   final int dState;
   final int panels;
@@ -9,7 +9,7 @@ final class ScanInput {
   final float[] dt;
   final float[] bc;
 
-  /** B and C do not begin where the array does. */
+  /** The index of B, which is not at the start of the array. */
   final int bOffset;
 
   final int cOffset;

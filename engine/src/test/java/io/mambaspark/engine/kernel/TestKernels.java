@@ -1,10 +1,10 @@
 package io.mambaspark.engine.kernel;
 
-/** Kernels for the tests of other packages. */
+/** Makes kernels available to the tests of other packages. */
 public final class TestKernels {
   private TestKernels() {}
 
-  /** The reference. */
+  /** Returns the reference kernels. */
   public static Kernels scalar() {
     return new ScalarKernels("for a test");
   }

@@ -11,7 +11,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The vector kernels against the scalar ones, bit for bit. */
+/** Compares the vector kernels with the scalar ones, bit for bit. */
 @Tag("kernels")
 @Tag("vector")
 class VectorKernelsTest {
@@ -20,7 +20,7 @@ class VectorKernelsTest {
   private final Kernels scalar = new ScalarKernels("for a test");
   private final Kernels vector = new VectorKernels();
 
-  /** The product by both kernels; rows that are not scratch. */
+  /** Compares the product by both kernels, without scratch rows. */
   private void compareProduct(
       long seed, int rows, int k, PackedMatrix w, boolean withBias, int first, int end) {
     Floats random = new Floats(seed);
@@ -87,7 +87,7 @@ class VectorKernelsTest {
   }
 
   @Test
-  void sectionsBeginPanelsInProductsToo() {
+  void productsOfMatricesWithSectionsAreEqual() {
     PackedMatrix w = random(17, 60, 2, 5, 17, 60);
     compareProduct(18, 9, 60, w, false, 0, w.panels());
     compareProduct(19, 25, 60, w, true, 0, w.panels());
@@ -95,35 +95,35 @@ class VectorKernelsTest {
 
   @ParameterizedTest
   @EnumSource
-  void anyRangeOfPanelsAcrossAnyBordersOfArraysIsEqual(WeightFormat format) {
+  void anyRangeOfPanelsAcrossAnyNumberOfArraysIsEqual(WeightFormat format) {
     int k = 40;
     int n = 16 * 39;
-    PackedMatrix whole = fill(20, new PackedMatrix(format, k, n), k, n);
-    // BF16 packs two weights into an element.
+    PackedMatrix single = fill(20, new PackedMatrix(format, k, n), k, n);
+    // An element contains two weights in BF16.
     int panel = k * 16 * format.bytes() / Float.BYTES;
-    // Two, four and eighteen panels in an array.
+    // Arrays of two, four and eighteen panels.
     for (int segment : new int[] {1, 4 * panel, 19 * panel}) {
-      PackedMatrix cut = fill(20, new PackedMatrix(format, k, new int[] {n}, segment), k, n);
+      PackedMatrix split = fill(20, new PackedMatrix(format, k, new int[] {n}, segment), k, n);
       for (int[] range :
           new int[][] {{0, 39}, {0, 1}, {1, 2}, {1, 4}, {3, 36}, {17, 38}, {38, 39}}) {
-        compareProduct(21, 9, k, cut, true, range[0], range[1]);
-        compareProduct(22, 9, k, cut, false, range[0], range[1]);
+        compareProduct(21, 9, k, split, true, range[0], range[1]);
+        compareProduct(22, 9, k, split, false, range[0], range[1]);
       }
       float[] a = new Floats(23).panels(k, 9, 24, -1, 1);
       float[] expected = new float[39 * 24 * 16];
       float[] found = new float[expected.length];
-      vector.product(a, 9, 24, whole, null, 0, 39, expected);
-      vector.product(a, 9, 24, cut, null, 0, 39, found);
+      vector.product(a, 9, 24, single, null, 0, 39, expected);
+      vector.product(a, 9, 24, split, null, 0, 39, found);
       assertSameBits(
           "segments of " + segment, Floats.rows(found, 9, 24), Floats.rows(expected, 9, 24));
       for (int row = 0; row < n; row += 61) {
-        assertThat(cut.dot(a, 8, 24, row)).isEqualTo(expected[Panels.index(8, row, 24)]);
+        assertThat(split.dot(a, 8, 24, row)).isEqualTo(expected[Panels.index(8, row, 24)]);
       }
     }
   }
 
   @Test
-  void aRowOfABatchIsWhatItIsAlone() {
+  void aRowOfABatchEqualsTheSameRowAlone() {
     int k = 300;
     PackedMatrix w = random(24, k, 100);
     float[] a = new Floats(25).panels(k, 480, 480, -1, 1);
@@ -142,7 +142,7 @@ class VectorKernelsTest {
   }
 
   @Test
-  void infinitiesAndNaNGoTheSameWay() {
+  void productsWithInfinitiesAndNaNAreEqual() {
     PackedMatrix w = random(26, 20, 40);
     float[] a = new Floats(27).panels(20, 9, 24, -1, 1);
     a[Panels.index(3, 7, 24)] = Float.POSITIVE_INFINITY;
@@ -320,7 +320,7 @@ class VectorKernelsTest {
       for (int block = 0; block < 4; block++) {
         float[] logits = random.panels(panels * 16, rows, stride, -30, 30);
         for (int i = 0; i < logits.length; i++) {
-          // Ties, values that are beyond everything, padding.
+          // Ties, extreme values and padding.
           float mark = random.between(0, 1);
           logits[i] =
               mark < 0.1f

@@ -12,7 +12,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 @Tag("vector")
 class VectorMathTest {
 
-  /** The functions in both forms. */
+  /** The functions in both implementations. */
   enum Both {
     EXP2(ScalarMath::exp2, VectorMath::exp2),
     EXP_OF_MINUS_ABS(ScalarMath::expOfMinusAbs, VectorMath::expOfMinusAbs),
@@ -44,14 +44,14 @@ class VectorMathTest {
 
   @ParameterizedTest
   @EnumSource
-  void bothFormsGiveTheSameBits(Both function) {
+  void bothImplementationsGiveTheSameBits(Both function) {
     float[] x = new float[1024];
     System.arraycopy(FloatFunction.SPECIAL, 0, x, 0, FloatFunction.SPECIAL.length);
     function.compare(x);
     for (long bits = 0; bits < 1L << 32; ) {
       for (int i = 0; i < x.length; i++) {
         float value = Float.intBitsToFloat((int) bits);
-        // Arithmetic makes only the one NaN; what others hold in their low bits is not defined.
+        // Tests only the NaN that arithmetic produces; results for other NaN bits are undefined.
         x[i] = value == value ? value : Float.NaN;
         bits += FloatFunction.STEP;
       }

@@ -85,7 +85,7 @@ class MambaCheckpointTest {
   }
 
   @Test
-  void aShapeThatIsNotTheConfigsIsRefused() throws IOException {
+  void aShapeThatContradictsTheConfigIsRefused() throws IOException {
     MambaConfig wide =
         new MambaConfig(
             1, 4, 8, new MixerConfig(1, 1, 1536, 1, true, false, null), 1e-5f, true, null, null);
@@ -120,14 +120,14 @@ class MambaCheckpointTest {
   }
 
   @Test
-  void whatIsMissingIsNamed() throws IOException {
+  void missingTensorsAreNamed() throws IOException {
     tensors.remove("backbone.layers.1.mixer.A_log");
     refused(write(TIED), "The checkpoint lacks tensor layers.1.mixer.A_log");
 
     tensors.remove("backbone.norm_f.weight");
     refused(write(TIED), "The checkpoint lacks tensor norm_f.weight and 1 more");
 
-    // Of a layer that is not there it is not only the bias.
+    // If a complete layer is missing, the message does not name only its bias.
     tensors.keySet().removeIf(name -> name.contains("layers.1."));
     refused(write(TIED), "The checkpoint lacks tensor norm_f.weight and 9 more");
   }
@@ -156,7 +156,7 @@ class MambaCheckpointTest {
   }
 
   @Test
-  void aVeryLongNameIsCutInTheMessage() throws IOException {
+  void aVeryLongNameIsTruncatedInTheMessage() throws IOException {
     tensors.put("t".repeat(40_000), Tensor.f32(new int[] {8}, new float[8]));
 
     refused(
@@ -174,11 +174,11 @@ class MambaCheckpointTest {
     refused(
         write(TIED),
         "Cannot load tensor backbone.embeddings.weight from model.safetensors: the checkpoint"
-            + " holds it under two names");
+            + " contains it under two names");
   }
 
   @Test
-  void theBuilderRefusesATensorThatIsThereAlready() {
+  void theBuilderRefusesATensorThatItAlreadyHas() {
     MambaModel.Builder builder = new MambaModel.Builder(config);
     builder.add("norm_f.weight", new int[] {4}, "a.safetensors", TestModels.reader(1, 2, 3, 4));
 
@@ -191,8 +191,8 @@ class MambaCheckpointTest {
                     TestModels.reader(1, 2, 3, 4)))
         .isInstanceOf(CheckpointException.class)
         .hasMessage(
-            "Cannot load tensor backbone.norm_f.weight from b.safetensors: the model has this"
-                + " tensor already");
+            "Cannot load tensor backbone.norm_f.weight from b.safetensors: the model already has"
+                + " this tensor");
     assertThatThrownBy(builder::build)
         .isInstanceOf(CheckpointException.class)
         .hasMessage("The checkpoint lacks tensor embedding.weight and 20 more");
@@ -235,7 +235,7 @@ class MambaCheckpointTest {
   }
 
   @Test
-  void anElementThatIsNotFiniteIsNamedWhereverItStands() throws IOException {
+  void theIndexOfAnElementThatIsNotFiniteIsNamed() throws IOException {
     float[] values = new float[8 * 16];
     values[8 * 16 - 3] = Float.NaN;
     tensors.put("backbone.layers.0.mixer.A_log", Tensor.f32(new int[] {8, 16}, values));
@@ -253,13 +253,13 @@ class MambaCheckpointTest {
   }
 
   @Test
-  void aHeadOfTheEmbeddingsValuesIsOneWithItAndOneOfItsOwnIsUsed() throws IOException {
+  void aHeadEqualToTheEmbeddingIsTiedAndADifferentHeadIsUsed() throws IOException {
     float[] embedding = logits(TIED);
     Tensor same = tensors.get("backbone.embedding.weight");
     tensors.put("lm_head.weight", same);
     assertThat(logits(TIED)).isEqualTo(embedding);
     assertThat(logits(UNTIED)).isEqualTo(embedding);
-    // The values count, however they are stored.
+    // The values are compared, whatever their dtype.
     tensors.put("lm_head.weight", f64(same));
     assertThat(logits(TIED)).isEqualTo(embedding);
 
@@ -282,7 +282,7 @@ class MambaCheckpointTest {
   }
 
   @Test
-  void aTiedHeadOfOtherValuesIsRefusedWithTheKeyOfTheConfig() throws IOException {
+  void aTiedHeadWithOtherValuesIsRefusedAndTheKeyOfTheConfigIsNamed() throws IOException {
     Tensor embedding = tensors.get("backbone.embedding.weight");
     byte[] bytes = embedding.bytes().clone();
     bytes[4 * 21 + 3] ^= 1;
@@ -290,8 +290,8 @@ class MambaCheckpointTest {
 
     String message =
         "Cannot load tensor lm_head.weight from model.safetensors: its element 21 differs from that"
-            + " of backbone.embedding.weight, though config.json %s; set %s to false if the head has"
-            + " weights of its own, or remove lm_head.weight if the embedding is the head";
+            + " of backbone.embedding.weight, but config.json %s; set %s to false if the head has"
+            + " its own weights, or remove lm_head.weight if the embedding is the head";
     String key = "tie_word_embeddings";
     refused(write(TIED), message.formatted("leaves " + key + " at its default (true)", key));
     refused(
@@ -314,9 +314,9 @@ class MambaCheckpointTest {
   }
 
   @Test
-  void anUntiedModelWithoutAHeadIsRefusedWithTheKeyOfTheConfig() throws IOException {
+  void anUntiedModelWithoutAHeadIsRefusedAndTheKeyOfTheConfigIsNamed() throws IOException {
     String message =
-        "The checkpoint lacks tensor lm_head.weight, though config.json sets %s to false; set %s to"
+        "The checkpoint lacks tensor lm_head.weight, but config.json sets %s to false; set %s to"
             + " true if the embedding is the head, or save the model again with its head";
     String key = "tie_word_embeddings";
     refused(write(UNTIED), message.formatted(key, key));
@@ -334,7 +334,7 @@ class MambaCheckpointTest {
   }
 
   @Test
-  void biasesThatTheConfigSwitchesOffAreRefused() throws IOException {
+  void biasesThatTheConfigDisablesAreRefused() throws IOException {
     String message =
         "Cannot load tensor backbone.layers.0.mixer.%s.bias from model.safetensors: config.json %s; set"
             + " %s to true if the model was trained with this bias, or remove it from every layer";
@@ -365,26 +365,26 @@ class MambaCheckpointTest {
     putBias(1, "out_proj", 4);
     refused(
         write(", \"use_bias\": true"),
-        "The checkpoint lacks tensor layers.0.mixer.out_proj.bias, though config.json sets use_bias to"
-            + " true and model.safetensors holds backbone.layers.0.mixer.in_proj.bias; save the model"
-            + " again with all of its biases, or remove them from every layer and set use_bias to"
-            + " false");
+        "The checkpoint lacks tensor layers.0.mixer.out_proj.bias, but config.json sets use_bias to"
+            + " true, and model.safetensors contains backbone.layers.0.mixer.in_proj.bias; save the"
+            + " model again with all of its biases, or remove them from every layer and set use_bias"
+            + " to false");
 
     tensors.remove("backbone.layers.1.mixer.conv1d.bias");
     refused(
         write(TIED),
-        "The checkpoint lacks tensor layers.1.mixer.conv1d.bias, though config.json leaves use_conv_bias"
-            + " at its default (true) and model.safetensors holds backbone.layers.0.mixer.conv1d.bias;"
-            + " save the model again with all of its biases, or remove them from every layer and set"
+        "The checkpoint lacks tensor layers.1.mixer.conv1d.bias, but config.json leaves"
+            + " use_conv_bias at its default (true), and model.safetensors contains"
+            + " backbone.layers.0.mixer.conv1d.bias; save the model again with all of its biases, or remove them from every layer and set"
             + " use_conv_bias to false");
   }
 
   @Test
-  void aConvolutionBiasThatNoLayerHasIsRefusedUnlessItIsSwitchedOff() throws IOException {
+  void missingConvolutionBiasesAreRefusedUnlessTheConfigDisablesThem() throws IOException {
     tensors.keySet().removeIf(name -> name.endsWith("conv1d.bias"));
     refused(
         writeStateSpaces(""),
-        "The checkpoint lacks tensor layers.0.mixer.conv1d.bias and 1 more, though config.json leaves"
+        "The checkpoint lacks tensor layers.0.mixer.conv1d.bias and 1 more, but config.json leaves"
             + " ssm_cfg.conv_bias at its default (true); set ssm_cfg.conv_bias to false if the model has"
             + " no such bias, or save it again with all of its biases");
     assertThat(logits(", \"use_conv_bias\": false")).doesNotContain(Float.NaN);
@@ -392,7 +392,7 @@ class MambaCheckpointTest {
 
   @ParameterizedTest
   @ValueSource(booleans = {true, false})
-  void useBiasWithoutAnySuchTensorIsNoBias(boolean huggingFace) throws IOException {
+  void useBiasIsIgnoredWithANoteIfNoLayerHasABias(boolean huggingFace) throws IOException {
     float[] without = logits(TIED);
     String fingerprint = fingerprint(folder);
     String key = huggingFace ? "use_bias" : "ssm_cfg.bias";
@@ -406,8 +406,8 @@ class MambaCheckpointTest {
           .containsExactly(
               "config.json sets "
                   + key
-                  + " to true, but no layer has an in_proj.bias or out_proj.bias: the model is run"
-                  + " without");
+                  + " to true, but no layer has an in_proj.bias or out_proj.bias: the model runs"
+                  + " without them");
       assertThat(checkpoint.config()).isEqualTo(config);
       assertThat(checkpoint.fingerprint()).isEqualTo(fingerprint);
       assertThat(MambaModelTest.logits(checkpoint.load(), 3, 1, 4)).isEqualTo(without);
@@ -415,7 +415,7 @@ class MambaCheckpointTest {
   }
 
   @Test
-  void f64IsNarrowedAndSaid() throws IOException {
+  void f64IsNarrowedAndANoteReportsIt() throws IOException {
     float[] expected = logits(TIED);
     String fingerprint = fingerprint(folder);
     tensors.replaceAll((name, tensor) -> name.contains("norm") ? f64(tensor) : tensor);
@@ -426,7 +426,7 @@ class MambaCheckpointTest {
               "F64 tensors are narrowed to F32: backbone.layers.0.norm.weight,"
                   + " backbone.layers.1.norm.weight, backbone.norm_f.weight");
       assertThat(MambaModelTest.logits(checkpoint.load(), 3, 1, 4)).isEqualTo(expected);
-      // As for every other dtype of the same values.
+      // The fingerprint depends on the dtype, even if the values are equal.
       assertThat(checkpoint.fingerprint()).isNotEqualTo(fingerprint);
     }
   }
@@ -458,7 +458,7 @@ class MambaCheckpointTest {
   }
 
   @Test
-  void integersAreNoWeights() throws IOException {
+  void integerWeightsAreRefused() throws IOException {
     tensors.put("backbone.norm_f.weight", new Tensor("I64", new int[] {4}, new byte[32]));
     refused(
         write(TIED),
@@ -467,7 +467,7 @@ class MambaCheckpointTest {
   }
 
   @Test
-  void tensorsThatAreNoPartOfTheModelAreIgnoredAndNamed() throws IOException {
+  void tensorsThatAreNotPartOfTheModelAreIgnoredAndNamed() throws IOException {
     float[] expected = logits(TIED);
     String fingerprint = fingerprint(folder);
     float[] nan = {Float.NaN};
@@ -478,7 +478,7 @@ class MambaCheckpointTest {
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(write(TIED))) {
       assertThat(checkpoint.notes())
           .containsExactly(
-              "tensors that are no part of the model are ignored: backbone.bn.num_batches_tracked,"
+              "tensors that are not part of the model are ignored: backbone.bn.num_batches_tracked,"
                   + " backbone.layers.0.rotary_emb.inv_freq, v_head.summary.weight");
       assertThat(checkpoint.tensors()).hasSize(2 + 2 * 10);
       assertThat(checkpoint.ignoredTensors()).hasSize(3).containsKey("v_head.summary.weight");
@@ -498,7 +498,7 @@ class MambaCheckpointTest {
   }
 
   @Test
-  void aListOfTokensIsSaid() throws IOException {
+  void aNoteReportsAListOfTokens() throws IOException {
     try (MambaCheckpoint checkpoint =
         MambaCheckpoint.open(write(", \"eos_token_id\": [7, 1], \"bos_token_id\": [3]"))) {
       assertThat(checkpoint.notes())
@@ -510,12 +510,12 @@ class MambaCheckpointTest {
   @ParameterizedTest
   @ValueSource(
       strings = {"_orig_mod.", "module.", "module._orig_mod.", "_fsdp_wrapped_module.model."})
-  void aPrefixOfAWrapperBeforeEveryNameIsNamed(String prefix) throws IOException {
+  void aWrapperPrefixOfAllNamesIsNamed(String prefix) throws IOException {
     String message =
-        "Cannot load the tensors of model.safetensors: the name of each begins with "
+        "Cannot load the tensors of model.safetensors: all names begin with "
             + prefix
-            + ", which torch.compile and wrappers of training put before the model's own; save the"
-            + " model inside of the wrapper, or the state dict without this prefix";
+            + ", a prefix that torch.compile and training wrappers add; save the model without its"
+            + " wrapper, or the state dict without this prefix";
     prefixed(prefix);
     refused(write(TIED), message);
 
@@ -531,7 +531,7 @@ class MambaCheckpointTest {
   }
 
   @Test
-  void aPrefixBeforeSomeNamesIsThatOfUnknownTensors() throws IOException {
+  void aPrefixOfOnlySomeNamesMakesTheirTensorsUnknown() throws IOException {
     prefixed("module.");
     tensors.put("lm_head.weight", Tensor.f32(new int[] {8, 4}, new float[32]));
     refused(
@@ -552,12 +552,12 @@ class MambaCheckpointTest {
     "odd-shapes, 35ec60409a6892ff613d73444001bd43e10460c8915cc3cb4c446de7ca172166",
     "falcon, cc4ee5f22ce61db8d6474168b7045df32f9af58c8f266afecd9621b7f8b65248"
   })
-  void theFingerprintsOfKnownModelsStay(String golden, String expected) {
+  void theFingerprintsOfKnownModelsDoNotChange(String golden, String expected) {
     assertThat(fingerprint(Golden.folder(golden))).isEqualTo(expected);
   }
 
   @Test
-  void theFingerprintIsThatOfTheTensorsWhateverHoldsThem() throws IOException {
+  void theFingerprintDoesNotDependOnTheFilesThatHoldTheTensors() throws IOException {
     String expected = fingerprint(write(TIED));
     assertThat(expected).matches("[0-9a-f]{64}");
 
@@ -600,7 +600,7 @@ class MambaCheckpointTest {
   }
 
   @Test
-  void theFingerprintIsThatOfTheRowMajorTensorWhateverItsStrides() throws IOException {
+  void theFingerprintDoesNotDependOnStrides() throws IOException {
     String expected = fingerprint(write(TIED));
 
     Path torch = folder.resolve("strided");
@@ -641,7 +641,7 @@ class MambaCheckpointTest {
   }
 
   @Test
-  void theFingerprintIsTheSameUnderTheNamesOfEveryLayout() throws IOException {
+  void theFingerprintDoesNotDependOnTheNamesOfALayout() throws IOException {
     String expected = fingerprint(write(TIED));
 
     Map<String, Tensor> renamed = new LinkedHashMap<>();

@@ -25,7 +25,7 @@ class MambaConfigTest {
     }
   }
 
-  /** A Hugging Face config with the sizes that have no default, and {@code more}. */
+  /** Returns a Hugging Face config with the sizes that have no default, and {@code more}. */
   private static String huggingFace(String more) {
     return "{'model_type': 'mamba', 'hidden_size': 768, 'num_hidden_layers': 24,"
         + " 'vocab_size': 50280"
@@ -49,7 +49,7 @@ class MambaConfigTest {
           null);
 
   @Test
-  void theDefaultsAreThoseOfMambaMinimal() {
+  void theDefaultsEqualThoseOfMambaMinimal() {
     assertThat(MambaConfig.of(768, 24, 50277)).isEqualTo(MAMBA_130M);
   }
 
@@ -109,7 +109,7 @@ class MambaConfigTest {
   }
 
   @Test
-  void intermediateSizeWinsOverExpand() {
+  void intermediateSizeOverridesExpand() {
     assertThat(read(huggingFace(", 'expand': 16, 'intermediate_size': 8192")).mixer().dInner())
         .isEqualTo(8192);
     assertThat(read(huggingFace(", 'expand': 16, 'intermediate_size': null")).mixer().dInner())
@@ -138,7 +138,7 @@ class MambaConfigTest {
   }
 
   @Test
-  void theVocabularyOfHuggingFaceIsWhatItIs() {
+  void theVocabularyOfHuggingFaceIsNotPadded() {
     assertThat(read(huggingFace("").replace("50280", "50277")).vocabSize()).isEqualTo(50277);
   }
 
@@ -154,7 +154,7 @@ class MambaConfigTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"null", "[]", "'x'", "['x', 1]", "[[1]]", "1.5", "{'a': 1}"})
-  void tokensThatAreNoNumbersAreNone(String token) {
+  void tokensThatAreNotNumbersAreNull(String token) {
     MambaConfig config = read(huggingFace(", 'eos_token_id': " + token));
 
     assertThat(config.bosTokenId()).isNull();
@@ -162,7 +162,7 @@ class MambaConfigTest {
   }
 
   @Test
-  void ofAListOfTokensTheFirstIsUsed() {
+  void theFirstTokenOfAListIsUsed() {
     assertThat(read(huggingFace(", 'eos_token_id': [7, 1]")).eosTokenId()).isEqualTo(7);
     assertThat(read(stateSpaces(", 'eos_token_id': [7]")).eosTokenId()).isEqualTo(7);
   }
@@ -173,24 +173,24 @@ class MambaConfigTest {
   }
 
   static Stream<Arguments> refused() {
-    String runs = "; this engine runs ";
+    String requires = "; this engine requires ";
     String number = "; expected a whole number from 1 to 16777216";
     return Stream.of(
         arguments(
             huggingFace("").replace("'mamba'", "'gpt2'"),
-            "model_type is \"gpt2\"" + runs + "mamba or falcon_mamba"),
+            "model_type is \"gpt2\"" + requires + "mamba or falcon_mamba"),
         arguments(
             huggingFace("").replace("'mamba'", "'mamba2'"),
-            "model_type is \"mamba2\"" + runs + "mamba or falcon_mamba"),
-        arguments(huggingFace(", 'hidden_act': 'gelu'"), "hidden_act is \"gelu\"" + runs + "silu"),
-        arguments(stateSpaces(", 'rms_norm': false"), "rms_norm is false" + runs + "true"),
+            "model_type is \"mamba2\"" + requires + "mamba or falcon_mamba"),
+        arguments(huggingFace(", 'hidden_act': 'gelu'"), "hidden_act is \"gelu\"" + requires + "silu"),
+        arguments(stateSpaces(", 'rms_norm': false"), "rms_norm is false" + requires + "true"),
         arguments(
             stateSpaces(", 'attn_layer_idx': [3, 9]"),
-            "attn_layer_idx is [3,9]" + runs + "no attention layers"),
-        arguments(stateSpaces(", 'd_intermediate': 2048"), "d_intermediate is 2048" + runs + "0"),
+            "attn_layer_idx is [3,9]" + requires + "no attention layers"),
+        arguments(stateSpaces(", 'd_intermediate': 2048"), "d_intermediate is 2048" + requires + "0"),
         arguments(
             stateSpaces(", 'ssm_cfg': {'layer': 'Mamba2'}"),
-            "ssm_cfg.layer is \"Mamba2\"" + runs + "Mamba1"),
+            "ssm_cfg.layer is \"Mamba2\"" + requires + "Mamba1"),
         arguments(huggingFace("").replace("768", "-768"), "hidden_size is -768" + number),
         arguments(huggingFace("").replace("768", "0"), "hidden_size is 0" + number),
         arguments(huggingFace("").replace("768", "768.5"), "hidden_size is 768.5" + number),
@@ -220,11 +220,11 @@ class MambaConfigTest {
             "expand times the model's width is 23040000; expected at most 16777216"),
         arguments(
             huggingFace(", 'intermediate_size': 16777216, 'state_size': 64"),
-            "16777216 channels of 64 states and a convolution over 4 make more than 1073741824"
-                + " numbers a layer"),
+            "16777216 channels with 64 states and a convolution of width 4 require more than"
+                + " 1073741824 numbers per layer"),
         arguments(
             huggingFace(", 'hidden_act': '" + "\ue000".repeat(500_000) + "'"),
-            "hidden_act is \"" + "\\ue000".repeat(19) + "… (500002 characters)" + runs + "silu"),
+            "hidden_act is \"" + "\\ue000".repeat(19) + "… (500002 characters)" + requires + "silu"),
         arguments(
             huggingFace(", 'use_bias': 'yes'"), "use_bias is \"yes\"; expected true or false"),
         arguments(
@@ -244,7 +244,7 @@ class MambaConfigTest {
   }
 
   @Test
-  void aConfigOfNeitherLayoutIsRefused() {
+  void aConfigInNeitherLayoutIsRefused() {
     assertThatThrownBy(() -> read("{'hidden_size': 768}"))
         .isInstanceOf(CheckpointException.class)
         .hasMessage(

@@ -47,7 +47,7 @@ class MambaModelTest {
   @ParameterizedTest
   @MethodSource("goldenCases")
   @Tag("kernels")
-  void theLogitsOfEveryGoldenCaseAreThoseOfTheReference(Golden.Case golden) {
+  void theLogitsOfEveryGoldenCaseEqualThoseOfTheReference(Golden.Case golden) {
     String name = golden.name().substring(0, golden.name().indexOf('/'));
     MambaModel model = MambaModel.load(Golden.folder(name));
     float largest = 0f;
@@ -59,7 +59,7 @@ class MambaModelTest {
 
       assertThat(found).hasSameSizeAs(golden.logits());
       for (int i = 0; i < found.length; i++) {
-        // 1e-4 is asked for; what is seen is 5e-7.
+        // The requirement is 1e-4; the observed error is 5e-7.
         if (!(Math.abs(found[i] - golden.logits()[i]) <= 2e-6f * largest)) {
           assertThat(found[i])
               .as("%s, logit %d, %s", golden, i, kernels.describe())
@@ -70,7 +70,7 @@ class MambaModelTest {
   }
 
   @Test
-  void aRandomModelIsTheSameForTheSameSeedAndAnotherForAnother() {
+  void aRandomModelDependsOnItsSeed() {
     MambaConfig config =
         new MambaConfig(
             20, 2, 40, new MixerConfig(5, 3, 60, 2, true, true, 1e-6f), 1e-5f, false, null, null);
@@ -84,7 +84,7 @@ class MambaModelTest {
   }
 
   @Test
-  void aSequenceIsTheSameInPiecesAndBesideOthers() {
+  void aSequenceGivesTheSameLogitsInPiecesAndWithOthersInItsChunk() {
     MambaModel model = RandomModel.of(MambaConfig.of(20, 2, 40), 9);
     int[] first = {1, 2, 3, 4, 5};
     int[] second = {39, 0, 7};
@@ -93,7 +93,7 @@ class MambaModelTest {
     MambaState state = new MambaState(model.config());
     Workspace workspace = new Workspace(model.config(), 6);
 
-    // The rest of the first and the beginning of the second share a chunk, and the state's place.
+    // The rest of the first and the beginning of the second share a chunk and a state object.
     model.forward(workspace, new int[] {1, 2}, List.of(new Piece(2, null, state)));
     float[] begin = logits(model, workspace, 2);
     model.forward(
@@ -115,7 +115,7 @@ class MambaModelTest {
   }
 
   @Test
-  void moreTokensThanTheWorkspaceHoldsAreRefused() {
+  void moreTokensThanFitInTheWorkspaceAreRefused() {
     MambaModel model = RandomModel.of(MambaConfig.of(8, 1, 8), 1);
     Workspace workspace = new Workspace(model.config(), 3);
 
@@ -126,7 +126,7 @@ class MambaModelTest {
                     new int[5],
                     List.of(new Piece(2, null, null), new Piece(2, null, null))))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("A chunk of 4 tokens does not fit a workspace for 3");
+        .hasMessage("A chunk of 4 tokens does not fit in a workspace for 3");
   }
 
   @Test
@@ -146,7 +146,7 @@ class MambaModelTest {
   void aWorkspaceForNoTokensIsRefused() {
     assertThatThrownBy(() -> new Workspace(MambaConfig.of(8, 1, 8), 0))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("A workspace for 0 tokens is of no use; expected at least 1");
+        .hasMessage("Cannot create a workspace for 0 tokens: expected at least 1");
   }
 
   @Test
@@ -166,7 +166,7 @@ class MambaModelTest {
   }
 
   @Test
-  void anF32CheckpointIsRoundedAsBf16AndComesClose() {
+  void anF32CheckpointIsRoundedToBf16AndGivesCloseResults() {
     MambaModel full;
     MambaModel half;
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(Golden.folder("seed-demo"))) {

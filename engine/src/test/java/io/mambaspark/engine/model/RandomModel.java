@@ -4,16 +4,16 @@ import io.mambaspark.engine.checkpoint.FloatReader;
 import io.mambaspark.engine.kernel.WeightFormat;
 import java.util.SplittableRandom;
 
-/** Models with random weights for tests and benchmarks: the same for the same config and seed. */
+/** Models with random weights for tests and benchmarks, reproducible from config and seed. */
 public final class RandomModel {
   private RandomModel() {}
 
-  /** A model whose matrices are kept in F32. */
+  /** Returns a model with matrices in F32. */
   public static MambaModel of(MambaConfig config, long seed) {
     return of(config, seed, WeightFormat.F32);
   }
 
-  /** The same in another format. */
+  /** Returns a model with matrices in this format. */
   public static MambaModel of(MambaConfig config, long seed, WeightFormat format) {
     MambaModel.Builder builder = new MambaModel.Builder(config, format);
     SplittableRandom random = new SplittableRandom(seed);
@@ -28,7 +28,8 @@ public final class RandomModel {
     boolean norm = name.endsWith("norm.weight") || name.equals(TensorNames.NORM_F);
     boolean aLog = name.endsWith("A_log");
     boolean dtBias = name.endsWith("dt_proj.bias");
-    // Around 1 where 1 is neutral; dt starts small, as in training; else by the number of inputs.
+    // Norms and D are around 1, which is neutral. dt starts small, as in training. Other weights
+    // are scaled by the number of inputs.
     float mean = norm || name.endsWith("mixer.D") ? 1f : dtBias ? -4.6f : 0f;
     float spread =
         norm || dtBias || aLog || shape.length == 1

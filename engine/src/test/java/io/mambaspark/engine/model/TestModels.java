@@ -7,16 +7,16 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
 
-/** Models for the tests of other packages too. */
+/** Creates models for the tests of this and other packages. */
 public final class TestModels {
   private TestModels() {}
 
-  /** The same weights on other kernels. */
+  /** Returns a model with the same weights on other kernels. */
   public static MambaModel with(MambaModel model, Kernels kernels) {
     return model.with(kernels);
   }
 
-  /** Random tensors of every name that such a model needs, row-major; they may be changed. */
+  /** Returns random tensors of every name that such a model requires, row-major and mutable. */
   public static Map<String, float[]> tensors(MambaConfig config, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     Map<String, float[]> tensors = new LinkedHashMap<>();
@@ -32,7 +32,7 @@ public final class TestModels {
     return tensors;
   }
 
-  /** The model of these tensors. */
+  /** Builds the model from these tensors. */
   public static MambaModel of(MambaConfig config, Map<String, float[]> tensors) {
     MambaModel.Builder builder = new MambaModel.Builder(config);
     tensors.forEach(
@@ -40,7 +40,7 @@ public final class TestModels {
     return builder.build();
   }
 
-  /** The shape that a tensor of this name has in such a model. */
+  /** Returns the shape of the tensor of this name in such a model. */
   public static int[] shape(MambaConfig config, String name) {
     return TensorNames.shape(config, TensorNames.of(name));
   }

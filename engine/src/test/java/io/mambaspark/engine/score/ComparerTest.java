@@ -29,7 +29,7 @@ class ComparerTest {
 
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 7, 25, Scorer.CHUNK})
-  void everyNumberIsThatOfTheLogitsOfBothModels(int chunk) {
+  void everyNumberFollowsFromTheLogitsOfBothModels(int chunk) {
     List<Comparison<Integer>> found = compare(A, B, chunk);
 
     assertThat(found).hasSameSizeAs(SEQUENCES);
@@ -89,7 +89,7 @@ class ComparerTest {
   }
 
   @Test
-  void modelsOfOtherVocabulariesAreComparedByTheirTokensAlone() {
+  void modelsWithDifferentVocabulariesAreComparedOnlyByTheirTokens() {
     List<Comparison<Integer>> found = compare(A, WIDER, 16);
     for (Sequence<Integer> sequence : SEQUENCES) {
       Comparison<Integer> comparison = found.get(sequence.key());
@@ -108,7 +108,7 @@ class ComparerTest {
   }
 
   @Test
-  void textsOfOtherTokensAreComparedByTheirSumsAlone() {
+  void textsWithDifferentTokensAreComparedOnlyByTheirSums() {
     Comparer comparer = new Comparer(A, B, false, 8, tokens -> {});
     List<Pair<String>> pairs =
         List.of(

@@ -15,12 +15,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Continuations of given contexts, and contexts that are shared. */
+/** Tests continuations of contexts, and contexts that several sequences share. */
 class ContextTest {
   private static final MambaModel MODEL = RandomModel.of(MambaConfig.of(16, 2, 40), 67);
   private static final Wanted ALL = TestSequences.ALL;
 
-  /** Two contexts of each length, some several times in a row and some once more later. */
+  /** Returns continuations of two contexts per length: some contexts recur in a row, some later. */
   private static List<Sequence<Integer>> continuations(long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     List<int[]> contexts = new ArrayList<>();
@@ -31,7 +31,7 @@ class ContextTest {
     List<Sequence<Integer>> sequences = new ArrayList<>();
     for (int i = 0; i < 60; i++) {
       int[] context = contexts.get(random.nextInt(contexts.size()));
-      for (int twin = random.nextInt(4); twin >= 0; twin--) {
+      for (int repeat = random.nextInt(4); repeat >= 0; repeat--) {
         int[] tokens = Arrays.copyOf(context, context.length + random.nextInt(6));
         for (int t = context.length; t < tokens.length; t++) {
           tokens[t] = random.nextInt(40);
@@ -44,7 +44,7 @@ class ContextTest {
 
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 3, 5, 16, Scorer.CHUNK})
-  void aSharedContextChangesNoBit(int chunk) {
+  void sharingAContextDoesNotChangeScores(int chunk) {
     List<Sequence<Integer>> sequences = continuations(68);
     for (Wanted wanted : List.of(ALL, new Wanted(true, true, true, 2, false))) {
       List<Scores<Integer>> alone = new ArrayList<>();
@@ -60,12 +60,12 @@ class ContextTest {
   }
 
   @Test
-  void aContinuationIsScoredLikeTheEndOfTheWhole() {
+  void aContinuationIsScoredLikeTheEndOfTheCompleteSequence() {
     for (Sequence<Integer> sequence : continuations(69)) {
       Scores<Integer> found = TestSequences.scores(MODEL, 7, List.of(sequence), ALL).get(0);
-      Scores<Integer> whole = TestSequences.score(MODEL, ALL, sequence.tokens());
+      Scores<Integer> complete = TestSequences.score(MODEL, ALL, sequence.tokens());
       int length = sequence.tokens().length;
-      float[] end = Arrays.copyOfRange(whole.tokenLogprobs(), sequence.context() - 1, length - 1);
+      float[] end = Arrays.copyOfRange(complete.tokenLogprobs(), sequence.context() - 1, length - 1);
 
       assertThat(found.tokenCount()).isEqualTo(length - sequence.context());
       assertThat(found.tokenLogprobs()).containsExactly(end);
@@ -73,11 +73,11 @@ class ContextTest {
       long greedy = 0;
       for (int i = 0; i < end.length; i++) {
         nll -= end[i];
-        greedy += whole.greedyMatch()[sequence.context() - 1 + i] ? 1 : 0;
+        greedy += complete.greedyMatch()[sequence.context() - 1 + i] ? 1 : 0;
       }
       assertThat(found.nll()).isEqualTo(nll);
       assertThat(found.greedyTokens()).isEqualTo(greedy);
-      assertThat(found.lastLogits()).containsExactly(whole.lastLogits());
+      assertThat(found.lastLogits()).containsExactly(complete.lastLogits());
     }
   }
 
@@ -95,12 +95,12 @@ class ContextTest {
 
     assertThat(list(scorer.score(sequences.iterator(), new Wanted(true, false, false, 0, false))))
         .hasSize(16);
-    // The last token of the context and all but the last of the continuation, for each.
+    // Each sequence runs the last token of the context and all but the last of its continuation.
     assertThat(run[0]).isEqualTo(511 + 16 * 16);
   }
 
   @Test
-  void aContextWithoutAContinuationRunsNothing() {
+  void aContextWithoutAContinuationDoesNotRun() {
     long[] run = {0};
     Scorer scorer = new Scorer(MODEL, 8, count -> run[0] += count);
     List<Sequence<Integer>> sequences =
@@ -118,6 +118,6 @@ class ContextTest {
   @Test
   void aSequenceWithoutContextIsRefused() {
     assertThatThrownBy(() -> new Sequence<>(0, new int[] {1}, 0))
-        .hasMessage("A context of 0 tokens; expected at least 1");
+        .hasMessage("The context has 0 tokens; expected at least 1");
   }
 }

@@ -6,7 +6,7 @@ import io.mambaspark.engine.model.RandomModel;
 import java.util.List;
 import java.util.Random;
 
-/** Scores one document of as many tokens as the argument says; run in a JVM with a small heap. */
+/** Scores one document; the argument is its number of tokens. Runs in a JVM with a small heap. */
 final class LongDocument {
   private LongDocument() {}
 

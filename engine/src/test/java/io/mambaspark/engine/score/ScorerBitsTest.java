@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Scores are the same bits however sequences are cut, packed and computed. */
+/** Scores are equal bit for bit however sequences are split, packed and computed. */
 @Tag("kernels")
 class ScorerBitsTest {
   private static final int SEED = 51;
@@ -37,7 +37,7 @@ class ScorerBitsTest {
     return TestSequences.random(SEED, model.config().vocabSize(), LENGTHS);
   }
 
-  /** Each sequence alone, in one chunk. */
+  /** Scores each sequence alone, in one chunk. */
   private static List<Scores<Integer>> alone(
       MambaModel model, List<Sequence<Integer>> sequences, Wanted wanted) {
     List<Scores<Integer>> scores = new ArrayList<>();
@@ -50,7 +50,7 @@ class ScorerBitsTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"falcon", "odd-shapes", "seed-demo"})
-  void howSequencesAreCutAndPackedCannotBeSeen(String name) {
+  void scoresDoNotDependOnTheSizeOfChunks(String name) {
     MambaModel model = model(name);
     List<Sequence<Integer>> sequences = sequences(model);
     List<Scores<Integer>> expected = alone(model, sequences, ALL);
@@ -65,7 +65,7 @@ class ScorerBitsTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"falcon", "odd-shapes"})
-  void theOrderOfSequencesCannotBeSeen(String name) {
+  void scoresDoNotDependOnTheOrderOfSequences(String name) {
     MambaModel model = model(name);
     List<Sequence<Integer>> sequences = sequences(model);
     List<Scores<Integer>> expected = alone(model, sequences, ALL);
@@ -83,7 +83,7 @@ class ScorerBitsTest {
   @ParameterizedTest
   @ValueSource(strings = {"falcon", "odd-shapes", "seed-demo"})
   @Tag("vector")
-  void whichKernelsComputeCannotBeSeen(String name) {
+  void scoresDoNotDependOnTheKernels(String name) {
     MambaModel model = model(name);
     List<Sequence<Integer>> sequences = sequences(model);
 
@@ -95,7 +95,7 @@ class ScorerBitsTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"falcon", "odd-shapes"})
-  void whatElseIsWantedCannotBeSeen(String name) {
+  void scoresDoNotDependOnTheOtherRequestedResults(String name) {
     MambaModel model = model(name);
     List<Sequence<Integer>> sequences =
         TestSequences.random(SEED, model.config().vocabSize(), 3, 0, 1, 2, 60, 0, 25, 1);
@@ -139,7 +139,7 @@ class ScorerBitsTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"falcon", "odd-shapes"})
-  void theLogitsOfAllPositionsAreTheSameHoweverCutAndEndInTheLastLogits(String name) {
+  void theLogitsOfAllPositionsDoNotDependOnChunksAndEndWithTheLastLogits(String name) {
     MambaModel model = model(name);
     List<Sequence<Integer>> sequences =
         TestSequences.random(SEED, model.config().vocabSize(), 3, 0, 1, 2, 60, 0, 25, 1);

@@ -7,11 +7,11 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What scoring takes of the heap. */
+/** Limits the heap that scoring uses. */
 @Tag("vector")
 class ScorerMemoryTest {
 
-  /** The ids of a million tokens alone take four of the sixteen megabytes. */
+  /** The ids of a million tokens occupy four of the sixteen megabytes. */
   @ParameterizedTest
   @ValueSource(ints = {1_000, 1_000_000})
   void aDocumentOfAnyLengthIsScoredInASmallHeap(int tokens) throws Exception {

@@ -48,7 +48,7 @@ class ScorerTest {
   @ParameterizedTest
   @MethodSource("tinyBooks")
   @Tag("kernels")
-  void theScoresOfATrainedModelAreThoseOfTheReference(Golden.Case golden) {
+  void theScoresOfATrainedModelEqualThoseOfTheReference(Golden.Case golden) {
     MambaModel trained = MambaModel.load(Golden.folder("tiny-books"));
     double nll = -Arrays.stream(golden.logprobs()).sum();
     for (Kernels kernels : List.of(trained.kernels(), TestKernels.scalar())) {
@@ -57,7 +57,7 @@ class ScorerTest {
       assertThat(scores.tokenCount()).isEqualTo(golden.logprobs().length);
       assertThat(scores.tokenLogprobs()).hasSameSizeAs(golden.logprobs());
       for (int i = 0; i < golden.logprobs().length; i++) {
-        // 1e-4 nats are asked for; what is seen is 5e-6.
+        // The requirement is 1e-4 nats; the observed error is 5e-6.
         assertThat((double) scores.tokenLogprobs()[i])
             .as("%s, position %d, %s", golden, i, kernels.describe())
             .isCloseTo(golden.logprobs()[i], within(2e-5));
@@ -146,7 +146,7 @@ class ScorerTest {
   }
 
   @Test
-  void aGreedyContinuationMatchesEverywhere() {
+  void everyTokenOfAGreedyContinuationIsAMatch() {
     MambaModel model = small();
     int[] tokens = new int[20];
     for (int length = 1; length < 20; length++) {
@@ -163,9 +163,10 @@ class ScorerTest {
 
   @Test
   @Tag("kernels")
-  void ofEquallyProbableTokensTheLowestIdIsTheMostProbable() {
-    // Two groups of equal rows that point in opposite ways: one of them is always on top. Their
-    // rows stand in one panel, in others of the same block, and in other blocks.
+  void equallyProbableTokensAreRankedByTheirIds() {
+    // Two groups of equal rows with opposite signs: one of the groups always has the largest
+    // logits. The rows of a group are in one panel, in other panels of the same block, and in other
+    // blocks.
     int[] plus = {3, 5, 19, 300, 599};
     int[] minus = {4, 9, 100, 301, 302};
     MambaConfig config = MambaConfig.of(16, 1, 600);
@@ -185,17 +186,17 @@ class ScorerTest {
       int[] best = scores.topKIds()[0];
       assertThat(best).isIn(plus, minus);
       assertThat(scores.greedyMatch()[0]).isEqualTo(next == best[0]);
-      boolean onTop = IntStream.of(best).anyMatch(id -> id == next);
+      boolean mostProbable = IntStream.of(best).anyMatch(id -> id == next);
       int place =
           Arrays.binarySearch(IntStream.of(plus).anyMatch(i -> i == next) ? plus : minus, next);
-      assertThat(scores.tokenRanks()[0]).isEqualTo((onTop ? 1 : 596) + place);
+      assertThat(scores.tokenRanks()[0]).isEqualTo((mostProbable ? 1 : 596) + place);
       float[] logprobs = scores.topKLogprobs()[0];
       assertThat(logprobs).containsOnly(logprobs[0]);
     }
   }
 
   @Test
-  void sequencesOfNoneAndOneTokenHaveNothingToScore() {
+  void sequencesOfZeroOrOneTokenHaveNothingToScore() {
     MambaModel model = small();
     Scores<Integer> empty = score(model, ALL);
     Scores<Integer> one = score(model, ALL, 7);
@@ -214,7 +215,7 @@ class ScorerTest {
     assertThat(one.lastLogits()).hasSize(40);
   }
 
-  /** Counts what is taken from it, and holds more than anyone wants to read. */
+  /** An almost endless source that counts the sequences read from it. */
   private static final class Endless implements Iterator<Sequence<Integer>> {
     private final int[] tokens;
     int taken;
@@ -235,7 +236,7 @@ class ScorerTest {
   }
 
   @Test
-  void noMoreIsReadThanOneChunkAhead() {
+  void atMostOneChunkIsReadAhead() {
     Endless source = new Endless(8);
     Iterator<Scores<Integer>> scores = new Scorer(small(), 24).score(source, LAST_LOGITS);
     assertThat(source.taken).isZero();
@@ -257,7 +258,7 @@ class ScorerTest {
 
   @ParameterizedTest
   @ValueSource(ints = {0, 1})
-  void aRunOfSequencesWithNothingToScoreIsNotReadToItsEnd(int length) {
+  void manySequencesWithNothingToScoreAreNotReadAhead(int length) {
     Endless source = new Endless(length);
     Iterator<Scores<Integer>> scores = new Scorer(small(), 24).score(source, PERPLEXITY);
 
@@ -268,7 +269,7 @@ class ScorerTest {
   }
 
   @Test
-  void emptySequencesAreScoredBetweenOthersInOrder() {
+  void emptySequencesBetweenOthersAreScoredInOrder() {
     int[] lengths = new int[300];
     lengths[50] = 100;
     lengths[51] = 3;
@@ -284,7 +285,7 @@ class ScorerTest {
   }
 
   @Test
-  void iteratorsEndAsIteratorsShould() {
+  void iteratorsThrowNoSuchElementExceptionAtTheirEnd() {
     Iterator<Sequence<Integer>> none = Collections.emptyIterator();
     Iterator<Scores<Integer>> noScores = new Scorer(small()).score(none, ALL);
     assertThat(noScores.hasNext()).isFalse();
@@ -307,12 +308,12 @@ class ScorerTest {
   }
 
   @Test
-  void aScorerCanBeUsedAgain() {
+  void aScorerCanBeReusedAfterAnUnfinishedIterator() {
     Scorer scorer = new Scorer(small(), 7);
     List<Sequence<Integer>> sequences = TestSequences.random(67, 40, 20, 1, 30);
     List<Scores<Integer>> expected = list(scorer.score(sequences.iterator(), ALL));
-    Iterator<Scores<Integer>> leftAlone = scorer.score(sequences.iterator(), PERPLEXITY);
-    leftAlone.next();
+    Iterator<Scores<Integer>> unfinished = scorer.score(sequences.iterator(), PERPLEXITY);
+    unfinished.next();
 
     TestSequences.assertSameBits(
         "seed 67", list(scorer.score(sequences.iterator(), ALL)), expected);
@@ -320,7 +321,7 @@ class ScorerTest {
 
   @ParameterizedTest
   @CsvSource({"40, 0", "-1, 0", "40, 3", "2147483647, 3", "-2147483648, 2"})
-  void anIdOutsideTheVocabularyIsRefusedWhereverItStands(int id, int position) {
+  void anIdOutsideTheVocabularyIsRefusedAtAnyPosition(int id, int position) {
     int[] tokens = new int[4];
     tokens[position] = id;
     for (Wanted wanted : List.of(PERPLEXITY, LAST_LOGITS, ALL)) {
@@ -334,7 +335,7 @@ class ScorerTest {
   }
 
   @Test
-  void anIdThatIsNothingButContextIsCheckedToo() {
+  void theIdOfATokenThatIsOnlyContextIsChecked() {
     assertThatThrownBy(() -> score(small(), PERPLEXITY, 40))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("Token id 40 at position 0 is outside [0, 40)");
@@ -342,7 +343,7 @@ class ScorerTest {
 
   @ParameterizedTest
   @ValueSource(ints = {-1, 41})
-  void aTopKThatTheVocabularyDoesNotHaveIsRefused(int k) {
+  void aTopKOutsideTheVocabularyIsRefused(int k) {
     assertThatThrownBy(() -> score(small(), new Wanted(true, false, false, k, false), 1, 2))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("K of top-k is " + k + "; expected 0 to 40");
@@ -366,10 +367,10 @@ class ScorerTest {
   }
 
   @Test
-  void aSequenceThatOverflowsDoesNotSpoilItsNeighbours() {
+  void aSequenceThatOverflowsDoesNotAffectOthersInItsChunk() {
     MambaConfig config = MambaConfig.of(16, 1, 40);
     Map<String, float[]> tensors = TestModels.tensors(config, 69);
-    // Only token 39 has anything in the last channel, where the last norm overflows.
+    // Only token 39 is not zero in the last channel, where the last norm overflows.
     float[] embedding = tensors.get("embedding.weight");
     for (int id = 0; id < 40; id++) {
       embedding[id * 16 + 15] = id == 39 ? 1f : 0f;
@@ -394,13 +395,12 @@ class ScorerTest {
     }
   }
 
-  /** dModel 20 leaves lanes of the last panel unused, which the next chunk must not find soiled. */
+  /** With dModel 20 the last panel has unused lanes, in which NaN must not affect the next chunk. */
   @Test
-  void aSequenceThatOverflowsInsideALayerDoesNotSpoilLaterChunks() {
+  void aSequenceThatOverflowsInsideALayerDoesNotAffectLaterChunks() {
     MambaConfig config = MambaConfig.of(20, 1, 40);
     Map<String, float[]> tensors = TestModels.tensors(config, 70);
-    // Only token 39 has anything in the last channel, which the norm makes large enough to
-    // overflow.
+    // Only token 39 is not zero in the last channel, which the norm makes large enough to overflow.
     float[] embedding = tensors.get("embedding.weight");
     for (int id = 0; id < 40; id++) {
       embedding[id * 20 + 19] = id == 39 ? 1f : 0f;
@@ -417,18 +417,18 @@ class ScorerTest {
   }
 
   @Test
-  void theCallerIsToldOfEveryChunk() {
+  void theCallbackReceivesTheNumberOfTokensOfEachChunk() {
     MambaModel model = RandomModel.of(MambaConfig.of(16, 1, 40), 71);
-    List<Integer> told = new ArrayList<>();
-    Scorer scorer = new Scorer(model, 4, told::add);
+    List<Integer> counts = new ArrayList<>();
+    Scorer scorer = new Scorer(model, 4, counts::add);
 
     scorer.logits(List.of(new Sequence<>(0, new int[] {1, 2, 3, 4, 5, 6})).iterator()).next();
-    assertThat(told).containsExactly(4);
+    assertThat(counts).containsExactly(4);
   }
 
   @ParameterizedTest
   @ValueSource(ints = {0, -3})
-  void chunksHaveAtLeastOneToken(int chunk) {
+  void chunksOfLessThanOneTokenAreRefused(int chunk) {
     assertThatThrownBy(() -> new Scorer(small(), chunk))
         .isInstanceOf(IllegalArgumentException.class);
   }

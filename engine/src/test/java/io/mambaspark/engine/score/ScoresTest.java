@@ -33,7 +33,7 @@ class ScoresTest {
   }
 
   @Test
-  void perplexityIsTheExponentialOfTheMean() {
+  void perplexityIsTheExponentialOfTheMeanNll() {
     assertThat(scores(Math.log(8) * 3, 3).perplexity()).isCloseTo(8, within(1e-14));
     assertThat(scores(0, 5).perplexity()).isEqualTo(1);
     assertThat(scores(0, 0).perplexity()).isNaN();
@@ -41,10 +41,10 @@ class ScoresTest {
   }
 
   @Test
-  void scoresAreFiniteWhenAllNumbersAre() {
+  void scoresAreFiniteIfAllNumbersAreExceptThePerplexity() {
     assertThat(scores(0, 0).firstNonFinite()).isNull();
     assertThat(scores(3, 2).firstNonFinite()).isNull();
-    // Its perplexity is infinite.
+    // The perplexity of these scores is infinite.
     assertThat(scores(1000, 1).firstNonFinite()).isNull();
     assertThat(scores(1, 2, GOOD, new float[][] {GOOD}, GOOD).firstNonFinite()).isNull();
   }
@@ -71,7 +71,7 @@ class ScoresTest {
   }
 
   @Test
-  void aDivergenceCountsOnlyWhereDistributionsAreCompared() {
+  void theDivergenceIsCheckedOnlyIfDistributionsAreCompared() {
     assertThat(comparison(1, 2, Double.NaN, -1).firstNonFinite()).isNull();
     assertThat(comparison(1, 2, Double.NaN, 0).firstNonFinite())
         .isEqualTo(new NonFinite("kl", Double.NaN));

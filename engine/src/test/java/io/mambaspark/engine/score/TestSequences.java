@@ -8,14 +8,14 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.SplittableRandom;
 
-/** Random sequences, and the comparison of their scores. */
+/** Creates random sequences, and compares their scores. */
 final class TestSequences {
-  /** Everything that can be asked for at once. */
+  /** All results that can be requested at once. */
   static final Wanted ALL = new Wanted(true, true, true, 5, true);
 
   private TestSequences() {}
 
-  /** One sequence for each length, its key its index. */
+  /** Returns one sequence per length, with its index as its key. */
   static List<Sequence<Integer>> random(long seed, int vocabSize, int... lengths) {
     SplittableRandom random = new SplittableRandom(seed);
     List<Sequence<Integer>> sequences = new ArrayList<>();
@@ -60,7 +60,7 @@ final class TestSequences {
       assertThat(f.greedyTokens()).as(where).isEqualTo(e.greedyTokens());
       assertThat(f.positionNll()).as(where).isEqualTo(e.positionNll());
       assertThat(f.positionTokens()).as(where).isEqualTo(e.positionTokens());
-      // Equality of float arrays in Java is that of bits.
+      // Equality of float arrays in Java compares their bits.
       assertThat(f.tokenLogprobs()).as(where).isEqualTo(e.tokenLogprobs());
       assertThat(f.greedyMatch()).as(where).isEqualTo(e.greedyMatch());
       assertThat(f.tokenRanks()).as(where).isEqualTo(e.tokenRanks());

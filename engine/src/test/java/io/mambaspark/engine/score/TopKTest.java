@@ -13,12 +13,12 @@ class TopKTest {
 
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 3, 7, 64, 200})
-  void theLargestComeFirstAndOfEqualOnesTheLowestId(int k) {
+  void theLargestLogitsAreFirstAndTiesAreOrderedById(int k) {
     for (int seed = 0; seed < 20; seed++) {
       SplittableRandom random = new SplittableRandom(seed);
       float[] logits = new float[200];
       for (int i = 0; i < logits.length; i++) {
-        // Few different values, so that ties abound.
+        // Few different values, so that there are many ties.
         logits[i] = random.nextInt(seed + 2);
       }
       int[] expected =
@@ -31,7 +31,7 @@ class TopKTest {
       TopK topK = new TopK(k);
       int[] ids = new int[k];
       float[] best = new float[k];
-      // Twice: it can be used again.
+      // The second round tests that it can be reused.
       for (int round = 0; round < 2; round++) {
         topK.clear();
         for (int id = 0; id < 200; id += 16) {
@@ -48,7 +48,7 @@ class TopKTest {
   }
 
   @Test
-  void whereLogitsStandInTheRowIsNotTheirId() {
+  void idsDoNotDependOnTheIndicesOfLogitsInTheRow() {
     TopK topK = new TopK(2);
     topK.offer(new float[] {9, 1, 3, 2, 9}, 1, 3, 100);
     int[] ids = new int[2];

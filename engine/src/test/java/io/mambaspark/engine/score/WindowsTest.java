@@ -18,18 +18,18 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Each policy against the program that it is named after: its loops written down as they stand
- * there, with a forward over every single window.
+ * Compares each policy with a copy of the loops of its original program, which run every window separately.
  */
 class WindowsTest {
   private static final MambaModel MODEL = RandomModel.of(MambaConfig.of(16, 2, 40), 64);
   private static final int REPLACED = 7;
 
-  /** Log-probabilities of the last {@code scored} tokens of a window, and where they stand. */
+  /** The log-probabilities of the scored tokens of a sequence, and their indices. */
   private static final class Expected {
     final List<Float> logprobs = new ArrayList<>();
     final List<Integer> indices = new ArrayList<>();
 
+    /** Adds the last {@code scored} tokens of a window, which begin at an index of the sequence. */
     void add(int[] window, int scored, int firstIndex) {
       float[] all = TestSequences.score(MODEL, TestSequences.ALL, window).tokenLogprobs();
       for (int i = 0; i < scored; i++) {
@@ -62,7 +62,7 @@ class WindowsTest {
     return expected;
   }
 
-  /** Hugging Face's guide; the weight of a window is the number of tokens it scores. */
+  /** Hugging Face's guide; a window is weighted by the number of tokens that it scores. */
   private static Expected strided(int[] tokens, int maxLength, int stride) {
     Expected expected = new Expected();
     int prevEnd = 0;
@@ -70,7 +70,7 @@ class WindowsTest {
       int end = Math.min(begin + maxLength, tokens.length);
       int trgLen = end - prevEnd;
       int[] window = Arrays.copyOfRange(tokens, begin, end);
-      // The labels are shifted by one inside the model: the first token has none.
+      // The model shifts the labels by one, so the first token has no label.
       int scored = Math.min(trgLen, window.length - 1);
       expected.add(window, scored, end - scored);
       prevEnd = end;
@@ -126,7 +126,7 @@ class WindowsTest {
 
   @ParameterizedTest
   @MethodSource("policies")
-  void aPolicyIsTheSumOfForwardsOverItsSingleWindows(Windows windows) {
+  void aPolicyGivesTheSumsOfSeparateRunsOverItsWindows(Windows windows) {
     List<Sequence<Integer>> sequences =
         TestSequences.random(
             65, 40, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 16, 17, 24, 25, 49, 50, 51, 101);
@@ -174,7 +174,7 @@ class WindowsTest {
   }
 
   @Test
-  void aWindowAsLongAsTheSequenceIsTheFullOne() {
+  void aWindowAsLongAsTheSequenceEqualsTheFullWindow() {
     List<Sequence<Integer>> sequences = TestSequences.random(66, 40, 2, 9, 30);
     Wanted wanted = new Wanted(true, true, true, 3, false);
     List<Scores<Integer>> full = TestSequences.scores(MODEL, 8, sequences, wanted);
@@ -202,16 +202,16 @@ class WindowsTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "ROLLING|0|0|-1|A rolling window of 0 tokens; expected at least 1",
-        "STRIDED|1|1|-1|A strided window of 1 tokens; expected at least 2",
-        "CHUNKED|2|0|-1|A chunked window of 2 tokens; expected at least 3",
-        "FULL|5|0|-1|A full window has no number of tokens; found 5",
-        "STRIDED|8|0|-1|A stride of 0 tokens; expected 1 to 8, the tokens of a window",
-        "STRIDED|8|9|-1|A stride of 9 tokens; expected 1 to 8, the tokens of a window",
-        "ROLLING|8|4|-1|Only strided windows have a stride; found 4",
+        "ROLLING|0|0|-1|A rolling window has 0 tokens; expected at least 1",
+        "STRIDED|1|1|-1|A strided window has 1 tokens; expected at least 2",
+        "CHUNKED|2|0|-1|A chunked window has 2 tokens; expected at least 3",
+        "FULL|5|0|-1|A full window has no fixed length; expected 0 tokens, found 5",
+        "STRIDED|8|0|-1|The stride is 0 tokens; expected 1 to 8, the length of a window",
+        "STRIDED|8|9|-1|The stride is 9 tokens; expected 1 to 8, the length of a window",
+        "ROLLING|8|4|-1|Only strided windows have a stride; expected 0, found 4",
         "ROLLING|8|0|3|Only chunked windows replace their first token",
       })
-  void windowsThatScoreNothingAreRefused(
+  void invalidParametersOfAPolicyAreRefused(
       Windows.Policy policy, int tokens, int stride, int firstToken, String message) {
     assertThatThrownBy(() -> new Windows(policy, tokens, stride, firstToken))
         .isInstanceOf(IllegalArgumentException.class)
@@ -219,7 +219,7 @@ class WindowsTest {
   }
 
   @Test
-  void whatOnlyFullWindowsKnowIsRefused() {
+  void lastLogitsContextsAndInvalidFirstTokensAreRefused() {
     Scorer scorer = new Scorer(MODEL, 8);
     List<Sequence<Integer>> given = List.of(new Sequence<>(0, new int[] {1, 2, 3}, 2));
 
@@ -235,7 +235,7 @@ class WindowsTest {
                         given.iterator(),
                         new Wanted(true, false, false, 0, false),
                         Windows.rolling(8))))
-        .hasMessage("A context of 2 tokens; only full windows have one");
+        .hasMessage("The context has 2 tokens; only full windows support a context");
     assertThatThrownBy(
             () ->
                 scorer.score(

@@ -63,9 +63,9 @@ class InspectCommandTest {
     assertThat(run.out())
         .contains(
             "  note              config.json sets use_bias to true, but no layer has an in_proj.bias or"
-                + " out_proj.bias: the model is run without\n",
+                + " out_proj.bias: the model runs without them\n",
             "  note              config.json: eos_token_id is a list, [5,0]; the first, 5, is used\n",
-            "  note              tensors that are no part of the model are ignored: v_head.bias\n")
+            "  note              tensors that are not part of the model are ignored: v_head.bias\n")
         .containsPattern("v_head.bias +F64 +\\[1\\] +model.safetensors \\(ignored\\)\n")
         .containsPattern("eosTokenId +5\n")
         .containsPattern("  bias +false\n");

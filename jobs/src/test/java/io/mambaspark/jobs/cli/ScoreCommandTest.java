@@ -541,7 +541,7 @@ class ScoreCommandTest {
           Cli.run("inspect", "--model", "far://" + file),
           "error: Cannot open model folder far://"
               + file
-              + ": it is a GGUF file, which is not read: give the folder of the Hugging Face or"
+              + ": it is a GGUF file, which is not supported: give the folder of the Hugging Face or"
               + " state-spaces checkpoint that it was converted from");
       Path trainer = Files.createDirectories(own.resolve("trainer/checkpoint-20")).getParent();
       Files.createDirectory(trainer.resolve("checkpoint-3"));

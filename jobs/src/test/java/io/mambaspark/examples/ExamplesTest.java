@@ -28,8 +28,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * README's examples in Java, as they stand there ({@link ReadmeTest} compares), on twenty documents
- * of the demo. Its SQL and its Python are run by {@code scripts/python.sh}.
+ * Runs the examples in Java of README and {@code jobs/docs} ({@link DocsTest} compares their text),
+ * on twenty documents of the demo. {@code scripts/python.sh} runs those in SQL and Python.
  */
 class ExamplesTest {
   private static final String DEMO = "src/main/resources/io/mambaspark/jobs/demo/corpus.jsonl";
@@ -77,7 +77,7 @@ class ExamplesTest {
   void a_corpus_is_filtered_by_percentile() {
     Dataset<Row> corpus = spark.read().parquet("corpus");
 
-    // README
+    // As documented.
     try (MambaScorer scorer = MambaScorer.load("demo").textColumn("text")) {
       scorer.score(corpus).write().parquet("scores");
     }
@@ -92,7 +92,7 @@ class ExamplesTest {
   void a_pipeline_filters_by_percentile() throws IOException {
     Dataset<Row> corpus = spark.read().parquet("corpus");
 
-    // README
+    // As documented.
     Pipeline pipeline =
         new Pipeline()
             .setStages(
@@ -121,7 +121,7 @@ class ExamplesTest {
     String nightly = folder.resolve("nightly").toString();
     String checkpoint = folder.resolve("checkpoint").toString();
 
-    // README
+    // As documented.
     try (MambaScorer scorer = MambaScorer.load("demo").textColumn("text")) {
       scorer
           .score(spark.readStream().schema(schema).parquet("corpus"))
@@ -150,7 +150,7 @@ class ExamplesTest {
         .parquet("questions");
     Dataset<Row> choices = spark.read().parquet("questions");
 
-    // README
+    // As documented.
     MambaScorer scorer =
         MambaScorer.load("demo").contextAndContinuationColumns("question", "choice");
     scorer

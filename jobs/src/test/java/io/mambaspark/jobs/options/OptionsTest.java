@@ -105,7 +105,7 @@ class OptionsTest {
     }
   }
 
-  /** The lines of the table of options in README, made of the declarations. */
+  /** The expected lines of the table of options in the documentation, from the declarations. */
   private static List<String> documented() {
     List<String> lines = new ArrayList<>();
     for (Option<?> option : Options.SCORE) {
@@ -125,9 +125,9 @@ class OptionsTest {
   }
 
   @Test
-  void readme_documents_each_option_as_it_is_declared() throws IOException {
-    String readme = Files.readString(ROOT.resolve("README.md"));
-    String section = readme.substring(readme.indexOf("### Options of `score`"));
+  void the_documentation_has_each_option_as_it_is_declared() throws IOException {
+    String page = Files.readString(ROOT.resolve("jobs/docs/options.md"));
+    String section = page.substring(page.indexOf("## Options of `score`"));
     List<String> table =
         section
             .lines()
@@ -135,7 +135,7 @@ class OptionsTest {
             .skip(1)
             .takeWhile(line -> line.startsWith("|"))
             .toList();
-    // To write the table anew, take the lines of the message.
+    // To update the table, copy the lines of the message.
     assertThat(table).isEqualTo(documented());
   }
 

@@ -14,7 +14,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Golden checkpoints and their expected results. Reads {@code golden.safetensors} with its own small parser, so that the oracle shares no code with the code under test.
+ * Golden checkpoints and their expected results. Reads {@code golden.safetensors} with its own
+ * small parser, so that the oracle shares no code with the code under test.
  */
 public final class Golden {
   private Golden() {}

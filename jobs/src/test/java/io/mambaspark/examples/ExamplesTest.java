@@ -28,8 +28,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Runs README's Java examples, which {@link ReadmeTest} compares with this class, on twenty
- * documents of the demo. {@code scripts/python.sh} runs README's SQL and Python examples.
+ * Runs the Java examples of README and {@code jobs/docs}, which {@link DocsTest} compares with this
+ * class, on twenty documents of the demo. {@code scripts/python.sh} runs the SQL and Python
+ * examples.
  */
 class ExamplesTest {
   private static final String DEMO = "src/main/resources/io/mambaspark/jobs/demo/corpus.jsonl";
@@ -77,7 +78,7 @@ class ExamplesTest {
   void a_corpus_is_filtered_by_percentile() {
     Dataset<Row> corpus = spark.read().parquet("corpus");
 
-    // README
+    // As documented.
     try (MambaScorer scorer = MambaScorer.load("demo").textColumn("text")) {
       scorer.score(corpus).write().parquet("scores");
     }
@@ -92,7 +93,7 @@ class ExamplesTest {
   void a_pipeline_filters_by_percentile() throws IOException {
     Dataset<Row> corpus = spark.read().parquet("corpus");
 
-    // README
+    // As documented.
     Pipeline pipeline =
         new Pipeline()
             .setStages(
@@ -121,7 +122,7 @@ class ExamplesTest {
     String nightly = folder.resolve("nightly").toString();
     String checkpoint = folder.resolve("checkpoint").toString();
 
-    // README
+    // As documented.
     try (MambaScorer scorer = MambaScorer.load("demo").textColumn("text")) {
       scorer
           .score(spark.readStream().schema(schema).parquet("corpus"))
@@ -150,7 +151,7 @@ class ExamplesTest {
         .parquet("questions");
     Dataset<Row> choices = spark.read().parquet("questions");
 
-    // README
+    // As documented.
     MambaScorer scorer =
         MambaScorer.load("demo").contextAndContinuationColumns("question", "choice");
     scorer

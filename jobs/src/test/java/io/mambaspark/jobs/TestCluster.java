@@ -104,7 +104,7 @@ public final class TestCluster implements AutoCloseable {
   public record Job(Process driver, Path log) {
     /** Waits until a condition is true; fails if the job ends first. */
     public void until(String what, BooleanSupplier condition) {
-  long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(TIMEOUT_SECONDS);
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(TIMEOUT_SECONDS);
       while (!condition.getAsBoolean()) {
         if (!driver.isAlive() || System.nanoTime() > end) {
           throw new AssertionError(
@@ -125,7 +125,7 @@ public final class TestCluster implements AutoCloseable {
         if (!driver.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
           driver.destroyForcibly();
           throw new AssertionError(
-    "The job did not end in %d seconds:%n%s".formatted(TIMEOUT_SECONDS, output()));
+              "The job did not end in %d seconds:%n%s".formatted(TIMEOUT_SECONDS, output()));
         }
         return driver.exitValue();
       } catch (InterruptedException e) {

@@ -23,7 +23,8 @@ import org.slf4j.LoggerFactory;
 /**
  * An open model folder: its config, and its tensors as views of the files on disk.
  *
- * <p>The folder holds {@code config.json} and the weights in one of these layouts. If it holds several, the first in this list is read:
+ * <p>The folder holds {@code config.json} and the weights in one of these layouts. If it holds
+ * several, the first in this list is read:
  *
  * <ol>
  *   <li>{@code model.safetensors}
@@ -32,7 +33,8 @@ import org.slf4j.LoggerFactory;
  *   <li>{@code pytorch_model.bin.index.json} and the shards that it names
  * </ol>
  *
- * <p>Files are mapped, not read, so opening is fast at any size. They may be symbolic links, as in the Hugging Face cache. They must not change while the checkpoint is open.
+ * <p>Files are mapped, not read, so opening is fast at any size. They may be symbolic links, as in
+ * the Hugging Face cache. They must not change while the checkpoint is open.
  */
 public final class Checkpoint implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Checkpoint.class);
@@ -147,7 +149,8 @@ public final class Checkpoint implements AutoCloseable {
   }
 
   /**
-   * Reads all shards. Refuses them unless each tensor is in the shard that the index names for it, and in no other.
+   * Reads all shards. Refuses them unless each tensor is in the shard that the index names for it,
+   * and in no other.
    */
   private void readShards(String index, Function<MappedFile, List<StoredTensor>> format) {
     ShardIndex contents = ShardIndex.read(MappedFile.open(folder.resolve(index)));

@@ -6,7 +6,9 @@ import java.util.stream.Collectors;
 /**
  * The error for a checkpoint file that is missing, malformed or hostile, or contradicts the config.
  *
- * <p>The message is one line for a user: what failed, what was found, what was expected, in which file. Names in it come from untrusted files. This class therefore escapes characters that would break or disguise the line, and truncates text that is far too long.
+ * <p>The message is one line for a user: what failed, what was found, what was expected, in which
+ * file. Names in it come from untrusted files. This class therefore escapes characters that would
+ * break or disguise the line, and truncates text that is far too long.
  */
 public final class CheckpointException extends RuntimeException {
   private static final long serialVersionUID = 1L;
@@ -54,7 +56,8 @@ public final class CheckpointException extends RuntimeException {
   }
 
   /**
-   * Escapes as much of a text as fits into {@code most} characters; returns the index in the text of the first character that did not fit.
+   * Escapes as much of a text as fits into {@code most} characters; returns the index in the text
+   * of the first character that did not fit.
    */
   private static int escape(String text, int most, StringBuilder escaped) {
     int at = 0;

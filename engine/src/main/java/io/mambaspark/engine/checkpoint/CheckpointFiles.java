@@ -17,7 +17,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Decides which files of a folder belong to a checkpoint. Uses only the names in the folder, because the folder may be on a file system that this library cannot access. A folder without a checkpoint is refused with a message that says what it holds instead.
+ * Decides which files of a folder belong to a checkpoint. Uses only the names in the folder,
+ * because the folder may be on a file system that this library cannot access. A folder without a
+ * checkpoint is refused with a message that says what it holds instead.
  */
 public final class CheckpointFiles {
   private static final Logger LOG = LoggerFactory.getLogger(CheckpointFiles.class);
@@ -57,7 +59,10 @@ public final class CheckpointFiles {
   }
 
   /**
-   * Lists the files of a folder that a {@link Checkpoint} opens, in the order in which it reads them: the config, the weights or their index, and the shards that the index names. The list omits a shard that is not in the folder. If the index is damaged, the list omits all shards. {@link Checkpoint#open} reports both errors.
+   * Lists the files of a folder that a {@link Checkpoint} opens, in the order in which it reads
+   * them: the config, the weights or their index, and the shards that the index names. The list
+   * omits a shard that is not in the folder. If the index is damaged, the list omits all shards.
+   * {@link Checkpoint#open} reports both errors.
    *
    * @param folder the folder's path, for messages
    * @param names the names of the files and folders in it
@@ -107,10 +112,7 @@ public final class CheckpointFiles {
     Optional<String> weights = LAYOUTS.stream().filter(names::contains).findFirst();
     if (weights.isEmpty() || !names.contains(CONFIG)) {
       throw new CheckpointException(
-          "Cannot open model folder "
-              + folder
-              + ": "
-              + reason(folder, names, weights.isPresent()));
+          "Cannot open model folder " + folder + ": " + reason(folder, names, weights.isPresent()));
     }
     return weights.get();
   }

@@ -7,7 +7,9 @@ import java.nio.ShortBuffer;
 import java.util.Objects;
 
 /**
- * The storage format of a tensor's elements. F16 and BF16 values are exact in F32; F64 values are rounded to F32. Weights are never integers: the integer types exist because a file may hold other tensors than weights.
+ * The storage format of a tensor's elements. F16 and BF16 values are exact in F32; F64 values are
+ * rounded to F32. Weights are never integers: the integer types exist because a file may hold other
+ * tensors than weights.
  */
 public enum DType {
   /** IEEE 754 binary64. */
@@ -48,7 +50,10 @@ public enum DType {
   }
 
   /**
-   * Decodes {@code count} little-endian elements from {@code from} into {@code into[offset..offset+count)}, and advances the buffer's position past them. Ignores the buffer's byte order. NaN and infinities are preserved. F64 is rounded to the nearest float, or to an infinity if it is outside the range of floats; all other types are exact.
+   * Decodes {@code count} little-endian elements from {@code from} into {@code
+   * into[offset..offset+count)}, and advances the buffer's position past them. Ignores the buffer's
+   * byte order. NaN and infinities are preserved. F64 is rounded to the nearest float, or to an
+   * infinity if it is outside the range of floats; all other types are exact.
    *
    * @throws IndexOutOfBoundsException if the array or the buffer is too short; nothing is read then
    * @throws IllegalStateException if this is not a floating-point type

@@ -13,7 +13,10 @@ import java.nio.file.StandardOpenOption;
 /**
  * A complete file, of up to 16 TiB, mapped into memory.
  *
- * <p>One mapping covers less than 2 GB. A mapping therefore starts at every GB and overlaps the next one, so that each slice is inside one mapping. {@link #open} creates all mappings and closes the file's channel, because interrupting a thread that uses a channel closes the channel for all threads.
+ * <p>One mapping covers less than 2 GB. A mapping therefore starts at every GB and overlaps the
+ * next one, so that each slice is inside one mapping. {@link #open} creates all mappings and closes
+ * the file's channel, because interrupting a thread that uses a channel closes the channel for all
+ * threads.
  */
 final class MappedFile {
   private static final int WINDOW_BITS = 30;
@@ -76,7 +79,9 @@ final class MappedFile {
   }
 
   /**
-   * Returns the bytes [offset, offset + length) as a little-endian read-only view of the file. The caller checks that they are within the file, and that {@code length} is at most {@link #MAX_SLICE}.
+   * Returns the bytes [offset, offset + length) as a little-endian read-only view of the file. The
+   * caller checks that they are within the file, and that {@code length} is at most {@link
+   * #MAX_SLICE}.
    */
   ByteBuffer slice(long offset, int length) {
     ByteBuffer[] mapped = windows;

@@ -10,9 +10,13 @@ import java.util.Map;
 /**
  * Reads a torch state dict from a pickle, and refuses any other pickle.
  *
- * <p>A pickle is a program for a stack machine that may call any Python function. This machine implements only the opcodes that build plain containers, and emulates four functions: {@code torch._utils._rebuild_tensor_v2}, {@code torch._utils._rebuild_parameter},
- * {@code torch._utils._rebuild_parameter_with_state} and {@code collections.OrderedDict}.
- * It refuses everything else with a message that names it. Opcodes: Python's Lib/pickletools.py. Torch writes protocol 2; pickles of protocols 3 to 5 are read if they use the same opcodes or their newer equivalents.
+ * <p>A pickle is a program for a stack machine that may call any Python function. This machine
+ * implements only the opcodes that build plain containers, and emulates four functions: {@code
+ * torch._utils._rebuild_tensor_v2}, {@code torch._utils._rebuild_parameter}, {@code
+ * torch._utils._rebuild_parameter_with_state} and {@code collections.OrderedDict}. It refuses
+ * everything else with a message that names it. Opcodes: Python's Lib/pickletools.py. Torch writes
+ * protocol 2; pickles of protocols 3 to 5 are read if they use the same opcodes or their newer
+ * equivalents.
  */
 final class Pickle {
   /** The maximum size of a pickle in bytes. Real ones have about 200 bytes per tensor. */
@@ -285,7 +289,8 @@ final class Pickle {
   }
 
   /**
-   * Ignores the attribute {@code _metadata}, the version numbers of the modules, which torch adds to every state dict. Refuses any other attribute.
+   * Ignores the attribute {@code _metadata}, the version numbers of the modules, which torch adds
+   * to every state dict. Refuses any other attribute.
    */
   private void build(Object target, Object state) {
     if (!(target instanceof Dict
@@ -334,7 +339,7 @@ final class Pickle {
     stack.add(value);
   }
 
-    /** The stack size at the innermost mark; opcodes may not pop below it. */
+  /** The stack size at the innermost mark; opcodes may not pop below it. */
   private int floor() {
     return marks.isEmpty() ? 0 : marks.get(marks.size() - 1);
   }

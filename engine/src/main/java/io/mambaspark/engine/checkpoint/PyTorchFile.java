@@ -10,7 +10,9 @@ import java.util.Map;
 import java.util.function.Function;
 
 /**
- * Reads the files that {@code torch.save(state_dict)} writes since torch 1.6. Such a file is a zip archive with a pickle, {@code NAME/data.pkl}, and an entry {@code NAME/data/KEY} for each storage to which the pickle refers.
+ * Reads the files that {@code torch.save(state_dict)} writes since torch 1.6. Such a file is a zip
+ * archive with a pickle, {@code NAME/data.pkl}, and an entry {@code NAME/data/KEY} for each storage
+ * to which the pickle refers.
  */
 final class PyTorchFile {
   private static final String PICKLE = "/data.pkl";
@@ -73,7 +75,9 @@ final class PyTorchFile {
   }
 
   /**
-   * Limits how many tensors may share bytes. A tied head is two tensors that share the same bytes of the file, so twice the file's size is allowed. Without this limit, loading a small file could take a large amount of memory.
+   * Limits how many tensors may share bytes. A tied head is two tensors that share the same bytes
+   * of the file, so twice the file's size is allowed. Without this limit, loading a small file
+   * could take a large amount of memory.
    */
   private static void checkShared(List<StoredTensor> tensors, MappedFile file) {
     long bytes = 0;

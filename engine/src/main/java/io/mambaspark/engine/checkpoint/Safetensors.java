@@ -9,13 +9,16 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * Reads one safetensors file: eight bytes with the header's length, a JSON header {@code {name: {dtype, shape, data_offsets: [begin, end)}}}, then the bytes of the tensors.
+ * Reads one safetensors file: eight bytes with the header's length, a JSON header {@code {name:
+ * {dtype, shape, data_offsets: [begin, end)}}}, then the bytes of the tensors.
  *
- * <p>This reader is as strict as the reference implementation (github.com/huggingface/safetensors): the tensors must cover the bytes without overlaps or gaps.
+ * <p>This reader is as strict as the reference implementation (github.com/huggingface/safetensors):
+ * the tensors must cover the bytes without overlaps or gaps.
  */
 final class Safetensors {
   /**
-   * The maximum size of the header in bytes, equal to the reference implementation's limit. The header is never copied.
+   * The maximum size of the header in bytes, equal to the reference implementation's limit. The
+   * header is never copied.
    */
   static final int MAX_HEADER = 100_000_000;
 

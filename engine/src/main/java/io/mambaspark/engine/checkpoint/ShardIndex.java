@@ -12,7 +12,8 @@ import java.util.TreeMap;
 /**
  * The {@code weight_map} of an index of shards.
  *
- * @param shardOf the name of the file that holds each tensor, by the tensor's name; not yet checked to be a plain file name
+ * @param shardOf the name of the file that holds each tensor, by the tensor's name; not yet checked
+ *     to be a plain file name
  */
 record ShardIndex(SortedMap<String, String> shardOf) {
   /** The maximum size of an index in bytes. Real ones have about 100 bytes per tensor. */

@@ -8,9 +8,12 @@ import java.util.Objects;
 import java.util.function.Consumer;
 
 /**
- * One named tensor as it is stored: dtype, shape, and its little-endian bytes in a mapped file. The bytes are row-major or, in files of torch, strided. The methods return elements in row-major order.
+ * One named tensor as it is stored: dtype, shape, and its little-endian bytes in a mapped file. The
+ * bytes are row-major or, in files of torch, strided. The methods return elements in row-major
+ * order.
  *
- * <p>Safe for use by several threads, each with its own reader. Readable until its {@link Checkpoint} is closed.
+ * <p>Safe for use by several threads, each with its own reader. Readable until its {@link
+ * Checkpoint} is closed.
  */
 public final class StoredTensor {
   /** The maximum number of dimensions. Tensors of language models have up to three. */
@@ -28,13 +31,16 @@ public final class StoredTensor {
   /** The strides in elements; null if the elements are row-major. */
   private final long[] strides;
 
-  /** A row-major tensor. The caller checks that its bytes, from {@code begin} on, are in the file. */
+  /**
+   * A row-major tensor. The caller checks that its bytes, from {@code begin} on, are in the file.
+   */
   StoredTensor(String name, DType dtype, int[] shape, MappedFile file, long begin) {
     this(name, dtype, shape, file, begin, null);
   }
 
   /**
-   * A tensor with strides, null if it is row-major. The caller checks that all elements are in the file.
+   * A tensor with strides, null if it is row-major. The caller checks that all elements are in the
+   * file.
    */
   StoredTensor(String name, DType dtype, int[] shape, MappedFile file, long begin, long[] strides) {
     this.name = name;
@@ -47,7 +53,8 @@ public final class StoredTensor {
   }
 
   /**
-   * The name as stored in the file. It is untrusted: pass it through {@link CheckpointException#shown(String)} before using it in a message.
+   * The name as stored in the file. It is untrusted: pass it through {@link
+   * CheckpointException#shown(String)} before using it in a message.
    */
   public String name() {
     return name;
@@ -79,7 +86,9 @@ public final class StoredTensor {
   }
 
   /**
-   * Passes the tensor's bytes to {@code sink}, row-major, in little-endian read-only buffers of exactly {@code limit} bytes; the last buffer may be shorter. The buffers are views of the mapped file, or copies if the tensor is strided.
+   * Passes the tensor's bytes to {@code sink}, row-major, in little-endian read-only buffers of
+   * exactly {@code limit} bytes; the last buffer may be shorter. The buffers are views of the
+   * mapped file, or copies if the tensor is strided.
    *
    * @param limit a positive multiple of 8, at most 2^30
    */
@@ -95,7 +104,8 @@ public final class StoredTensor {
   }
 
   /**
-   * Returns {@code length} of the row-major bytes, from {@code from} on. Both must be multiples of the element size.
+   * Returns {@code length} of the row-major bytes, from {@code from} on. Both must be multiples of
+   * the element size.
    */
   private ByteBuffer bytes(long from, int length) {
     if (strides == null) {
@@ -151,7 +161,9 @@ public final class StoredTensor {
   }
 
   /**
-   * Returns the row-major index of the first element that differs, as a float, from that of {@code other}, which has the same shape; -1 if all are equal. Returns -1 without reading if both tensors refer to the same bytes.
+   * Returns the row-major index of the first element that differs, as a float, from that of {@code
+   * other}, which has the same shape; -1 if all are equal. Returns -1 without reading if both
+   * tensors refer to the same bytes.
    */
   public long mismatch(StoredTensor other) {
     if (file == other.file
@@ -214,7 +226,8 @@ public final class StoredTensor {
   }
 
   /**
-   * Checks a shape that a file claims: every dimension must be in [0, 2^31), and the tensor's size in bytes must fit in a long for every dtype.
+   * Checks a shape that a file claims: every dimension must be in [0, 2^31), and the tensor's size
+   * in bytes must fit in a long for every dtype.
    */
   static int[] checkedShape(String name, List<Long> claimed, String source) {
     if (claimed.size() > MAX_RANK) {

@@ -7,7 +7,9 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * The directory of a zip archive whose entries are uncompressed, as torch writes them, so that they can be read directly from the mapped file. java.util.zip lists the entries of an archive but not their offsets.
+ * The directory of a zip archive whose entries are uncompressed, as torch writes them, so that they
+ * can be read directly from the mapped file. java.util.zip lists the entries of an archive but not
+ * their offsets.
  *
  * <p>Compressed entries are refused. This also excludes zip bombs.
  */
@@ -75,7 +77,8 @@ final class ZipDirectory {
     if (header.compressed != header.size) {
       throw refused(
           name,
-          "it is uncompressed, but has two sizes, %d and %d".formatted(header.compressed, header.size));
+          "it is uncompressed, but has two sizes, %d and %d"
+              .formatted(header.compressed, header.size));
     }
     byte[] nameBytes = name.getBytes(StandardCharsets.UTF_8);
     if (header.local > file.size() - LOCAL_BYTES - nameBytes.length) {

@@ -9,7 +9,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Chooses the kernels of this JVM, as Lucene's {@code VectorizationProvider} does. The Vector API is fast if C2 compiles it. In the interpreter, in C1 and in compilers that do not support it, each operation allocates a vector, and plain loops are ten times faster (measured on a forward pass under C1).
+ * Chooses the kernels of this JVM, as Lucene's {@code VectorizationProvider} does. The Vector API
+ * is fast if C2 compiles it. In the interpreter, in C1 and in compilers that do not support it,
+ * each operation allocates a vector, and plain loops are ten times faster (measured on a forward
+ * pass under C1).
  */
 final class BestKernels {
   /** The kernels of this JVM, chosen on the first access. */
@@ -63,7 +66,8 @@ final class BestKernels {
   }
 
   /**
-   * Reads the HotSpot options that select the compiler, by name. Omits options that this VM does not have; the map is empty if the VM is not HotSpot.
+   * Reads the HotSpot options that select the compiler, by name. Omits options that this VM does
+   * not have; the map is empty if the VM is not HotSpot.
    */
   private static Map<String, String> compilerOptions() {
     Map<String, String> options = new TreeMap<>();
@@ -91,7 +95,8 @@ final class BestKernels {
   }
 
   /**
-   * Returns the reason why vectors would be slow under these VM options, with the remedy; null if C2 compiles them.
+   * Returns the reason why vectors would be slow under these VM options, with the remedy; null if
+   * C2 compiles them.
    *
    * @param options the result of {@link #compilerOptions}
    */

@@ -3,14 +3,21 @@ package io.mambaspark.engine.kernel;
 /**
  * The arithmetic of a Mamba forward pass over arrays in {@linkplain Panels column panels}.
  *
- * <p>There are two implementations: plain loops, which are the reference, and the Vector API. Their results are equal bit for bit on every machine. Each element of a product is one chain of fused multiply-adds in the order of k. A sum over channels has sixteen partial sums, whatever the width of the hardware's vectors. exp, log and log1p are this library's own polynomials ({@link ScalarMath}).
+ * <p>There are two implementations: plain loops, which are the reference, and the Vector API. Their
+ * results are equal bit for bit on every machine. Each element of a product is one chain of fused
+ * multiply-adds in the order of k. A sum over channels has sixteen partial sums, whatever the width
+ * of the hardware's vectors. exp, log and log1p are this library's own polynomials ({@link
+ * ScalarMath}).
  *
- * <p>Kernels are stateless except for thread-local scratch memory. Many threads may use them, each with its own arrays. Arrays must not overlap unless a method allows it.
+ * <p>Kernels are stateless except for thread-local scratch memory. Many threads may use them, each
+ * with its own arrays. Arrays must not overlap unless a method allows it.
  */
 public interface Kernels {
 
   /**
-   * Returns the best kernels that this JVM can run. They are chosen once, and one log line names them. If the Vector API is missing or C2 does not compile it, they are the scalar kernels, and the log line gives the reason and the remedy.
+   * Returns the best kernels that this JVM can run. They are chosen once, and one log line names
+   * them. If the Vector API is missing or C2 does not compile it, they are the scalar kernels, and
+   * the log line gives the reason and the remedy.
    */
   static Kernels best() {
     return BestKernels.CHOSEN;
@@ -60,7 +67,8 @@ public interface Kernels {
    * @param x (panels, stride, 16), rows {@code row} … {@code row + length - 1}
    * @param weight (panels, dConv, 16)
    * @param bias (panels, 16)
-   * @param context (panels, dConv - 1, 16): the inputs before the piece; overwritten with the inputs before the next piece
+   * @param context (panels, dConv - 1, 16): the inputs before the piece; overwritten with the
+   *     inputs before the next piece
    * @param window scratch of (dConv - 1 + length) × 16 floats
    */
   void convolution(
@@ -76,17 +84,19 @@ public interface Kernels {
       float[] window);
 
   /**
-   * Runs the gated selective scan over one piece of a sequence: {@code dt = softplus(dt + dtBias); s =
-   * exp(dt·A)·s + dt·B·x; y = (C·s + D·x) · silu(z)} (arXiv:2312.00752, Algorithm 2).
+   * Runs the gated selective scan over one piece of a sequence: {@code dt = softplus(dt + dtBias);
+   * s = exp(dt·A)·s + dt·B·x; y = (C·s + D·x) · silu(z)} (arXiv:2312.00752, Algorithm 2).
    *
    * @param xz (2 × panels, stride, 16): x, which is overwritten with dt·x, then z
    * @param dt (panels, stride, 16), before its bias and softplus; overwritten with dt after them
    * @param bc holds B from float {@code bOffset} and C from float {@code cOffset} on, each (dState
    *     panels, stride, 16), zero in the padding
-   * @param a A · log2(e), (panels, dState, 16): negative or -0, except for zeros in the padding of the last panel. Exponents dt·A that are +0, positive or NaN are replaced by -126
+   * @param a A · log2(e), (panels, dState, 16): negative or -0, except for zeros in the padding of
+   *     the last panel. Exponents dt·A that are +0, positive or NaN are replaced by -126
    * @param d D, (panels, 16)
    * @param dtBias (panels, 16)
-   * @param state s, in the layout of {@code a}: the state before the piece; overwritten with the state after it
+   * @param state s, in the layout of {@code a}: the state before the piece; overwritten with the
+   *     state after it
    * @param y (panels, stride, 16)
    */
   void selectiveScan(
@@ -107,7 +117,8 @@ public interface Kernels {
       float[] y);
 
   /**
-   * Folds a block of logits into each row's running maximum, sum of exponentials and arg max. Each row has sixteen of each, one per lane; {@link LogSoftmax} combines them.
+   * Folds a block of logits into each row's running maximum, sum of exponentials and arg max. Each
+   * row has sixteen of each, one per lane; {@link LogSoftmax} combines them.
    *
    * @param logits (panels, stride, 16)
    * @param firstPanel the number of the block's first panel, for {@code argMax}

@@ -3,11 +3,14 @@ package io.mambaspark.engine.kernel;
 import java.util.Arrays;
 
 /**
- * Computes the log-softmax of rows of logits block by block, so that the complete rows are never in memory. It keeps for each row the maximum, the logarithm of the sum of exponentials, and the arg max.
+ * Computes the log-softmax of rows of logits block by block, so that the complete rows are never in
+ * memory. It keeps for each row the maximum, the logarithm of the sum of exponentials, and the arg
+ * max.
  */
 public final class LogSoftmax {
   /**
-   * The number of panels in a block. The sum is rescaled to the new maximum once per block, so the rounding of the result depends on this number. It must not change.
+   * The number of panels in a block. The sum is rescaled to the new maximum once per block, so the
+   * rounding of the result depends on this number. It must not change.
    */
   public static final int BLOCK = 16;
 
@@ -41,7 +44,8 @@ public final class LogSoftmax {
   }
 
   /**
-   * Adds the next block of logits, as in {@link Kernels#foldLogits}. Every block has {@link #BLOCK} panels; only the last one may have fewer.
+   * Adds the next block of logits, as in {@link Kernels#foldLogits}. Every block has {@link #BLOCK}
+   * panels; only the last one may have fewer.
    */
   public void fold(float[] logits, int panels, int firstPanel, int rows, int stride) {
     kernels.foldLogits(logits, panels, firstPanel, rows, stride, laneMax, laneSum, laneArgMax);
@@ -82,7 +86,9 @@ public final class LogSoftmax {
   }
 
   /**
-   * Returns the Kullback-Leibler divergence KL(A‖B) = Σ p_A (ln p_A - ln p_B) of two rows of log-probabilities, in nats, summed in double from the first entry to the last. For rows that are almost equal, rounding may make it slightly negative.
+   * Returns the Kullback-Leibler divergence KL(A‖B) = Σ p_A (ln p_A - ln p_B) of two rows of
+   * log-probabilities, in nats, summed in double from the first entry to the last. For rows that
+   * are almost equal, rounding may make it slightly negative.
    */
   public static double divergence(float[] a, float[] b) {
     double sum = 0;

@@ -1,23 +1,31 @@
 package io.mambaspark.engine.kernel;
 
 /**
- * A weight matrix W of shape (n, k) in the layout that {@link Kernels#product} reads: panels of sixteen rows of W. Two panels form a pair (k, 32), so that one step along k reads consecutive floats. If the number of panels is odd, the second half of the last pair is zero.
+ * A weight matrix W of shape (n, k) in the layout that {@link Kernels#product} reads: panels of
+ * sixteen rows of W. Two panels form a pair (k, 32), so that one step along k reads consecutive
+ * floats. If the number of panels is odd, the second half of the last pair is zero.
  *
- * <p>In BF16 a pair is (k, 16) ints, whose lower halves are the first panel and whose upper halves are the second. A shift converts the lower halves to floats, and a mask converts the upper halves.
+ * <p>In BF16 a pair is (k, 16) ints, whose lower halves are the first panel and whose upper halves
+ * are the second. A shift converts the lower halves to floats, and a mask converts the upper
+ * halves.
  *
- * <p>The rows may be divided into sections. Each section begins in a new panel, and the rest of its last panel is zero. {@link #rows} fills the matrix once; afterwards it must not change.
+ * <p>The rows may be divided into sections. Each section begins in a new panel, and the rest of its
+ * last panel is zero. {@link #rows} fills the matrix once; afterwards it must not change.
  */
 public final class PackedMatrix {
   /** The number of floats of one step along k in a pair of panels. */
   static final int PAIR = 2 * Panels.WIDTH;
 
   /**
-   * The maximum number of elements in one array: 64 MB of floats, including the array's header. It is large enough that few arrays are needed, and small enough that an array fits in any heap.
+   * The maximum number of elements in one array: 64 MB of floats, including the array's header. It
+   * is large enough that few arrays are needed, and small enough that an array fits in any heap.
    */
   private static final int SEGMENT = (1 << 24) - 32;
 
   /**
-   * The number of unused elements before the first pair. G1 places a large array at the start of a region, and its elements 16 bytes later. This offset then aligns the panels to cache lines, which is worth a fifteenth of the product's speed. At other addresses it does no harm.
+   * The number of unused elements before the first pair. G1 places a large array at the start of a
+   * region, and its elements 16 bytes later. This offset then aligns the panels to cache lines,
+   * which is worth a fifteenth of the product's speed. At other addresses it does no harm.
    */
   static final int LEAD = 12;
 
@@ -97,7 +105,9 @@ public final class PackedMatrix {
     return floats[panel / 2 / pairsPerSegment];
   }
 
-  /** The array of BF16 weights that contains a panel; the panel's pair begins at {@link #offset}. */
+  /**
+   * The array of BF16 weights that contains a panel; the panel's pair begins at {@link #offset}.
+   */
   int[] halves(int panel) {
     return halves[panel / 2 / pairsPerSegment];
   }
@@ -167,7 +177,8 @@ public final class PackedMatrix {
   }
 
   /**
-   * Computes one element of {@link Kernels#product}, equal bit for bit: the dot product of row {@code row} of {@code a}, (k panels, stride, 16), and row {@code n} of the first section.
+   * Computes one element of {@link Kernels#product}, equal bit for bit: the dot product of row
+   * {@code row} of {@code a}, (k panels, stride, 16), and row {@code n} of the first section.
    */
   public float dot(float[] a, int row, int stride, int n) {
     float sum = 0f;
@@ -179,7 +190,9 @@ public final class PackedMatrix {
   }
 
   /**
-   * Writes row {@code n} of the first section into row {@code row} of {@code to}, (k panels, stride, 16), and zeros into the padding. The padding may contain NaN from an earlier sequence that overflowed.
+   * Writes row {@code n} of the first section into row {@code row} of {@code to}, (k panels,
+   * stride, 16), and zeros into the padding. The padding may contain NaN from an earlier sequence
+   * that overflowed.
    */
   public void copyRow(int n, float[] to, int row, int stride) {
     for (int i = 0; i < k; i++) {

@@ -3,9 +3,15 @@ package io.mambaspark.engine.kernel;
 /**
  * The layout of every activation: column panels.
  *
- * <p>An array of {@code rows} rows (tokens) by {@code columns} channels is stored as {@code (columns / 16, stride, 16)}. Sixteen consecutive channels of one token are adjacent, then the next token follows. The next panel of sixteen channels begins {@code stride} rows later. The last panel is padded with zeros. Convolution and scan, which run along time, then read memory in order, sixteen channels at once, and a matrix product writes complete panels. The width is the same on every machine, so that results do not depend on the number of lanes of its vectors.
+ * <p>An array of {@code rows} rows (tokens) by {@code columns} channels is stored as {@code
+ * (columns / 16, stride, 16)}. Sixteen consecutive channels of one token are adjacent, then the
+ * next token follows. The next panel of sixteen channels begins {@code stride} rows later. The last
+ * panel is padded with zeros. Convolution and scan, which run along time, then read memory in
+ * order, sixteen channels at once, and a matrix product writes complete panels. The width is the
+ * same on every machine, so that results do not depend on the number of lanes of its vectors.
  *
- * <p>{@code stride} is at least the number of rows. The rows beyond that number are scratch: kernels may write anything there.
+ * <p>{@code stride} is at least the number of rows. The rows beyond that number are scratch:
+ * kernels may write anything there.
  */
 public final class Panels {
   /** The number of channels in a panel. */
@@ -22,7 +28,9 @@ public final class Panels {
   }
 
   /**
-   * Returns the stride, in rows, of an array for {@code rows} rows, rounded up to complete tiles. The stride is an odd multiple of four, so that the starts of the panels are spread over the sets of a cache. A multiple of a higher power of two would map them all to a few sets.
+   * Returns the stride, in rows, of an array for {@code rows} rows, rounded up to complete tiles.
+   * The stride is an odd multiple of four, so that the starts of the panels are spread over the
+   * sets of a cache. A multiple of a higher power of two would map them all to a few sets.
    */
   public static int stride(int rows) {
     int rounded = 0;

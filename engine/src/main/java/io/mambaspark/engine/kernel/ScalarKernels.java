@@ -89,7 +89,8 @@ final class ScalarKernels implements Kernels {
   }
 
   /**
-   * Returns 1 / sqrt(mean + eps), where mean is the mean of {@code columns} squares. Adds the sixteen partial sums of the squares, {@code sums[at..at+16)}, by halves and in place.
+   * Returns 1 / sqrt(mean + eps), where mean is the mean of {@code columns} squares. Adds the
+   * sixteen partial sums of the squares, {@code sums[at..at+16)}, by halves and in place.
    */
   static float inverseRoot(float[] sums, int at, int columns, float eps) {
     for (int half = WIDTH / 2; half > 0; half /= 2) {

@@ -1,7 +1,11 @@
 package io.mambaspark.engine.kernel;
 
 /**
- * exp, log, silu, softplus and powers of two in single precision, with their constants. Every step is one IEEE operation or one fused multiply-add, so that {@code VectorMath} gives the same bits. Errors are at most 2 ulp, with two exceptions: 3 ulp for softplus and 4 ulp for silu, if x is at least {@link #EXP_LOW}. Below that, the results of these two are within 1.1e-36 of zero. {@link #exp} flushes results below 2^-126 to zero.
+ * exp, log, silu, softplus and powers of two in single precision, with their constants. Every step
+ * is one IEEE operation or one fused multiply-add, so that {@code VectorMath} gives the same bits.
+ * Errors are at most 2 ulp, with two exceptions: 3 ulp for softplus and 4 ulp for silu, if x is at
+ * least {@link #EXP_LOW}. Below that, the results of these two are within 1.1e-36 of zero. {@link
+ * #exp} flushes results below 2^-126 to zero.
  */
 final class ScalarMath {
   static final float LOG2_E = 1.44269504f;
@@ -81,7 +85,9 @@ final class ScalarMath {
   }
 
   /**
-   * Returns max(-|x|, {@link #EXP_LOW}), and EXP_LOW for NaN. The bits of floats with a sign bit, compared as integers, are in reverse order, so that one integer minimum suffices. Comparisons and masks of floats are slow on JDK 17.
+   * Returns max(-|x|, {@link #EXP_LOW}), and EXP_LOW for NaN. The bits of floats with a sign bit,
+   * compared as integers, are in reverse order, so that one integer minimum suffices. Comparisons
+   * and masks of floats are slow on JDK 17.
    */
   private static float minusAbs(float x) {
     return Float.intBitsToFloat(Math.min(Float.floatToRawIntBits(x) | SIGN, EXP_LOW_BITS));
@@ -106,14 +112,18 @@ final class ScalarMath {
   }
 
   /**
-   * 2 to the power of t for t <= 0, and 2^-126 for t below -126. Used for the terms of a softmax. Only their absolute error matters, so this method omits the second reduction step of {@link #exp}.
+   * 2 to the power of t for t <= 0, and 2^-126 for t below -126. Used for the terms of a softmax.
+   * Only their absolute error matters, so this method omits the second reduction step of {@link
+   * #exp}.
    */
   static float exp2(float t) {
     return exp2InRange(t < EXP2_LOW ? EXP2_LOW : t);
   }
 
   /**
-   * 2 to the power of t, like {@link #exp2}, for t < 0 and -0. Exponents that are +0, positive or NaN are replaced by -126. Used for the decays of a state; a NaN still reaches the state through its input. {@link #minusAbs} explains the comparison of bits.
+   * 2 to the power of t, like {@link #exp2}, for t < 0 and -0. Exponents that are +0, positive or
+   * NaN are replaced by -126. Used for the decays of a state; a NaN still reaches the state through
+   * its input. {@link #minusAbs} explains the comparison of bits.
    */
   static float decay(float t) {
     return exp2InRange(Float.intBitsToFloat(Math.min(Float.floatToRawIntBits(t), EXP2_LOW_BITS)));
@@ -131,7 +141,8 @@ final class ScalarMath {
   }
 
   /**
-   * x · sigmoid(x), except that a zero may have the other sign; NaN for negative infinity, as in PyTorch.
+   * x · sigmoid(x), except that a zero may have the other sign; NaN for negative infinity, as in
+   * PyTorch.
    */
   static float silu(float x) {
     float t = minusAbs(x);

@@ -10,7 +10,8 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * The kernels on the Vector API. {@link VectorProduct} and {@link VectorScan} implement the two largest.
+ * The kernels on the Vector API. {@link VectorProduct} and {@link VectorScan} implement the two
+ * largest.
  */
 final class VectorKernels implements Kernels {
 
@@ -225,7 +226,9 @@ final class VectorKernels implements Kernels {
   }
 
   /**
-   * Updates the maxima, and the numbers of their panels, with one panel of logits. The maxima are stored in memory after each panel: if registers carried them along the panels of a row, they would become objects on JDK 17 in some runs.
+   * Updates the maxima, and the numbers of their panels, with one panel of logits. The maxima are
+   * stored in memory after each panel: if registers carried them along the panels of a row, they
+   * would become objects on JDK 17 in some runs.
    */
   private static void largest(
       float[] logits, int from, float panel, int length, float[] max, float[] argMax, int at) {

@@ -8,7 +8,10 @@ import jdk.incubator.vector.VectorSpecies;
 /**
  * The functions of {@link ScalarMath} on vectors, with the same operations in the same order.
  *
- * <p>C2 of JDK 17 creates about 500 nodes for a vector operation before it simplifies them. Above 18,000 nodes it inlines only methods with a forced-inline annotation. A method that calls more than one of these functions therefore keeps its vectors as objects and is ten times slower. For this reason constants are vectors, not broadcasts, and callers use one function per loop.
+ * <p>C2 of JDK 17 creates about 500 nodes for a vector operation before it simplifies them. Above
+ * 18,000 nodes it inlines only methods with a forced-inline annotation. A method that calls more
+ * than one of these functions therefore keeps its vectors as objects and is ten times slower. For
+ * this reason constants are vectors, not broadcasts, and callers use one function per loop.
  */
 final class VectorMath {
   /** The hardware's preferred width, but at most that of a panel. */

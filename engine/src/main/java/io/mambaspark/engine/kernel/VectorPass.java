@@ -6,9 +6,15 @@ import static io.mambaspark.engine.kernel.VectorMath.SPECIES;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * Loops over a piece of one panel, each of which calls a function of {@link VectorMath}. C2 must compile each loop separately.
+ * Loops over a piece of one panel, each of which calls a function of {@link VectorMath}. C2 must
+ * compile each loop separately.
  *
- * <p>C2 of JDK 17 creates about 500 nodes for a vector operation before it simplifies them. Above 18,000 nodes it inlines only methods with a forced-inline annotation. If it inlined several of these loops into a caller, it would reach this limit inside one of them. The vectors of that loop would then be objects: a hundred times slower, in some runs and not in others. The loops are therefore called through one array of several implementations, which prevents C2 from inlining them.
+ * <p>C2 of JDK 17 creates about 500 nodes for a vector operation before it simplifies them. Above
+ * 18,000 nodes it inlines only methods with a forced-inline annotation. If it inlined several of
+ * these loops into a caller, it would reach this limit inside one of them. The vectors of that loop
+ * would then be objects: a hundred times slower, in some runs and not in others. The loops are
+ * therefore called through one array of several implementations, which prevents C2 from inlining
+ * them.
  */
 final class VectorPass {
   /** {@code x += p; y = exp(-|x|)}: the first third of softplus. */
@@ -45,7 +51,9 @@ final class VectorPass {
   private VectorPass() {}
 
   /**
-   * Runs the loop {@code pass} over {@code length} rows of one vector each, which are 16 floats apart. {@code p} is one vector for {@link #BIAS}, has rows like {@code x} and {@code y} for {@link #RESCALE} and {@link #ADD_EXP}, and is ignored by the other loops.
+   * Runs the loop {@code pass} over {@code length} rows of one vector each, which are 16 floats
+   * apart. {@code p} is one vector for {@link #BIAS}, has rows like {@code x} and {@code y} for
+   * {@link #RESCALE} and {@link #ADD_EXP}, and is ignored by the other loops.
    */
   static void run(
       int pass, float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {

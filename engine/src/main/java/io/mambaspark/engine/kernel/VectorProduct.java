@@ -10,18 +10,27 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The matrix product on vectors. It computes register tiles of a few rows by two vectors of columns. The accumulators of a tile add up one block of k, and are stored in C until the next block.
+ * The matrix product on vectors. It computes register tiles of a few rows by two vectors of
+ * columns. The accumulators of a tile add up one block of k, and are stored in C until the next
+ * block.
  *
- * <p>If a vector fills a panel (AVX-512), a tile is twelve rows by two panels. Otherwise it has five rows, because AVX2 has sixteen registers, and with six rows C2 would spill a sum. The blocks of k and the height of tiles do not affect the result: each element is always one chain of fused multiply-adds.
+ * <p>If a vector fills a panel (AVX-512), a tile is twelve rows by two panels. Otherwise it has
+ * five rows, because AVX2 has sixteen registers, and with six rows C2 would spill a sum. The blocks
+ * of k and the height of tiles do not affect the result: each element is always one chain of fused
+ * multiply-adds.
  *
- * <p>One loop runs over k, although A is stored in panels of sixteen steps. With an inner loop of variable length, C2 of JDK 17 keeps accumulators as objects. With an inner loop of sixteen steps, entering it costs an eighth of the speed.
+ * <p>One loop runs over k, although A is stored in panels of sixteen steps. With an inner loop of
+ * variable length, C2 of JDK 17 keeps accumulators as objects. With an inner loop of sixteen steps,
+ * entering it costs an eighth of the speed.
  */
 final class VectorProduct {
   /** The steps of k in a block: a multiple of 16 below 512, for which a pair of panels fills L1. */
   private static final int K_BLOCK = 256;
 
   /**
-   * A loop over k counts in steps of 2^22. C2 splits a counted loop into strips of a thousand iterations, and the loop over the strips costs the inner one registers and 4 % of its speed. C2 does not split a loop if a thousand iterations exceed the range of int.
+   * A loop over k counts in steps of 2^22. C2 splits a counted loop into strips of a thousand
+   * iterations, and the loop over the strips costs the inner one registers and 4 % of its speed. C2
+   * does not split a loop if a thousand iterations exceed the range of int.
    */
   private static final int STEP_BITS = 22;
 
@@ -30,17 +39,22 @@ final class VectorProduct {
   /** The number of panels of C computed together, so that they stay in L2 between blocks of k. */
   private static final int C_PANELS = 16;
 
-  /** The number of rows of a tile of one or two panels; two panels use 24 of 32 registers for sums. */
+  /**
+   * The number of rows of a tile of one or two panels; two panels use 24 of 32 registers for sums.
+   */
   private static final int TALL = 12;
 
   /**
-   * The number of rows of a tile of two vectors that are narrower than a panel; 10 of 16 registers hold its sums.
+   * The number of rows of a tile of two vectors that are narrower than a panel; 10 of 16 registers
+   * hold its sums.
    */
   private static final int FLAT = 5;
 
   private static final VectorSpecies<Integer> INTS = SPECIES.withLanes(int.class);
 
-  /** The index of the first unpacked weight, so that unpacked panels are aligned as F32 panels are. */
+  /**
+   * The index of the first unpacked weight, so that unpacked panels are aligned as F32 panels are.
+   */
   private static final int UNPACKED_AT = PackedMatrix.LEAD;
 
   /** One block of k of two panels, unpacked from BF16. It stays in L1 while all rows use it. */
@@ -158,7 +172,10 @@ final class VectorProduct {
   }
 
   /**
-   * Computes a tile of twelve rows by a pair of panels. A, B and C begin at {@code aAt}, {@code bAt} and {@code cAt}; the panels of A and of C are {@code aStep} floats apart. The accumulators start from the values in {@code from}, beginning at {@code fromAt}; its rows are {@code fromStep} floats apart and its panels {@code fromNext}.
+   * Computes a tile of twelve rows by a pair of panels. A, B and C begin at {@code aAt}, {@code
+   * bAt} and {@code cAt}; the panels of A and of C are {@code aStep} floats apart. The accumulators
+   * start from the values in {@code from}, beginning at {@code fromAt}; its rows are {@code
+   * fromStep} floats apart and its panels {@code fromNext}.
    */
   private static void tall(
       float[] a,
@@ -326,7 +343,9 @@ final class VectorProduct {
   }
 
   /**
-   * Computes a tile of five rows by two adjacent vectors of a panel; parameters as in {@link #tall}. Its loop counts in steps of 1: here shifting and checking indices would cost more than the strips.
+   * Computes a tile of five rows by two adjacent vectors of a panel; parameters as in {@link
+   * #tall}. Its loop counts in steps of 1: here shifting and checking indices would cost more than
+   * the strips.
    */
   private static void flat(
       float[] a,

@@ -9,7 +9,9 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * The selective scan on vectors of channels. It processes the rows in blocks, and each block for one n after the other. The state of the current n stays in a register, and the block's x, dt, y, B and C stay in L1 until all n are done.
+ * The selective scan on vectors of channels. It processes the rows in blocks, and each block for
+ * one n after the other. The state of the current n stays in a register, and the block's x, dt, y,
+ * B and C stay in L1 until all n are done.
  */
 final class VectorScan {
   /** The number of rows in a block: small enough that C2 does not split a loop into strips. */
@@ -70,9 +72,12 @@ final class VectorScan {
   }
 
   /**
-   * Runs the scan of a block for one n: {@code s = decay(dt·A)·s + B·x; y += C·s}, where {@code x} already holds dt·x.
+   * Runs the scan of a block for one n: {@code s = decay(dt·A)·s + B·x; y += C·s}, where {@code x}
+   * already holds dt·x.
    *
-   * <p>{@link ScalarMath#decay} is inlined by hand, because of the limit that {@link VectorPass} describes. With two states per loop, C2 of JDK 17 turned vectors into objects in every second run.
+   * <p>{@link ScalarMath#decay} is inlined by hand, because of the limit that {@link VectorPass}
+   * describes. With two states per loop, C2 of JDK 17 turned vectors into objects in every second
+   * run.
    */
   private static void one(
       float[] x,

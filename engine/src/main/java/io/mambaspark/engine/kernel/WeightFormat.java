@@ -6,7 +6,8 @@ public enum WeightFormat {
   F32(Float.BYTES),
 
   /**
-   * The upper half of single precision, rounded to nearest, ties to even. It needs half the memory, and is exact for weights that are stored as BF16.
+   * The upper half of single precision, rounded to nearest, ties to even. It needs half the memory,
+   * and is exact for weights that are stored as BF16.
    */
   BF16(Short.BYTES);
 

@@ -8,7 +8,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The flags of a config.json about optional tensors: the biases and a separate head. A checkpoint whose tensors contradict a flag is refused: either may be wrong, and programs differ in which one they follow.
+ * The flags of a config.json about optional tensors: the biases and a separate head. A checkpoint
+ * whose tensors contradict a flag is refused: either may be wrong, and programs differ in which one
+ * they follow.
  */
 final class ConfigFlags {
   private final JsonNode json;
@@ -24,7 +26,9 @@ final class ConfigFlags {
   }
 
   /**
-   * Checks the flags against the names of the tensors, and returns the config of the model. It equals the config of the file, with one exception: some published files set {@code use_bias: true} although the checkpoint has no such bias. The model then has no bias, and a note says so.
+   * Checks the flags against the names of the tensors, and returns the config of the model. It
+   * equals the config of the file, with one exception: some published files set {@code use_bias:
+   * true} although the checkpoint has no such bias. The model then has no bias, and a note says so.
    *
    * @throws CheckpointException if the config and the names contradict each other
    */
@@ -58,7 +62,8 @@ final class ConfigFlags {
   }
 
   /**
-   * Refuses a head whose values differ from those of the embedding if the config ties the two. Reads both tensors; the caller has checked their shapes.
+   * Refuses a head whose values differ from those of the embedding if the config ties the two.
+   * Reads both tensors; the caller has checked their shapes.
    */
   static void checkTiedHead(JsonNode json, MambaConfig config, Map<String, StoredTensor> tensors) {
     StoredTensor head = tensors.get(TensorNames.HEAD);
@@ -98,7 +103,8 @@ final class ConfigFlags {
      * Finds the flag.
      *
      * @param huggingFace its key in the Hugging Face layout
-     * @param object the key of the object that contains the flag in the layout of state-spaces; null for the top level
+     * @param object the key of the object that contains the flag in the layout of state-spaces;
+     *     null for the top level
      * @param stateSpaces its key in the layout of state-spaces
      * @param value its value, or its default if the config does not set it
      */

@@ -10,7 +10,9 @@ import java.util.List;
  * The mixer of a Mamba-1 layer (arXiv:2312.00752, section 3.4): in_proj, a causal convolution, the
  * selective scan gated by z, out_proj.
  *
- * <p>Shapes in this class are (rows, columns). Each array is in the {@link Workspace}, as column panels. Products run over all rows of the chunk. Convolution and scan run over one piece after the other, each from the state of the piece's sequence.
+ * <p>Shapes in this class are (rows, columns). Each array is in the {@link Workspace}, as column
+ * panels. Products run over all rows of the chunk. Convolution and scan run over one piece after
+ * the other, each from the state of the piece's sequence.
  */
 final class Mamba1Mixer {
   private final MixerConfig config;
@@ -26,7 +28,8 @@ final class Mamba1Mixer {
   }
 
   /**
-   * Replaces {@code u}, the normed input (rows, dModel), with the layer's output, which the caller adds to the residual stream.
+   * Replaces {@code u}, the normed input (rows, dModel), with the layer's output, which the caller
+   * adds to the residual stream.
    *
    * @param index the layer's index in the states of the sequences
    */
@@ -67,7 +70,8 @@ final class Mamba1Mixer {
   }
 
   /**
-   * x (rows, dInner) → dt of low rank (rows, dtRank), B and C (rows, dState); then dt → (rows, dInner). This step makes the scan selective: the scan's parameters depend on the token.
+   * x (rows, dInner) → dt of low rank (rows, dtRank), B and C (rows, dState); then dt → (rows,
+   * dInner). This step makes the scan selective: the scan's parameters depend on the token.
    */
   private void selection(Workspace w, Layer layer, int rows) {
     product(w, w.xz, rows, layer.xProj, null, w.dbc);

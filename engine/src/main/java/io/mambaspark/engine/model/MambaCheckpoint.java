@@ -20,7 +20,8 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
- * An open and validated checkpoint folder: this engine supports its config, and its tensors have the names and shapes that the config requires.
+ * An open and validated checkpoint folder: this engine supports its config, and its tensors have
+ * the names and shapes that the config requires.
  */
 public final class MambaCheckpoint implements AutoCloseable {
   /** The number of bytes that the fingerprint hashes at a time. */
@@ -122,7 +123,8 @@ public final class MambaCheckpoint implements AutoCloseable {
   /**
    * Opens a checkpoint and checks its config and the names and shapes of its tensors.
    *
-   * @throws CheckpointException if the folder cannot be read or is not a model that this engine supports
+   * @throws CheckpointException if the folder cannot be read or is not a model that this engine
+   *     supports
    */
   public static MambaCheckpoint open(Path folder) {
     Checkpoint checkpoint = Checkpoint.open(folder);
@@ -150,7 +152,9 @@ public final class MambaCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Warnings for the user about how this checkpoint is read, one line each: tensors that are ignored or narrowed, a flag of the config that is overridden, a list of which one value is used.
+   * Warnings for the user about how this checkpoint is read, one line each: tensors that are
+   * ignored or narrowed, a flag of the config that is overridden, a list of which one value is
+   * used.
    */
   public List<String> notes() {
     return List.copyOf(notes);
@@ -178,7 +182,11 @@ public final class MambaCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Returns the SHA-256, in lower-case hexadecimal, of the hyper-parameters and of every tensor's name, dtype, shape and row-major bytes, in the order of the names. It is the same whether these tensors are stored in shards, in one file or in a {@code .bin}, and does not depend on strides. It includes ignored tensors, but not a tied head, which equals the embedding. The first call reads every weight once.
+   * Returns the SHA-256, in lower-case hexadecimal, of the hyper-parameters and of every tensor's
+   * name, dtype, shape and row-major bytes, in the order of the names. It is the same whether these
+   * tensors are stored in shards, in one file or in a {@code .bin}, and does not depend on strides.
+   * It includes ignored tensors, but not a tied head, which equals the embedding. The first call
+   * reads every weight once.
    *
    * @throws CheckpointException if a weight is not finite
    */

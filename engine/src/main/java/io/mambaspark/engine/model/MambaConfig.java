@@ -14,8 +14,10 @@ import java.io.Serializable;
  * @param mixer shape of the mixer in each layer
  * @param normEps epsilon of the layers' norms
  * @param tiedHead whether the head is the embedding matrix
- * @param bosTokenId token that begins a document, or the first such token if the config has a list; null if the config has none
- * @param eosTokenId token that ends a document, or the first such token if the config has a list; null if the config has none
+ * @param bosTokenId token that begins a document, or the first such token if the config has a list;
+ *     null if the config has none
+ * @param eosTokenId token that ends a document, or the first such token if the config has a list;
+ *     null if the config has none
  */
 public record MambaConfig(
     int dModel,
@@ -31,7 +33,9 @@ public record MambaConfig(
   private static final float NORM_EPS = 1e-5f;
   private static final float MIXER_NORM_EPS = 1e-6f;
 
-  /** Far above the sizes of all published models: a larger number means a damaged or hostile file. */
+  /**
+   * Far above the sizes of all published models: a larger number means a damaged or hostile file.
+   */
   private static final int MAX_SIZE = 1 << 24;
 
   private static final int MAX_LAYERS = 4096;
@@ -40,9 +44,9 @@ public record MambaConfig(
   private static final int MAX_ARRAY = 1 << 30;
 
   /**
-   * Returns a config with the defaults of mamba-minimal's {@code ModelArgs}: dState 16, expand 2, dConv 4,
-   * dtRank ceil(dModel / 16), the vocabulary padded up to a multiple of 8, conv bias on, bias off,
-   * tied head.
+   * Returns a config with the defaults of mamba-minimal's {@code ModelArgs}: dState 16, expand 2,
+   * dConv 4, dtRank ceil(dModel / 16), the vocabulary padded up to a multiple of 8, conv bias on,
+   * bias off, tied head.
    */
   public static MambaConfig of(int dModel, int nLayer, int vocabSize) {
     return new MambaConfig(
@@ -57,9 +61,11 @@ public record MambaConfig(
   }
 
   /**
-   * Reads a config.json in the layout of Hugging Face ({@code model_type} mamba or falcon_mamba) or of state-spaces ({@code d_model}).
+   * Reads a config.json in the layout of Hugging Face ({@code model_type} mamba or falcon_mamba) or
+   * of state-spaces ({@code d_model}).
    *
-   * @throws CheckpointException if a number is missing or out of range, or if the config requires something that this engine does not support
+   * @throws CheckpointException if a number is missing or out of range, or if the config requires
+   *     something that this engine does not support
    */
   static MambaConfig of(JsonNode config) {
     if (isHuggingFace(config)) {

@@ -11,9 +11,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A Mamba language model with packed weights. It is immutable: all threads of a JVM may share one, each with its own {@link Workspace}.
+ * A Mamba language model with packed weights. It is immutable: all threads of a JVM may share one,
+ * each with its own {@link Workspace}.
  *
- * <p>The forward pass is that of arXiv:2312.00752 as implemented by mamba-minimal, state-spaces/mamba and Hugging Face's {@code MambaForCausalLM}, including Falcon-Mamba's norms.
+ * <p>The forward pass is that of arXiv:2312.00752 as implemented by mamba-minimal,
+ * state-spaces/mamba and Hugging Face's {@code MambaForCausalLM}, including Falcon-Mamba's norms.
  */
 public final class MambaModel {
   private static final Logger LOG = LoggerFactory.getLogger(MambaModel.class);
@@ -51,7 +53,8 @@ public final class MambaModel {
      * @param shape the tensor's shape as stored, outermost dimension first
      * @param source the file or stream that holds the tensor, for messages
      * @param floats reads all elements, row-major
-     * @throws io.mambaspark.engine.checkpoint.CheckpointException if the model has no such tensor or already has it, if its shape is not the expected one, or if an element is not finite
+     * @throws io.mambaspark.engine.checkpoint.CheckpointException if the model has no such tensor
+     *     or already has it, if its shape is not the expected one, or if an element is not finite
      */
     public Builder add(String name, int[] shape, String source, FloatReader floats) {
       weights.add(name, shape, source, floats);
@@ -98,11 +101,14 @@ public final class MambaModel {
   }
 
   /**
-   * Runs one chunk: pieces of one or many sequences, laid end to end. Afterwards {@link Workspace#hidden} holds one normed hidden row per token.
+   * Runs one chunk: pieces of one or many sequences, laid end to end. Afterwards {@link
+   * Workspace#hidden} holds one normed hidden row per token.
    *
    * @param tokens the pieces' token ids, each in [0, vocabSize); may be longer than the pieces
-   * @param pieces the pieces, in the order of the tokens; at most {@code workspace.tokens()} tokens in total
-   * @throws IllegalArgumentException if the pieces have too many tokens or a token id is out of range
+   * @param pieces the pieces, in the order of the tokens; at most {@code workspace.tokens()} tokens
+   *     in total
+   * @throws IllegalArgumentException if the pieces have too many tokens or a token id is out of
+   *     range
    */
   public void forward(Workspace workspace, int[] tokens, List<Piece> pieces) {
     int rows = 0;
@@ -111,7 +117,8 @@ public final class MambaModel {
     }
     if (rows > workspace.tokens) {
       throw new IllegalArgumentException(
-          "A chunk of %d tokens does not fit in a workspace for %d".formatted(rows, workspace.tokens));
+          "A chunk of %d tokens does not fit in a workspace for %d"
+              .formatted(rows, workspace.tokens));
     }
     for (int row = 0; row < rows; row++) {
       if (tokens[row] < 0 || tokens[row] >= config.vocabSize()) {
@@ -144,7 +151,8 @@ public final class MambaModel {
   }
 
   /**
-   * Computes one logit of one row of {@code hidden}, (dModel panels, stride, 16). The result is equal bit for bit to that of {@link #logits}.
+   * Computes one logit of one row of {@code hidden}, (dModel panels, stride, 16). The result is
+   * equal bit for bit to that of {@link #logits}.
    */
   public float logit(float[] hidden, int row, int stride, int id) {
     return weights.head.dot(hidden, row, stride, id);
@@ -154,7 +162,8 @@ public final class MambaModel {
    * Computes the panels [first, end) of the logits of the first {@code rows} hidden rows.
    *
    * @param hidden (dModel panels, stride, 16)
-   * @param logits result, (end - first, stride, 16); values beyond the vocabulary in the last panel are undefined
+   * @param logits result, (end - first, stride, 16); values beyond the vocabulary in the last panel
+   *     are undefined
    */
   public void logits(float[] hidden, int rows, int stride, int first, int end, float[] logits) {
     kernels.product(hidden, rows, stride, weights.head, null, first, end, logits);

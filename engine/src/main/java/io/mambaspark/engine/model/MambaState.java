@@ -4,7 +4,9 @@ import io.mambaspark.engine.kernel.Panels;
 import java.util.Arrays;
 
 /**
- * The state of one sequence between chunks. It holds for each layer the last dConv - 1 inputs of the convolution, (dInner panels, dConv - 1, 16), and the state of the scan, (dInner panels, dState, 16).
+ * The state of one sequence between chunks. It holds for each layer the last dConv - 1 inputs of
+ * the convolution, (dInner panels, dConv - 1, 16), and the state of the scan, (dInner panels,
+ * dState, 16).
  */
 public final class MambaState {
   final float[][] conv;

@@ -12,7 +12,8 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * The weights of a model in the layouts that the kernels read. {@link #add} fills them tensor by tensor, in any order. {@link #complete} finishes them; afterwards they do not change.
+ * The weights of a model in the layouts that the kernels read. {@link #add} fills them tensor by
+ * tensor, in any order. {@link #complete} finishes them; afterwards they do not change.
  */
 final class MambaWeights {
   /** The number of rows of a matrix that are read and packed at a time: one panel. */
@@ -91,7 +92,8 @@ final class MambaWeights {
    *
    * @param stored the tensor's name in the checkpoint
    * @param source the file that holds it, for messages
-   * @throws CheckpointException if the model has no such tensor or already has it, if its shape is not the expected one, or if an element is not finite
+   * @throws CheckpointException if the model has no such tensor or already has it, if its shape is
+   *     not the expected one, or if an element is not finite
    */
   void add(String stored, int[] shape, String source, FloatReader floats) {
     String name = TensorNames.of(stored);

@@ -11,7 +11,8 @@ import java.io.Serializable;
  * @param dtRank the rank of the projection to dt
  * @param convBias whether the convolution has a bias
  * @param bias whether in_proj and out_proj have a bias
- * @param normEps epsilon of Falcon-Mamba's norms of dt, B and C; null if the model lacks these norms
+ * @param normEps epsilon of Falcon-Mamba's norms of dt, B and C; null if the model lacks these
+ *     norms
  */
 public record MixerConfig(
     int dState, int dConv, int dInner, int dtRank, boolean convBias, boolean bias, Float normEps)

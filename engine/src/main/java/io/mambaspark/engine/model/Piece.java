@@ -4,7 +4,10 @@ package io.mambaspark.engine.model;
  * Consecutive tokens of one sequence within a chunk.
  *
  * @param length number of tokens, at least 1
- * @param from the sequence's state before the piece, which is only read; null at the beginning of the sequence
- * @param to receives the state after the piece; null if it is not needed. Pieces run in their order. {@code to} may therefore be the {@code from} of this piece or of an earlier one of the chunk, or that of a later piece, which then continues from it
+ * @param from the sequence's state before the piece, which is only read; null at the beginning of
+ *     the sequence
+ * @param to receives the state after the piece; null if it is not needed. Pieces run in their
+ *     order. {@code to} may therefore be the {@code from} of this piece or of an earlier one of the
+ *     chunk, or that of a later piece, which then continues from it
  */
 public record Piece(int length, MambaState from, MambaState to) {}

@@ -8,7 +8,8 @@ import java.util.stream.IntStream;
 /**
  * The names and shapes of all tensors of a Mamba model.
  *
- * <p>The names are those of state-spaces without {@code backbone.}; {@link #of} converts the names of all layouts to them.
+ * <p>The names are those of state-spaces without {@code backbone.}; {@link #of} converts the names
+ * of all layouts to them.
  */
 final class TensorNames {
   static final String EMBEDDING = "embedding.weight";
@@ -29,7 +30,9 @@ final class TensorNames {
   }
 
   /**
-   * Whether a tensor is not part of the model although published checkpoints contain it: buffers of modules that other software adds (rotary positions, batch counts), and the value head of reinforcement learning. The list is closed: all other unknown tensors are refused.
+   * Whether a tensor is not part of the model although published checkpoints contain it: buffers of
+   * modules that other software adds (rotary positions, batch counts), and the value head of
+   * reinforcement learning. The list is closed: all other unknown tensors are refused.
    */
   static boolean ignored(String stored) {
     return stored.endsWith(".rotary_emb.inv_freq")
@@ -38,7 +41,8 @@ final class TensorNames {
   }
 
   /**
-   * Returns the prefix that a training wrapper has added to all names, such as {@code module.}; empty if the names have no such prefix.
+   * Returns the prefix that a training wrapper has added to all names, such as {@code module.};
+   * empty if the names have no such prefix.
    */
   static String wrapper(Collection<String> stored) {
     for (String name : stored) {

@@ -2,7 +2,9 @@ package io.mambaspark.engine.model;
 
 import io.mambaspark.engine.kernel.Panels;
 
-/** One thread's scratch memory for chunks of a limited number of tokens. It also holds the results. */
+/**
+ * One thread's scratch memory for chunks of a limited number of tokens. It also holds the results.
+ */
 public final class Workspace {
   final int tokens;
   final int stride;
@@ -16,9 +18,7 @@ public final class Workspace {
   /** x and z, (2 × dInner panels, stride, 16). */
   final float[] xz;
 
-  /**
-   * dt of low rank (dtRank panels, stride, 16), then B and C (dState panels, stride, 16 each).
-   */
+  /** dt of low rank (dtRank panels, stride, 16), then B and C (dState panels, stride, 16 each). */
   final float[] dbc;
 
   /** The index of B in {@link #dbc}. */
@@ -80,7 +80,8 @@ public final class Workspace {
   }
 
   /**
-   * The normed hidden rows of the last chunk, (dModel panels, stride, 16), the input of the head. The next chunk overwrites them. Not a copy.
+   * The normed hidden rows of the last chunk, (dModel panels, stride, 16), the input of the head.
+   * The next chunk overwrites them. Not a copy.
    */
   public float[] hidden() {
     return u;

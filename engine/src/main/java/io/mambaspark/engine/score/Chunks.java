@@ -27,7 +27,9 @@ final class Chunks<T> {
   private int at;
 
   /**
-   * The part of one run in a chunk. Its tokens begin at {@code start} in the sequence, and at {@code row} in the chunk. Every run, even an empty one, has a part that begins at the run's start.
+   * The part of one run in a chunk. Its tokens begin at {@code start} in the sequence, and at
+   * {@code row} in the chunk. Every run, even an empty one, has a part that begins at the run's
+   * start.
    */
   record Part<T>(Run<T> run, int start, int row, int length) {
     /** Whether this is the first part of the run. */
@@ -47,8 +49,7 @@ final class Chunks<T> {
    * @param maxParts the maximum number of parts in a chunk, however short they are
    * @param chunkDone called after each chunk with its number of tokens
    */
-  Chunks(
-      MambaModel model, Workspace workspace, Runs<T> runs, int maxParts, IntConsumer chunkDone) {
+  Chunks(MambaModel model, Workspace workspace, Runs<T> runs, int maxParts, IntConsumer chunkDone) {
     this.model = model;
     this.workspace = workspace;
     this.runs = runs;

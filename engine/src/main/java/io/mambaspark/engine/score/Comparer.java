@@ -10,7 +10,11 @@ import java.util.function.Function;
 import java.util.function.IntConsumer;
 
 /**
- * Runs two models over the same texts and compares the results. If both models read the same tokens and have vocabularies of the same size, it compares their distributions at every token, a few rows at a time. As with {@link Scorer}, results do not depend on the chunks, and memory does not depend on the length of texts. There is one exception: models that read the same tokens but have vocabularies of different sizes need a list of log-probabilities per text.
+ * Runs two models over the same texts and compares the results. If both models read the same tokens
+ * and have vocabularies of the same size, it compares their distributions at every token, a few
+ * rows at a time. As with {@link Scorer}, results do not depend on the chunks, and memory does not
+ * depend on the length of texts. There is one exception: models that read the same tokens but have
+ * vocabularies of different sizes need a list of log-probabilities per text.
  *
  * <p>A comparer must be used by one thread only.
  */
@@ -24,7 +28,8 @@ public final class Comparer {
   /**
    * Creates a comparer.
    *
-   * @param sameTokens whether both models read the same tokens, so that the two arrays of each pair are equal
+   * @param sameTokens whether both models read the same tokens, so that the two arrays of each pair
+   *     are equal
    * @param chunkTokens the number of tokens in a chunk, at least 1
    * @param chunkDone called after each chunk of either model with its number of tokens
    */
@@ -104,7 +109,8 @@ public final class Comparer {
   }
 
   /**
-   * A source that several views read, each at its own pace. A queue per view holds the elements that this view has not read yet.
+   * A source that several views read, each at its own pace. A queue per view holds the elements
+   * that this view has not read yet.
    */
   private static final class Shared<E> {
     private final Iterator<E> source;

@@ -8,9 +8,12 @@ package io.mambaspark.engine.score;
  * @param nllB the same by the second model
  * @param tokensA the number of scored tokens of the first model
  * @param tokensB the number of scored tokens of the second model
- * @param better the number of tokens that are more probable under the second model than under the first; -1 if the models read different tokens
- * @param kl Σ over the scored tokens of KL(A‖B) in nats, summed in double in the order of the ids; NaN if distributions are not compared
- * @param agreements the number of scored tokens at which both models have the same arg max; -1 if distributions are not compared
+ * @param better the number of tokens that are more probable under the second model than under the
+ *     first; -1 if the models read different tokens
+ * @param kl Σ over the scored tokens of KL(A‖B) in nats, summed in double in the order of the ids;
+ *     NaN if distributions are not compared
+ * @param agreements the number of scored tokens at which both models have the same arg max; -1 if
+ *     distributions are not compared
  */
 public record Comparison<T>(
     T key,

@@ -6,7 +6,10 @@ import io.mambaspark.engine.model.MambaModel;
 import java.util.Arrays;
 
 /**
- * The language-model head fused with the log-softmax. It computes the logits of some hidden rows one block of the vocabulary at a time, folds each block into the log-softmax and picks the required logits from it. The logits of the complete vocabulary are therefore never in memory at once.
+ * The language-model head fused with the log-softmax. It computes the logits of some hidden rows
+ * one block of the vocabulary at a time, folds each block into the log-softmax and picks the
+ * required logits from it. The logits of the complete vocabulary are therefore never in memory at
+ * once.
  */
 final class Head {
   private final MambaModel model;
@@ -51,7 +54,8 @@ final class Head {
   /**
    * Runs the head over the first {@code rows} rows that {@link #take} copied.
    *
-   * @param targets for each row the id whose log-probability is required, or -1; null if no log-softmax is required
+   * @param targets for each row the id whose log-probability is required, or -1; null if no
+   *     log-softmax is required
    * @param ranks whether to find the rank of each target; requires targets
    * @param k how many of the most probable ids to find for each row; requires targets
    * @param logits for each row an array of vocabSize floats to fill, or null
@@ -135,7 +139,8 @@ final class Head {
   }
 
   /**
-   * Returns how many of the ids [id, id + count) of a row, whose logits begin at {@code at}, rank before the target.
+   * Returns how many of the ids [id, id + count) of a row, whose logits begin at {@code at}, rank
+   * before the target.
    */
   private int before(int at, int count, int id, int target, float logit) {
     int before = 0;

@@ -3,7 +3,8 @@ package io.mambaspark.engine.score;
 /**
  * A number of a result that is infinite or NaN, because weights made logits overflow.
  *
- * @param name its place in the result, such as {@code nll}, {@code token_logprobs[3]} or {@code top_k[2][1]}
+ * @param name its place in the result, such as {@code nll}, {@code token_logprobs[3]} or {@code
+ *     top_k[2][1]}
  * @param value infinite or NaN
  */
 public record NonFinite(String name, double value) {
@@ -13,7 +14,8 @@ public record NonFinite(String name, double value) {
   }
 
   /**
-   * Returns the first number that is not finite, with its index; null if all are finite or {@code values} is null.
+   * Returns the first number that is not finite, with its index; null if all are finite or {@code
+   * values} is null.
    */
   static NonFinite in(String name, float[] values) {
     for (int i = 0; values != null && i < values.length; i++) {

@@ -6,7 +6,9 @@ import java.util.Arrays;
 import java.util.Iterator;
 
 /**
- * Plans the runs of tokens through the model: for each sequence its windows, or its context and its remaining tokens. If a sequence has the same context as the previous one, the context is not run again: the sequence continues from the stored state after it.
+ * Plans the runs of tokens through the model: for each sequence its windows, or its context and its
+ * remaining tokens. If a sequence has the same context as the previous one, the context is not run
+ * again: the sequence continues from the stored state after it.
  */
 final class Runs<T> implements Iterator<Runs.Run<T>> {
   private final Iterator<Sequence<T>> sequences;
@@ -88,7 +90,8 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
       checkIds(sequence.tokens());
       if (sequence.context() > 1 && windows.policy() != Windows.Policy.FULL) {
         throw new IllegalArgumentException(
-            "The context has %d tokens; only full windows support a context".formatted(sequence.context()));
+            "The context has %d tokens; only full windows support a context"
+                .formatted(sequence.context()));
       }
       index = 0;
       next = windows.policy() == Windows.Policy.FULL ? contextOrAll() : window(0);
@@ -123,7 +126,9 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
   }
 
   /**
-   * Returns the first run of a sequence. If the state after its context is stored, this is the run of the remaining tokens. Otherwise it is the run of the context, or of all tokens if the context need not run separately.
+   * Returns the first run of a sequence. If the state after its context is stored, this is the run
+   * of the remaining tokens. Otherwise it is the run of the context, or of all tokens if the
+   * context need not run separately.
    */
   private Run<T> contextOrAll() {
     int shared = Math.min(sequence.context(), sequence.tokens().length) - 1;
@@ -141,7 +146,9 @@ final class Runs<T> implements Iterator<Runs.Run<T>> {
     return new Run<>(sequence, 0, shared, Range.NONE, Windows.AS_IT_IS, null, fork, true, false);
   }
 
-  /** The run from the context's last token on, whose output is the distribution of the next token. */
+  /**
+   * The run from the context's last token on, whose output is the distribution of the next token.
+   */
   private Run<T> rest(boolean first) {
     return run(context.length, fork, first, true);
   }

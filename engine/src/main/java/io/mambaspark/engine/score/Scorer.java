@@ -10,13 +10,17 @@ import java.util.NoSuchElementException;
 import java.util.function.IntConsumer;
 
 /**
- * Scores sequences of token ids in packed ragged chunks: short sequences share a chunk, and long ones span several chunks and carry their state. Results are equal bit for bit however the sequences are split into chunks. Memory does not depend on the length of sequences, except for the per-token lists if they are requested.
+ * Scores sequences of token ids in packed ragged chunks: short sequences share a chunk, and long
+ * ones span several chunks and carry their state. Results are equal bit for bit however the
+ * sequences are split into chunks. Memory does not depend on the length of sequences, except for
+ * the per-token lists if they are requested.
  *
  * <p>A scorer must be used by one thread only. Many scorers may share a model.
  */
 public final class Scorer {
   /**
-   * The default number of tokens in a chunk: enough to amortize reading the weights, few enough to stay in the cache.
+   * The default number of tokens in a chunk: enough to amortize reading the weights, few enough to
+   * stay in the cache.
    */
   public static final int CHUNK = 480;
 
@@ -24,7 +28,8 @@ public final class Scorer {
   private static final int LOGIT_ROWS = 24;
 
   /**
-   * The maximum number of sequences in a chunk if their last logits are required: each sequence holds vocabSize floats until it is returned.
+   * The maximum number of sequences in a chunk if their last logits are required: each sequence
+   * holds vocabSize floats until it is returned.
    */
   private static final int LAST_ROWS = 32;
 
@@ -46,7 +51,8 @@ public final class Scorer {
    * Creates a scorer that reports its progress.
    *
    * @param chunkTokens the number of tokens in a chunk, at least 1
-   * @param chunkDone called after each chunk with the number of tokens that ran through the model; the iterator throws the exceptions of this callback
+   * @param chunkDone called after each chunk with the number of tokens that ran through the model;
+   *     the iterator throws the exceptions of this callback
    */
   public Scorer(MambaModel model, int chunkTokens, IntConsumer chunkDone) {
     this.model = model;
@@ -55,9 +61,11 @@ public final class Scorer {
   }
 
   /**
-   * Scores sequences lazily and in their order, and reads ahead by at most one chunk of tokens. Use only one iterator of a scorer at a time.
+   * Scores sequences lazily and in their order, and reads ahead by at most one chunk of tokens. Use
+   * only one iterator of a scorer at a time.
    *
-   * @throws IllegalArgumentException if K of top-k is outside [0, vocabSize]; from the iterator, if an id is outside [0, vocabSize)
+   * @throws IllegalArgumentException if K of top-k is outside [0, vocabSize]; from the iterator, if
+   *     an id is outside [0, vocabSize)
    */
   public <T> Iterator<Scores<T>> score(Iterator<Sequence<T>> sequences, Wanted wanted) {
     return score(sequences, wanted, Windows.FULL);
@@ -66,7 +74,9 @@ public final class Scorer {
   /**
    * Scores each sequence in windows; otherwise like {@link #score(Iterator, Wanted)}.
    *
-   * @throws IllegalArgumentException also if the last logits are requested but the windows are not full, or if the id that replaces their first token is at least vocabSize; from the iterator, if a sequence has a context but the windows are not full
+   * @throws IllegalArgumentException also if the last logits are requested but the windows are not
+   *     full, or if the id that replaces their first token is at least vocabSize; from the
+   *     iterator, if a sequence has a context but the windows are not full
    */
   public <T> Iterator<Scores<T>> score(
       Iterator<Sequence<T>> sequences, Wanted wanted, Windows windows) {
@@ -87,7 +97,8 @@ public final class Scorer {
   }
 
   /**
-   * Returns the logits after every token, in order; an empty sequence has none. Use only one iterator of a scorer at a time.
+   * Returns the logits after every token, in order; an empty sequence has none. Use only one
+   * iterator of a scorer at a time.
    *
    * @throws IllegalArgumentException from the iterator, if an id is outside [0, vocabSize)
    */
@@ -247,12 +258,16 @@ public final class Scorer {
       distribute(parts, owners);
     }
 
-    /** Whether this is the last token of a sequence. It runs only if the last logits are requested. */
+    /**
+     * Whether this is the last token of a sequence. It runs only if the last logits are requested.
+     */
     private boolean isLast(Runs.Run<T> run, int position) {
       return position == run.sequence().tokens().length - 1;
     }
 
-    /** Adds the head's rows to their sequences, in the order in which {@link #collect} took them. */
+    /**
+     * Adds the head's rows to their sequences, in the order in which {@link #collect} took them.
+     */
     private void distribute(List<Chunks.Part<T>> parts, List<Pending<T>> owners) {
       int row = 0;
       for (int i = 0; i < parts.size(); i++) {
@@ -280,7 +295,8 @@ public final class Scorer {
   record Distribution<T>(Sequence<T> sequence, int position, float[] logprobs, int argMax) {}
 
   /**
-   * Returns the distributions of all tokens but the first, in order. Use only one iterator of a scorer at a time.
+   * Returns the distributions of all tokens but the first, in order. Use only one iterator of a
+   * scorer at a time.
    */
   <T> Iterator<Distribution<T>> distributions(Iterator<Sequence<T>> sequences) {
     return new PositionIterator<>(sequences, false) {
@@ -307,7 +323,8 @@ public final class Scorer {
     /**
      * Runs sequences lazily.
      *
-     * @param lastToken whether to include the position of the last token; if not, the log-softmax of the other positions is computed
+     * @param lastToken whether to include the position of the last token; if not, the log-softmax
+     *     of the other positions is computed
      */
     PositionIterator(Iterator<Sequence<T>> sequences, boolean lastToken) {
       this.lastToken = lastToken;

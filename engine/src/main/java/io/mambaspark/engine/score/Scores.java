@@ -1,19 +1,26 @@
 package io.mambaspark.engine.score;
 
 /**
- * The scores of one sequence x_0 … x_{T-1}. The scored tokens are those after its context, which is 1 token by default, or those that its {@link Windows} score. Values that were not requested are null. The receiver owns the arrays.
+ * The scores of one sequence x_0 … x_{T-1}. The scored tokens are those after its context, which is
+ * 1 token by default, or those that its {@link Windows} score. Values that were not requested are
+ * null. The receiver owns the arrays.
  *
  * @param key the key of the sequence
- * @param nll Σ -ln p(x_i | x_0 … x_{i-1}) in nats over the scored tokens: float log-probabilities, summed in double in their order
+ * @param nll Σ -ln p(x_i | x_0 … x_{i-1}) in nats over the scored tokens: float log-probabilities,
+ *     summed in double in their order
  * @param tokenCount the number of scored tokens
  * @param nllSquares Σ (ln p)², summed in double in the same order
  * @param greedyTokens the number of scored tokens that are the arg max
- * @param positionNll the nll by position: element b is that of the scored tokens x_i with {@code 2^b ≤ i < 2^(b+1)}, summed in double in their order
+ * @param positionNll the nll by position: element b is that of the scored tokens x_i with {@code
+ *     2^b ≤ i < 2^(b+1)}, summed in double in their order
  * @param positionTokens the number of scored tokens in each element of {@code positionNll}
  * @param tokenLogprobs ln p of each scored token, (tokenCount)
- * @param greedyMatch whether each scored token is the arg max, (tokenCount); on ties the lowest id is the arg max
- * @param tokenRanks the rank of each scored token among all ids, (tokenCount): 1 for the arg max; on ties the lowest id ranks first; undefined unless {@link #firstNonFinite} is null
- * @param topKIds the most probable tokens at each scored position, best first, on ties the lowest id first, (tokenCount, K)
+ * @param greedyMatch whether each scored token is the arg max, (tokenCount); on ties the lowest id
+ *     is the arg max
+ * @param tokenRanks the rank of each scored token among all ids, (tokenCount): 1 for the arg max;
+ *     on ties the lowest id ranks first; undefined unless {@link #firstNonFinite} is null
+ * @param topKIds the most probable tokens at each scored position, best first, on ties the lowest
+ *     id first, (tokenCount, K)
  * @param topKLogprobs their log-probabilities, (tokenCount, K)
  * @param lastLogits the logits after the last token, (vocabSize); null for an empty sequence
  */
@@ -38,14 +45,16 @@ public record Scores<T>(
   }
 
   /**
-   * Returns exp(nll / tokenCount), computed by StrictMath. It is NaN if no token was scored, and infinite if it exceeds the range of double, from a mean nll of 709.8 nats.
+   * Returns exp(nll / tokenCount), computed by StrictMath. It is NaN if no token was scored, and
+   * infinite if it exceeds the range of double, from a mean nll of 709.8 nats.
    */
   public double perplexity() {
     return StrictMath.exp(nll / tokenCount);
   }
 
   /**
-   * The first score that is not finite, in the order nll, token_logprobs, top_k, last_logits; null if all are finite. The {@link #perplexity} may be infinite although all of these are finite.
+   * The first score that is not finite, in the order nll, token_logprobs, top_k, last_logits; null
+   * if all are finite. The {@link #perplexity} may be infinite although all of these are finite.
    */
   public NonFinite firstNonFinite() {
     NonFinite found = NonFinite.in("nll", nll);

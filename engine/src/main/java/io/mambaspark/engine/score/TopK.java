@@ -1,7 +1,9 @@
 package io.mambaspark.engine.score;
 
 /**
- * Selects the K largest logits of a row, which must be offered in the order of their ids. It is a heap whose root is the entry to be evicted next: the smallest logit, and on ties the one with the highest id.
+ * Selects the K largest logits of a row, which must be offered in the order of their ids. It is a
+ * heap whose root is the entry to be evicted next: the smallest logit, and on ties the one with the
+ * highest id.
  */
 final class TopK {
   private final float[] logits;
@@ -17,7 +19,9 @@ final class TopK {
     size = 0;
   }
 
-  /** Offers the ids [firstId, firstId + count), whose logits are in {@code row} from {@code at} on. */
+  /**
+   * Offers the ids [firstId, firstId + count), whose logits are in {@code row} from {@code at} on.
+   */
   void offer(float[] row, int at, int count, int firstId) {
     for (int i = 0; i < count; i++) {
       if (size < ids.length) {

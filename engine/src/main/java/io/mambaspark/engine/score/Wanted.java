@@ -3,8 +3,10 @@ package io.mambaspark.engine.score;
 /**
  * The results to compute for each sequence.
  *
- * @param perplexity whether to compute the sum of the negative log-probabilities and the number of scored tokens
- * @param tokenLogprobs whether to compute the log-probability of each scored token, and whether the token is the arg max
+ * @param perplexity whether to compute the sum of the negative log-probabilities and the number of
+ *     scored tokens
+ * @param tokenLogprobs whether to compute the log-probability of each scored token, and whether the
+ *     token is the arg max
  * @param tokenRanks whether to compute the rank of each scored token among all ids by probability
  * @param topK how many of the most probable tokens to list for each scored position; 0 for none
  * @param lastLogits whether to return the logits after the last token

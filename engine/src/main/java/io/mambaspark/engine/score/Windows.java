@@ -4,20 +4,31 @@ import java.io.Serializable;
 import java.util.Locale;
 
 /**
- * The way in which a sequence is split into windows. Each window runs from the initial state, so its results do not depend on the tokens before it. Each token is scored in at most one window.
+ * The way in which a sequence is split into windows. Each window runs from the initial state, so
+ * its results do not depend on the tokens before it. Each token is scored in at most one window.
  *
  * <ul>
- *   <li>{@code FULL}: one window, the complete sequence. Every token is scored with all tokens before it as context, at any length.
+ *   <li>{@code FULL}: one window, the complete sequence. Every token is scored with all tokens
+ *       before it as context, at any length.
  *   <li>{@code ROLLING} (lm-evaluation-harness, {@code loglikelihood_rolling} with a context of 1):
- *       a window scores {@code tokens} tokens, and also contains the token before the first of them as context. If fewer tokens are left for the last window, it starts earlier, so that it is as long as the others, and scores only the tokens that are left.
- *   <li>{@code STRIDED} (Hugging Face's guide to models of fixed length): windows of {@code tokens} tokens that begin every {@code stride} tokens, until one reaches the end. A window scores the tokens that no earlier window contains, except for its own first token, which has no context.
- *   <li>{@code CHUNKED} (llama.cpp's perplexity): consecutive windows of {@code tokens} tokens; a remainder that does not fill a window is dropped. A window scores its tokens after position {@code tokens / 2}.
+ *       a window scores {@code tokens} tokens, and also contains the token before the first of them
+ *       as context. If fewer tokens are left for the last window, it starts earlier, so that it is
+ *       as long as the others, and scores only the tokens that are left.
+ *   <li>{@code STRIDED} (Hugging Face's guide to models of fixed length): windows of {@code tokens}
+ *       tokens that begin every {@code stride} tokens, until one reaches the end. A window scores
+ *       the tokens that no earlier window contains, except for its own first token, which has no
+ *       context.
+ *   <li>{@code CHUNKED} (llama.cpp's perplexity): consecutive windows of {@code tokens} tokens; a
+ *       remainder that does not fill a window is dropped. A window scores its tokens after position
+ *       {@code tokens / 2}.
  * </ul>
  *
  * @param policy how to split
  * @param tokens the number of tokens of a window as described above; 0 for {@code FULL}
- * @param stride the stride of {@code STRIDED} windows in tokens, from 1 to {@code tokens}; 0 for the other policies
- * @param firstToken the id that replaces the first token of each {@code CHUNKED} window; {@link #AS_IT_IS} to keep it
+ * @param stride the stride of {@code STRIDED} windows in tokens, from 1 to {@code tokens}; 0 for
+ *     the other policies
+ * @param firstToken the id that replaces the first token of each {@code CHUNKED} window; {@link
+ *     #AS_IT_IS} to keep it
  */
 public record Windows(Policy policy, int tokens, int stride, int firstToken)
     implements Serializable {
@@ -114,7 +125,10 @@ public record Windows(Policy policy, int tokens, int stride, int firstToken)
    */
   record Window(int start, int scored, int end) {}
 
-  /** The window at {@code index}, from 0, of a sequence of {@code length} tokens; null after the last. */
+  /**
+   * The window at {@code index}, from 0, of a sequence of {@code length} tokens; null after the
+   * last.
+   */
   Window window(int index, int length) {
     return switch (policy) {
       case FULL -> index > 0 ? null : window(0, 1, length);

@@ -24,8 +24,8 @@ final class Cores implements AutoCloseable {
   }
 
   /**
-   * Runs {@code work} for the threads 0 … threads-1. Returns the seconds from the common start to the
-   * end of the last thread.
+   * Runs {@code work} for the threads 0 … threads-1. Returns the seconds from the common start to
+   * the end of the last thread.
    */
   double run(int threads, IntConsumer work) {
     CountDownLatch ready = new CountDownLatch(threads);

@@ -28,8 +28,8 @@ import org.openjdk.jmh.annotations.Warmup;
 
 /**
  * The kernels one by one, at the sizes of the 130m shape and of a full chunk. Each kernel is
- * compared with the scalar kernels before it is timed. For a product, {@code flop} per nanosecond is
- * its speed in GFLOP/s, which can be compared with {@link #fmaPeak}.
+ * compared with the scalar kernels before it is timed. For a product, {@code flop} per nanosecond
+ * is its speed in GFLOP/s, which can be compared with {@link #fmaPeak}.
  */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)

@@ -20,7 +20,9 @@ final class RandomCheckpoint {
 
   private RandomCheckpoint() {}
 
-  /** Returns the folder of the shape's checkpoint in {@code out}; writes it if it does not exist. */
+  /**
+   * Returns the folder of the shape's checkpoint in {@code out}; writes it if it does not exist.
+   */
   static Path in(Path out, Shape shape) throws IOException {
     Path folder = out.resolve("model-" + shape.name());
     if (!Files.exists(folder.resolve("config.json"))) {

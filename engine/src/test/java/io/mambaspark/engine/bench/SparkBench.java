@@ -128,7 +128,8 @@ public final class SparkBench {
     try {
       int status = job.start().waitFor();
       if (status != 0) {
-        throw new IllegalStateException("the job failed with code %d; see %s".formatted(status, log));
+        throw new IllegalStateException(
+            "the job failed with code %d; see %s".formatted(status, log));
       }
       JsonNode summary =
           new ObjectMapper().readTree(output.resolve("_mamba_summary.json").toFile());

@@ -329,7 +329,8 @@ class CheckpointTest {
         arguments("{\"a\": 1, \"a\": 2}", c + "Duplicate field 'a' (line 1, column "),
         arguments("{\"a\": {\"b\": 1, \"b\": 2}}", c + "Duplicate field 'b' (line 1, column "),
         arguments("{\n\"a\" 1}", c + "Unexpected character ('1' (code 49)): was expecting a colon"),
-        arguments("{} {}", c + "expected the end of the file after its JSON object, found START_OBJECT"),
+        arguments(
+            "{} {}", c + "expected the end of the file after its JSON object, found START_OBJECT"),
         arguments("{\"a\": " + "[".repeat(100_000), c),
         arguments("{\"a\": 1" + "0".repeat(100_000) + "}", c),
         arguments(

@@ -176,9 +176,7 @@ class PyTorchFileTest {
             pickle(x -> x.op('K', 1, 'K', 2, 0x93)),
             p + "a global's name is not a string"),
         arguments(
-            "an append to a dict",
-            pickle(x -> x.op('}', 'N', 'a')),
-            p + "it appends to a dict"),
+            "an append to a dict", pickle(x -> x.op('}', 'N', 'a')), p + "it appends to a dict"),
         arguments(
             "items of a list",
             pickle(x -> x.op(']', 'N', 'N', 's')),
@@ -262,8 +260,7 @@ class PyTorchFileTest {
             p + "its stack is empty at"),
         arguments("no mark", pickle(x -> x.op('t')), p + "its stack has no mark at byte 3"),
         arguments("only its end", pickle(x -> x), p + "its stack is empty at byte 3"),
-        arguments(
-            "two values", pickle(x -> x.op('}', '}')), p + "found data after its end"),
+        arguments("two values", pickle(x -> x.op('}', '}')), p + "found data after its end"),
         arguments(
             "bytes after its end",
             Arrays.copyOf(small, small.length + 1),
@@ -355,7 +352,8 @@ class PyTorchFileTest {
         arguments(
             "a stride that is too large",
             one("FloatStorage", "0", 6, 0, longs(3, 2), longs(1, 4)),
-            t + "shape [3, 2] with strides [1, 4] from element 0 exceeds its storage of 6 elements"),
+            t
+                + "shape [3, 2] with strides [1, 4] from element 0 exceeds its storage of 6 elements"),
         arguments(
             "a stride that overflows",
             one("FloatStorage", "0", 6, 0, longs(5, 2), longs(1L << 62, 1)),
@@ -521,7 +519,9 @@ class PyTorchFileTest {
             f + "its zip64 directory is outside the file"),
         arguments(
             "two directories that differ",
-            edited(wide, b -> b.putShort(wide.length - 14, (short) 9).putShort(wide.length - 12, (short) 9)),
+            edited(
+                wide,
+                b -> b.putShort(wide.length - 14, (short) 9).putShort(wide.length - 12, (short) 9)),
             f + "its two zip directories differ"),
         arguments(
             "a directory beyond the end",

@@ -93,9 +93,7 @@ class SafetensorsTest {
             "Cannot load tensor u from model.safetensors: its data_offsets [8, 12) leave a gap"
                 + " after 4"),
         arguments(
-            tensor("t", "F32", "[1]", 4, 8),
-            8,
-            t + "its data_offsets [4, 8) leave a gap after 0"),
+            tensor("t", "F32", "[1]", 4, 8), 8, t + "its data_offsets [4, 8) leave a gap after 0"),
         arguments(
             tensor("t", "F32", "[1]", 8, 4),
             8,
@@ -176,7 +174,10 @@ class SafetensorsTest {
             f + "expected strings in __metadata__, found START_"),
         arguments("[]", 0, f + "expected its header to begin with {; it is not a safetensors file"),
         arguments("", 0, f + "expected its header to begin with {"),
-        arguments("{}{}", 0, f + "expected the end of the file after its JSON object, found START_OBJECT"),
+        arguments(
+            "{}{}",
+            0,
+            f + "expected the end of the file after its JSON object, found START_OBJECT"),
         arguments(
             "{", 0, f + "Unexpected end-of-input: expected close marker for Object (line 1, c"),
         arguments("{\"t", 0, f + "Unexpected end-of-input"),
@@ -229,7 +230,8 @@ class SafetensorsTest {
 
   @ParameterizedTest
   @MethodSource("files")
-  void aFileThatIsNotSafetensorsIsRefusedInOneLine(byte[] bytes, String message) throws IOException {
+  void aFileThatIsNotSafetensorsIsRefusedInOneLine(byte[] bytes, String message)
+      throws IOException {
     Files.write(file, bytes);
 
     assertRefused(message);

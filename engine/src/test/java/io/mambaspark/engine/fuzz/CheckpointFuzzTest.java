@@ -112,8 +112,8 @@ class CheckpointFuzzTest {
     }
     double share = (double) reading.bytes() / Reading.allowedBytes(done.folder());
     if (share > largestShareOfBound) {
-  largestShareOfBound = share;
-  largestShare =
+      largestShareOfBound = share;
+      largestShare =
           "%d of %d bytes, case %s"
               .formatted(reading.bytes(), Reading.allowedBytes(done.folder()), done);
     }
@@ -178,7 +178,9 @@ class CheckpointFuzzTest {
       }
     }
 
-    /** Whether a case takes too long. If so, it is a failure, and the test ends without the reader. */
+    /**
+     * Whether a case takes too long. If so, it is a failure, and the test ends without the reader.
+     */
     boolean hangs() {
       Case hanging = reading;
       if (hanging == null || System.nanoTime() - since < MOST_SECONDS * 1_000_000_000L) {

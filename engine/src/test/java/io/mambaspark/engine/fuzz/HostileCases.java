@@ -48,8 +48,9 @@ final class HostileCases {
   }
 
   /**
-   * Returns mostly one mutation, so that the required result is known. If there are several, the ones
-   * that write valid files precede the ones that damage files, because damaged files cannot be parsed.
+   * Returns mostly one mutation, so that the required result is known. If there are several, the
+   * ones that write valid files precede the ones that damage files, because damaged files cannot be
+   * parsed.
    */
   private static List<Mutation> mutations(Original original, SplittableRandom random) {
     List<Mutation> writing = writing(original, random);

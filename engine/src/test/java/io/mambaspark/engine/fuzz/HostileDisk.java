@@ -17,8 +17,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * A folder on disk that contains one hostile folder after another. It also contains traps, which are
- * not regular files. Outside the folder are valid copies of the shards, which would load if the
+ * A folder on disk that contains one hostile folder after another. It also contains traps, which
+ * are not regular files. Outside the folder are valid copies of the shards, which would load if the
  * reader followed a name that points to them.
  */
 final class HostileDisk {
@@ -69,16 +69,16 @@ final class HostileDisk {
     Map<String, Object> required = new HashMap<>(hostile.files);
     required.putAll(hostile.links);
     for (String name : List.copyOf(current.keySet())) {
-  boolean unchanged = required.get(name) == current.get(name);
-  boolean rewritten =
-      required.get(name) instanceof byte[] && current.get(name) instanceof byte[];
-  if (!unchanged && !rewritten) {
-    Files.delete(folder.resolve(name));
-    current.remove(name);
+      boolean unchanged = required.get(name) == current.get(name);
+      boolean rewritten =
+          required.get(name) instanceof byte[] && current.get(name) instanceof byte[];
+      if (!unchanged && !rewritten) {
+        Files.delete(folder.resolve(name));
+        current.remove(name);
       }
     }
     for (Map.Entry<String, Object> entry : required.entrySet()) {
-  if (current.put(entry.getKey(), entry.getValue()) != entry.getValue()) {
+      if (current.put(entry.getKey(), entry.getValue()) != entry.getValue()) {
         Path path = folder.resolve(entry.getKey());
         if (entry.getValue() instanceof byte[] bytes) {
           overwrite(path, bytes);

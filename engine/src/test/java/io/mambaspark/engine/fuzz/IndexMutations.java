@@ -94,7 +94,8 @@ final class IndexMutations {
       }
       case 6 -> {
         folder.note("%s is in both shards", tensor);
-        return written(t -> t.equals(tensor) ? Original.SHARDS : List.of(shard(t)), Expected.REFUSED);
+        return written(
+            t -> t.equals(tensor) ? Original.SHARDS : List.of(shard(t)), Expected.REFUSED);
       }
       case 7 -> {
         folder.note("tensors distributed to random shards");
@@ -149,7 +150,9 @@ final class IndexMutations {
     return Expected.REFUSED;
   }
 
-  /** Returns names that are not plain file names. Many of them point to a valid copy of the shard. */
+  /**
+   * Returns names that are not plain file names. Many of them point to a valid copy of the shard.
+   */
   private List<String> leadingAway(String shard) {
     HostileFolder.Canaries canaries = folder.canaries();
     String above = canaries.above().toString();

@@ -167,9 +167,9 @@ final class PickleMutations {
         long length = HostileValues.number(random, changed[1]);
         folder.note("text of opcode %d, %s, has length %d", text, shown(changed), length);
         if (changed[0] == 'X') {
-  ByteBuffer.wrap(changed).order(ByteOrder.LITTLE_ENDIAN).putInt(1, (int) length);
+          ByteBuffer.wrap(changed).order(ByteOrder.LITTLE_ENDIAN).putInt(1, (int) length);
         } else {
-  changed[1] = (byte) length;
+          changed[1] = (byte) length;
         }
         ops.set(text, changed);
         return Expected.EITHER;

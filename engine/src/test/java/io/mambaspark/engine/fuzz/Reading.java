@@ -29,16 +29,17 @@ record Reading(String fingerprint, CheckpointException refusal, long bytes) {
   private static final int MOST_CHARACTERS = 1_000;
 
   /**
-   * The bytes that may be allocated for any folder. Most of them are the names of the tensors of 4096
-   * layers, the maximum of a config; the rest is half a megabyte of floats for the fingerprint.
+   * The bytes that may be allocated for any folder. Most of them are the names of the tensors of
+   * 4096 layers, the maximum of a config; the rest is half a megabyte of floats for the
+   * fingerprint.
    */
   static final long FIXED_BYTES = 6 << 20;
 
   /**
    * The bytes that may be allocated for each byte of the files. Tokens of one or two bytes that
    * become an object need the most memory: an empty dict in a pickle, kept in its memo, needs about
-   * 110 for each byte, an empty list in JSON 20. A loaded BF16 weight needs up to 64 for each byte if
-   * it is the only one in a row of a matrix.
+   * 110 for each byte, an empty list in JSON 20. A loaded BF16 weight needs up to 64 for each byte
+   * if it is the only one in a row of a matrix.
    */
   static final long BYTES_A_BYTE = 160;
 
@@ -84,8 +85,8 @@ record Reading(String fingerprint, CheckpointException refusal, long bytes) {
   }
 
   /**
-   * Compares this result with the required one; {@code original} is the fingerprint of the undamaged
-   * folder.
+   * Compares this result with the required one; {@code original} is the fingerprint of the
+   * undamaged folder.
    */
   void check(Case read, String original) {
     HostileFolder folder = read.folder();

@@ -45,7 +45,7 @@ final class WatchedFolder extends FileSystem {
   }
 
   private Path watched() {
-  return watched(folder);
+    return watched(folder);
   }
 
   private Path watched(Path path) {

@@ -87,7 +87,7 @@ final class ZipArchive {
   }
 
   private Part first(Predicate<Part> condition) {
-  return parts.stream().filter(condition).findFirst().orElseThrow();
+    return parts.stream().filter(condition).findFirst().orElseThrow();
   }
 
   String root() {

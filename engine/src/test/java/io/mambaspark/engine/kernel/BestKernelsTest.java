@@ -63,11 +63,13 @@ class BestKernelsTest {
     "-XX:CompilationMode=quick-only, uses only C1: start it without -XX:CompilationMode=quick-only",
     "-Xint, only interprets: start it without -Xint"
   })
-  void scalarKernelsAreChosenWithoutC2AndOneLineSaysWhy(String option, String why) throws Exception {
+  void scalarKernelsAreChosenWithoutC2AndOneLineSaysWhy(String option, String why)
+      throws Exception {
     Choice choice = choice(option);
 
     assertThat(choice.kernels)
-        .startsWith("scalar kernels; the fast kernels require the C2 compiler, but this JVM " + why);
+        .startsWith(
+            "scalar kernels; the fast kernels require the C2 compiler, but this JVM " + why);
     assertThat(choice.log).singleElement().asString().contains("WARN", choice.kernels);
   }
 
@@ -92,7 +94,8 @@ class BestKernelsTest {
 
   @Test
   void aVirtualMachineOtherThanHotSpotIsAnObstacle() {
-    assertThat(BestKernels.obstacle(Map.of())).isEqualTo(
+    assertThat(BestKernels.obstacle(Map.of()))
+        .isEqualTo(
             "the fast kernels require HotSpot's C2 compiler, but this JVM is not HotSpot: use an"
                 + " OpenJDK");
   }

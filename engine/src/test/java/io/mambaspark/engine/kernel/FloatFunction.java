@@ -5,7 +5,8 @@ package io.mambaspark.engine.kernel;
 interface FloatFunction {
 
   /**
-   * The distance between tested bit patterns. It is odd, so that a pass over all four billion patterns includes every sign, every exponent and every combination of low mantissa bits.
+   * The distance between tested bit patterns. It is odd, so that a pass over all four billion
+   * patterns includes every sign, every exponent and every combination of low mantissa bits.
    */
   int STEP = 1009;
 

@@ -32,7 +32,8 @@ final class Floats {
   }
 
   /**
-   * Returns (panels, stride, 16) with zeros in the padding of the last panel, and NaN in the scratch rows, so that a kernel that uses these rows fails its test.
+   * Returns (panels, stride, 16) with zeros in the padding of the last panel, and NaN in the
+   * scratch rows, so that a kernel that uses these rows fails its test.
    */
   float[] panels(int columns, int rows, int stride, float low, float high) {
     float[] array = new float[Panels.count(columns) * stride * Panels.WIDTH];

@@ -8,7 +8,9 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * Checks that each test run uses the kernels that it should use. The build runs the tests tagged {@code kernels} on vectors of 16, 8 and 4 lanes, and all tests except those tagged {@code vector} without the Vector API.
+ * Checks that each test run uses the kernels that it should use. The build runs the tests tagged
+ * {@code kernels} on vectors of 16, 8 and 4 lanes, and all tests except those tagged {@code vector}
+ * without the Vector API.
  */
 @Tag("kernels")
 class KernelsTest {

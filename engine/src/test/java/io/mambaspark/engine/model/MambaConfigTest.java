@@ -182,12 +182,14 @@ class MambaConfigTest {
         arguments(
             huggingFace("").replace("'mamba'", "'mamba2'"),
             "model_type is \"mamba2\"" + requires + "mamba or falcon_mamba"),
-        arguments(huggingFace(", 'hidden_act': 'gelu'"), "hidden_act is \"gelu\"" + requires + "silu"),
+        arguments(
+            huggingFace(", 'hidden_act': 'gelu'"), "hidden_act is \"gelu\"" + requires + "silu"),
         arguments(stateSpaces(", 'rms_norm': false"), "rms_norm is false" + requires + "true"),
         arguments(
             stateSpaces(", 'attn_layer_idx': [3, 9]"),
             "attn_layer_idx is [3,9]" + requires + "no attention layers"),
-        arguments(stateSpaces(", 'd_intermediate': 2048"), "d_intermediate is 2048" + requires + "0"),
+        arguments(
+            stateSpaces(", 'd_intermediate': 2048"), "d_intermediate is 2048" + requires + "0"),
         arguments(
             stateSpaces(", 'ssm_cfg': {'layer': 'Mamba2'}"),
             "ssm_cfg.layer is \"Mamba2\"" + requires + "Mamba1"),
@@ -224,7 +226,11 @@ class MambaConfigTest {
                 + " 1073741824 numbers per layer"),
         arguments(
             huggingFace(", 'hidden_act': '" + "\ue000".repeat(500_000) + "'"),
-            "hidden_act is \"" + "\\ue000".repeat(19) + "… (500002 characters)" + requires + "silu"),
+            "hidden_act is \""
+                + "\\ue000".repeat(19)
+                + "… (500002 characters)"
+                + requires
+                + "silu"),
         arguments(
             huggingFace(", 'use_bias': 'yes'"), "use_bias is \"yes\"; expected true or false"),
         arguments(

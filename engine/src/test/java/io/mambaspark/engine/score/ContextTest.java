@@ -65,7 +65,8 @@ class ContextTest {
       Scores<Integer> found = TestSequences.scores(MODEL, 7, List.of(sequence), ALL).get(0);
       Scores<Integer> complete = TestSequences.score(MODEL, ALL, sequence.tokens());
       int length = sequence.tokens().length;
-      float[] end = Arrays.copyOfRange(complete.tokenLogprobs(), sequence.context() - 1, length - 1);
+      float[] end =
+          Arrays.copyOfRange(complete.tokenLogprobs(), sequence.context() - 1, length - 1);
 
       assertThat(found.tokenCount()).isEqualTo(length - sequence.context());
       assertThat(found.tokenLogprobs()).containsExactly(end);

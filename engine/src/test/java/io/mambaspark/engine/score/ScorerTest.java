@@ -395,7 +395,9 @@ class ScorerTest {
     }
   }
 
-  /** With dModel 20 the last panel has unused lanes, in which NaN must not affect the next chunk. */
+  /**
+   * With dModel 20 the last panel has unused lanes, in which NaN must not affect the next chunk.
+   */
   @Test
   void aSequenceThatOverflowsInsideALayerDoesNotAffectLaterChunks() {
     MambaConfig config = MambaConfig.of(20, 1, 40);

@@ -18,7 +18,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Compares each policy with a copy of the loops of its original program, which run every window separately.
+ * Compares each policy with a copy of the loops of its original program, which run every window
+ * separately.
  */
 class WindowsTest {
   private static final MambaModel MODEL = RandomModel.of(MambaConfig.of(16, 2, 40), 64);

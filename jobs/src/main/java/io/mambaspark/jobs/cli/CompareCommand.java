@@ -22,9 +22,9 @@ import picocli.CommandLine.Command;
           + " --group-by source --output compared",
       "",
       "Output: the kept columns, then nll_a, nll_b, delta_nll (nll_b - nll_a: negative if b is"
-    + " better), token_count, token_count_b, perplexity_a, perplexity_b, better_tokens (share of"
-    + " the tokens that are more likely under b), kl (mean KL(a||b) per token, nats),"
-    + " top1_agreement, truncated, error. a is the first model, b the second.",
+          + " better), token_count, token_count_b, perplexity_a, perplexity_b, better_tokens (share of"
+          + " the tokens that are more likely under b), kl (mean KL(a||b) per token, nats),"
+          + " top1_agreement, truncated, error. a is the first model, b the second.",
       "better_tokens is null if the models have different tokenizers; kl and top1_agreement are"
           + " also null if their vocabularies differ in size.",
     },

@@ -19,7 +19,7 @@ import picocli.CommandLine.Command;
 @Command(
     name = "inspect",
     description =
-    "Prints a checkpoint's config, size, tensors and fingerprint. Does not start Spark.",
+        "Prints a checkpoint's config, size, tensors and fingerprint. Does not start Spark.",
     mixinStandardHelpOptions = true,
     sortOptions = false,
     descriptionHeading = "%n",

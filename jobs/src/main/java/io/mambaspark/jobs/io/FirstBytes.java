@@ -207,9 +207,7 @@ final class FirstBytes {
               "one JSON list over many lines",
               "write each element on one line: jq -c '.[]' FILE")
           : refusal(
-              path,
-              "JSON objects over many lines",
-              "write each object on one line: jq -c . FILE");
+              path, "JSON objects over many lines", "write each object on one line: jq -c . FILE");
     }
   }
 

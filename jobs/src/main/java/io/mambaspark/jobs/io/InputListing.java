@@ -189,8 +189,7 @@ final class InputListing {
     }
   }
 
-  private void addFile(
-      String key, FileStatus status, Map<String, String> partition, SinkLog log) {
+  private void addFile(String key, FileStatus status, Map<String, String> partition, SinkLog log) {
     if (log == null || log.holds(status.getPath())) {
       addFile(key, status, partition);
     } else {

@@ -74,8 +74,7 @@ record JsonBeginnings(JsonTypes types, Map<String, String> unread) {
     }
   }
 
-  private static JsonTypes inspect(InputFile file, FirstBytes first, int bytes)
-      throws IOException {
+  private static JsonTypes inspect(InputFile file, FirstBytes first, int bytes) throws IOException {
     first.check(file.path());
     JsonTypes types = new JsonTypes();
     byte[] lines = new byte[0];

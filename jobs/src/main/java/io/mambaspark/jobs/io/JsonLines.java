@@ -107,8 +107,7 @@ final class JsonLines {
   static void openLine(JsonReader in) throws JsonReader.Malformed {
     JsonKind kind = in.peek("one JSON object");
     if (kind == JsonKind.LIST) {
-      throw in.unexpected(
-          "one JSON object; jq -c '.[]' writes each element of a list on one line");
+      throw in.unexpected("one JSON object; jq -c '.[]' writes each element of a list on one line");
     } else if (kind != JsonKind.OBJECT) {
       throw in.unexpected("one JSON object");
     }

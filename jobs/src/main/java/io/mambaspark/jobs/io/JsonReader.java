@@ -8,8 +8,8 @@ import java.util.Set;
 /**
  * Reads JSON (RFC 8259, and the NaN, Infinity and -Infinity that Python writes) token by token.
  *
- * <p>Mistakes are of two kinds. A {@link Malformed} stops the reader. A {@link #flaw} is
- * recorded and reading continues, so that the rest of a line can be kept.
+ * <p>Mistakes are of two kinds. A {@link Malformed} stops the reader. A {@link #flaw} is recorded
+ * and reading continues, so that the rest of a line can be kept.
  *
  * <p>Jackson is not used: its limits, its messages and the positions in them differ between the
  * versions that Spark 3.5 to 4.2 include. Output rows contain these messages and must not depend on

@@ -14,8 +14,8 @@ import org.apache.spark.sql.types.StructType;
  *
  * <p>The types are those that Spark infers, except that no value may change: integers beyond 64
  * bits are decimal(38,0), and integers mixed with fractions are strings if a double would round one
- * of them. The following are also strings: numbers too large for these types, values of
- * different kinds, objects without a key, and values that are always null.
+ * of them. The following are also strings: numbers too large for these types, values of different
+ * kinds, objects without a key, and values that are always null.
  */
 final class JsonTypes implements Serializable {
   private static final long serialVersionUID = 1;
@@ -76,8 +76,8 @@ final class JsonTypes implements Serializable {
   /**
    * Returns the columns so far, ordered by name as in Spark, all nullable.
    *
-   * @param caseSensitive whether names that differ only in case are separate columns; otherwise
-   *     the column has the spelling that sorts first
+   * @param caseSensitive whether names that differ only in case are separate columns; otherwise the
+   *     column has the spelling that sorts first
    */
   StructType schema(boolean caseSensitive) {
     Map<String, JsonTypes> columns = fields;

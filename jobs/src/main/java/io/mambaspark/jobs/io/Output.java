@@ -28,8 +28,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The folder to which a run writes. A run never destroys an existing output: without {@code
- * --overwrite} it refuses the output; with it, the run writes a new folder next to the old one,
- * and the complete new folder replaces the old one, see {@link Replacement}.
+ * --overwrite} it refuses the output; with it, the run writes a new folder next to the old one, and
+ * the complete new folder replaces the old one, see {@link Replacement}.
  *
  * <p>If a second pass follows, the first pass writes {@code OUTPUT_scores-RUN}, which is removed
  * after the output has been moved to its place.
@@ -356,8 +356,7 @@ public final class Output {
         files.delete(target(), true);
       }
     } catch (IOException e) {
-      LOG.warn(
-          "Cannot remove {}: {}", Refusal.redacted(target().toString()), Failures.oneLine(e));
+      LOG.warn("Cannot remove {}: {}", Refusal.redacted(target().toString()), Failures.oneLine(e));
     }
   }
 }

@@ -29,7 +29,9 @@ import org.apache.hadoop.security.AccessControlException;
 public record SinkLog(Path folder, Map<String, List<String>> logged) {
   public static final String FOLDER = "_spark_metadata";
 
-  /** Reads the log of a stream that writes to a folder or to a parent of it; null if none exists. */
+  /**
+   * Reads the log of a stream that writes to a folder or to a parent of it; null if none exists.
+   */
   static SinkLog of(Path path, Configuration configuration) {
     for (Path folder = path; folder != null; folder = folder.getParent()) {
       try {

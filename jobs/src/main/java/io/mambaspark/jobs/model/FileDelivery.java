@@ -78,7 +78,8 @@ final class FileDelivery implements ModelDelivery {
   }
 
   /** Delivers to executors: from Hadoop if the model is on Hadoop, otherwise from the driver. */
-  static FileDelivery toExecutors(ModelSource source, WeightFormat weights, JavaSparkContext context) {
+  static FileDelivery toExecutors(
+      ModelSource source, WeightFormat weights, JavaSparkContext context) {
     org.apache.hadoop.fs.Path origin = source.origin();
     if (origin == null) {
       return fromDriver(source, weights);

@@ -17,7 +17,9 @@ import org.slf4j.LoggerFactory;
 final class TemporaryFolder implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(TemporaryFolder.class);
 
-  /** Names the process, so that a folder that a killed one has left can be told from those in use. */
+  /**
+   * Names the process, so that a folder that a killed one has left can be told from those in use.
+   */
   private static final String PREFIX =
       "mamba-spark-model-%d-".formatted(ProcessHandle.current().pid());
 

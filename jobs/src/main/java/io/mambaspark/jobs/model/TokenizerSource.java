@@ -34,8 +34,8 @@ public final class TokenizerSource {
   }
 
   /**
-   * Opens the tokenizer at a path, or {@code demo}. The path is looked up like a model's path.
-   * In a folder, opens tokenizer.json.
+   * Opens the tokenizer at a path, or {@code demo}. The path is looked up like a model's path. In a
+   * folder, opens tokenizer.json.
    */
   public static TokenizerFile at(String option, Configuration configuration) {
     if (option.equals(Demo.NAME)) {

@@ -34,15 +34,14 @@ public final class Options {
           .briefly("checkpoint: a folder, any Hadoop URI, or demo");
 
   public static final Option<List<String>> MODELS =
-      repeated("model", "FOLDER", "The two models to compare: give the option twice.")
-          .isRequired();
+      repeated("model", "FOLDER", "The two models to compare: give the option twice.").isRequired();
 
   public static final Option<String> WEIGHTS =
       text(
               "weights",
               "FORMAT",
               "Format of the weights in memory: f32, or bf16, which needs half the memory, is exact"
-    + " for BF16 checkpoints and rounds others.")
+                  + " for BF16 checkpoints and rounds others.")
           .byDefault("f32")
           .identifies("f32")
           .briefly("format of the weights in memory: f32 or bf16");
@@ -61,9 +60,9 @@ public final class Options {
 
   public static final Option<String> INPUT_FORMAT =
       text(
-        "input-format",
-        "FORMAT",
-        "Format of the input: parquet, json, orc or any other Spark data source.")
+              "input-format",
+              "FORMAT",
+              "Format of the input: parquet, json, orc or any other Spark data source.")
           .byDefault("parquet");
 
   public static final Option<String> INPUT_TABLE =
@@ -75,7 +74,7 @@ public final class Options {
 
   public static final Option<Integer> PARTITIONS =
       count("partitions", "N", "Distribute the rows to N tasks.")
-    .byDefaultAs("as the input is split");
+          .byDefaultAs("as the input is split");
 
   public static final Option<Integer> LIMIT = count("limit", "N", "Read only N rows.");
 
@@ -96,16 +95,16 @@ public final class Options {
               "tokenizer",
               "FILE",
               "For texts: a tokenizer.json of Hugging Face's tokenizers, or its folder.")
-              .byDefaultAs("the one in the model's folder")
-              .briefly("tokenizer.json or its folder, if not in the model's folder");
+          .byDefaultAs("the one in the model's folder")
+          .briefly("tokenizer.json or its folder, if not in the model's folder");
 
   public static final Option<String> BYTE_COUNT_COLUMN =
       text("byte-count-column", "COLUMN", "Column with the document's length in bytes.")
-    .byDefaultAs("the length of its text, if it has one");
+          .byDefaultAs("the length of its text, if it has one");
 
   public static final Option<String> WORD_COUNT_COLUMN =
       text("word-count-column", "COLUMN", "Column with the document's length in words.")
-    .byDefaultAs("the length of its text, if it has one");
+          .byDefaultAs("the length of its text, if it has one");
 
   public static final Option<List<String>> KEEP_COLUMNS =
       list("keep-columns", "COLUMN,...", "Input columns to write with the scores.")
@@ -129,7 +128,7 @@ public final class Options {
               "emit",
               "VALUE,...",
               "Values to write: perplexity, token-logprobs, token-ranks, top-k=K, position-nll,"
-    + " last-logits. Or only logits, which writes one row per position.")
+                  + " last-logits. Or only logits, which writes one row per position.")
           .byDefault("perplexity")
           .identifies("perplexity")
           .briefly("values to write, such as perplexity,top-k=5");
@@ -138,17 +137,17 @@ public final class Options {
       text(
               "prefix-token",
               "ID",
-        "Token placed before every row: an id, bos, eos or none{default}. With --window chunked"
-            + " it replaces each window's first token.")
-    .byDefaultAs("none; with --window rolling bos, or eos if there is no bos")
-    .briefly("token placed before every row: an id, bos, eos or none");
+              "Token placed before every row: an id, bos, eos or none{default}. With --window chunked"
+                  + " it replaces each window's first token.")
+          .byDefaultAs("none; with --window rolling bos, or eos if there is no bos")
+          .briefly("token placed before every row: an id, bos, eos or none");
 
   public static final Option<Integer> MAX_TOKENS =
       count(
               "max-tokens",
               "N",
               "Drop a row's tokens beyond N, not counting the prefix, and set the row's column"
-    + " truncated. Dropped tokens are not validated.")
+                  + " truncated. Dropped tokens are not validated.")
           .identifies("0")
           .briefly("maximum number of tokens of a row that are scored");
 
@@ -198,8 +197,8 @@ public final class Options {
           "bucket",
           "NAME:PERCENT,...",
           "Add a column bucket that divides the corpus by perplexity. head:30,middle:60 assigns the"
-    + " documents below the 30th percentile to head, those below the 60th to middle and the"
-    + " rest to tail. Reads the scores a second time.");
+              + " documents below the 30th percentile to head, those below the 60th to middle and the"
+              + " rest to tail. Reads the scores a second time.");
 
   public static final Option<String> BUCKET_THRESHOLDS =
       text(
@@ -217,9 +216,9 @@ public final class Options {
       longCount(
               "target-unit-tokens",
               "N",
-        "Cut Parquet files between row groups into units of about N tokens. Each unit is one"
-            + " task and one output file.")
-    .byDefaultAs("five minutes of work, or less so that each core gets four units");
+              "Cut Parquet files between row groups into units of about N tokens. Each unit is one"
+                  + " task and one output file.")
+          .byDefaultAs("five minutes of work, or less so that each core gets four units");
 
   public static final Option<String> ON_ERROR =
       text(
@@ -227,7 +226,7 @@ public final class Options {
               "WHAT",
               "For a row that cannot be scored, 'quarantine' writes it with its error and null"
                   + " scores, 'fail' stops the job. For a Parquet file that cannot be read, 'quarantine' lists it"
-    + " in the summary and scores the other files; with --stream it always stops the job.")
+                  + " in the summary and scores the other files; with --stream it always stops the job.")
           .byDefault("quarantine")
           .identifies("quarantine")
           .briefly("rows that cannot be scored: quarantine or fail");
@@ -245,7 +244,7 @@ public final class Options {
       flag(
           "resume",
           "Resume an interrupted run of the same job, or start the job if it has not run yet. Only"
-    + " for Parquet input and output.");
+              + " for Parquet input and output.");
 
   public static final Option<Boolean> ALLOW_NEW_INPUT =
       flag("allow-new-input", "With --resume: include input files that were added since.");
@@ -256,8 +255,8 @@ public final class Options {
           "EVERY",
           AVAILABLE_NOW,
           "Score each new file of the input folder once. Without EVERY, score the files that exist"
-    + " and end. With an interval such as 30s or 5m, look for new files until stopped. A"
-    + " restarted stream continues.");
+              + " and end. With an interval such as 30s or 5m, look for new files until stopped. A"
+              + " restarted stream continues.");
 
   public static final Option<String> CHECKPOINT_LOCATION =
       text(
@@ -270,8 +269,8 @@ public final class Options {
       count(
               "max-files-per-batch",
               "N",
-        "With --stream: maximum number of files that are scored and written together.")
-    .byDefaultAs("four per core");
+              "With --stream: maximum number of files that are scored and written together.")
+          .byDefaultAs("four per core");
 
   public static final Option<Boolean> STRICT =
       flag(
@@ -286,7 +285,7 @@ public final class Options {
       flag(
           "dry-run",
           "Check the model, the columns and the options. Print the plan, the number of tokens, the"
-    + " time at a measured speed and the size of the output. Score and write nothing.");
+              + " time at a measured speed and the size of the output. Score and write nothing.");
 
   /** Options for the model's format in memory and for its delivery. */
   private static final List<Option<?>> KEPT = List.of(WEIGHTS, MODEL_DELIVERY);
@@ -352,14 +351,13 @@ public final class Options {
           DOCUMENT,
           List.of(
               PREFIX_TOKEN
-        .explained("Token placed before every row: an id, bos, eos or none.")
-        .byDefaultAs("none"),
-    MAX_TOKENS.explained("Drop a row's tokens beyond N, not counting the prefix."),
+                  .explained("Token placed before every row: an id, bos, eos or none.")
+                  .byDefaultAs("none"),
+              MAX_TOKENS.explained("Drop a row's tokens beyond N, not counting the prefix."),
               GROUP_BY),
           WRITTEN,
           List.of(
-              STRICT.explained(
-                  "Exit with %d if a row cannot be scored.".formatted(STRICT_CODE)),
+              STRICT.explained("Exit with %d if a row cannot be scored.".formatted(STRICT_CODE)),
               VERBOSE));
 
   /** The column that {@code tokenize} reads. */
@@ -383,8 +381,7 @@ public final class Options {
                   .byDefaultAs("all but the texts; '' for none")),
           WRITTEN,
           List.of(
-              STRICT.explained(
-                  "Exit with %d if a text cannot be read.".formatted(STRICT_CODE)),
+              STRICT.explained("Exit with %d if a text cannot be read.".formatted(STRICT_CODE)),
               VERBOSE));
 
   /** The options of {@code inspect}. */

@@ -19,15 +19,15 @@ import org.jetbrains.letsPlot.core.util.PlotSvgExportCommon;
  */
 final class Chart {
   /**
-   * Placeholders of the style sheet's colours: {@code --s1} to {@code --s8} for series, {@code --s9}
-   * for the remaining groups.
+   * Placeholders of the style sheet's colours: {@code --s1} to {@code --s8} for series, {@code
+   * --s9} for the remaining groups.
    */
   private static final Pattern COLOUR =
       Pattern.compile("rgb\\(1,0,(\\d+)\\)|#0100(\\p{XDigit}{2})");
 
   /**
-   * Parts of the SVG to remove: its own style sheet, the ids to which that style sheet refers, clipping (nothing is
-   * drawn outside the axes) and default values.
+   * Parts of the SVG to remove: its own style sheet, the ids to which that style sheet refers,
+   * clipping (nothing is drawn outside the axes) and default values.
    */
   private static final Pattern UNUSED =
       Pattern.compile(
@@ -44,9 +44,7 @@ final class Chart {
   private final List<Object> scales = new ArrayList<>();
   private final Map<String, Object> theme = new HashMap<>();
 
-  /**
-   * Whether the labels of the vertical axis take up space but are not shown.
-   */
+  /** Whether the labels of the vertical axis take up space but are not shown. */
   private boolean hidesYLabels;
 
   Chart(int width, int height) {
@@ -172,7 +170,9 @@ final class Chart {
         + ")";
   }
 
-  /** Rounds pixels to tenths, which is not visible; numbers below 1, as opacities, to hundredths. */
+  /**
+   * Rounds pixels to tenths, which is not visible; numbers below 1, as opacities, to hundredths.
+   */
   private static String rounded(String number) {
     double value = Double.parseDouble(number);
     double rounded = value < 1 ? Math.round(value * 100) / 100.0 : Math.round(value * 10) / 10.0;

@@ -14,8 +14,8 @@ import java.util.function.ToDoubleFunction;
 import java.util.stream.DoubleStream;
 
 /**
- * The charts of a report, each drawn for a width in pixels. A page contains each chart for a wide and
- * for a narrow screen, because text that fits one is too small or too large on the other.
+ * The charts of a report, each drawn for a width in pixels. A page contains each chart for a wide
+ * and for a narrow screen, because text that fits one is too small or too large on the other.
  */
 final class Charts {
   private static final int NARROW = 500;
@@ -80,8 +80,9 @@ final class Charts {
   }
 
   /**
-   * Draws the outline of the bins as one shape, from the first to the last bin that is not empty. Each
-   * of these is drawn at least {@code least} high, so that one document among thousands is visible.
+   * Draws the outline of the bins as one shape, from the first to the last bin that is not empty.
+   * Each of these is drawn at least {@code least} high, so that one document among thousands is
+   * visible.
    */
   private static Chart steps(Chart chart, List<Double> edges, Coloured coloured, double least) {
     List<Long> counts = coloured.series().counts();
@@ -186,7 +187,10 @@ final class Charts {
         .draw("point", Map.of("x", x, "y", y), Map.of("color", Chart.colour(1), "size", 2.6));
   }
 
-  /** Draws tokens per second over time. The last sample must be later than the first, with more tokens. */
+  /**
+   * Draws tokens per second over time. The last sample must be later than the first, with more
+   * tokens.
+   */
   static String speed(List<Speed> speed, double axisEnd, int width, String label) {
     double begin = speed.get(0).seconds();
     double end = speed.get(speed.size() - 1).seconds();

@@ -60,7 +60,9 @@ final class Html {
     add("</tbody>\n</table></div>\n");
   }
 
-  /** Adds a table with one row for each group. Folds rows after the first {@value #MAX_OPEN_ROWS}. */
+  /**
+   * Adds a table with one row for each group. Folds rows after the first {@value #MAX_OPEN_ROWS}.
+   */
   void groupTable(String head, String first, List<String> rows) {
     int open = Math.min(rows.size(), MAX_OPEN_ROWS);
     table(head, first, rows.subList(0, open));

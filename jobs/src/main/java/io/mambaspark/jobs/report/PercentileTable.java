@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.stream.Collectors;
 
 /**
- * The section of percentiles: one row for all documents and one for each group. Each row has a strip
- * that shows its percentiles on a common logarithmic scale.
+ * The section of percentiles: one row for all documents and one for each group. Each row has a
+ * strip that shows its percentiles on a common logarithmic scale.
  *
  * @param low the logarithm of the lowest finite percentile that a strip shows
  * @param high the logarithm of the highest one

@@ -117,9 +117,7 @@ final class PerplexityCharts {
     List<Position> positions = all.stream().filter(position -> position.tokens() > 0).toList();
     html.section(
         "Perplexity by position in the document",
-        positions.size() < 2
-            ? ""
-            : "The perplexity of tokens by their position in the document.");
+        positions.size() < 2 ? "" : "The perplexity of tokens by their position in the document.");
     if (positions.size() < 2) {
       html.none(
           positions.isEmpty()

@@ -18,8 +18,8 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * A report of a run in one HTML file. The file loads nothing, runs no script, and is well-formed XML.
- * Equal data give equal files.
+ * A report of a run in one HTML file. The file loads nothing, runs no script, and is well-formed
+ * XML. Equal data give equal files.
  */
 public final class Report {
   /** An element near the beginning of every report, which distinguishes it from other files. */

@@ -113,7 +113,9 @@ public record ReportData(
   }
 
   private static void requireTime(double seconds) {
-    require(seconds >= 0 && seconds < Double.POSITIVE_INFINITY, "Expected a finite time of at least 0 s, found " + seconds + " s");
+    require(
+        seconds >= 0 && seconds < Double.POSITIVE_INFINITY,
+        "Expected a finite time of at least 0 s, found " + seconds + " s");
   }
 
   /** A number and its name, formatted for display. */

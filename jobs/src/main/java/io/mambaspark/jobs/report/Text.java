@@ -7,9 +7,9 @@ final class Text {
   private Text() {}
 
   /**
-   * Escapes a string for an element or a quoted attribute, in HTML and in XML. Replaces characters that
-   * could hide or reverse a part of the page, or that XML forbids, by U+FFFD: control characters
-   * except tab and line ends, bidirectional controls, lone surrogates, non-characters.
+   * Escapes a string for an element or a quoted attribute, in HTML and in XML. Replaces characters
+   * that could hide or reverse a part of the page, or that XML forbids, by U+FFFD: control
+   * characters except tab and line ends, bidirectional controls, lone surrogates, non-characters.
    */
   static String escaped(String text) {
     StringBuilder out = new StringBuilder(text.length() + 16);

@@ -38,8 +38,8 @@ record Ticks(List<Double> at, List<String> labels) {
 
   /**
    * Returns ticks at powers of ten between two logarithms to base 10, leaving out some if there are
-   * more than {@code most}. If there are fewer than three, adds 2 and 5 between powers of ten, and if
-   * that is not enough, uses round numbers instead.
+   * more than {@code most}. If there are fewer than three, adds 2 and 5 between powers of ten, and
+   * if that is not enough, uses round numbers instead.
    */
   static Ticks log10(double low, double high, int most) {
     for (int every = 1; every <= 512; every *= 2) {

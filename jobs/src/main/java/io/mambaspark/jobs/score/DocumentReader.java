@@ -124,9 +124,7 @@ public record DocumentReader(
       return row.isNullAt(0) ? Document.NULL : document(row, prefix, read);
     }
 
-    /**
-     * Joins a context and its continuation. The prefix token replaces an empty or null context.
-     */
+    /** Joins a context and its continuation. The prefix token replaces an empty or null context. */
     private Document pair(Row row) {
       Contents read =
           texts == null

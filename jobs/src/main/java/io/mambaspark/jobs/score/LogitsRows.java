@@ -53,8 +53,8 @@ final class LogitsRows implements Iterator<Tuple2<Row, ScoredRow>> {
   }
 
   /**
-   * Finds the next position, and removes the rows without output from {@code queued}. Afterwards the
-   * first queued row is either the row of {@code next} or an earlier row with an error.
+   * Finds the next position, and removes the rows without output from {@code queued}. Afterwards
+   * the first queued row is either the row of {@code next} or an earlier row with an error.
    */
   private void advance() {
     while (next == null && positions.hasNext()) {

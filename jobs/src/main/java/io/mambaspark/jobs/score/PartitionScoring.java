@@ -24,7 +24,8 @@ import scala.Tuple2;
  * {@link Scorer} of the partition.
  *
  * <p>Every row passes through the scorer: a row that cannot be scored becomes a sequence without
- * tokens. So the rows keep their order, and only the rows that the scorer reads ahead are in memory.
+ * tokens. So the rows keep their order, and only the rows that the scorer reads ahead are in
+ * memory.
  *
  * @param windows the windows into which documents are split
  * @param bounds the perplexities that are written; rows outside are marked as dropped

@@ -24,7 +24,8 @@ public enum ScoreColumn {
       "boolean",
       "True if every scored token was the arg max; null if nothing was scored"),
   BYTE_COUNT("byte_count", "byteCount", "bigint", "UTF-8 bytes of the document"),
-  WORD_COUNT("word_count", "wordCount", "bigint", "Words of the document, separated by white space"),
+  WORD_COUNT(
+      "word_count", "wordCount", "bigint", "Words of the document, separated by white space"),
   BITS_PER_BYTE(
       "bits_per_byte",
       "bitsPerByte",

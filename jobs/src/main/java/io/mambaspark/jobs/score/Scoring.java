@@ -25,8 +25,8 @@ public final class Scoring {
   /**
    * Adds the columns that {@code options} request. Lazy, like every transformation of Spark. A
    * partition is streamed, its rows keep their order, and no row is shuffled. If rows are long, set
-   * {@code spark.sql.parquet.columnarReaderBatchSize} to a small number: Spark reads that many
-   * rows at once.
+   * {@code spark.sql.parquet.columnarReaderBatchSize} to a small number: Spark reads that many rows
+   * at once.
    *
    * @param input the rows, with the document's columns and the columns to keep
    * @param config the configuration of {@code model}

@@ -105,8 +105,8 @@ public final class Failures {
   }
 
   /**
-   * Returns the reason why a file cannot be read: a phrase that follows the file's path and a colon,
-   * without the path.
+   * Returns the reason why a file cannot be read: a phrase that follows the file's path and a
+   * colon, without the path.
    *
    * @param path as Hadoop or Spark writes it, URI-encoded or not
    */

@@ -19,8 +19,8 @@ public final class FileContent {
   private FileContent() {}
 
   /**
-   * Whether a file's content is bad: its bytes can be read but not decoded, or its checksum does not
-   * match.
+   * Whether a file's content is bad: its bytes can be read but not decoded, or its checksum does
+   * not match.
    *
    * @param failure why the content cannot be read
    */

@@ -75,9 +75,10 @@ public final class HadoopFiles {
   }
 
   /**
-   * Finds a model or a tokenizer. An existing file or folder with exactly this name takes precedence,
-   * on the local disk before Hadoop's default file system. A {@code file:} URI is decoded only if no
-   * such file or folder exists. The caller must not parse the returned path again.
+   * Finds a model or a tokenizer. An existing file or folder with exactly this name takes
+   * precedence, on the local disk before Hadoop's default file system. A {@code file:} URI is
+   * decoded only if no such file or folder exists. The caller must not parse the returned path
+   * again.
    */
   public static Path located(String name, Configuration configuration) {
     Matcher uri = LOCAL_URI.matcher(name);
@@ -111,7 +112,7 @@ public final class HadoopFiles {
       throw Refusal.because(
           e,
           "Cannot use path %s: the locale of this process cannot encode it (%s); set"
-    + " LC_ALL=C.UTF-8",
+              + " LC_ALL=C.UTF-8",
           path,
           e.getReason());
     }
@@ -195,15 +196,15 @@ public final class HadoopFiles {
   }
 
   /**
-   * Refuses a file that Hadoop can list but not read or write: one with a colon in its name on a file
-   * system that writes checksum files, such as the local one.
+   * Refuses a file that Hadoop can list but not read or write: one with a colon in its name on a
+   * file system that writes checksum files, such as the local one.
    */
   public static void checkName(Path file, Configuration configuration) {
     if (file.getName().contains(":")
         && fileSystem(file, configuration) instanceof ChecksumFileSystem) {
       throw Refusal.because(
           "Cannot use file %s: Hadoop does not support local files with a colon in their names; choose"
-    + " another name",
+              + " another name",
           file);
     }
   }

@@ -25,9 +25,10 @@ public final class SessionSettings {
       List.of("spark.sql.parquet.columnarReaderBatchSize", "spark.sql.orc.columnarReaderBatchSize");
 
   /**
-   * Settings that make Spark, Hadoop or ORC skip files, lines, rows or values that they cannot read,
-   * or include rows of a failed streaming batch; each with the value that prevents this. Hadoop's
-   * settings are listed because the session's settings override Hadoop's own where Spark reads rows.
+   * Settings that make Spark, Hadoop or ORC skip files, lines, rows or values that they cannot
+   * read, or include rows of a failed streaming batch; each with the value that prevents this.
+   * Hadoop's settings are listed because the session's settings override Hadoop's own where Spark
+   * reads rows.
    */
   private static final Map<String, String> READ_ALL =
       new TreeMap<>(
@@ -80,10 +81,10 @@ public final class SessionSettings {
    * Runs a command with settings under which the complete input is read or an error is thrown. They
    * override the user's settings, and a warning lists the settings that are overridden.
    *
-   * <p>Also reduces the number of rows in a batch of Spark's vectorised readers, unless the user has
-   * set that number. These readers hold a batch of every column in memory, by default 4096 rows. If
-   * each row has a hundred thousand tokens or the logits of a vocabulary, a batch needs gigabytes in
-   * every task, and a partition would not be streamed.
+   * <p>Also reduces the number of rows in a batch of Spark's vectorised readers, unless the user
+   * has set that number. These readers hold a batch of every column in memory, by default 4096
+   * rows. If each row has a hundred thousand tokens or the logits of a vocabulary, a batch needs
+   * gigabytes in every task, and a partition would not be streamed.
    */
   static <T> T forCommand(SparkSession spark, Supplier<T> work) {
     Map<String, String> settings = new HashMap<>(ALWAYS);

@@ -57,7 +57,7 @@ public final class VectorModule {
       return;
     }
     synchronized (WARNED) {
-  if (!WARNED.add(context.sc())) {
+      if (!WARNED.add(context.sc())) {
         return;
       }
     }
@@ -66,8 +66,8 @@ public final class VectorModule {
 
   static String warning(String spark) {
     return "Spark %s starts its executors without the module %s, so they run the scalar kernels,"
-        .formatted(spark, NAME)
-    + " about 20 times slower. Start the session with --conf %s=%s"
-        .formatted(EXECUTOR_OPTIONS, OPTION);
+            .formatted(spark, NAME)
+        + " about 20 times slower. Start the session with --conf %s=%s"
+            .formatted(EXECUTOR_OPTIONS, OPTION);
   }
 }

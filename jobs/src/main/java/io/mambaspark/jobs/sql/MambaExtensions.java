@@ -22,8 +22,8 @@ import scala.runtime.BoxedUnit;
  * An extension for {@code spark.sql.extensions} that adds the functions {@code mamba_score}, {@code
  * mamba_perplexity} and {@code mamba_nll}. {@code mamba_score} returns the struct that {@link
  * MambaFunctions#register} describes. The functions use the model that {@value #MODEL} names when a
- * query is analysed. {@link #register} adds the functions to a session that was started without
- * the extension.
+ * query is analysed. {@link #register} adds the functions to a session that was started without the
+ * extension.
  */
 public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensions, BoxedUnit> {
   /** The setting that names the model. */

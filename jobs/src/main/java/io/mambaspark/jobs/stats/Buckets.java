@@ -32,7 +32,8 @@ import org.apache.spark.sql.types.MetadataBuilder;
 
 /**
  * Splits a corpus by perplexity, as CCNet does: {@code head}, {@code middle} and, for the remaining
- * documents, {@code tail}. A document belongs to the first bucket whose threshold is above its perplexity.
+ * documents, {@code tail}. A document belongs to the first bucket whose threshold is above its
+ * perplexity.
  *
  * @param percents the upper end of each named bucket, as a percentile of the documents'
  *     perplexities, ascending

@@ -3,9 +3,7 @@ package io.mambaspark.jobs.stats;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/**
- * The results of a comparison. A perplexity, a difference or a share is null if it is unknown.
- */
+/** The results of a comparison. A perplexity, a difference or a share is null if it is unknown. */
 public record ComparedNumbers(
     Documents documents,
     Tokens tokens,

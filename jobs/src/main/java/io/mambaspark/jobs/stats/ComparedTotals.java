@@ -186,9 +186,9 @@ public final class ComparedTotals implements Serializable {
   }
 
   /**
-   * Returns the standard error of {@link #ratio} for documents drawn at random. Both models score the
-   * same documents, so the error is computed from their differences. Null for fewer than two scored
-   * documents.
+   * Returns the standard error of {@link #ratio} for documents drawn at random. Both models score
+   * the same documents, so the error is computed from their differences. Null for fewer than two
+   * scored documents.
    */
   private Double error() {
     if (scored < 2 || length == 0) {

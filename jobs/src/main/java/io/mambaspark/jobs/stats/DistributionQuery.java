@@ -67,7 +67,8 @@ final class DistributionQuery {
     for (String column : columns) {
       if (Arrays.stream(scores.columns()).noneMatch(column::equalsIgnoreCase)) {
         throw new IllegalArgumentException(
-            "Column %s is not in the scores; their columns are %s".formatted(column, String.join(", ", scores.columns())));
+            "Column %s is not in the scores; their columns are %s"
+                .formatted(column, String.join(", ", scores.columns())));
       }
     }
   }

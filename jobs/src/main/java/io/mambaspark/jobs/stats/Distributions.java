@@ -18,8 +18,8 @@ import org.apache.spark.sql.api.java.UDF1;
 import org.apache.spark.sql.types.DataTypes;
 
 /**
- * The distribution of the perplexities of scored documents. A document counts if it has no
- * error and a positive {@link #perplexity}, which may be infinite.
+ * The distribution of the perplexities of scored documents. A document counts if it has no error
+ * and a positive {@link #perplexity}, which may be infinite.
  *
  * @param exact whether percentiles are exact (with linear interpolation); otherwise the rank of
  *     each value is off by at most 1/10,000 of the number of documents
@@ -70,7 +70,8 @@ public record Distributions(
    *
    * @param columns the columns whose values define the groups; empty for no groups
    * @param count the number of groups
-   * @param groups the groups with the most documents, at most {@link #MAX_GROUPS}, the largest first
+   * @param groups the groups with the most documents, at most {@link #MAX_GROUPS}, the largest
+   *     first
    */
   public record Grouping(List<String> columns, long count, List<Group> groups) {
     public Grouping {
@@ -194,8 +195,8 @@ public record Distributions(
   }
 
   /**
-   * Returns the perplexity of a scored row: the column {@code perplexity}, or infinity if tokens were
-   * scored and that column is null because the number is too large for a double.
+   * Returns the perplexity of a scored row: the column {@code perplexity}, or infinity if tokens
+   * were scored and that column is null because the number is too large for a double.
    */
   public static Column perplexity() {
     return coalesce(col(PERPLEXITY), when(overflows(), lit(Double.POSITIVE_INFINITY)));

@@ -30,7 +30,8 @@ public record LogBins(int first, int count, int joined) {
         return new LogBins(first, count, joined);
       }
     }
-    throw new IllegalStateException("Bins " + low + " to " + high + " exceed the range of a double");
+    throw new IllegalStateException(
+        "Bins " + low + " to " + high + " exceed the range of a double");
   }
 
   /** Returns the index, from 0, of the joined bin that contains a fine bin. */

@@ -33,8 +33,8 @@ public record Perplexities(Totals totals) {
   }
 
   /**
-   * Returns the mean of the documents' perplexities: infinite if one of them is infinite; null if no
-   * token was scored.
+   * Returns the mean of the documents' perplexities: infinite if one of them is infinite; null if
+   * no token was scored.
    */
   public Double meanOfDocuments() {
     if (totals.count(Count.INFINITE_ROWS) > 0) {
@@ -63,8 +63,8 @@ public record Perplexities(Totals totals) {
   }
 
   /**
-   * Returns llama.cpp's error bar, for tokens drawn at random: {@code sqrt((E[nll²] - E[nll]²) / (count -
-   * 1)) × perplexity}. Null for fewer than two scored tokens, or if the perplexity is
+   * Returns llama.cpp's error bar, for tokens drawn at random: {@code sqrt((E[nll²] - E[nll]²) /
+   * (count - 1)) × perplexity}. Null for fewer than two scored tokens, or if the perplexity is
    * infinite.
    */
   public Double errorOverTokens() {

@@ -19,8 +19,8 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
 /**
- * The sums over scored rows. Doubles are added exactly, so the result does not depend on the order of
- * the rows or on their partitions.
+ * The sums over scored rows. Doubles are added exactly, so the result does not depend on the order
+ * of the rows or on their partitions.
  */
 public final class Totals implements Serializable {
   private static final long serialVersionUID = 1;
@@ -127,8 +127,8 @@ public final class Totals implements Serializable {
   }
 
   /**
-   * Adds one row. The scores of a row with an error are ignored. A row without an error whose {@code
-   * truncated} is null belongs to a null document, unless it is a row of logits.
+   * Adds one row. The scores of a row with an error are ignored. A row without an error whose
+   * {@code truncated} is null belongs to a null document, unless it is a row of logits.
    */
   public void add(ScoredRow row, Emit emit) {
     if (Boolean.TRUE.equals(row.getDropped())) {

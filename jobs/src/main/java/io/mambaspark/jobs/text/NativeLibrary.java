@@ -81,7 +81,7 @@ final class NativeLibrary {
     return Refusal.because(
         cause,
         "Cannot load the tokenizers library on %s: %s; expected %s, and a local folder that allows"
-    + " executable files. Run the command tokenize on another machine and score the tokens",
+            + " executable files. Run the command tokenize on another machine and score the tokens",
         platform,
         String.valueOf(cause.getMessage()).strip().replaceAll("\\s*\\R\\s*", " "),
         Platform.SUPPORTED);
@@ -158,7 +158,7 @@ final class NativeLibrary {
       }
       throw Refusal.because(
           "Cannot load the tokenizers library on %s: expected %s. Run the command tokenize on"
-    + " another machine and score the tokens",
+              + " another machine and score the tokens",
           name, SUPPORTED);
     }
   }

@@ -6,8 +6,8 @@ public final class PythonText {
 
   /**
    * Returns the number of words as lm-evaluation-harness counts them: the number of pieces of
-   * {@code re.split(r"\s+", text)}. White space at the start or at the end of the text adds an empty
-   * piece, and an empty text has one piece.
+   * {@code re.split(r"\s+", text)}. White space at the start or at the end of the text adds an
+   * empty piece, and an empty text has one piece.
    */
   public static long words(String text) {
     long words = 1;

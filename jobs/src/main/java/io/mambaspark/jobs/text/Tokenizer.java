@@ -13,8 +13,8 @@ import java.util.concurrent.ConcurrentHashMap;
  * padding and special tokens around a text are ignored.
  *
  * <p>Thread-safe: the native tokenizer is modified only during its creation. Its encode takes a
- * shared reference ({@code Tokenizer} is {@code Sync}, and its own batches run on many threads), and
- * its cache of words is protected by a lock.
+ * shared reference ({@code Tokenizer} is {@code Sync}, and its own batches run on many threads),
+ * and its cache of words is protected by a lock.
  */
 public final class Tokenizer {
   /**

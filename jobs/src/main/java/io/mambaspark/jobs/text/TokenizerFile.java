@@ -38,7 +38,8 @@ public final class TokenizerFile implements Serializable {
   private final boolean splittable;
   private final boolean dropout;
 
-  private TokenizerFile(String name, byte[] json, int largestId, boolean splittable, boolean dropout) {
+  private TokenizerFile(
+      String name, byte[] json, int largestId, boolean splittable, boolean dropout) {
     this.name = name;
     this.json = json;
     this.fingerprint = sha256(json);
@@ -48,8 +49,9 @@ public final class TokenizerFile implements Serializable {
   }
 
   /**
-   * Validates a tokenizer.json as far as possible without the native library, which may still refuse
-   * it in {@link #tokenizer}. Logs a warning if the tokenizer has dropout, which is not applied.
+   * Validates a tokenizer.json as far as possible without the native library, which may still
+   * refuse it in {@link #tokenizer}. Logs a warning if the tokenizer has dropout, which is not
+   * applied.
    *
    * @param name the file's name in messages
    * @throws Refusal if the file is not a tokenizer.json
@@ -71,11 +73,12 @@ public final class TokenizerFile implements Serializable {
     if (dropout) {
       LOG.warn(
           "Tokenizer {} skips merges at random, which is meant for training (model.dropout {}). The"
-    + " dropout is not applied, so that a text has the same tokens in every run",
+              + " dropout is not applied, so that a text has the same tokens in every run",
           name,
           model.get(DROPOUT));
     }
-    return new TokenizerFile(name, json.clone(), largest, SplitPoints.allowedBy(tokenizer), dropout);
+    return new TokenizerFile(
+        name, json.clone(), largest, SplitPoints.allowedBy(tokenizer), dropout);
   }
 
   /** Whether a model would skip merges at random. Only BPE models use random numbers. */
@@ -118,7 +121,7 @@ public final class TokenizerFile implements Serializable {
     // A SentencePiece model is a protocol buffer that begins with its first piece.
     if (name.endsWith(".model") || start.matches("(?s)\\n.\\n.*")) {
       return ". A SentencePiece model can be converted: in Python, save_pretrained of its fast"
-    + " tokenizer writes a tokenizer.json";
+          + " tokenizer writes a tokenizer.json";
     }
     if (start.startsWith("version https://git-lfs")) {
       return ". This is a Git LFS pointer: fetch the file itself with git lfs pull";
@@ -126,7 +129,9 @@ public final class TokenizerFile implements Serializable {
     return "";
   }
 
-  /** Returns a sentence about the kind of a JSON object that is not a tokenizer, or an empty string. */
+  /**
+   * Returns a sentence about the kind of a JSON object that is not a tokenizer, or an empty string.
+   */
   private static String hint(JsonNode object) {
     if (object.has("tokenizer_class") || object.has("added_tokens_decoder")) {
       return ". This is a tokenizer_config.json: use the tokenizer.json in its folder";
@@ -136,7 +141,7 @@ public final class TokenizerFile implements Serializable {
     }
     if (object.size() > 0 && object.elements().next().isInt()) {
       return ". This is a vocab.json: in Python, save_pretrained of the fast tokenizer writes a"
-    + " tokenizer.json";
+          + " tokenizer.json";
     }
     return "";
   }
@@ -191,7 +196,7 @@ public final class TokenizerFile implements Serializable {
 
   private static String shown(JsonNode id) {
     if (id.isMissingNode()) {
-  return "no id";
+      return "no id";
     }
     String text = id.toString();
     return "the id " + (text.length() > 40 ? text.substring(0, 40) + "…" : text);
@@ -249,8 +254,8 @@ public final class TokenizerFile implements Serializable {
   }
 
   /**
-   * Validates that the model has an embedding row for each id. The model may have more rows, because
-   * vocabularies are padded.
+   * Validates that the model has an embedding row for each id. The model may have more rows,
+   * because vocabularies are padded.
    *
    * @param vocabSize rows of the model's embedding
    * @throws Refusal if an id has no row
@@ -259,7 +264,7 @@ public final class TokenizerFile implements Serializable {
     if (largestId >= vocabSize) {
       throw Refusal.wrongUsage(
           "Tokenizer %s does not fit model %s: its largest id is %d, but the model's embedding has"
-    + " %d rows; use the tokenizer that the model was trained with",
+              + " %d rows; use the tokenizer that the model was trained with",
           name, modelName, largestId, vocabSize);
     }
   }

@@ -72,7 +72,8 @@ public final class UnitCommit extends FileCommitProtocol implements Serializable
 
   @Override
   public String newTaskTempFileAbsPath(TaskAttemptContext task, String folder, FileNameSpec name) {
-    throw new IllegalStateException("Cannot write a unit to a partition folder: a unit is one file");
+    throw new IllegalStateException(
+        "Cannot write a unit to a partition folder: a unit is one file");
   }
 
   @Override

@@ -46,7 +46,9 @@ final class UnitReader implements Iterator<Row> {
    * @param skipUnreadable whether a part with damaged content is skipped; otherwise the task fails
    */
   UnitReader(
-      Unit unit, List<FileSplit> sources, Function<FileSplit, Iterator<Row>> open,
+      Unit unit,
+      List<FileSplit> sources,
+      Function<FileSplit, Iterator<Row>> open,
       boolean skipUnreadable) {
     this.unit = unit;
     this.sources = sources;

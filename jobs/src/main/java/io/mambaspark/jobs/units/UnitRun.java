@@ -19,9 +19,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SaveMode;
 
-/**
- * Executes a run unit by unit. An earlier start of the same run may have completed some units.
- */
+/** Executes a run unit by unit. An earlier start of the same run may have completed some units. */
 public final class UnitRun {
   private static final Map<String, String> COMMIT =
       Map.of("spark.sql.sources.commitProtocolClass", UnitCommit.class.getName());
@@ -46,8 +44,8 @@ public final class UnitRun {
   /**
    * Plans a new run, or the missing units of an earlier one. Writes nothing.
    *
-   * @param settings the settings that determine the scores, see {@link RunIdentity}; the target size
-   *     of a unit is added
+   * @param settings the settings that determine the scores, see {@link RunIdentity}; the target
+   *     size of a unit is added
    * @throws Refusal if the earlier run had other weights, options or input
    */
   public static UnitRun plan(

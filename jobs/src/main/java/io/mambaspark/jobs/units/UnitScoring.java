@@ -72,7 +72,8 @@ public final class UnitScoring
   public Iterator<Tuple2<Row, ScoredRow>> call(Iterator<byte[]> one) {
     Work work = Tasks.received(one.next());
     // An unreadable file may be readable later, so only the last attempt skips it.
-    boolean skipUnreadable = !scoring.failOnError() && TaskContext.get().attemptNumber() >= lastAttempt;
+    boolean skipUnreadable =
+        !scoring.failOnError() && TaskContext.get().attemptNumber() >= lastAttempt;
     UnitReader reader = new UnitReader(work.unit(), work.parts(), scan::read, skipUnreadable);
     return UnitTask.start(runId, reader)
         .summed(scoring.score(reader, reader::rowPlace), scoring.emit());

@@ -14,8 +14,8 @@ import org.apache.spark.util.TaskCompletionListener;
 import scala.Tuple2;
 
 /**
- * The unit that one task scores and commits: the rows read, the sums of their scores, and the output
- * file. {@link UnitScoring} hands it to {@link UnitCommit} in the same task.
+ * The unit that one task scores and commits: the rows read, the sums of their scores, and the
+ * output file. {@link UnitScoring} hands it to {@link UnitCommit} in the same task.
  */
 final class UnitTask {
   /**

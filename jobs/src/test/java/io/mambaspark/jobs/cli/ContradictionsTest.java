@@ -87,7 +87,8 @@ class ContradictionsTest {
         "--strict=true --stream --dry-run=true | --dry-run cannot be combined with --stream: a"
             + " stream's input has no end, and its output is never rewritten",
       })
-  void contradictory_options_are_refused_in_one_line_with_exit_code_2(String options, String message) {
+  void contradictory_options_are_refused_in_one_line_with_exit_code_2(
+      String options, String message) {
     List<Object> args = new ArrayList<>(List.of("score", "--model", folder, "--input", folder));
     args.addAll(List.of("--output", folder.resolve("scores")));
     args.addAll(Arrays.asList(options.split(" ")));

@@ -113,7 +113,7 @@ class ScoreCommandTest {
   @ParameterizedTest
   @CsvSource({"f32, false", "bf16, true"})
   void the_summary_records_the_format_of_the_weights(String weights, boolean rounded)
-    throws IOException {
+      throws IOException {
     assertThat(score(good, "--weights", weights).code()).isZero();
     JsonNode model = summary().get("model");
     assertThat(model.get("weights").asText()).isEqualTo(weights);
@@ -453,8 +453,7 @@ class ScoreCommandTest {
   }
 
   @Test
-  void bad_files_and_columns_are_reported_in_one_line_with_exit_code_1()
-      throws IOException {
+  void bad_files_and_columns_are_reported_in_one_line_with_exit_code_1() throws IOException {
     assertRefused(
         score(own.resolve("nowhere")),
         "error: Cannot read input " + own.resolve("nowhere") + ": no such file or folder");
@@ -524,7 +523,7 @@ class ScoreCommandTest {
 
   @Test
   void a_model_on_another_file_system_is_copied_and_the_copy_is_deleted() throws IOException {
-  // The raw local file system under another scheme acts as a remote file system.
+    // The raw local file system under another scheme acts as a remote file system.
     System.setProperty("spark.hadoop.fs.far.impl", FarFileSystem.class.getName());
     try {
       List<String> before = temporaryModels();

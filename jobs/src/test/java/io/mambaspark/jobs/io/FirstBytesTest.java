@@ -240,8 +240,7 @@ class FirstBytesTest {
       strings = {".gz", ".bz2", ".zst", ".deflate", ".snappy", ".lz4", ".GZ", ".gzip", ".zstd"})
   void a_compression_suffix_on_other_content_is_refused(String suffix) throws IOException {
     String said =
-        "not compressed as its ending %s indicates; rename it without %s"
-            .formatted(suffix, suffix);
+        "not compressed as its ending %s indicates; rename it without %s".formatted(suffix, suffix);
     for (String content : List.of(LINES, "{", "\0\0\0\0", "The captain looked at the sea.")) {
       assertThat(refusal(write("a.jsonl" + suffix, content), "json")).isEqualTo(said);
     }

@@ -145,8 +145,8 @@ class InputCasesTest {
     "badpart, lang=fr/bad.parquet, ''",
     "badpart, lang=fr/bad.parquet, --limit 100"
   })
-  void a_damaged_file_is_reported_and_the_other_files_are_scored(String folder, String bad, String more)
-      throws IOException {
+  void a_damaged_file_is_reported_and_the_other_files_are_scored(
+      String folder, String bad, String more) throws IOException {
     Path in = CASES.resolve("damaged-and-odd-path").resolve(folder);
     List<Object> args = new ArrayList<>(List.of("--text-column", "text", "--strict"));
     args.addAll(Arrays.asList(words(more)));
@@ -282,7 +282,8 @@ class InputCasesTest {
   }
 
   @Test
-  void a_partition_folder_hides_a_column_of_the_files_and_the_summary_notes_it() throws IOException {
+  void a_partition_folder_hides_a_column_of_the_files_and_the_summary_notes_it()
+      throws IOException {
     Cli run = texts("partition-over-column/in");
     assertThat(run.code()).as(run.err()).isZero();
     assertThat(rows().count()).isEqualTo(12);
@@ -361,7 +362,9 @@ class InputCasesTest {
     assertThat(summary().get("errors").get("malformed_input").asInt()).isEqualTo(11);
   }
 
-  /** Compares the rows of random trees of Parquet and JSON files with the documents in the files. */
+  /**
+   * Compares the rows of random trees of Parquet and JSON files with the documents in the files.
+   */
   @Test
   void every_document_of_a_tree_is_scored_or_its_file_is_reported() throws IOException {
     long seed = 20_261_126;
@@ -463,8 +466,7 @@ class InputCasesTest {
 
   @ParameterizedTest
   @CsvSource({"--partitions 2", "--output-format json"})
-  void a_file_with_damaged_data_ends_with_an_error_row(String way)
-      throws IOException {
+  void a_file_with_damaged_data_ends_with_an_error_row(String way) throws IOException {
     Path in = Files.createDirectories(own.resolve("in"));
     byte[] bytes = Files.readAllBytes(CASES.resolve("overlapping-inputs/in/a.parquet"));
     Files.write(in.resolve("good.parquet"), bytes);

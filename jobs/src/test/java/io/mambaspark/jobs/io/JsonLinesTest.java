@@ -111,7 +111,8 @@ class JsonLinesTest {
             Map.entry("16 nul", "null"),
             Map.entry(
                 "17 rawnul",
-                malformed("found U+0000 at character 25, inside a string; expected the escape"
+                malformed(
+                    "found U+0000 at character 25, inside a string; expected the escape"
                         + " \\u0000")),
             Map.entry("18 latin1", malformed("found byte 0xE9 at offset 26; expected UTF-8")),
             Map.entry(
@@ -130,7 +131,8 @@ class JsonLinesTest {
                 "23 two", malformed("found '{' at character 24; expected the end of the line")),
             Map.entry(
                 "24 rawtab",
-                malformed("found U+0009 at character 25, inside a string; expected the escape"
+                malformed(
+                    "found U+0009 at character 25, inside a string; expected the escape"
                         + " \\u0009")),
             Map.entry("25 crlf", "null"),
             Map.entry("26 fffe", "null"),

@@ -161,7 +161,9 @@ class OddNamesTest {
     }
   }
 
-  /** Uses a subfolder and several files per batch, which Spark's own source would read repeatedly. */
+  /**
+   * Uses a subfolder and several files per batch, which Spark's own source would read repeatedly.
+   */
   @ParameterizedTest
   @FieldSource("NAMES")
   void a_stream_reads_each_file_once_even_after_a_restart(String name) throws IOException {
@@ -244,20 +246,19 @@ class OddNamesTest {
   }
 
   @Test
-  void a_file_with_a_colon_in_its_name_is_refused_if_hadoop_cannot_write_it()
-      throws IOException {
+  void a_file_with_a_colon_in_its_name_is_refused_if_hadoop_cannot_write_it() throws IOException {
     Path page = own.resolve("a:b.html");
     assertThat(Cli.run(score(own.resolve("scores"), "--report", page)).error())
         .isEqualTo(
             "error: Cannot use file file:%s: Hadoop does not support local files with a colon in"
-        .formatted(page)
-    + " their names; choose another name");
+                    .formatted(page)
+                + " their names; choose another name");
     Path thresholds = Files.writeString(own.resolve("a:b.json"), "{}");
     assertThat(Cli.run(score(own.resolve("scores"), "--bucket-thresholds", thresholds)).error())
         .isEqualTo(
             "error: Cannot use file file:%s: Hadoop does not support local files with a colon in"
-        .formatted(thresholds)
-    + " their names; choose another name");
+                    .formatted(thresholds)
+                + " their names; choose another name");
   }
 
   @Test

@@ -379,7 +379,8 @@ class OutputDecisionTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"", "{", "{\"run\": \"" + B + "\"}", "{}"})
-  void the_old_output_is_moved_back_if_the_new_one_is_not_complete(String summary) throws IOException {
+  void the_old_output_is_moved_back_if_the_new_one_is_not_complete(String summary)
+      throws IOException {
     whole(beside("old", A), "old");
     data(beside("new", A), A);
     if (!summary.isEmpty()) {
@@ -404,7 +405,8 @@ class OutputDecisionTest {
   }
 
   @Test
-  void a_complete_second_pass_is_moved_to_its_place_and_its_scores_are_removed() throws IOException {
+  void a_complete_second_pass_is_moved_to_its_place_and_its_scores_are_removed()
+      throws IOException {
     begun(data(beside("scores", A), "scores"), A);
     begun(whole(beside("new", A), A), A);
     Output output = at(BUCKET, RESUME);

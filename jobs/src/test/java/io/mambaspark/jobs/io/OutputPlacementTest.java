@@ -140,7 +140,8 @@ class OutputPlacementTest {
     "recorded-stream,  stream,            in place new, stream,       stream",
     "stream,           stream,            beside new,   stream,       stream",
   })
-  void the_placement_in_one_pass(String content, String none, String overwrite, String resume, String both) {
+  void the_placement_in_one_pass(
+      String content, String none, String overwrite, String resume, String both) {
     assertOutcome(outcome(content, ""), none);
     assertOutcome(outcome(content, "overwrite"), overwrite);
     assertOutcome(outcome(content, "resume"), resume);
@@ -162,7 +163,8 @@ class OutputPlacementTest {
     "recorded-stream,  stream,         two passes new, stream,              stream",
     "stream,           stream,         two passes new, stream,              stream",
   })
-  void the_placement_in_two_passes(String content, String none, String overwrite, String resume, String both) {
+  void the_placement_in_two_passes(
+      String content, String none, String overwrite, String resume, String both) {
     assertOutcome(outcome(content, "bucket"), none);
     assertOutcome(outcome(content, "bucket overwrite"), overwrite);
     assertOutcome(outcome(content, "bucket resume"), resume);

@@ -67,8 +67,7 @@ class OutputRepairTest {
     assertThat(plan())
         .containsExactly(
             new Move(fresh(A)),
-            warn(
-                "Finished the interrupted replacement of file:/o: it contains the new scores"),
+            warn("Finished the interrupted replacement of file:/o: it contains the new scores"),
             new Remove(old(A)),
             warn("Removed file:/o_old-" + A + ": file:/o has replaced it"));
   }

@@ -202,8 +202,7 @@ class OutputTest {
   }
 
   @Test
-  void the_next_start_finishes_a_replacement_interrupted_between_its_renames()
-      throws IOException {
+  void the_next_start_finishes_a_replacement_interrupted_between_its_renames() throws IOException {
     interruptBetweenRenames();
     assertThat(names()).containsExactly("scores_new-RUN", "scores_old-RUN");
     assertThat(refusal(() -> output("failing://" + folder + "/scores", false, false)))

@@ -300,15 +300,7 @@ class StreamTest {
     Path foreign = Files.createDirectory(own.resolve("foreign"));
     Files.writeString(foreign.resolve("notes.txt"), "mine");
     assertThat(
-            Cli.run(
-                    "score",
-                    "--model",
-                    "demo",
-                    "--input",
-                    input,
-                    "--stream",
-                    "--output",
-                    foreign)
+            Cli.run("score", "--model", "demo", "--input", input, "--stream", "--output", foreign)
                 .error())
         .isEqualTo(
             "error: Output %s exists and was not written by a stream; choose another"

@@ -104,8 +104,7 @@ class ModelDeliveryTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"model [v1]", "m{a}", "a*b", "m?", "m%20x", "m#1", "ä", "m?,+:\\x"})
-  void any_name_of_a_folder_locates_its_model(String name)
-      throws IOException {
+  void any_name_of_a_folder_locates_its_model(String name) throws IOException {
     hadoop().set("fs.hdfslike.impl", Elsewhere.class.getName());
     // The names that a glob, a decoder or a URI parser would make of it.
     for (String other : List.of("model v", "ma", "aXb", "mX", "m x", "m")) {
@@ -217,7 +216,9 @@ class ModelDeliveryTest {
       forget(source);
       ModelBroadcast broadcast =
           new ModelBroadcast(
-              source.checkpoint(), WeightFormat.F32, FileDelivery.inDriver(source, WeightFormat.F32));
+              source.checkpoint(),
+              WeightFormat.F32,
+              FileDelivery.inDriver(source, WeightFormat.F32));
       Path weights = folder.resolve("model.safetensors");
       try (RandomAccessFile file = new RandomAccessFile(weights.toFile(), "rw")) {
         file.seek(file.length() - 4);

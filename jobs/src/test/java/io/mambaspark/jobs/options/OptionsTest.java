@@ -105,7 +105,7 @@ class OptionsTest {
     }
   }
 
-  /** Returns the expected lines of README's table of options. */
+  /** Returns the expected lines of the table of options in {@code jobs/docs/options.md}. */
   private static List<String> documented() {
     List<String> lines = new ArrayList<>();
     for (Option<?> option : Options.SCORE) {
@@ -125,9 +125,9 @@ class OptionsTest {
   }
 
   @Test
-  void readme_documents_each_option_as_declared() throws IOException {
-    String readme = Files.readString(ROOT.resolve("README.md"));
-    String section = readme.substring(readme.indexOf("### Options of `score`"));
+  void the_documentation_lists_each_option_as_declared() throws IOException {
+    String page = Files.readString(ROOT.resolve("jobs/docs/options.md"));
+    String section = page.substring(page.indexOf("## Options of `score`"));
     List<String> table =
         section
             .lines()

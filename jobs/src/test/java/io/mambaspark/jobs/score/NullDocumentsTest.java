@@ -78,8 +78,8 @@ class NullDocumentsTest {
     "--context-column context --continuation-column continuation, last-logits",
     "--text-column text --tokenizer demo --model demo,         perplexity",
   })
-  void all_scores_of_null_documents_are_null_and_they_are_counted_separately(String columns, String emit)
-      throws IOException {
+  void all_scores_of_null_documents_are_null_and_they_are_counted_separately(
+      String columns, String emit) throws IOException {
     List<Object> args = new ArrayList<>(Arrays.asList((Object[]) columns.split(" ")));
     Object with = model;
     if (args.remove("--model")) {
@@ -125,7 +125,8 @@ class NullDocumentsTest {
   }
 
   @Test
-  void groups_and_the_report_count_null_documents_and_bounds_do_not_exclude_them() throws IOException {
+  void groups_and_the_report_count_null_documents_and_bounds_do_not_exclude_them()
+      throws IOException {
     Path report = own.resolve("report.html");
     scored(
         model,

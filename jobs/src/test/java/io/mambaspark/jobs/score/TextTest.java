@@ -271,7 +271,8 @@ class TextTest {
   }
 
   @Test
-  void a_text_of_ten_million_bytes_is_read_completely_even_if_few_tokens_are_scored() throws IOException {
+  void a_text_of_ten_million_bytes_is_read_completely_even_if_few_tokens_are_scored()
+      throws IOException {
     String start = DemoCorpus.rows().get(0).getString(3);
     String text = start.repeat(10_000_000 / start.length() + 1);
     Path input = write(own.resolve("long"), "text", DataTypes.StringType, text, start);
@@ -373,7 +374,7 @@ class TextTest {
             "error: Cannot read tokenizer "
                 + config
                 + ": it has no model.vocab; expected the tokenizer.json of Hugging Face's"
-            + " tokenizers. This is a model's config.json: use the tokenizer.json in its folder");
+                + " tokenizers. This is a model's config.json: use the tokenizer.json in its folder");
     Path empty = Files.createFile(own.resolve("c.json"));
     assertThat(withTokenizer("demo", "--tokenizer", empty).code()).isEqualTo(1);
     // This JSON has the shape of a tokenizer; only the library finds the error.
@@ -394,8 +395,8 @@ class TextTest {
         .isEqualTo(
             "error: Tokenizer demo does not fit model "
                 + small
-            + ": its largest id is 4092, but the model's embedding has 24 rows; use the tokenizer"
-            + " that the model was trained with");
+                + ": its largest id is 4092, but the model's embedding has 24 rows; use the tokenizer"
+                + " that the model was trained with");
   }
 
   @Test

@@ -123,8 +123,7 @@ class WindowOptionsTest {
         "strided | | | strided, 1024 tokens, stride 512",
         "chunked | 6 | | chunked, 6 tokens",
       })
-  void the_text_has_the_lengths_in_use(
-      String name, Integer tokens, Integer stride, String shown) {
+  void the_text_has_the_lengths_in_use(String name, Integer tokens, Integer stride, String shown) {
     assertThat(options(name, tokens, stride)).hasToString(shown);
   }
 

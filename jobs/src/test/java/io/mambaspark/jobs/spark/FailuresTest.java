@@ -122,7 +122,7 @@ class FailuresTest {
     assertThat(
             Failures.cause(
                 new ChecksumException("Checksum error: " + PLAIN + " at 0 exp: 1 got: -2", 0), URI))
-    .isEqualTo("it differs from its checksum (the .crc file next to it) at byte 0");
+        .isEqualTo("it differs from its checksum (the .crc file next to it) at byte 0");
   }
 
   @Test
@@ -131,9 +131,11 @@ class FailuresTest {
         wrapped(new IOException(PLAIN + " is not a Parquet file (length is too low: 3)"), URI)
             .get(0);
     assertThat(Failures.oneLine(failure))
-    .isEqualTo("Cannot read %s: it is not a Parquet file: its length is 3 bytes".formatted(URI));
+        .isEqualTo(
+            "Cannot read %s: it is not a Parquet file: its length is 3 bytes".formatted(URI));
     assertThat(Failures.oneLine(wrapped(failure.getCause(), PLAIN).get(2)))
-    .isEqualTo("Cannot read %s: it is not a Parquet file: its length is 3 bytes".formatted(PLAIN));
+        .isEqualTo(
+            "Cannot read %s: it is not a Parquet file: its length is 3 bytes".formatted(PLAIN));
   }
 
   /** The reason is one line and does not repeat the path, whatever the bytes. */
@@ -170,7 +172,7 @@ class FailuresTest {
     }
     assertThat(causes)
         .allMatch(cause -> cause.matches("(it|its|a page|the header of a page) .*"))
-    .startsWith("it is not a Parquet file");
+        .startsWith("it is not a Parquet file");
   }
 
   private static byte[] damaged(byte[] whole, int from, int to) {

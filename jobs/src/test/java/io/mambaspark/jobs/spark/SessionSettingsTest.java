@@ -92,15 +92,15 @@ class SessionSettingsTest {
           SessionSettings.forCommand(
               spark,
               () -> {
-            // Spark likewise overrides Hadoop's settings with the session's.
-            Configuration merged = new Configuration(hadoop);
+                // Spark likewise overrides Hadoop's settings with the session's.
+                Configuration merged = new Configuration(hadoop);
                 for (String key :
                     List.of(
                         "mapreduce.input.linerecordreader.line.maxlength",
                         "mapreduce.input.pathFilter.class")) {
-              merged.set(key, spark.conf().get(key));
+                  merged.set(key, spark.conf().get(key));
                 }
-            return merged;
+                return merged;
               });
       assertThat(during.getInt("mapreduce.input.linerecordreader.line.maxlength", 0))
           .isEqualTo(Integer.MAX_VALUE);
@@ -152,9 +152,9 @@ class SessionSettingsTest {
         assertThatThrownBy(() -> Session.during("score", true, ScoringMetrics.class, session -> 1))
             .isInstanceOf(Refusal.class)
             .hasMessage(
-            "Cannot read a table with %s=true: it skips unreadable input without an error, and it"
-                    .formatted(key)
-                + " cannot be changed in a running application; start Spark without it");
+                "Cannot read a table with %s=true: it skips unreadable input without an error, and it"
+                        .formatted(key)
+                    + " cannot be changed in a running application; start Spark without it");
         assertThat(Session.<Integer>during("score", false, ScoringMetrics.class, session -> 1))
             .isEqualTo(1);
       } finally {

@@ -75,8 +75,8 @@ class VectorModuleTest {
   void the_warning_about_a_missing_module_names_the_remedy() {
     assertThat(VectorModule.warning("3.5.6"))
         .isEqualTo(
-        "Spark 3.5.6 starts its executors without the module jdk.incubator.vector, so they run the"
-            + " scalar kernels, about 20 times slower. Start the session with --conf"
+            "Spark 3.5.6 starts its executors without the module jdk.incubator.vector, so they run the"
+                + " scalar kernels, about 20 times slower. Start the session with --conf"
                 + " spark.executor.extraJavaOptions=--add-modules=jdk.incubator.vector");
   }
 }

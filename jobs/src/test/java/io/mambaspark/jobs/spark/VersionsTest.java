@@ -14,7 +14,7 @@ class VersionsTest {
   void a_spark_that_is_too_old_is_refused(String version) {
     assertThatThrownBy(() -> Versions.checkSpark(version))
         .isInstanceOf(Refusal.class)
-    .hasMessage("Spark " + version + " is too old: mamba-spark requires 3.5 or newer");
+        .hasMessage("Spark " + version + " is too old: mamba-spark requires 3.5 or newer");
   }
 
   @ParameterizedTest

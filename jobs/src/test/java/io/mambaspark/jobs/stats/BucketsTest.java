@@ -291,8 +291,7 @@ class BucketsTest {
     write(input.resolve("day=1"), "tokens", TestScores.TOKENS, new int[] {1, 2, 3});
     scored(model, input, output, BUCKETS);
     write(input.resolve("day=2"), "tokens", TestScores.TOKENS, new int[] {4, 5});
-    assertThat(
-            score(model, input, output, with(BUCKETS, "--resume", "--allow-new-input")).error())
+    assertThat(score(model, input, output, with(BUCKETS, "--resume", "--allow-new-input")).error())
         .isEqualTo(
             "error: Cannot add new input to output file:%s: the thresholds of its buckets are"
                 + " computed from all its documents; choose another output, and reuse the"

@@ -42,7 +42,8 @@ class DistributionsTest {
       rows.add(RowFactory.create(i, "a", "text", 8L, 100.0 + (i * 37) % 101, null));
     }
     Distributions all =
-        Distributions.of(TestSpark.session().createDataFrame(rows, SCHEMA), List.of(), List.of("id"));
+        Distributions.of(
+            TestSpark.session().createDataFrame(rows, SCHEMA), List.of(), List.of("id"));
     assertThat(all.exact()).isTrue();
     assertThat(all.overall().documents()).isEqualTo(101);
     assertThat(all.overall().values())

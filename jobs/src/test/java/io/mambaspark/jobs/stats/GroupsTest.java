@@ -108,7 +108,8 @@ class GroupsTest {
 
   private static void check(JsonNode group, Collection<Row> rows) {
     List<Row> good = rows.stream().filter(row -> row.getAs("error") == null).toList();
-    List<Row> scored = good.stream().filter(row -> row.<Double>getAs("perplexity") != null).toList();
+    List<Row> scored =
+        good.stream().filter(row -> row.<Double>getAs("perplexity") != null).toList();
     double nll = sum(good.stream().map(row -> row.<Double>getAs("nll")).toList());
     long tokens = good.stream().mapToLong(row -> row.<Long>getAs("token_count")).sum();
     List<Double> perplexities =
@@ -135,7 +136,9 @@ class GroupsTest {
     }
     assertThat(group.get("corpus_perplexity_error").asDouble())
         .isCloseTo(
-            Math.sqrt(squares * scored.size() / (scored.size() - 1)) / tokens * Math.exp(nll / tokens),
+            Math.sqrt(squares * scored.size() / (scored.size() - 1))
+                / tokens
+                * Math.exp(nll / tokens),
             within(1e-9));
     for (int rank : List.of(1, 5, 25, 50, 75, 95, 99)) {
       assertThat(group.get("perplexity_percentiles").get("p" + rank).asDouble())

@@ -17,8 +17,8 @@ public final class EncodeAlone {
    */
   public static void main(String[] args) throws Exception {
     if (args.length == 3) {
-    try (ChildLoader child = new ChildLoader()) {
-      Class<?> copy = child.loadClass(EncodeAlone.class.getName());
+      try (ChildLoader child = new ChildLoader()) {
+        Class<?> copy = child.loadClass(EncodeAlone.class.getName());
         copy.getMethod("main", String[].class)
             .invoke(null, (Object) new String[] {args[0], args[1]});
       }
@@ -34,7 +34,7 @@ public final class EncodeAlone {
    * loader for a job jar is likewise a child of the loader of its own jars.
    */
   private static final class ChildLoader extends URLClassLoader {
-  ChildLoader() {
+    ChildLoader() {
       super(new URL[0], EncodeAlone.class.getClassLoader());
     }
 

@@ -21,7 +21,9 @@ class NativeLibraryTest {
 
   private record Answer(int code, List<String> lines, List<String> classes) {}
 
-  /** Runs {@link EncodeAlone} without a home folder and with an empty folder for temporary files. */
+  /**
+   * Runs {@link EncodeAlone} without a home folder and with an empty folder for temporary files.
+   */
   private Answer encode(List<String> options, String... args) throws Exception {
     Path classes = folder.resolve("classes.log");
     Files.createDirectories(folder.resolve("tmp"));
@@ -111,8 +113,8 @@ class NativeLibraryTest {
         .isInstanceOf(Refusal.class)
         .hasMessage(
             "Cannot load the tokenizers library on Mac OS X x86_64: expected Linux x86-64 or"
-            + " aarch64 with glibc 2.34 or newer, macOS arm64 or Windows x86-64. Run the"
-            + " command tokenize on another machine and score the tokens");
+                + " aarch64 with glibc 2.34 or newer, macOS arm64 or Windows x86-64. Run the"
+                + " command tokenize on another machine and score the tokens");
     assertThatThrownBy(() -> NativeLibrary.Platform.of("Linux", "ppc64le"))
         .isInstanceOf(Refusal.class);
   }
@@ -139,10 +141,10 @@ class NativeLibraryTest {
     assertThat(NativeLibrary.refused("Linux amd64", linker).getMessage())
         .startsWith(
             "Cannot load the tokenizers library on Linux amd64: /x/libtokenizers.so: version"
-            + " `GLIBC_2.34' not found (required); expected Linux x86-64 or aarch64 with glibc")
-    .endsWith(
-        ", and a local folder that allows executable files. Run the command tokenize on another"
-            + " machine and score the tokens")
-    .doesNotContain("\n");
+                + " `GLIBC_2.34' not found (required); expected Linux x86-64 or aarch64 with glibc")
+        .endsWith(
+            ", and a local folder that allows executable files. Run the command tokenize on another"
+                + " machine and score the tokens")
+        .doesNotContain("\n");
   }
 }

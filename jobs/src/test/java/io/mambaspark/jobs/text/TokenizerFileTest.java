@@ -79,9 +79,9 @@ class TokenizerFileTest {
     assertThatThrownBy(() -> file.checkFits("b/model", 4092))
         .isInstanceOf(Refusal.class)
         .hasMessage(
-        "Tokenizer a/tokenizer.json does not fit model b/model: its largest id is 4092, but the"
-            + " model's embedding has 4092 rows; use the tokenizer that the model was trained"
-            + " with");
+            "Tokenizer a/tokenizer.json does not fit model b/model: its largest id is 4092, but the"
+                + " model's embedding has 4092 rows; use the tokenizer that the model was trained"
+                + " with");
   }
 
   @Test
@@ -92,7 +92,8 @@ class TokenizerFileTest {
     assertThat(refusal("\ufeff{}")).startsWith("not JSON: ");
     assertThat(refusal("{} {}")).startsWith("not JSON: ");
     byte[] truncated = Arrays.copyOf(DemoTokenizer.json(), 100_000);
-    assertThat(refusal("truncated.json", truncated)).startsWith("not JSON: Unexpected end-of-input");
+    assertThat(refusal("truncated.json", truncated))
+        .startsWith("not JSON: Unexpected end-of-input");
     assertThat(refusal("b", new byte[] {'{', (byte) 0xFF}))
         .startsWith("not JSON: byte 1 is not UTF-8;");
     assertThat(refusal("version https://git-lfs.github.com/spec/v1\noid sha256:12\n"))
@@ -112,12 +113,12 @@ class TokenizerFileTest {
 
   @Test
   void json_that_is_not_a_tokenizer_is_refused() {
-  assertThat(refusal("[1, 2]")).isEqualTo("its JSON is not an object" + EXPECTED);
-  assertThat(refusal("null")).isEqualTo("its JSON is not an object" + EXPECTED);
+    assertThat(refusal("[1, 2]")).isEqualTo("its JSON is not an object" + EXPECTED);
+    assertThat(refusal("null")).isEqualTo("its JSON is not an object" + EXPECTED);
     assertThat(refusal("{}")).isEqualTo("it has no model.vocab" + EXPECTED);
     assertThat(refusal("{\"model\":{\"vocab\":5}}")).startsWith("it has no model.vocab");
     assertThat(refusal("{\"tokenizer_class\":\"GPTNeoXTokenizer\"}"))
-    .endsWith("This is a tokenizer_config.json: use the tokenizer.json in its folder");
+        .endsWith("This is a tokenizer_config.json: use the tokenizer.json in its folder");
     assertThat(refusal("{\"model_type\":\"mamba\"}")).contains("This is a model's config.json");
     assertThat(refusal("{\"a\":0,\"b\":1}"))
         .endsWith(
@@ -128,12 +129,12 @@ class TokenizerFileTest {
     assertThat(refusal("{\"model\":{\"type\":\"Magic\",\"vocab\":{}}}"))
         .startsWith("its model.type is Magic, not BPE, WordPiece, WordLevel or Unigram;");
     assertThat(refusal("{\"model\":{\"type\":\"BPE\",\"vocab\":[]}}"))
-    .startsWith("its model.vocab is a list, but the vocabulary of BPE is an object;");
+        .startsWith("its model.vocab is a list, but the vocabulary of BPE is an object;");
     assertThat(refusal("{\"model\":{\"type\":\"Unigram\",\"vocab\":{}}}"))
-    .startsWith("its model.vocab is an object, but the vocabulary of Unigram is a list;");
-        assertThat(refusal("{\"model\":{\"vocab\":{\"a\":0}},\"added_tokens\":[{\"content\":\"b\"}]}"))
-    .startsWith("token \"b\" has no id;");
-        for (String id : new String[] {"-1", "1.5", "\"1\"", "2147483648", "null"}) {
+        .startsWith("its model.vocab is an object, but the vocabulary of Unigram is a list;");
+    assertThat(refusal("{\"model\":{\"vocab\":{\"a\":0}},\"added_tokens\":[{\"content\":\"b\"}]}"))
+        .startsWith("token \"b\" has no id;");
+    for (String id : new String[] {"-1", "1.5", "\"1\"", "2147483648", "null"}) {
       assertThat(refusal("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":" + id + "}}}"))
           .startsWith("token \"a\" has the id " + id + ";");
     }

@@ -70,8 +70,7 @@ class TokenizerTest {
   }
 
   @Test
-  void settings_for_truncation_padding_and_special_tokens_are_ignored()
-      throws Exception {
+  void settings_for_truncation_padding_and_special_tokens_are_ignored() throws Exception {
     JsonNode truncation =
         DemoTokenizer.JSON.readTree(
             "{\"direction\":\"Right\",\"max_length\":3,\"strategy\":\"LongestFirst\",\"stride\":0}");
@@ -167,8 +166,8 @@ class TokenizerTest {
 
   @Test
   void a_text_of_ten_megabytes_has_the_ids_of_its_parts() {
-  // Each part ends with a line feed and the next part begins with a visible character, so
-  // encoding the parts separately does not change the ids.
+    // Each part ends with a line feed and the next part begins with a visible character, so
+    // encoding the parts separately does not change the ids.
     String part = "Chapter\n" + DemoTokenizer.prose().strip() + "\n\n.";
     int[] ids = tokenizer.encode(part);
     String text = (part + "\n").repeat(1 + 10_000_000 / part.length());
@@ -228,9 +227,13 @@ class TokenizerTest {
         .isFalse();
     assertThat(DemoTokenizer.with(file -> added(file, 4096, "a").put("rstrip", true)).splittable())
         .isFalse();
-    assertThat(DemoTokenizer.with(file -> added(file, 4096, "a").put("single_word", true)).splittable())
+    assertThat(
+            DemoTokenizer.with(file -> added(file, 4096, "a").put("single_word", true))
+                .splittable())
         .isFalse();
-    assertThat(DemoTokenizer.with(file -> file.putObject("normalizer").put("type", "NFKC")).splittable())
+    assertThat(
+            DemoTokenizer.with(file -> file.putObject("normalizer").put("type", "NFKC"))
+                .splittable())
         .isFalse();
     for (String change :
         List.of("add_prefix_space:true", "use_regex:false", "type:\"Metaspace\"")) {
@@ -273,7 +276,7 @@ class TokenizerTest {
     assertThatThrownBy(() -> wrong.tokenizer(DemoTokenizer.FOLDER))
         .isInstanceOf(Refusal.class)
         .hasMessageStartingWith(
-        "Cannot use tokenizer changed: Hugging Face's tokenizers library refuses it: ")
+            "Cannot use tokenizer changed: Hugging Face's tokenizers library refuses it: ")
         .hasMessageNotContaining("\n");
   }
 }

@@ -334,7 +334,10 @@ public class UnitsTest {
     Map<String, String> expected = rows(output);
     Map<String, String> sums = lasting(summary());
     System.setProperty("spark.hadoop.fs.failing.impl", FailingFileSystem.class.getName());
-    spark().sparkContext().hadoopConfiguration().set("fs.failing.impl", FailingFileSystem.class.getName());
+    spark()
+        .sparkContext()
+        .hadoopConfiguration()
+        .set("fs.failing.impl", FailingFileSystem.class.getName());
     int failures = 0;
     for (String how : List.of("--resume", "--overwrite")) {
       boolean failed = true;

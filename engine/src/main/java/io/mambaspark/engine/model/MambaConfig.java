@@ -207,7 +207,7 @@ public record MambaConfig(
   }
 
   private static int layers(JsonNode config, String key) {
-    return wholeNumber(config, key, MAX_LAYERS);
+    return integer(config, key, MAX_LAYERS);
   }
 
   private static int size(JsonNode config, String key, Integer absent) {
@@ -215,17 +215,17 @@ public record MambaConfig(
     if (absent != null && (node.isMissingNode() || node.isNull())) {
       return absent;
     }
-    return wholeNumber(config, key, MAX_SIZE);
+    return integer(config, key, MAX_SIZE);
   }
 
-  private static int wholeNumber(JsonNode config, String key, int most) {
+  private static int integer(JsonNode config, String key, int most) {
     JsonNode node = config.path(key);
     if (!node.isIntegralNumber()
         || !node.canConvertToInt()
         || node.intValue() < 1
         || node.intValue() > most) {
       throw new CheckpointException(
-          "config.json: %s is %s; expected a whole number from 1 to %d"
+          "config.json: %s is %s; expected an integer from 1 to %d"
               .formatted(key, node.isMissingNode() ? "missing" : shown(node), most));
     }
     return node.intValue();

@@ -1,10 +1,10 @@
 package io.mambaspark.engine.bench;
 
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.Outputs;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
-import io.mambaspark.engine.score.Wanted;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -29,7 +29,7 @@ final class ForwardRun {
   /** The maximum number of chunks of a sample. */
   private static final int MOST_CHUNKS = 16;
 
-  private static final Wanted ALL_LOGPROBS = new Wanted(true, true, false, 0, false);
+  private static final Outputs ALL_LOGPROBS = new Outputs(true, true, false, 0, false);
 
   private final MambaModel model;
   private final String name;

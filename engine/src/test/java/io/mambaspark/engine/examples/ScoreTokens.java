@@ -1,10 +1,10 @@
 package io.mambaspark.engine.examples;
 
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.Outputs;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
-import io.mambaspark.engine.score.Wanted;
 import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.List;
@@ -22,8 +22,8 @@ public final class ScoreTokens {
             new Sequence<>("second", new int[] {0, 7, 3000}));
     boolean perplexity = true;
     boolean tokenLogprobs = true;
-    Wanted wanted = new Wanted(perplexity, tokenLogprobs, false, 0, false);
-    Iterator<Scores<String>> results = new Scorer(model).score(sequences.iterator(), wanted);
+    Outputs outputs = new Outputs(perplexity, tokenLogprobs, false, 0, false);
+    Iterator<Scores<String>> results = new Scorer(model).score(sequences.iterator(), outputs);
     while (results.hasNext()) {
       Scores<String> scores = results.next();
       System.out.println(

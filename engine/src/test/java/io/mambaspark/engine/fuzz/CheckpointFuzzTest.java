@@ -85,7 +85,9 @@ class CheckpointFuzzTest {
       }
       for (Reader reader : readers) {
         for (HostileDisk disk : reader.disks.values()) {
-          assertThat(disk.around()).as("the files around").isEqualTo(disk.aroundAtFirst());
+          assertThat(disk.surroundings())
+              .as("the files around")
+              .isEqualTo(disk.initialSurroundings());
         }
       }
       if (end >= 20_000 && ONE == null) {

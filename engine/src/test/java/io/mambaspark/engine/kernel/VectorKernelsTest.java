@@ -215,9 +215,10 @@ class VectorKernelsTest {
       float[] bias = random.vector(channels, -1, 1);
       float[] context = random.array(panels * (dConv - 1) * 16, -3, 3);
       float[] window = new float[(dConv - 1 + stride) * 16];
-      float[] whole = x.clone();
-      float[] wholeContext = context.clone();
-      scalar.convolution(whole, panels, stride, 0, rows, weight, bias, dConv, wholeContext, window);
+      float[] complete = x.clone();
+      float[] completeContext = context.clone();
+      scalar.convolution(
+          complete, panels, stride, 0, rows, weight, bias, dConv, completeContext, window);
       for (int length : new int[] {1, 2, 3, 4, 5, 7, 39, 40}) {
         for (Kernels kernels : new Kernels[] {scalar, vector}) {
           float[] found = x.clone();
@@ -230,8 +231,9 @@ class VectorKernelsTest {
           String what =
               "seed 33, %s, %d channels, pieces of %d"
                   .formatted(kernels.describe(), channels, length);
-          assertSameBits(what, Floats.rows(found, rows, stride), Floats.rows(whole, rows, stride));
-          assertSameBits(what + ", context", carried, wholeContext);
+          assertSameBits(
+              what, Floats.rows(found, rows, stride), Floats.rows(complete, rows, stride));
+          assertSameBits(what + ", context", carried, completeContext);
         }
       }
     }

@@ -334,9 +334,9 @@ final class FirstBytes {
     }
     ByteBuffer lengths = ByteBuffer.wrap(bytes);
     long size = path.getFileSystem(configuration).getFileStatus(path).getLen();
-    int whole = lengths.getInt();
-    int compressed = lengths.getInt();
-    return whole >= 0 && compressed >= 0 && compressed <= size - 8;
+    int uncompressedLength = lengths.getInt();
+    int compressedLength = lengths.getInt();
+    return uncompressedLength >= 0 && compressedLength >= 0 && compressedLength <= size - 8;
   }
 
   /**

@@ -35,7 +35,7 @@ final class InputListing {
   /** The files by key: the canonical path of the named folder, followed by the path below it. */
   private final Map<String, InputFile> files = new HashMap<>();
 
-  private final Map<String, String> leftOut = new TreeMap<>();
+  private final Map<String, String> excluded = new TreeMap<>();
   private final Map<String, String> unread = new TreeMap<>();
   private final Map<Path, Path> canonical = new HashMap<>();
   private final Map<Path, SinkLog> logs = new HashMap<>();
@@ -83,7 +83,7 @@ final class InputListing {
         files.values().stream()
             .sorted(Comparator.comparing(file -> file.path().toString()))
             .toList(),
-        leftOut,
+        excluded,
         unread);
   }
 
@@ -92,9 +92,9 @@ final class InputListing {
     unread.put(path, why);
   }
 
-  private void leaveOut(String path, String why) {
+  private void exclude(String path, String why) {
     found++;
-    leftOut.put(path, why);
+    excluded.put(path, why);
   }
 
   /** Adds the files under one of the named paths. */
@@ -128,7 +128,7 @@ final class InputListing {
 
   private void addGlob(Path pattern) throws IOException {
     Glob glob = Glob.expand(pattern, configuration);
-    glob.leftOut().forEach(this::leaveOut);
+    glob.excluded().forEach(this::exclude);
     glob.unread().forEach(this::unread);
     for (FileStatus match : glob.matches()) {
       found++;
@@ -190,10 +190,10 @@ final class InputListing {
   }
 
   private void addFile(String key, FileStatus status, Map<String, String> partition, SinkLog log) {
-    if (log == null || log.holds(status.getPath())) {
+    if (log == null || log.includes(status.getPath())) {
       addFile(key, status, partition);
     } else {
-      leaveOut(shown(status.getPath()), "not committed by the stream that writes to this folder");
+      exclude(shown(status.getPath()), "not committed by the stream that writes to this folder");
     }
   }
 
@@ -245,7 +245,7 @@ final class InputListing {
       String name = path.getName();
       String key = folder.key() + "/" + name;
       if (InputFiles.isHidden(name)) {
-        leaveOut(shown(path), InputFiles.hiddenReason(name));
+        exclude(shown(path), InputFiles.hiddenReason(name));
       } else if (status.isDirectory()) {
         Map<String, String> partition = with(folder.partition(), name, path);
         Folder below =
@@ -257,7 +257,7 @@ final class InputListing {
         if (loop == null) {
           folders.add(below);
         } else {
-          leaveOut(shown(path), InputFiles.LOOP + shown(loop.path()));
+          exclude(shown(path), InputFiles.LOOP + shown(loop.path()));
         }
       } else {
         addFile(key, status, folder.partition(), log);

@@ -129,10 +129,10 @@ record JoinedType(DataType type, BitSet allNull) {
       return Optional.empty();
     }
     int scale = Math.max(x.scale(), y.scale());
-    int whole = Math.max(x.precision() - x.scale(), y.precision() - y.scale());
-    return whole + scale > DecimalType.MAX_PRECISION()
+    int integerDigits = Math.max(x.precision() - x.scale(), y.precision() - y.scale());
+    return integerDigits + scale > DecimalType.MAX_PRECISION()
         ? Optional.empty()
-        : Optional.of(DataTypes.createDecimalType(whole + scale, scale));
+        : Optional.of(DataTypes.createDecimalType(integerDigits + scale, scale));
   }
 
   private static boolean isFraction(DataType type) {

@@ -93,7 +93,7 @@ public final class JsonInput implements Input {
     List<String> notes = new ArrayList<>();
     StructType columns = new StructType();
     for (StructField field : types.fields()) {
-      String name = document.spelling(field.name(), keepColumns, caseSensitive);
+      String name = document.userSpelling(field.name(), keepColumns, caseSensitive);
       String hiding = partitions.hiding(name, caseSensitive);
       if (hiding != null) {
         notes.add(partitions.note(hiding, readable.files().get(0)));
@@ -168,11 +168,11 @@ public final class JsonInput implements Input {
     List<FileSplit> task = new ArrayList<>();
     long bytes = 0;
     for (InputFile file : listed.files()) {
-      boolean whole = !first.isSplittable(file.path());
+      boolean compressed = !first.isSplittable(file.path());
       for (long start = 0; start < file.size(); ) {
         long length =
-            whole ? file.size() : Math.min(file.size() - start, Math.max(1, target - bytes));
-        task.add(FileSplit.of(0, file, start, length, whole, partitions));
+            compressed ? file.size() : Math.min(file.size() - start, Math.max(1, target - bytes));
+        task.add(FileSplit.of(0, file, start, length, compressed, partitions));
         start += length;
         bytes += length;
         if (bytes >= target) {

@@ -56,7 +56,7 @@ final class JsonTypes implements Serializable {
       JsonLines.openLine(in);
       columns.addFields(in, 0);
       in.end();
-      if (in.flaw() == null) {
+      if (in.firstError() == null) {
         add(columns);
       }
     } catch (Utf8.Malformed | JsonReader.Malformed e) {

@@ -90,7 +90,7 @@ final class ParquetPlanning {
     for (ParquetFile file : files) {
       List<StructField> form = new ArrayList<>();
       for (Planned column : readable) {
-        form.add(isUsed(column.name) ? own(column, file) : null);
+        form.add(isUsed(column.name) ? fieldIn(column, file) : null);
       }
       formOf.put(file.file().name(), numbers.computeIfAbsent(form, key -> numbers.size()));
     }
@@ -119,7 +119,7 @@ final class ParquetPlanning {
         Planned planned =
             byKey.computeIfAbsent(
                 key(column.name()),
-                k -> new Planned(document.spelling(column.name(), keepColumns, caseSensitive)));
+                k -> new Planned(document.userSpelling(column.name(), keepColumns, caseSensitive)));
         if (!seen.add(key(column.name()))) {
           planned.problem =
               "File %s has two columns with the name %s%s"
@@ -246,7 +246,7 @@ final class ParquetPlanning {
   }
 
   /** The name and type with which a column is read from a file; null if the file has no value. */
-  private StructField own(Planned column, ParquetFile file) {
+  private StructField fieldIn(Planned column, ParquetFile file) {
     ParquetColumn own = column.columns.get(file);
     if (own == null) {
       return null;

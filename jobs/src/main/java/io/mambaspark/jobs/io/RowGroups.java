@@ -60,15 +60,16 @@ public record RowGroups(
         parts.forEach(part -> pieces.add(List.of(part)));
         continue;
       }
-      RowGroups whole = parts.get(0);
-      boolean full = shared.size() == MOST_FILES || sharedTokens + whole.tokens() > targetTokens;
+      RowGroups allGroups = parts.get(0);
+      boolean full =
+          shared.size() == MOST_FILES || sharedTokens + allGroups.tokens() > targetTokens;
       if (!shared.isEmpty() && full) {
         pieces.add(shared);
         shared = new ArrayList<>();
         sharedTokens = 0;
       }
-      shared.add(whole);
-      sharedTokens += whole.tokens();
+      shared.add(allGroups);
+      sharedTokens += allGroups.tokens();
     }
     if (!shared.isEmpty()) {
       pieces.add(shared);

@@ -129,7 +129,7 @@ public final class StreamJob {
   /** Refuses an input that Spark's file source cannot watch. */
   private void checkFolder(InputFiles listed, Configuration configuration) {
     String named = request.input().paths().get(0);
-    for (Map.Entry<String, String> entry : listed.leftOut().entrySet()) {
+    for (Map.Entry<String, String> entry : listed.excluded().entrySet()) {
       if (entry.getValue().startsWith(InputFiles.LOOP)) {
         throw Refusal.because(
             "Input %s contains a link to a folder above it, %s: Spark's streams would follow it and"
@@ -285,7 +285,7 @@ public final class StreamJob {
       RunIdentity.check(earlier.get().settings(), settings, output);
     } else {
       records.add(new RunRecord(Output.newRunId(), settings, List.of()));
-      new LedgerFolder(output, spark.sparkContext().hadoopConfiguration()).sweep();
+      new LedgerFolder(output, spark.sparkContext().hadoopConfiguration()).removeTemporaryFiles();
     }
   }
 

@@ -77,7 +77,7 @@ public final class TokenizeJob {
       context.setJobDescription("Tokenizing with " + tokenizer.name());
       Dataset<Row> tokens =
           tokens(
-              Input.cut(input.rows(schema.inputNames(), null), request.input()),
+              Input.limited(input.rows(schema.inputNames(), null), request.input()),
               schema,
               kept,
               sent);

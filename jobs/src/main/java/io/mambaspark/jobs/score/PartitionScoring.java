@@ -79,7 +79,7 @@ public record PartitionScoring(
     }
     Iterator<Scores<Pending>> scores =
         scorer.score(
-            Iterators.map(rows, row -> sequence(row, documents, place)), emit.wanted(), windows);
+            Iterators.map(rows, row -> sequence(row, documents, place)), emit.outputs(), windows);
     return Iterators.map(scores, this::scored);
   }
 

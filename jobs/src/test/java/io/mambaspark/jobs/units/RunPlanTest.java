@@ -47,7 +47,7 @@ class RunPlanTest {
     RunPlan plan = plan(unit("a"), unit("b"));
     UnitEntry a = enter(unit("a"), 10);
     enter(unit("other"), 10);
-    assertThat(plan.done(entries)).containsExactly(a);
+    assertThat(plan.entriesToVerify(entries)).containsExactly(a);
     assertThat(plan.missing(Set.of(unit("a").name()))).containsExactly(unit("b"));
   }
 
@@ -63,7 +63,7 @@ class RunPlanTest {
     RunPlan plan = plan(unit("a"), unit("b", "c"));
     enter(unit("a"), 0, "a");
     UnitEntry shared = enter(unit("b", "c"), 10, "c");
-    assertThat(plan.done(entries)).containsExactly(shared);
+    assertThat(plan.entriesToVerify(entries)).containsExactly(shared);
   }
 
   @Test

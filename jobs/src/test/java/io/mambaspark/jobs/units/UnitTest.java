@@ -123,8 +123,8 @@ class UnitTest {
     ParquetFile joined = file("a", LARGE, first, new RowGroup(1_004, 0, 0), last);
     assertThat(parts(Unit.cut(List.of(joined), 100)).stream().map(RowGroups::described))
         .containsExactly("row groups 0 to 1", "row group 2");
-    ParquetFile leftOut = file("a", LARGE, first, new RowGroup(1_004, 0, 1), last);
-    assertThat(parts(Unit.cut(List.of(leftOut), 100)).stream().map(RowGroups::described))
+    ParquetFile skipped = file("a", LARGE, first, new RowGroup(1_004, 0, 1), last);
+    assertThat(parts(Unit.cut(List.of(skipped), 100)).stream().map(RowGroups::described))
         .containsExactly("row group 0", "row group 2");
   }
 

@@ -486,7 +486,7 @@ public class UnitsTest {
     ledger.commit(skipped, null);
     assertThat(ledger.entries(run, true).get(complete.unit())).isEqualTo(complete);
     // No attempt has committed; then one skips the unit, one completes it, and one skips it.
-    ledger.forget(List.of(complete.unit()));
+    ledger.remove(List.of(complete.unit()));
     ledger.commit(skipped, null);
     assertThat(ledger.entries(run, true).get(complete.unit())).isEqualTo(skipped);
     Files.createDirectories(Path.of(attempt.toUri()).getParent());
@@ -818,9 +818,9 @@ public class UnitsTest {
             spark(),
             InputFiles.list(List.of(file.toString()), hadoop),
             new DocumentOptions(DocumentColumns.tokens("tokens"), null));
-    Unit whole = Unit.cut(input.footers(), Long.MAX_VALUE).get(0);
+    Unit complete = Unit.cut(input.footers(), Long.MAX_VALUE).get(0);
     Unit cut = Unit.cut(input.footers(), 1).get(0);
-    assertThat(whole.rows()).isEqualTo(ROWS);
+    assertThat(complete.rows()).isEqualTo(ROWS);
     RowGroups part = cut.parts().get(0);
     Unit wrong =
         new Unit(

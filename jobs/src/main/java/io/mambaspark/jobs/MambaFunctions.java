@@ -26,7 +26,7 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
-/** Functions for SQL that score a text or an array of token ids. */
+/** SQL functions that score a text or an array of token ids. */
 public final class MambaFunctions {
   /** The type of a function's result. */
   public static final StructType SCORE =

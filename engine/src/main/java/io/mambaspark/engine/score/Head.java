@@ -111,7 +111,7 @@ final class Head {
     int used = (vocabSize - 1) % Panels.WIDTH + 1;
     for (int row = 0; row < rows; row++) {
       int at = (lastPanel * stride + row) * Panels.WIDTH;
-      Arrays.fill(block, at + used, at + Panels.WIDTH, LogSoftmax.NOTHING);
+      Arrays.fill(block, at + used, at + Panels.WIDTH, LogSoftmax.PADDING);
     }
   }
 

@@ -18,8 +18,8 @@ final class Allocation {
   private Allocation() {}
 
   /**
-   * Returns the bytes per token for a perplexity: the difference between a document of three chunks
-   * and one of one chunk.
+   * Returns the bytes per token for a perplexity, computed from the difference between a document
+   * of three chunks and a document of one chunk.
    */
   static double bytesPerToken(MambaModel model) {
     Scorer scorer = new Scorer(model);

@@ -317,8 +317,8 @@ class VectorKernelsTest {
       float[][] max = new float[2][lanes];
       float[][] sum = new float[2][lanes];
       float[][] argMax = new float[2][lanes];
-      Arrays.fill(max[0], LogSoftmax.NOTHING);
-      Arrays.fill(max[1], LogSoftmax.NOTHING);
+      Arrays.fill(max[0], LogSoftmax.PADDING);
+      Arrays.fill(max[1], LogSoftmax.PADDING);
       for (int block = 0; block < 4; block++) {
         float[] logits = random.panels(panels * 16, rows, stride, -30, 30);
         for (int i = 0; i < logits.length; i++) {
@@ -327,7 +327,7 @@ class VectorKernelsTest {
           logits[i] =
               mark < 0.1f
                   ? 29f
-                  : mark < 0.12f ? LogSoftmax.NOTHING : mark < 0.14f ? -3e38f : logits[i];
+                  : mark < 0.12f ? LogSoftmax.PADDING : mark < 0.14f ? -3e38f : logits[i];
           if (block == 3 && mark > 0.95f) {
             logits[i] = 3e38f;
           }

@@ -34,7 +34,7 @@ public sealed interface Input permits ParquetInput, JsonInput, SourceInput {
    *
    * @param what the name of the folder's content in messages
    */
-  static void checkApart(
+  static void checkOverlap(
       String what, Path folder, InputOptions options, Configuration configuration) {
     if (!options.hasFiles()) {
       return;
@@ -52,7 +52,7 @@ public sealed interface Input permits ParquetInput, JsonInput, SourceInput {
    * Refuses an output that overlaps files that only Spark can list: those of tables and other
    * sources.
    */
-  default void checkApart(Path output) {}
+  default void checkOverlap(Path output) {}
 
   /**
    * Plans the columns. Reads the footers of all Parquet files; for other formats, reads the data

@@ -141,7 +141,7 @@ final class InputListing {
     Path path = status.getPath();
     String key = HadoopFiles.canonical(path, configuration).toString();
     if (status.isDirectory()) {
-      tables.checkOutside(path);
+      tables.checkNotInTable(path);
       walk(
           new Folder(
               path,
@@ -152,7 +152,8 @@ final class InputListing {
               SinkLog.of(path, configuration)));
     } else {
       // A file that the user named literally is read, even if it is hidden or part of a table.
-      String why = LocalFiles.isLocal(path, configuration) ? LocalFiles.unreadable(status) : null;
+      String why =
+          LocalFiles.isLocal(path, configuration) ? LocalFiles.unreadableReason(status) : null;
       if (why == null) {
         addFile(key, status, Map.of());
       } else {
@@ -177,7 +178,7 @@ final class InputListing {
     for (String name : names) {
       partition = with(partition, name, path);
     }
-    tables.checkOutside(folder);
+    tables.checkNotInTable(folder);
     Path parent = canonical.computeIfAbsent(folder, f -> HadoopFiles.canonical(f, configuration));
     SinkLog log = logs.computeIfAbsent(folder, f -> SinkLog.of(f, configuration));
     if (status.isDirectory()) {
@@ -236,7 +237,7 @@ final class InputListing {
             .filter(FileStatus::isDirectory)
             .map(status -> status.getPath().getName())
             .collect(Collectors.toSet());
-    tables.checkNone(folder.path(), names);
+    tables.checkNotTable(folder.path(), names);
     SinkLog log =
         names.contains(SinkLog.FOLDER) ? SinkLog.of(folder.path(), configuration) : folder.log();
     List<Folder> folders = new ArrayList<>();

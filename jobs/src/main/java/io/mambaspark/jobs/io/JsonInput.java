@@ -162,7 +162,7 @@ public final class JsonInput implements Input {
       SparkSession spark, InputFiles listed, PartitionColumns partitions) {
     int cores = spark.sparkContext().defaultParallelism();
     long share = listed.bytes() / ((long) TASKS_PER_CORE * cores);
-    long target = Math.min(SessionSettings.mostBytes(spark), Math.max(MIN_BYTES, share));
+    long target = Math.min(SessionSettings.maxBytes(spark), Math.max(MIN_BYTES, share));
     FirstBytes first = new FirstBytes("json", spark.sparkContext().hadoopConfiguration());
     List<List<FileSplit>> tasks = new ArrayList<>();
     List<FileSplit> task = new ArrayList<>();
@@ -288,7 +288,7 @@ public final class JsonInput implements Input {
           PackedColumn.unpack(ColumnNames.quoted(field.name()), field.dataType(), true)
               .as(field.name()));
     }
-    unpacked.add(InputErrors.marked());
+    unpacked.add(InputErrors.markedColumn());
     return packed.select(unpacked.toArray(Column[]::new));
   }
 }

@@ -99,7 +99,7 @@ record SourceInput(InputFiles files, Dataset<Row> all) implements Input {
   }
 
   @Override
-  public void checkApart(Path output) {
+  public void checkOverlap(Path output) {
     for (String file : all.inputFiles()) {
       OverlappingPaths.refuse(
           "Output",

@@ -67,7 +67,7 @@ public final class CompareJob {
                 : Optional.of(model.tokenizer(modelOptions().tokenizer())));
         model.check(modelOptions().weights());
       }
-      return prepared.during(
+      return prepared.inSession(
           "compare", spark -> run(spark, prepared, List.of(a.source(), b.source()), tokenizers));
     }
   }

@@ -78,7 +78,7 @@ public final class ScoreJob {
     try (OpenModel model = new OpenModel(request.model().path())) {
       DatasetScorer scorer = new DatasetScorer(model, request.model(), request.scores());
       scorer.check();
-      return prepared.during(
+      return prepared.inSession(
           "score",
           spark -> {
             // Close the model and its broadcasts before the session ends.

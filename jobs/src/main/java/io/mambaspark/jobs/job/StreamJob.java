@@ -105,7 +105,7 @@ public final class StreamJob {
   public long run() {
     Preparation prepared = Preparation.ofStream(request.input(), output);
     Configuration files = prepared.files();
-    Input.checkApart("Checkpoint", checkpoint, request.input(), files);
+    Input.checkOverlap("Checkpoint", checkpoint, request.input(), files);
     checkFolder(prepared.listed(), files);
     RunRecords records = new RunRecords(output, files);
     Optional<RunRecord> earlier = earlierStart(records, files);
@@ -116,7 +116,7 @@ public final class StreamJob {
     try (OpenModel model = new OpenModel(request.model().path())) {
       DatasetScorer scorer = new DatasetScorer(model, request.model(), request.scores());
       scorer.check();
-      return prepared.during(
+      return prepared.inSession(
           "score",
           spark -> {
             try (model) {
@@ -254,7 +254,7 @@ public final class StreamJob {
     addStreamSettings(settings, columns);
     checkOrRecord(records, earlier, settings, spark);
     Dataset<Row> scored = scorer.score(rows(spark, columns), null);
-    return SessionSettings.during(
+    return SessionSettings.with(
         spark,
         // Streams do not support adaptive execution, and Spark warns if it is enabled.
         Map.of("spark.sql.adaptive.enabled", "false"),
@@ -361,7 +361,7 @@ public final class StreamJob {
     if (request.scores().failOnError()) {
       found.refuseUnread();
     }
-    found.parquet().ifPresent(ParquetInput::checkReadAtOnce);
+    found.parquet().ifPresent(ParquetInput::checkSameTypes);
     StructType folders = PartitionColumns.of(listed.files(), spark.conf()).schema();
     if (found instanceof JsonInput json) {
       return new Columns(json.ofLines(), folders);

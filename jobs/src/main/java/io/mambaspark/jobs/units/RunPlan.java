@@ -39,7 +39,7 @@ record RunPlan(RunRecord run, List<Unit> units) {
     }
     RunPlan plan = of(new RunRecord(earlier.id(), settings, arrivals), unitPlan);
     List<Unit> units = new ArrayList<>(plan.units());
-    units.addAll(damaged(plan.units(), entries));
+    units.addAll(unreadableParts(plan.units(), entries));
     return new RunPlan(plan.run(), units);
   }
 
@@ -52,7 +52,7 @@ record RunPlan(RunRecord run, List<Unit> units) {
    * Returns one unit for each unreadable part of a unit that several files share. The shared unit
    * keeps its rows, and only the unreadable parts are retried.
    */
-  static List<Unit> damaged(List<Unit> units, Map<String, UnitEntry> entries) {
+  static List<Unit> unreadableParts(List<Unit> units, Map<String, UnitEntry> entries) {
     List<Unit> retried = new ArrayList<>();
     for (Unit unit : units) {
       UnitEntry entry = entries.get(unit.name());

@@ -130,17 +130,17 @@ public final class UnitRun {
     // A task treats an existing file as committed by another attempt, so the files of missing units
     // are removed. So are entries of units that are no longer planned: new files with rows replace
     // the empty unit of an input without rows.
-    Set<String> undone = new HashSet<>(ledger.entries(output.runId(), false).keySet());
-    plan.units().forEach(unit -> undone.remove(unit.name()));
-    missing.forEach(unit -> undone.add(unit.name()));
-    ledger.remove(undone);
+    Set<String> incomplete = new HashSet<>(ledger.entries(output.runId(), false).keySet());
+    plan.units().forEach(unit -> incomplete.remove(unit.name()));
+    missing.forEach(unit -> incomplete.add(unit.name()));
+    ledger.remove(incomplete);
     ledger.removeTemporaryFiles();
   }
 
   /** Writes the missing units. Each appears in the output when it is complete. */
   public void write(Dataset<Row> scored) {
     try {
-      SessionSettings.during(
+      SessionSettings.with(
           scored.sparkSession(),
           COMMIT,
           () -> {

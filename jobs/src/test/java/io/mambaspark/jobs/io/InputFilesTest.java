@@ -243,7 +243,7 @@ class InputFilesTest {
   }
 
   @Test
-  void a_colon_in_the_name_of_a_local_file_is_unread() throws IOException {
+  void a_local_file_with_a_colon_in_its_name_is_unread() throws IOException {
     file("in/a");
     file("in/10:30.parquet");
     file("in/at=10:30/b");

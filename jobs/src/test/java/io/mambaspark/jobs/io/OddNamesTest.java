@@ -238,7 +238,10 @@ class OddNamesTest {
                 + " rename the folder");
   }
 
-  /** Spark 2.4 escaped the path of a stream's output, so Spark takes "a%20b" for "a b". */
+  /**
+   * Spark 2.4 escaped the path of a stream's output. By default, Spark therefore refuses to read "a
+   * b" if "a%20b" is the output of a stream.
+   */
   @Test
   void an_output_may_be_next_to_a_folder_with_its_escaped_name() throws IOException {
     assertSucceeded(stream(corpus, own.resolve("a%20b")), ROWS);

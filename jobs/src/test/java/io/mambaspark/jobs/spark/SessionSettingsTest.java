@@ -149,13 +149,13 @@ class SessionSettingsTest {
     for (String key : SessionSettings.STATIC) {
       conf.set(key, "true");
       try {
-        assertThatThrownBy(() -> Session.during("score", true, ScoringMetrics.class, session -> 1))
+        assertThatThrownBy(() -> Session.run("score", true, ScoringMetrics.class, session -> 1))
             .isInstanceOf(Refusal.class)
             .hasMessage(
                 "Cannot read a table with %s=true: it skips unreadable input without an error, and it"
                         .formatted(key)
                     + " cannot be changed in a running application; start Spark without it");
-        assertThat(Session.<Integer>during("score", false, ScoringMetrics.class, session -> 1))
+        assertThat(Session.<Integer>run("score", false, ScoringMetrics.class, session -> 1))
             .isEqualTo(1);
       } finally {
         conf.remove(key);

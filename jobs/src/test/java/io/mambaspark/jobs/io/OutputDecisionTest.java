@@ -99,7 +99,7 @@ class OutputDecisionTest {
   }
 
   /** Creates a ledger, as the first start of a run does. */
-  private Path begun(Path output, String run, String... settings) {
+  private Path withLedger(Path output, String run, String... settings) {
     Map<String, String> map = settings.length == 0 ? Map.of() : Map.of(settings[0], settings[1]);
     new RunRecords(hadoop(output), configuration).add(new RunRecord(run, map, List.of()));
     return output;
@@ -226,7 +226,7 @@ class OutputDecisionTest {
 
   @Test
   void a_recorded_run_without_files_is_resumed_only_on_request() {
-    begun(scores, A);
+    withLedger(scores, A);
     assertFresh(at());
     assertFresh(at(OVERWRITE));
     assertResumes(at(RESUME), A);
@@ -235,7 +235,7 @@ class OutputDecisionTest {
 
   @Test
   void clearing_keeps_a_folder_with_a_file() throws IOException {
-    begun(data(scores, A), A);
+    withLedger(data(scores, A), A);
     at(RESUME).clear();
     assertThat(dataOf(scores)).isEqualTo(A);
   }
@@ -244,7 +244,7 @@ class OutputDecisionTest {
 
   @Test
   void a_finished_output_is_resumed_as_complete() throws IOException {
-    begun(complete(scores, A), A);
+    withLedger(complete(scores, A), A);
     Output output = at(RESUME);
     assertResumes(output, A);
     assertThat(output.isComplete()).isTrue();
@@ -256,7 +256,7 @@ class OutputDecisionTest {
 
   @Test
   void a_summary_of_another_run_does_not_make_an_output_complete() throws IOException {
-    begun(complete(scores, B), A);
+    withLedger(complete(scores, B), A);
     assertThat(at(RESUME).isComplete()).isFalse();
     Files.writeString(scores.resolve("_mamba_summary.json"), "{\"run\": \"" + A);
     assertThat(at(RESUME).isComplete()).isFalse();
@@ -266,7 +266,7 @@ class OutputDecisionTest {
 
   @Test
   void a_replacement_is_written_next_to_the_output() throws IOException {
-    begun(complete(scores, A), A);
+    withLedger(complete(scores, A), A);
     assertReplaces(at(OVERWRITE));
     assertThat(names()).containsExactly("scores");
     assertThat(dataOf(scores)).isEqualTo(A);
@@ -274,7 +274,7 @@ class OutputDecisionTest {
 
   @Test
   void an_unfinished_output_an_empty_folder_and_a_file_are_replaced_too() throws IOException {
-    begun(data(scores, A), A);
+    withLedger(data(scores, A), A);
     assertReplaces(at(OVERWRITE));
     scores = Files.createDirectory(folder.resolve("empty"));
     Output empty = at(OVERWRITE);
@@ -287,8 +287,8 @@ class OutputDecisionTest {
   @Test
   void overwrite_with_resume_continues_the_latest_replacement() throws IOException {
     data(scores, "old");
-    begun(data(runFolder("new", A), A), A);
-    begun(data(runFolder("new", B), B), B);
+    withLedger(data(runFolder("new", A), A), A);
+    withLedger(data(runFolder("new", B), B), B);
     data(runFolder("new", C), C);
     Output output = at(OVERWRITE, RESUME);
     assertReplaces(output, B);
@@ -303,7 +303,7 @@ class OutputDecisionTest {
 
   @Test
   void the_output_of_a_stream_is_replaced_but_not_resumed() throws IOException {
-    begun(data(scores, A), A, "--stream from", "file:/in");
+    withLedger(data(scores, A), A, "--stream from", "file:/in");
     String message =
         "Output F/scores was written by a stream; continue with --stream, choose another, or"
             + " replace it with --overwrite, without --resume";
@@ -331,7 +331,7 @@ class OutputDecisionTest {
 
   @Test
   void a_finished_output_with_buckets_is_resumed_in_place() throws IOException {
-    begun(complete(scores, A), A);
+    withLedger(complete(scores, A), A);
     Output output = at(BUCKET, RESUME);
     assertResumes(output, A);
     assertThat(output.isComplete()).isTrue();
@@ -339,8 +339,8 @@ class OutputDecisionTest {
 
   @Test
   void the_latest_first_pass_with_a_ledger_is_resumed() throws IOException {
-    begun(data(runFolder("scores", A), A), A);
-    begun(data(runFolder("scores", B), B), B);
+    withLedger(data(runFolder("scores", A), A), A);
+    withLedger(data(runFolder("scores", B), B), B);
     data(runFolder("scores", C), C);
     Output output = at(BUCKET, RESUME);
     assertTwoPasses(output, B);
@@ -358,7 +358,7 @@ class OutputDecisionTest {
     Output newRun = at(BUCKET, OVERWRITE);
     assertTwoPasses(newRun, newRun.runId());
     assertThat(newRun.resumesOverAnother()).isTrue();
-    begun(data(runFolder("scores", A), A), A);
+    withLedger(data(runFolder("scores", A), A), A);
     Output output = at(BUCKET, OVERWRITE, RESUME);
     assertTwoPasses(output, A);
     assertThat(output.resumesOverAnother()).isTrue();
@@ -370,7 +370,7 @@ class OutputDecisionTest {
   @Test
   void a_complete_new_output_is_moved_to_its_place() throws IOException {
     complete(runFolder("old", A), "old");
-    begun(complete(runFolder("new", A), A), A);
+    withLedger(complete(runFolder("new", A), A), A);
     assertThat(refusal())
         .isEqualTo("Output F/scores exists; choose another, or replace it with --overwrite");
     assertThat(names()).containsExactly("scores");
@@ -407,8 +407,8 @@ class OutputDecisionTest {
   @Test
   void a_complete_second_pass_is_moved_to_its_place_and_its_scores_are_removed()
       throws IOException {
-    begun(data(runFolder("scores", A), "scores"), A);
-    begun(complete(runFolder("new", A), A), A);
+    withLedger(data(runFolder("scores", A), "scores"), A);
+    withLedger(complete(runFolder("new", A), A), A);
     Output output = at(BUCKET, RESUME);
     assertResumes(output, A);
     assertThat(output.isComplete()).isTrue();
@@ -418,9 +418,9 @@ class OutputDecisionTest {
 
   @Test
   void scores_are_removed_after_their_output_is_in_its_place() throws IOException {
-    begun(complete(scores, A), A);
-    begun(data(runFolder("scores", A), "scores"), A);
-    begun(data(runFolder("scores", B), "scores"), B);
+    withLedger(complete(scores, A), A);
+    withLedger(data(runFolder("scores", A), "scores"), A);
+    withLedger(data(runFolder("scores", B), "scores"), B);
     at(BUCKET, RESUME);
     assertThat(names()).containsExactly("scores", "scores_scores-" + B);
   }
@@ -485,7 +485,7 @@ class OutputDecisionTest {
     data(runFolder("new", newRun.runId()), "x");
     newRun.discard();
     assertThat(names()).containsExactly("scores");
-    begun(data(runFolder("new", A), A), A);
+    withLedger(data(runFolder("new", A), A), A);
     at(OVERWRITE, RESUME).discard();
     assertThat(names()).containsExactly("scores", "scores_new-" + A);
   }
@@ -497,7 +497,7 @@ class OutputDecisionTest {
     output.discard();
     assertThat(names()).containsExactly("scores");
     Files.delete(scores.resolve("part-0.parquet"));
-    begun(scores, output.runId());
+    withLedger(scores, output.runId());
     output.discard();
     assertThat(names()).isEmpty();
   }
@@ -511,7 +511,7 @@ class OutputDecisionTest {
     data(runFolder("scores", newRun.runId()), "x");
     newRun.discardWithoutLedger();
     assertThat(names()).isEmpty();
-    begun(data(runFolder("scores", A), A), A);
+    withLedger(data(runFolder("scores", A), A), A);
     data(runFolder("new", A), "second pass");
     Output resumed = at(BUCKET, RESUME);
     resumed.discardScores();
@@ -535,7 +535,7 @@ class OutputDecisionTest {
     String store = store();
     data(scores, A);
     assertThat(refusal(store)).isEqualTo("Output s3a://bucketF/scores exists; choose another");
-    begun(scores, A);
+    withLedger(scores, A);
     assertThat(refusal(store))
         .isEqualTo(
             "Output s3a://bucketF/scores exists and is not finished; continue with --resume, or"
@@ -568,7 +568,7 @@ class OutputDecisionTest {
     String store = store();
     Output fresh = at(store);
     assertThat(fresh.target()).isEqualTo(new org.apache.hadoop.fs.Path(store));
-    begun(data(scores, A), A);
+    withLedger(data(scores, A), A);
     for (Flag[] flags : List.of(new Flag[] {RESUME}, new Flag[] {OVERWRITE, RESUME})) {
       Output output = at(store, flags);
       assertThat(output.runId()).isEqualTo(A);

@@ -175,7 +175,7 @@ class OutputPlacementTest {
    * An output with four folders next to it: A and B can be resumed, C contains only data, and the
    * ledger of the fourth records another run.
    */
-  private static OutputState begun(String content, Kind kind) {
+  private static OutputState withRunFolders(String content, Kind kind) {
     Map<RunFolder, Content> runFolders = new HashMap<>();
     for (String id : List.of(A, B)) {
       runFolders.put(new RunFolder(kind, id), content(true, true, null, run(id)));
@@ -198,13 +198,14 @@ class OutputPlacementTest {
   })
   void the_latest_replacement_with_a_ledger_is_resumed(
       String content, String none, String overwrite, String resume, String both) {
-    OutputState state = begun(content, Kind.NEW);
+    OutputState state = withRunFolders(content, Kind.NEW);
     assertOutcome(outcome(state, ""), none);
     assertOutcome(outcome(state, "overwrite"), overwrite);
     assertOutcome(outcome(state, "resume"), resume);
     assertOutcome(outcome(state, "overwrite resume"), both);
     // Scores of a first pass are not a replacement.
-    assertOutcome(outcome(begun("finished", Kind.SCORES), "overwrite resume"), "replacing new");
+    assertOutcome(
+        outcome(withRunFolders("finished", Kind.SCORES), "overwrite resume"), "replacing new");
   }
 
   /** Columns: no flag, overwrite, resume, both. */
@@ -219,13 +220,13 @@ class OutputPlacementTest {
   })
   void the_latest_first_pass_with_a_ledger_is_resumed(
       String content, String none, String overwrite, String resume, String both) {
-    OutputState state = begun(content, Kind.SCORES);
+    OutputState state = withRunFolders(content, Kind.SCORES);
     assertOutcome(outcome(state, "bucket"), none);
     assertOutcome(outcome(state, "bucket overwrite"), overwrite);
     assertOutcome(outcome(state, "bucket resume"), resume);
     assertOutcome(outcome(state, "bucket overwrite resume"), both);
     // A replacement is not a first pass.
-    assertOutcome(outcome(begun("nothing", Kind.NEW), "bucket resume"), "two passes new");
+    assertOutcome(outcome(withRunFolders("nothing", Kind.NEW), "bucket resume"), "two passes new");
   }
 
   @ParameterizedTest

@@ -155,7 +155,7 @@ final class SampleReport {
                 new Headline("errors", "53"),
                 new Headline("tokens per second", "2,913")),
             List.of(
-                "Window policy full: each document with its whole context, from its first token.",
+                "Window policy full: each document with its complete context, from its first token.",
                 "17 documents were too short to be scored.")),
         distributions(documents, groups),
         new Sums(rows, positions, errors),

@@ -260,7 +260,7 @@ public class UnitsTest {
   }
 
   @Test
-  void another_model_or_other_options_are_refused_by_name() {
+  void another_model_or_another_option_is_refused_and_the_difference_is_named() {
     assertThat(score("--target-unit-tokens", 500).code()).isZero();
     Map<String, String> before = rows(output);
     Object[][] others = {
@@ -795,7 +795,7 @@ public class UnitsTest {
     assertThat(score("--target-unit-tokens", 1).code()).isZero();
     Path record = output.resolve("_mamba/run-00000.json");
     ObjectNode run = (ObjectNode) json(record);
-    // As 0.1.0 wrote it.
+    // Imitate a record of version 0.1.0.
     run.set("input", run.remove("arrivals").get(0));
     ((ObjectNode) run.get("settings")).put("the version of mamba-spark", "0.1.0");
     Files.writeString(record, run.toString());

@@ -109,7 +109,7 @@ final class ConfigFlags {
      * @param value its value, or its default if the config does not set it
      */
     Flag(String huggingFace, String object, String stateSpaces, boolean value) {
-      boolean isHuggingFace = MambaConfig.isHuggingFace(json);
+      boolean isHuggingFace = ConfigValues.isHuggingFace(json);
       this.key =
           isHuggingFace ? huggingFace : object == null ? stateSpaces : object + "." + stateSpaces;
       JsonNode holder = isHuggingFace || object == null ? json : json.path(object);

@@ -1,129 +1,196 @@
 package io.mambaspark.engine.model;
 
+import io.mambaspark.engine.checkpoint.FloatReader;
 import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.kernel.PackedMatrix;
 import io.mambaspark.engine.kernel.Panels;
-import io.mambaspark.engine.model.MambaWeights.Layer;
+import io.mambaspark.engine.kernel.WeightFormat;
 import java.util.List;
 
 /**
  * The mixer of a Mamba-1 layer (arXiv:2312.00752, section 3.4): in_proj, a causal convolution, the
  * selective scan gated by z, out_proj.
  *
- * <p>Shapes in this class are (rows, columns). Each array is in the {@link Workspace}, as column
- * panels. Products run over all rows of the chunk. Convolution and scan run over one piece after
- * the other, each from the state of the piece's sequence.
+ * <p>Shapes of activations in this class are (rows, columns); the arrays are column panels.
+ * Products run over all rows of the chunk. Convolution and scan run over one piece after the other,
+ * each from the state of the piece's sequence.
  */
-final class Mamba1Mixer {
-  private final MixerConfig config;
-  private final Kernels kernels;
+final class Mamba1Mixer extends Mixer {
+  private final Mamba1Config config;
+  private final WeightFormat format;
+  private final int dModel;
 
   /** Panels of dInner columns. */
   private final int innerPanels;
 
-  Mamba1Mixer(MixerConfig config, Kernels kernels) {
+  // A bias of a product is null if the model does not have it.
+  private PackedMatrix inProj;
+  private float[] inProjBias;
+
+  /** (dInner panels, dConv, 16). */
+  private float[] convWeight;
+
+  /** (dInner panels, 16); zeros if the model has no such bias. */
+  private float[] convBias;
+
+  /** Three sections: the rows of dt, of B, of C. */
+  private PackedMatrix xProj;
+
+  private PackedMatrix dtProj;
+  private float[] dtBias;
+
+  /** -exp(A_log) · log2(e), (dInner panels, dState, 16). */
+  private float[] a;
+
+  private float[] d;
+  private PackedMatrix outProj;
+  private float[] outProjBias;
+
+  Mamba1Mixer(Mamba1Config config, WeightFormat format, int dModel) {
     this.config = config;
-    this.kernels = kernels;
+    this.format = format;
+    this.dModel = dModel;
     this.innerPanels = Panels.count(config.dInner());
+    this.convBias = new float[config.width()];
   }
 
-  /**
-   * Replaces {@code u}, the normed input (rows, dModel), with the layer's output, which the caller
-   * adds to the residual stream.
-   *
-   * @param index the layer's index in the states of the sequences
-   */
-  void forward(Workspace w, Layer layer, int index, int rows, List<Piece> pieces) {
-    inProjection(w, layer, rows);
-    convolution(w, layer, index, pieces);
-    selection(w, layer, rows);
-    scan(w, layer, index, pieces);
-    outProjection(w, layer, rows);
+  /** The arrays of a Mamba-1 mixer in a {@link Workspace}. */
+  static final class Arrays implements Scratch {
+    /** x and z, (2 × dInner panels, stride, 16). */
+    final float[] xz;
+
+    /**
+     * dt of low rank (dtRank panels, stride, 16), then B and C (dState panels, stride, 16 each).
+     */
+    final float[] dbc;
+
+    /** The index of B in {@link #dbc}. */
+    final int bOffset;
+
+    /** The index of C in {@link #dbc}. */
+    final int cOffset;
+
+    /** dt of every channel, (dInner panels, stride, 16). */
+    final float[] dt;
+
+    /** The gated result of the scan, (dInner panels, stride, 16). */
+    final float[] y;
+
+    Arrays(Mamba1Config config, int stride) {
+      this.xz = new float[2 * config.width() * stride];
+      this.bOffset = Packing.width(config.dtRank()) * stride;
+      this.cOffset = bOffset + Packing.width(config.dState()) * stride;
+      this.dbc = new float[cOffset + Packing.width(config.dState()) * stride];
+      this.dt = new float[config.width() * stride];
+      this.y = new float[config.width() * stride];
+    }
+  }
+
+  @Override
+  void add(String tensor, FloatReader floats) {
+    int dInner = config.dInner();
+    int dState = config.dState();
+    switch (tensor) {
+      case "in_proj.weight" -> inProj = Packing.matrix(format, floats, dModel, dInner, dInner);
+      case "in_proj.bias" -> inProjBias = Packing.vector(floats, dInner, dInner);
+      case "conv1d.weight" -> convWeight = Packing.transposed(floats, config.dConv(), dInner);
+      case "conv1d.bias" -> convBias = Packing.vector(floats, dInner);
+      case "x_proj.weight" ->
+          xProj = Packing.matrix(format, floats, dInner, config.dtRank(), dState, dState);
+      case "dt_proj.weight" -> dtProj = Packing.matrix(format, floats, config.dtRank(), dInner);
+      case "dt_proj.bias" -> dtBias = Packing.vector(floats, dInner);
+      case "A_log" -> a = Packing.transposed(Packing.decayRates(floats), dState, dInner);
+      case "D" -> d = Packing.vector(floats, dInner);
+      case "out_proj.weight" -> outProj = Packing.matrix(format, floats, dInner, dModel);
+      case "out_proj.bias" -> outProjBias = Packing.vector(floats, dModel);
+      default -> throw new IllegalStateException("Unknown tensor " + tensor);
+    }
+  }
+
+  @Override
+  void forward(Kernels kernels, Workspace w, int layer, int rows, List<Piece> pieces) {
+    Arrays arrays = (Arrays) w.scratch;
+    inProjection(kernels, w, arrays, rows);
+    convolution(kernels, w, arrays, layer, pieces);
+    selection(kernels, w, arrays, rows);
+    scan(kernels, w, arrays, layer, pieces);
+    outProjection(kernels, w, arrays, rows);
   }
 
   /** u (rows, dModel) → x and z, side by side (rows, 2 × dInner). */
-  private void inProjection(Workspace w, Layer layer, int rows) {
-    product(w, w.u, rows, layer.inProj, layer.inProjBias, w.xz);
+  private void inProjection(Kernels kernels, Workspace w, Arrays arrays, int rows) {
+    kernels.product(w.u, rows, w.stride, inProj, inProjBias, 0, inProj.panels(), arrays.xz);
   }
 
   /** x (rows, dInner) → silu(conv1d(x)), in place. */
-  private void convolution(Workspace w, Layer layer, int index, List<Piece> pieces) {
-    int row = 0;
-    for (Piece piece : pieces) {
-      MambaState.restore(piece.from() == null ? null : piece.from().conv[index], w.conv);
-      kernels.convolution(
-          w.xz,
-          innerPanels,
-          w.stride,
-          row,
-          piece.length(),
-          layer.convWeight,
-          layer.convBias,
-          config.dConv(),
-          w.conv,
-          w.window);
-      if (piece.to() != null) {
-        System.arraycopy(w.conv, 0, piece.to().conv[index], 0, w.conv.length);
-      }
-      row += piece.length();
-    }
+  private void convolution(
+      Kernels kernels, Workspace w, Arrays arrays, int layer, List<Piece> pieces) {
+    MambaState.continued(
+        pieces,
+        state -> state.conv[layer],
+        w.conv,
+        (row, length) ->
+            kernels.convolution(
+                arrays.xz,
+                innerPanels,
+                w.stride,
+                row,
+                length,
+                convWeight,
+                convBias,
+                config.dConv(),
+                w.conv,
+                w.window));
   }
 
   /**
    * x (rows, dInner) → dt of low rank (rows, dtRank), B and C (rows, dState); then dt → (rows,
    * dInner). This step makes the scan selective: the scan's parameters depend on the token.
    */
-  private void selection(Workspace w, Layer layer, int rows) {
-    product(w, w.xz, rows, layer.xProj, null, w.dbc);
+  private void selection(Kernels kernels, Workspace w, Arrays arrays, int rows) {
+    kernels.product(arrays.xz, rows, w.stride, xProj, null, 0, xProj.panels(), arrays.dbc);
     if (config.normEps() != null) {
-      norm(w, 0, config.dtRank(), rows);
-      norm(w, w.bOffset, config.dState(), rows);
-      norm(w, w.cOffset, config.dState(), rows);
+      norm(kernels, w, arrays, 0, config.dtRank(), rows);
+      norm(kernels, w, arrays, arrays.bOffset, config.dState(), rows);
+      norm(kernels, w, arrays, arrays.cOffset, config.dState(), rows);
     }
-    product(w, w.dbc, rows, layer.dtProj, null, w.dt);
-  }
-
-  /** x, dt, z (rows, dInner), B, C (rows, dState) → y (rows, dInner), gated: y · silu(z). */
-  private void scan(Workspace w, Layer layer, int index, List<Piece> pieces) {
-    int row = 0;
-    for (Piece piece : pieces) {
-      MambaState.restore(piece.from() == null ? null : piece.from().scan[index], w.scan);
-      kernels.selectiveScan(
-          w.xz,
-          w.dt,
-          w.dbc,
-          w.bOffset,
-          w.cOffset,
-          innerPanels,
-          w.stride,
-          row,
-          piece.length(),
-          layer.a,
-          config.dState(),
-          layer.d,
-          layer.dtBias,
-          w.scan,
-          w.y);
-      if (piece.to() != null) {
-        System.arraycopy(w.scan, 0, piece.to().scan[index], 0, w.scan.length);
-      }
-      row += piece.length();
-    }
-  }
-
-  /** y (rows, dInner) → u (rows, dModel). */
-  private void outProjection(Workspace w, Layer layer, int rows) {
-    product(w, w.y, rows, layer.outProj, layer.outProjBias, w.u);
+    kernels.product(arrays.dbc, rows, w.stride, dtProj, null, 0, dtProj.panels(), arrays.dt);
   }
 
   /** Normalizes some columns of {@code dbc} in place, without weights, as Falcon-Mamba does. */
-  private void norm(Workspace w, int offset, int columns, int rows) {
-    kernels.rmsNorm(w.dbc, offset, columns, rows, w.stride, null, config.normEps(), w.dbc, w.sums);
+  private void norm(
+      Kernels kernels, Workspace w, Arrays arrays, int offset, int columns, int rows) {
+    float[] dbc = arrays.dbc;
+    kernels.rmsNorm(dbc, offset, columns, rows, w.stride, null, config.normEps(), dbc, w.sums);
   }
 
-  /** c = a · matrixᵀ (+ bias). */
-  private void product(
-      Workspace w, float[] a, int rows, PackedMatrix matrix, float[] bias, float[] c) {
-    kernels.product(a, rows, w.stride, matrix, bias, 0, matrix.panels(), c);
+  /** x, dt, z (rows, dInner), B, C (rows, dState) → y (rows, dInner), gated: y · silu(z). */
+  private void scan(Kernels kernels, Workspace w, Arrays arrays, int layer, List<Piece> pieces) {
+    MambaState.continued(
+        pieces,
+        state -> state.scan[layer],
+        w.scan,
+        (row, length) ->
+            kernels.selectiveScan(
+                arrays.xz,
+                arrays.dt,
+                arrays.dbc,
+                arrays.bOffset,
+                arrays.cOffset,
+                innerPanels,
+                w.stride,
+                row,
+                length,
+                a,
+                config.dState(),
+                d,
+                dtBias,
+                w.scan,
+                arrays.y));
+  }
+
+  /** y (rows, dInner) → u (rows, dModel). */
+  private void outProjection(Kernels kernels, Workspace w, Arrays arrays, int rows) {
+    kernels.product(arrays.y, rows, w.stride, outProj, outProjBias, 0, outProj.panels(), w.u);
   }
 }

@@ -23,13 +23,11 @@ public final class MambaModel {
   private final MambaConfig config;
   private final MambaWeights weights;
   private final Kernels kernels;
-  private final Mamba1Mixer mixer;
 
   private MambaModel(MambaWeights weights, Kernels kernels) {
     this.config = weights.config;
     this.weights = weights;
     this.kernels = kernels;
-    this.mixer = new Mamba1Mixer(config.mixer(), kernels);
   }
 
   /** Builds a model from tensors that are added one by one, in any order, such as from a stream. */
@@ -136,7 +134,7 @@ public final class MambaModel {
   /** {@code h += mixer(norm(h))}, where h is the residual stream (rows, dModel). */
   private void layer(Workspace w, Layer layer, int index, int rows, List<Piece> pieces) {
     norm(w, layer.norm, rows);
-    mixer.forward(w, layer, index, rows, pieces);
+    layer.mixer.forward(kernels, w, index, rows, pieces);
     kernels.add(w.h, w.u, Panels.count(config.dModel()), rows, w.stride);
   }
 

@@ -16,9 +16,6 @@ import java.util.Set;
  * tensor, in any order. {@link #complete} finishes them; afterwards they do not change.
  */
 final class MambaWeights {
-  /** The number of rows of a matrix that are read and packed at a time: one panel. */
-  private static final int ROWS_AT_ONCE = Panels.WIDTH;
-
   final MambaConfig config;
   final WeightFormat format;
   final Layer[] layers;
@@ -30,30 +27,14 @@ final class MambaWeights {
 
   private final Set<String> added = new HashSet<>();
 
-  /** The weights of one layer. A bias is null if the model does not have it. */
+  /** The weights of one layer: those of its norm, and its mixer. */
   static final class Layer {
     float[] norm;
-    PackedMatrix inProj;
-    float[] inProjBias;
+    final Mixer mixer;
 
-    /** (dInner panels, dConv, 16). */
-    float[] convWeight;
-
-    /** (dInner panels, 16); zeros if the model has no such bias. */
-    float[] convBias;
-
-    /** Three sections: the rows of dt, of B, of C. */
-    PackedMatrix xProj;
-
-    PackedMatrix dtProj;
-    float[] dtBias;
-
-    /** -exp(A_log) · log2(e), (dInner panels, dState, 16). */
-    float[] a;
-
-    float[] d;
-    PackedMatrix outProj;
-    float[] outProjBias;
+    Layer(Mixer mixer) {
+      this.mixer = mixer;
+    }
   }
 
   MambaWeights(MambaConfig config, WeightFormat format) {
@@ -61,29 +42,12 @@ final class MambaWeights {
     this.format = format;
     this.normF = new float[Panels.count(config.dModel()) * Panels.WIDTH];
     this.layers = new Layer[config.nLayer()];
-    Arrays.setAll(layers, i -> new Layer());
-    for (Layer layer : layers) {
-      layer.convBias = new float[Panels.count(config.mixer().dInner()) * Panels.WIDTH];
-    }
+    Arrays.setAll(layers, i -> new Layer(config.mixer().mixer(format, config.dModel())));
   }
 
   /** The size of a model's packed weights in bytes, without a few small vectors. */
   static long packedBytes(MambaConfig c, WeightFormat format, boolean ownHead) {
-    long layer =
-        PackedMatrix.bytes(format, c.dModel(), c.mixer().dInner(), c.mixer().dInner())
-            + PackedMatrix.bytes(
-                format,
-                c.mixer().dInner(),
-                c.mixer().dtRank(),
-                c.mixer().dState(),
-                c.mixer().dState())
-            + PackedMatrix.bytes(format, c.mixer().dtRank(), c.mixer().dInner())
-            + PackedMatrix.bytes(format, c.mixer().dInner(), c.dModel())
-            + (long) Panels.count(c.mixer().dInner())
-                * Panels.WIDTH
-                * (c.mixer().dState() + c.mixer().dConv() + 3)
-                * Float.BYTES;
-    return c.nLayer() * layer
+    return c.nLayer() * c.mixer().packedBytes(format, c.dModel())
         + (ownHead ? 2 : 1) * PackedMatrix.bytes(format, c.dModel(), c.vocabSize());
   }
 
@@ -108,37 +72,23 @@ final class MambaWeights {
     }
     FloatReader finite = new FiniteFloats(floats, stored, source);
     switch (name) {
-      case TensorNames.EMBEDDING -> embedding = matrix(finite, config.dModel(), config.vocabSize());
-      case TensorNames.HEAD -> head = matrix(finite, config.dModel(), config.vocabSize());
+      case TensorNames.EMBEDDING -> embedding = vocabulary(finite);
+      case TensorNames.HEAD -> head = vocabulary(finite);
       case TensorNames.NORM_F -> finite.read(normF, 0, config.dModel());
       default -> addToLayer(layers[TensorNames.layer(name)], TensorNames.inLayer(name), finite);
     }
   }
 
+  /** Reads a matrix of (vocabSize, dModel). */
+  private PackedMatrix vocabulary(FloatReader floats) {
+    return Packing.matrix(format, floats, config.dModel(), config.vocabSize());
+  }
+
   private void addToLayer(Layer layer, String name, FloatReader floats) {
-    int dModel = config.dModel();
-    int dInner = config.mixer().dInner();
-    switch (name) {
-      case "norm.weight" -> layer.norm = vector(floats, dModel);
-      case "mixer.in_proj.weight" -> layer.inProj = matrix(floats, dModel, dInner, dInner);
-      case "mixer.in_proj.bias" -> layer.inProjBias = vector(floats, dInner, dInner);
-      case "mixer.conv1d.weight" -> layer.convWeight = transposed(floats, config.mixer().dConv());
-      case "mixer.conv1d.bias" -> layer.convBias = vector(floats, dInner);
-      case "mixer.x_proj.weight" ->
-          layer.xProj =
-              matrix(
-                  floats,
-                  dInner,
-                  config.mixer().dtRank(),
-                  config.mixer().dState(),
-                  config.mixer().dState());
-      case "mixer.dt_proj.weight" -> layer.dtProj = matrix(floats, config.mixer().dtRank(), dInner);
-      case "mixer.dt_proj.bias" -> layer.dtBias = vector(floats, dInner);
-      case "mixer.A_log" -> layer.a = decay(floats);
-      case "mixer.D" -> layer.d = vector(floats, dInner);
-      case "mixer.out_proj.weight" -> layer.outProj = matrix(floats, dInner, dModel);
-      case "mixer.out_proj.bias" -> layer.outProjBias = vector(floats, dModel);
-      default -> throw new IllegalStateException("Unknown tensor " + name);
+    if (name.equals("norm.weight")) {
+      layer.norm = Packing.vector(floats, config.dModel());
+    } else {
+      layer.mixer.add(TensorNames.inMixer(name), floats);
     }
   }
 
@@ -181,62 +131,6 @@ final class MambaWeights {
           "Cannot load tensor %s from %s: expected shape %s, found %s"
               .formatted(stored, source, Arrays.toString(expected), Arrays.toString(shape)));
     }
-  }
-
-  private PackedMatrix matrix(FloatReader floats, int k, int... sections) {
-    PackedMatrix matrix = new PackedMatrix(format, k, sections);
-    float[] block = new float[ROWS_AT_ONCE * k];
-    for (int section = 0; section < sections.length; section++) {
-      for (int row = 0; row < sections[section]; row += ROWS_AT_ONCE) {
-        int rows = Math.min(ROWS_AT_ONCE, sections[section] - row);
-        floats.read(block, 0, rows * k);
-        matrix.rows(section, row, rows, block);
-      }
-    }
-    return matrix;
-  }
-
-  /** Reads the sections of a vector, each padded to panels. */
-  private static float[] vector(FloatReader floats, int... sections) {
-    int length = 0;
-    for (int section : sections) {
-      length += Panels.count(section) * Panels.WIDTH;
-    }
-    float[] vector = new float[length];
-    int at = 0;
-    for (int section : sections) {
-      floats.read(vector, at, section);
-      at += Panels.count(section) * Panels.WIDTH;
-    }
-    return vector;
-  }
-
-  /** Reads (dInner, columns) as stored into (dInner panels, columns, 16). */
-  private float[] transposed(FloatReader floats, int columns) {
-    float[] to = new float[Panels.count(config.mixer().dInner()) * columns * Panels.WIDTH];
-    float[] row = new float[columns];
-    for (int channel = 0; channel < config.mixer().dInner(); channel++) {
-      floats.read(row, 0, columns);
-      int at = channel / Panels.WIDTH * columns * Panels.WIDTH + channel % Panels.WIDTH;
-      for (int i = 0; i < columns; i++) {
-        to[at + i * Panels.WIDTH] = row[i];
-      }
-    }
-    return to;
-  }
-
-  /** Converts A_log to {@link Layer#a}. */
-  private float[] decay(FloatReader aLog) {
-    FloatReader a =
-        (into, offset, count) -> {
-          aLog.read(into, offset, count);
-          for (int i = offset; i < offset + count; i++) {
-            // StrictMath gives the same result on every machine. log2(e) = 1 / ln 2: the scan
-            // computes powers of two.
-            into[i] = (float) (-StrictMath.exp(into[i]) / StrictMath.log(2));
-          }
-        };
-    return transposed(a, config.mixer().dState());
   }
 
   /** Reads from another reader, and refuses values that are not finite. */

@@ -6,7 +6,8 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * The names and shapes of all tensors of a Mamba model.
+ * The names and shapes of all tensors of a Mamba model. The {@link MixerConfig} has those of the
+ * mixers.
  *
  * <p>The names are those of state-spaces without {@code backbone.}; {@link #of} converts the names
  * of all layouts to them.
@@ -20,6 +21,8 @@ final class TensorNames {
   static final List<String> BIASES = List.of("mixer.in_proj.bias", "mixer.out_proj.bias");
 
   static final List<String> CONV_BIAS = List.of("mixer.conv1d.bias");
+
+  private static final String MIXER = "mixer.";
 
   private TensorNames() {}
 
@@ -74,6 +77,11 @@ final class TensorNames {
     return name.substring(name.indexOf('.', 7) + 1);
   }
 
+  /** Returns the part of a layer's name after {@code mixer.}. */
+  static String inMixer(String inLayer) {
+    return inLayer.substring(MIXER.length());
+  }
+
   /** Returns the shape that a tensor must have; null if the model has no such tensor. */
   static int[] shape(MambaConfig c, String name) {
     switch (name) {
@@ -88,19 +96,10 @@ final class TensorNames {
   }
 
   private static int[] layerShape(MambaConfig c, String name) {
-    return switch (name) {
-      case "norm.weight", "mixer.out_proj.bias" -> new int[] {c.dModel()};
-      case "mixer.A_log" -> new int[] {c.mixer().dInner(), c.mixer().dState()};
-      case "mixer.D", "mixer.conv1d.bias", "mixer.dt_proj.bias" -> new int[] {c.mixer().dInner()};
-      case "mixer.in_proj.weight" -> new int[] {2 * c.mixer().dInner(), c.dModel()};
-      case "mixer.in_proj.bias" -> new int[] {2 * c.mixer().dInner()};
-      case "mixer.conv1d.weight" -> new int[] {c.mixer().dInner(), 1, c.mixer().dConv()};
-      case "mixer.x_proj.weight" ->
-          new int[] {c.mixer().dtRank() + 2 * c.mixer().dState(), c.mixer().dInner()};
-      case "mixer.dt_proj.weight" -> new int[] {c.mixer().dInner(), c.mixer().dtRank()};
-      case "mixer.out_proj.weight" -> new int[] {c.dModel(), c.mixer().dInner()};
-      default -> null;
-    };
+    if (name.equals("norm.weight")) {
+      return new int[] {c.dModel()};
+    }
+    return name.startsWith(MIXER) ? c.mixer().shape(inMixer(name), c.dModel()) : null;
   }
 
   /** Returns the full names of these tensors of a layer, for every layer of the model. */
@@ -113,13 +112,8 @@ final class TensorNames {
 
   /** Returns the names of all tensors that a model with this config requires. */
   static List<String> required(MambaConfig config) {
-    List<String> layer = new ArrayList<>();
-    layer.addAll(List.of("norm.weight", "mixer.A_log", "mixer.D"));
-    layer.addAll(List.of("mixer.in_proj.weight", "mixer.conv1d.weight"));
-    layer.addAll(config.mixer().convBias() ? CONV_BIAS : List.of());
-    layer.addAll(List.of("mixer.x_proj.weight", "mixer.dt_proj.weight", "mixer.dt_proj.bias"));
-    layer.add("mixer.out_proj.weight");
-    layer.addAll(config.mixer().bias() ? BIASES : List.of());
+    List<String> layer = new ArrayList<>(List.of("norm.weight"));
+    config.mixer().required().forEach(name -> layer.add(MIXER + name));
     List<String> names = new ArrayList<>(List.of(EMBEDDING, NORM_F));
     names.addAll(inLayers(config, layer));
     if (!config.tiedHead()) {

@@ -15,23 +15,8 @@ public final class Workspace {
   /** Normed h, then the output of a layer, which is added to h, (dModel panels, stride, 16). */
   final float[] u;
 
-  /** x and z, (2 × dInner panels, stride, 16). */
-  final float[] xz;
-
-  /** dt of low rank (dtRank panels, stride, 16), then B and C (dState panels, stride, 16 each). */
-  final float[] dbc;
-
-  /** The index of B in {@link #dbc}. */
-  final int bOffset;
-
-  /** The index of C in {@link #dbc}. */
-  final int cOffset;
-
-  /** dt of every channel, (dInner panels, stride, 16). */
-  final float[] dt;
-
-  /** The gated result of the scan, (dInner panels, stride, 16). */
-  final float[] y;
+  /** The other arrays of the mixer. */
+  final Mixer.Scratch scratch;
 
   /** Scratch of the norms, (stride, 16). */
   final float[] sums;
@@ -54,19 +39,13 @@ public final class Workspace {
     this.tokens = tokens;
     this.stride = Panels.stride(tokens);
     int rowFloats = stride * Panels.WIDTH;
-    int inner = Panels.count(config.mixer().dInner());
     this.h = new float[Panels.count(config.dModel()) * rowFloats];
     this.u = new float[h.length];
-    this.xz = new float[2 * inner * rowFloats];
-    this.bOffset = Panels.count(config.mixer().dtRank()) * rowFloats;
-    this.cOffset = bOffset + Panels.count(config.mixer().dState()) * rowFloats;
-    this.dbc = new float[cOffset + Panels.count(config.mixer().dState()) * rowFloats];
-    this.dt = new float[inner * rowFloats];
-    this.y = new float[inner * rowFloats];
+    this.scratch = config.mixer().scratch(stride);
     this.sums = new float[rowFloats];
     this.window = new float[rowFloats + (config.mixer().dConv() - 1) * Panels.WIDTH];
-    this.conv = new float[inner * Panels.WIDTH * (config.mixer().dConv() - 1)];
-    this.scan = new float[inner * Panels.WIDTH * config.mixer().dState()];
+    this.conv = new float[config.mixer().convFloats()];
+    this.scan = new float[config.mixer().scanFloats()];
   }
 
   /** The maximum number of tokens in a chunk. */

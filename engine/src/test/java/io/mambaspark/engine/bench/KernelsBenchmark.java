@@ -6,6 +6,7 @@ import io.mambaspark.engine.kernel.PackedMatrix;
 import io.mambaspark.engine.kernel.Panels;
 import io.mambaspark.engine.kernel.TestKernels;
 import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.engine.model.Mamba1Config;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.score.Scorer;
 import java.util.Arrays;
@@ -38,9 +39,10 @@ import org.openjdk.jmh.annotations.Warmup;
 @Fork(1)
 public class KernelsBenchmark {
   private static final MambaConfig CONFIG = Shape.SMALLEST.config();
+  private static final Mamba1Config MIXER = (Mamba1Config) CONFIG.mixer();
   private static final int ROWS = Scorer.CHUNK;
   private static final int STRIDE = Panels.stride(ROWS);
-  private static final int INNER = Panels.count(CONFIG.mixer().dInner());
+  private static final int INNER = Panels.count(MIXER.dInner());
   private static final Kernels KERNELS = Kernels.best();
 
   /** Counts the floating-point operations. */
@@ -70,12 +72,11 @@ public class KernelsBenchmark {
     /** Fills the operands and compares the results. */
     @Setup
     public void fill() {
-      int dInner = CONFIG.mixer().dInner();
+      int dInner = MIXER.dInner();
       switch (name) {
         case "in_proj" -> fill(CONFIG.dModel(), dInner, dInner);
-        case "x_proj" ->
-            fill(dInner, CONFIG.mixer().dtRank(), CONFIG.mixer().dState(), CONFIG.mixer().dState());
-        case "dt_proj" -> fill(CONFIG.mixer().dtRank(), dInner);
+        case "x_proj" -> fill(dInner, MIXER.dtRank(), MIXER.dState(), MIXER.dState());
+        case "dt_proj" -> fill(MIXER.dtRank(), dInner);
         case "out_proj" -> fill(dInner, CONFIG.dModel());
         case "head" -> fill(CONFIG.dModel(), LogSoftmax.BLOCK * Panels.WIDTH);
         default -> throw new IllegalArgumentException(name);
@@ -107,15 +108,15 @@ public class KernelsBenchmark {
     private final float[] dt = random(x.length, -1, 1);
     private final float[] bc = random(2 * STRIDE * Panels.WIDTH, -1, 1);
     private final float[] xBefore = Arrays.copyOf(xz, xz.length / 2);
-    private final float[] a = random(INNER * Panels.WIDTH * CONFIG.mixer().dState(), -2, -0.1);
+    private final float[] a = random(INNER * Panels.WIDTH * MIXER.dState(), -2, -0.1);
     private final float[] state = new float[a.length];
     private final float[] channels = random(INNER * Panels.WIDTH, -0.1, 0.1);
     private final float[] dtBias = random(INNER * Panels.WIDTH, -4.8, -4.4);
-    private final float[] weight = random(INNER * Panels.WIDTH * CONFIG.mixer().dConv(), 0, 0.2);
+    private final float[] weight = random(INNER * Panels.WIDTH * MIXER.dConv(), 0, 0.2);
     // With this bias, values stay near 1 when they are convolved again and again.
     private final float[] bias = random(INNER * Panels.WIDTH, 0.9, 1.1);
-    private final float[] context = new float[INNER * Panels.WIDTH * (CONFIG.mixer().dConv() - 1)];
-    private final float[] window = new float[(CONFIG.mixer().dConv() - 1 + ROWS) * Panels.WIDTH];
+    private final float[] context = new float[INNER * Panels.WIDTH * (MIXER.dConv() - 1)];
+    private final float[] window = new float[(MIXER.dConv() - 1 + ROWS) * Panels.WIDTH];
     private final float[] sums = new float[STRIDE * Panels.WIDTH];
     private final float[] max = new float[STRIDE * Panels.WIDTH];
     private final float[] sum = new float[STRIDE * Panels.WIDTH];
@@ -164,7 +165,7 @@ public class KernelsBenchmark {
           0,
           ROWS,
           a,
-          CONFIG.mixer().dState(),
+          MIXER.dState(),
           channels,
           dtBias,
           state,
@@ -172,8 +173,7 @@ public class KernelsBenchmark {
     }
 
     private void convolution(Kernels kernels) {
-      kernels.convolution(
-          x, INNER, STRIDE, 0, ROWS, weight, bias, CONFIG.mixer().dConv(), context, window);
+      kernels.convolution(x, INNER, STRIDE, 0, ROWS, weight, bias, MIXER.dConv(), context, window);
     }
 
     private void norm(Kernels kernels) {

@@ -5,6 +5,7 @@ import io.mambaspark.engine.kernel.LogSoftmax;
 import io.mambaspark.engine.kernel.PackedMatrix;
 import io.mambaspark.engine.kernel.Panels;
 import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.engine.model.Mamba1Config;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.score.Scorer;
 import java.util.LinkedHashMap;
@@ -88,22 +89,16 @@ final class ProductPass {
   ProductPass(MambaConfig config) {
     int layers = config.nLayer();
     int dModel = config.dModel();
-    int dInner = config.mixer().dInner();
+    Mamba1Config mixer = (Mamba1Config) config.mixer();
+    int dInner = mixer.dInner();
     int all = Integer.MAX_VALUE;
     float[] hidden = random(Panels.count(dModel) * stride * Panels.WIDTH, 1);
     Product inProj = new Product(layers, hidden, all, dModel, dInner, dInner);
     layer.put("in_proj", inProj);
     Product xProj =
-        new Product(
-            layers,
-            inProj.c,
-            all,
-            dInner,
-            config.mixer().dtRank(),
-            config.mixer().dState(),
-            config.mixer().dState());
+        new Product(layers, inProj.c, all, dInner, mixer.dtRank(), mixer.dState(), mixer.dState());
     layer.put("x_proj", xProj);
-    Product dtProj = new Product(layers, xProj.c, all, config.mixer().dtRank(), dInner);
+    Product dtProj = new Product(layers, xProj.c, all, mixer.dtRank(), dInner);
     layer.put("dt_proj", dtProj);
     layer.put("out_proj", new Product(layers, dtProj.c, all, dInner, dModel));
     head = new Product(1, hidden, LogSoftmax.BLOCK, dModel, config.vocabSize());

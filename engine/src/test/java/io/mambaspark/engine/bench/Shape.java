@@ -1,6 +1,7 @@
 package io.mambaspark.engine.bench;
 
 import io.mambaspark.engine.model.MambaConfig;
+import io.mambaspark.engine.model.TestModels;
 import java.util.List;
 
 /** The shapes of the published models, state-spaces/mamba-130m to mamba-2.8b. */
@@ -35,11 +36,12 @@ record Shape(String name, int dModel, int nLayer) {
 
   /** Returns the floating-point operations per token in the layers' products. */
   static double layerFlop(MambaConfig c) {
-    double inProj = 2.0 * c.mixer().dInner() * c.dModel();
-    double xProj = (c.mixer().dtRank() + 2.0 * c.mixer().dState()) * c.mixer().dInner();
-    double dtProj = (double) c.mixer().dtRank() * c.mixer().dInner();
-    double outProj = (double) c.mixer().dInner() * c.dModel();
-    return 2 * c.nLayer() * (inProj + xProj + dtProj + outProj);
+    double products =
+        TestModels.shapesInMixer(c).entrySet().stream()
+            .filter(tensor -> tensor.getKey().endsWith("_proj.weight"))
+            .mapToDouble(tensor -> (double) tensor.getValue()[0] * tensor.getValue()[1])
+            .sum();
+    return 2 * c.nLayer() * products;
   }
 
   /** Returns the floating-point operations per token in the head's product, for all logits. */

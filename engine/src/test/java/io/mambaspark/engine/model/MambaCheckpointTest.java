@@ -88,7 +88,7 @@ class MambaCheckpointTest {
   void aShapeThatContradictsTheConfigIsRefused() throws IOException {
     MambaConfig wide =
         new MambaConfig(
-            1, 4, 8, new MixerConfig(1, 1, 1536, 1, true, false, null), 1e-5f, true, null, null);
+            1, 4, 8, new Mamba1Config(1, 1, 1536, 1, true, false, null), 1e-5f, true, null, null);
     tensors.clear();
     TestModels.tensors(wide, 1)
         .forEach(

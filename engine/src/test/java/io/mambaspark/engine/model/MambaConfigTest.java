@@ -7,6 +7,7 @@ import static org.junit.jupiter.params.provider.Arguments.arguments;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mambaspark.engine.checkpoint.CheckpointException;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -42,7 +43,7 @@ class MambaConfigTest {
           768,
           24,
           50280,
-          new MixerConfig(16, 4, 1536, 48, true, false, null),
+          new Mamba1Config(16, 4, 1536, 48, true, false, null),
           1e-5f,
           true,
           null,
@@ -80,7 +81,7 @@ class MambaConfigTest {
                 768,
                 24,
                 50280,
-                new MixerConfig(5, 3, 2304, 7, false, true, null),
+                new Mamba1Config(5, 3, 2304, 7, false, true, null),
                 1e-6f,
                 false,
                 1,
@@ -101,7 +102,7 @@ class MambaConfigTest {
                 768,
                 24,
                 50300,
-                new MixerConfig(5, 3, 2304, 7, false, true, null),
+                new Mamba1Config(5, 3, 2304, 7, false, true, null),
                 1e-5f,
                 false,
                 1,
@@ -145,11 +146,11 @@ class MambaConfigTest {
   @ParameterizedTest
   @CsvSource({"1, 1", "16, 1", "17, 2", "768, 48", "2560, 160"})
   void theRankOfDtIsASixteenthOfTheWidthRoundedUp(int dModel, int dtRank) {
-    assertThat(MambaConfig.of(dModel, 1, 8).mixer().dtRank()).isEqualTo(dtRank);
+    assertThat(MambaConfig.of(dModel, 1, 8).mixer().others()).isEqualTo(Map.of("dtRank", dtRank));
     String width = huggingFace(", 'time_step_rank': 'auto'").replace("768", "" + dModel);
-    assertThat(read(width).mixer().dtRank()).isEqualTo(dtRank);
+    assertThat(read(width).mixer().others()).isEqualTo(Map.of("dtRank", dtRank));
     String other = stateSpaces(", 'ssm_cfg': {'dt_rank': 'auto'}").replace("768", "" + dModel);
-    assertThat(read(other).mixer().dtRank()).isEqualTo(dtRank);
+    assertThat(read(other).mixer().others()).isEqualTo(Map.of("dtRank", dtRank));
   }
 
   @ParameterizedTest

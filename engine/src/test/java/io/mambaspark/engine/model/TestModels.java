@@ -45,6 +45,15 @@ public final class TestModels {
     return TensorNames.shape(config, TensorNames.of(name));
   }
 
+  /** Returns the shapes of the tensors that each mixer of such a model requires, by their names. */
+  public static Map<String, int[]> shapesInMixer(MambaConfig config) {
+    Map<String, int[]> shapes = new LinkedHashMap<>();
+    for (String name : config.mixer().required()) {
+      shapes.put(name, config.mixer().shape(name, config.dModel()));
+    }
+    return shapes;
+  }
+
   static FloatReader reader(float... values) {
     int[] position = {0};
     return (into, offset, count) -> {

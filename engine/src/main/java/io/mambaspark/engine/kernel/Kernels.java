@@ -117,6 +117,77 @@ public interface Kernels {
       float[] y);
 
   /**
+   * Runs Mamba-2's scan over one piece of a sequence. For each head, {@code dt =
+   * min(max(softplus(dt + dtBias), low), high)}. For each of its channels, {@code s = exp(dt·A)·s +
+   * (dt·x)·B; y = C·s + D·x} (arXiv:2405.21060, section 3.2, with a scalar A per head). The terms
+   * of {@code y} are added in the order D·x, then n = 0 … dState-1.
+   *
+   * <p>All arrays of channels have the padding of {@link Heads}. In the padding, x and D must be
+   * zero; dt and the decay count as zero there, so y and s are zero, unless B is not finite.
+   *
+   * @param x (panels, stride, 16); the rows of the piece are overwritten with dt·x
+   * @param dt (head panels, stride, 16), before its bias and softplus; the rows of the piece are
+   *     overwritten with dt after the clamp. A NaN remains NaN
+   * @param bc holds B from float {@code bOffset} and C from float {@code cOffset} on, each (groups
+   *     × state panels, stride, 16). May be the array of x, if B and C are behind the panels of x;
+   *     B and C are not overwritten
+   * @param a A · log2(e), one float per head, padded to panels: negative or -0. Exponents dt·A that
+   *     are +0, positive or NaN, and those below -126, are replaced by -126. For the decay, an
+   *     infinite dt therefore counts as a large one, and dt = 0 keeps the state
+   * @param d D of each channel, (panels, 16)
+   * @param dtBias one float per head, padded to panels
+   * @param low the smallest dt
+   * @param high the largest dt; may be infinite. If it is less than {@code low}, all dt are {@code
+   *     high}
+   * @param state s, (panels, dState, 16): the state before the piece; overwritten with the state
+   *     after it
+   * @param y (panels, stride, 16)
+   * @param steps scratch of {@link Heads#scratchFloats} floats
+   */
+  void headScan(
+      float[] x,
+      float[] dt,
+      float[] bc,
+      int bOffset,
+      int cOffset,
+      Heads heads,
+      int stride,
+      int row,
+      int length,
+      float[] a,
+      float[] d,
+      float[] dtBias,
+      float low,
+      float high,
+      float[] state,
+      float[] y,
+      float[] steps);
+
+  /**
+   * Applies the gate and the grouped norm between Mamba-2's scan and out_proj, in place: {@code y =
+   * rmsNorm(y·silu(z))·weight}, or with {@code normBeforeGate} {@code y =
+   * rmsNorm(y)·weight·silu(z)}. The mean square is that of each group's channels of a row.
+   *
+   * @param y (groups × panels of a group, stride, 16), with zeros in the padding of each group
+   * @param z in the layout of {@code y}, from float {@code zOffset} on
+   * @param channelsPerGroup the number of channels of a group, without padding
+   * @param weight (groups × panels of a group, 16); null for no norm: {@code y = y·silu(z)}
+   * @param sums scratch of stride × 16 floats
+   */
+  void gatedNorm(
+      float[] y,
+      float[] z,
+      int zOffset,
+      int groups,
+      int channelsPerGroup,
+      int rows,
+      int stride,
+      float[] weight,
+      boolean normBeforeGate,
+      float eps,
+      float[] sums);
+
+  /**
    * Folds a block of logits into each row's running maximum, sum of exponentials and arg max. Each
    * row has sixteen of each, one per lane; {@link LogSoftmax} combines them.
    *

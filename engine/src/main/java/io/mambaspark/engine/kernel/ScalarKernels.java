@@ -181,6 +181,103 @@ final class ScalarKernels implements Kernels {
   }
 
   @Override
+  public void headScan(
+      float[] x,
+      float[] dt,
+      float[] bc,
+      int bOffset,
+      int cOffset,
+      Heads heads,
+      int stride,
+      int row,
+      int length,
+      float[] a,
+      float[] d,
+      float[] dtBias,
+      float low,
+      float high,
+      float[] state,
+      float[] y,
+      float[] steps) {
+    for (int head = 0; head < heads.heads(); head++) {
+      for (int t = row; t < row + length; t++) {
+        int at = Panels.index(t, head, stride);
+        float step = ScalarMath.softplus(dt[at] + dtBias[head]);
+        dt[at] = Math.min(Math.max(step, low), high);
+        steps[at] = ScalarMath.decay(dt[at] * a[head]);
+      }
+    }
+    int dState = heads.dState();
+    for (int channel = 0; channel < heads.panels() * WIDTH; channel++) {
+      int panel = channel / WIDTH;
+      int lane = channel % WIDTH;
+      int head = heads.head(panel, lane);
+      int firstColumn = panel / heads.panelsPerGroup() * heads.statePanels() * WIDTH;
+      for (int t = row; t < row + length; t++) {
+        int at = (panel * stride + t) * WIDTH + lane;
+        float step = head < 0 ? 0f : dt[Panels.index(t, head, stride)];
+        float decay = head < 0 ? 0f : steps[Panels.index(t, head, stride)];
+        float input = x[at] * step;
+        float out = d[channel] * x[at];
+        for (int n = 0; n < dState; n++) {
+          int stateAt = (panel * dState + n) * WIDTH + lane;
+          int bcAt = Panels.index(t, firstColumn + n, stride);
+          state[stateAt] = Math.fma(decay, state[stateAt], input * bc[bOffset + bcAt]);
+          out = Math.fma(state[stateAt], bc[cOffset + bcAt], out);
+        }
+        x[at] = input;
+        y[at] = out;
+      }
+    }
+  }
+
+  @Override
+  public void gatedNorm(
+      float[] y,
+      float[] z,
+      int zOffset,
+      int groups,
+      int channelsPerGroup,
+      int rows,
+      int stride,
+      float[] weight,
+      boolean normBeforeGate,
+      float eps,
+      float[] sums) {
+    int panels = Panels.count(channelsPerGroup);
+    boolean gateFirst = weight == null || !normBeforeGate;
+    float[] squares = new float[WIDTH];
+    for (int group = 0; group < groups; group++) {
+      int first = group * panels;
+      for (int row = 0; row < rows; row++) {
+        Arrays.fill(squares, 0f);
+        for (int panel = first; panel < first + panels; panel++) {
+          int at = (panel * stride + row) * WIDTH;
+          for (int lane = 0; lane < WIDTH; lane++) {
+            if (gateFirst) {
+              y[at + lane] *= ScalarMath.silu(z[zOffset + at + lane]);
+            }
+            squares[lane] = Math.fma(y[at + lane], y[at + lane], squares[lane]);
+          }
+        }
+        if (weight == null) {
+          continue;
+        }
+        float scale = inverseRoot(squares, 0, channelsPerGroup, eps);
+        for (int panel = first; panel < first + panels; panel++) {
+          int at = (panel * stride + row) * WIDTH;
+          for (int lane = 0; lane < WIDTH; lane++) {
+            y[at + lane] = y[at + lane] * scale * weight[panel * WIDTH + lane];
+            if (!gateFirst) {
+              y[at + lane] *= ScalarMath.silu(z[zOffset + at + lane]);
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Override
   public void foldLogits(
       float[] logits,
       int panels,

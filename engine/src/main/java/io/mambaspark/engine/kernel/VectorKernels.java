@@ -14,6 +14,7 @@ import jdk.incubator.vector.VectorOperators;
  * largest.
  */
 final class VectorKernels implements Kernels {
+  private static final Kernels SCALAR = new ScalarKernels("not yet on vectors");
 
   /** The number of rows of logits folded at a time, so that their maxima and sums stay in L1. */
   private static final int STRIP = 64;
@@ -193,6 +194,47 @@ final class VectorKernels implements Kernels {
       float[] y) {
     VectorScan.scan(
         xz, dt, bc, bOffset, cOffset, panels, stride, row, length, a, dState, d, dtBias, state, y);
+  }
+
+  @Override
+  public void headScan(
+      float[] x,
+      float[] dt,
+      float[] bc,
+      int bOffset,
+      int cOffset,
+      Heads heads,
+      int stride,
+      int row,
+      int length,
+      float[] a,
+      float[] d,
+      float[] dtBias,
+      float low,
+      float high,
+      float[] state,
+      float[] y,
+      float[] steps) {
+    SCALAR.headScan(
+        x, dt, bc, bOffset, cOffset, heads, stride, row, length, a, d, dtBias, low, high, state, y,
+        steps);
+  }
+
+  @Override
+  public void gatedNorm(
+      float[] y,
+      float[] z,
+      int zOffset,
+      int groups,
+      int channelsPerGroup,
+      int rows,
+      int stride,
+      float[] weight,
+      boolean normBeforeGate,
+      float eps,
+      float[] sums) {
+    SCALAR.gatedNorm(
+        y, z, zOffset, groups, channelsPerGroup, rows, stride, weight, normBeforeGate, eps, sums);
   }
 
   @Override

@@ -1,5 +1,6 @@
 package io.mambaspark.engine.bench;
 
+import io.mambaspark.engine.kernel.Heads;
 import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.kernel.PackedMatrix;
 import java.util.Arrays;
@@ -128,6 +129,51 @@ final class TimedKernels implements Kernels {
     kernels.selectiveScan(
         xz, dt, bc, bOffset, cOffset, panels, stride, row, length, a, dState, d, dtBias, state, y);
     count(Kernel.SCAN, start);
+  }
+
+  @Override
+  public void headScan(
+      float[] x,
+      float[] dt,
+      float[] bc,
+      int bOffset,
+      int cOffset,
+      Heads heads,
+      int stride,
+      int row,
+      int length,
+      float[] a,
+      float[] d,
+      float[] dtBias,
+      float low,
+      float high,
+      float[] state,
+      float[] y,
+      float[] steps) {
+    long start = System.nanoTime();
+    kernels.headScan(
+        x, dt, bc, bOffset, cOffset, heads, stride, row, length, a, d, dtBias, low, high, state, y,
+        steps);
+    count(Kernel.SCAN, start);
+  }
+
+  @Override
+  public void gatedNorm(
+      float[] y,
+      float[] z,
+      int zOffset,
+      int groups,
+      int channelsPerGroup,
+      int rows,
+      int stride,
+      float[] weight,
+      boolean normBeforeGate,
+      float eps,
+      float[] sums) {
+    long start = System.nanoTime();
+    kernels.gatedNorm(
+        y, z, zOffset, groups, channelsPerGroup, rows, stride, weight, normBeforeGate, eps, sums);
+    count(Kernel.NORM, start);
   }
 
   @Override

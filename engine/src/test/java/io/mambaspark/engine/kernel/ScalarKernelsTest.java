@@ -298,6 +298,263 @@ class ScalarKernelsTest {
   }
 
   @Test
+  void aSmallHeadScanIsCorrect() {
+    // Two heads of one channel each, in one group, and two states.
+    Heads heads = new Heads(2, 1, 1, 2);
+    float[] xbc = new float[3 * 24 * 16];
+    xbc[0] = 3;
+    xbc[1] = -1;
+    int b = 24 * 16;
+    xbc[b] = 2;
+    xbc[b + 1] = 1;
+    int c = 2 * 24 * 16;
+    xbc[c] = 1;
+    xbc[c + 1] = 10;
+    float[] dt = new float[24 * 16];
+    dt[0] = -0.25f;
+    dt[1] = 7;
+    float[] dtBias = new float[16];
+    dtBias[0] = 0.25f;
+    float[] a = new float[16];
+    a[0] = -ScalarMath.LOG2_E;
+    a[1] = -1;
+    float[] d = new float[16];
+    d[0] = 1;
+    d[1] = 2;
+    float[] state = new float[2 * 16];
+    state[0] = 4;
+    state[17] = 8;
+    float[] y = new float[24 * 16];
+    float[] steps = new float[heads.scratchFloats(24)];
+
+    kernels.headScan(xbc, dt, xbc, b, c, heads, 24, 0, 1, a, d, dtBias, 0f, 2f, state, y, steps);
+
+    // The first head's dt is ln 2, so exp(dt·A) = 1/2. The second head's dt is 7, clamped to 2, so
+    // 2^(dt·A·log2(e)) = 1/4.
+    assertThat(Arrays.copyOf(dt, 2)).containsExactly(new float[] {0.6931472f, 2}, CLOSE);
+    assertThat(Arrays.copyOf(xbc, 2)).containsExactly(new float[] {2.0794415f, -2}, CLOSE);
+    assertThat(state[0]).isCloseTo(6.158883f, CLOSE);
+    assertThat(state[16]).isCloseTo(2.0794415f, CLOSE);
+    assertThat(state[1]).isCloseTo(-4, CLOSE);
+    assertThat(state[17]).isCloseTo(0, CLOSE);
+    assertThat(Arrays.copyOf(y, 3))
+        .containsExactly(new float[] {3 + 6.158883f + 20.794415f, -2 - 4, 0}, within(4e-6f));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "1, 1, 1, 1, 0, Infinity",
+    "3, 5, 1, 7, 0, Infinity",
+    "4, 10, 2, 17, 0.1, 2",
+    "6, 16, 3, 16, 0, Infinity",
+    "20, 3, 4, 5, 0.5, 0.5"
+  })
+  void headScansAgreeWithDoublePrecision(
+      int h, int headDim, int groups, int dState, float low, float high) {
+    int seed = 7;
+    int rows = 30;
+    int stride = 44;
+    Heads heads = new Heads(h, headDim, groups, dState);
+    HeadScanInput in = new HeadScanInput(seed, heads, rows, stride, low, high);
+
+    HeadScanInput.Run run = in.new Run().pieces(kernels, rows, rows);
+
+    int groupFloats = Panels.count(dState) * stride * 16;
+    for (int channel = 0; channel < h * headDim; channel++) {
+      int head = channel / headDim;
+      int group = head / (h / groups);
+      int inGroup = channel - group * (h / groups) * headDim;
+      // The channel's column in the layout with padding.
+      int column = group * Panels.count(h / groups * headDim) * 16 + inGroup;
+      double[] s = new double[dState];
+      for (int n = 0; n < dState; n++) {
+        s[n] = in.state[(column / 16 * dState + n) * 16 + column % 16];
+      }
+      for (int t = 0; t < rows; t++) {
+        String where = "seed %d, row %d, channel %d".formatted(seed, t, channel);
+        int dtAt = Panels.index(t, head, stride);
+        double step = Math.log1p(Math.exp((double) in.dt[dtAt] + in.dtBias[head]));
+        step = Math.min(Math.max(step, low), high);
+        assertThat((double) run.dt[dtAt]).as(where).isCloseTo(step, within(2e-6 * step));
+        double decay = Math.pow(2, step * in.a[head]);
+        double x = in.xbc[Panels.index(t, column, stride)];
+        double out = in.d[column] * x;
+        for (int n = 0; n < dState; n++) {
+          int at = group * groupFloats + Panels.index(t, n, stride);
+          s[n] = decay * s[n] + step * x * in.xbc[in.bOffset + at];
+          out += s[n] * in.xbc[in.cOffset + at];
+        }
+        assertThat((double) run.y[Panels.index(t, column, stride)])
+            .as(where)
+            .isCloseTo(out, within(3e-5 * dState));
+      }
+      for (int n = 0; n < dState; n++) {
+        assertThat((double) run.state[(column / 16 * dState + n) * 16 + column % 16])
+            .as("seed %d, channel %d, n %d", seed, channel, n)
+            .isCloseTo(s[n], within(3e-5));
+      }
+    }
+  }
+
+  @Test
+  void headScansKeepThePaddingZeroAndOtherRowsUnchanged() {
+    Heads heads = new Heads(4, 5, 2, 3);
+    HeadScanInput in = new HeadScanInput(8, heads, 20, 28);
+
+    HeadScanInput.Run run = in.new Run();
+    kernels.headScan(
+        run.xbc,
+        run.dt,
+        run.xbc,
+        in.bOffset,
+        in.cOffset,
+        heads,
+        28,
+        4,
+        6,
+        in.a,
+        in.d,
+        in.dtBias,
+        0f,
+        1f,
+        run.state,
+        run.y,
+        new float[heads.scratchFloats(28)]);
+
+    for (int row = 0; row < 28; row++) {
+      for (int column = 0; column < heads.panels() * 16; column++) {
+        int at = Panels.index(row, column, 28);
+        if (row < 4 || row >= 10) {
+          assertThat(run.y[at]).isNaN();
+          assertThat(Float.compare(run.xbc[at], in.xbc[at])).isZero();
+        } else if (column % 16 >= 10) {
+          assertThat(run.y[at]).isZero();
+          assertThat(run.xbc[at]).isZero();
+        }
+      }
+    }
+    assertThat(Arrays.copyOfRange(run.xbc, in.bOffset, run.xbc.length))
+        .isEqualTo(Arrays.copyOfRange(in.xbc, in.bOffset, in.xbc.length));
+    for (int i = 0; i < run.state.length; i++) {
+      assertThat(run.state[i] == 0).isEqualTo(i % 16 >= 10);
+    }
+  }
+
+  @Test
+  void aStepOfZeroKeepsTheStateAndALargeOneReplacesIt() {
+    Heads heads = new Heads(1, 1, 1, 1);
+    HeadScanInput in = new HeadScanInput(9, heads, 4, 12, 0f, 0f);
+    HeadScanInput.Run kept = in.new Run().pieces(kernels, 4, 4);
+
+    assertThat(kept.state[0]).isEqualTo(in.state[0]);
+
+    // A clamp to infinity, and x of 0, would give NaN; x is not 0, so the input is infinite.
+    HeadScanInput large = new HeadScanInput(9, heads, 1, 12, 1e30f, 1e30f);
+    HeadScanInput.Run forgotten = large.new Run().pieces(kernels, 1, 1);
+
+    assertThat(forgotten.state[0]).isEqualTo(large.xbc[0] * 1e30f * large.xbc[large.bOffset]);
+  }
+
+  @Test
+  void aSmallGatedNormIsCorrect() {
+    // Two groups of two channels.
+    float[] y = new float[2 * 24 * 16];
+    float[] z = new float[3 * 24 * 16];
+    int second = 24 * 16;
+    y[0] = 3;
+    y[1] = 4;
+    y[second] = 1;
+    y[second + 1] = -1;
+    Arrays.fill(z, 24 * 16, z.length, 1);
+    float[] weight = new float[2 * 16];
+    weight[0] = 1;
+    weight[1] = 2;
+    weight[16] = 3;
+    weight[17] = 4;
+    float[] sums = new float[24 * 16];
+    float silu = 0.7310586f;
+
+    float[] gated = y.clone();
+    kernels.gatedNorm(gated, z, 24 * 16, 2, 2, 1, 24, null, false, 1f, sums);
+    assertThat(Arrays.copyOf(gated, 3)).containsExactly(new float[] {3 * silu, 4 * silu, 0}, CLOSE);
+    assertThat(Arrays.copyOfRange(gated, second, second + 2))
+        .containsExactly(new float[] {silu, -silu}, CLOSE);
+
+    // The mean squares without the gate are 12.5 and 1.
+    float[] normed = y.clone();
+    kernels.gatedNorm(normed, z, 24 * 16, 2, 2, 1, 24, weight, true, 0f, sums);
+    assertThat(Arrays.copyOf(normed, 3))
+        .containsExactly(new float[] {0.84852814f * silu, 2.2627417f * silu, 0}, CLOSE);
+    assertThat(Arrays.copyOfRange(normed, second, second + 2))
+        .containsExactly(new float[] {3 * silu, -4 * silu}, CLOSE);
+
+    float[] both = y.clone();
+    kernels.gatedNorm(both, z, 24 * 16, 2, 2, 1, 24, weight, false, 0f, sums);
+    assertThat(Arrays.copyOf(both, 3))
+        .containsExactly(new float[] {0.84852814f, 2.2627417f, 0}, CLOSE);
+    assertThat(Arrays.copyOfRange(both, second, second + 2))
+        .containsExactly(new float[] {3, -4}, CLOSE);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "1, 1, false",
+    "1, 1, true",
+    "2, 17, false",
+    "3, 16, true",
+    "1, 60, true",
+    "4, 40, false"
+  })
+  void gatedNormsAgreeWithDoublePrecision(int groups, int channels, boolean normBeforeGate) {
+    int seed = 10;
+    Floats random = new Floats(seed);
+    int rows = 5;
+    int stride = 12;
+    float[] y = HeadScanInput.sections(random, groups, channels, rows, stride);
+    float[] z = HeadScanInput.sections(random, groups, channels, rows, stride);
+    int columns = Panels.count(channels) * 16;
+    float[] weight = random.array(groups * columns, 0.5f, 1.5f);
+    float[] found = y.clone();
+
+    kernels.gatedNorm(
+        found,
+        z,
+        0,
+        groups,
+        channels,
+        rows,
+        stride,
+        weight,
+        normBeforeGate,
+        1e-5f,
+        new float[stride * 16]);
+
+    for (int group = 0; group < groups; group++) {
+      for (int row = 0; row < rows; row++) {
+        double[] gates = new double[channels];
+        double[] values = new double[channels];
+        double squares = 0;
+        for (int i = 0; i < channels; i++) {
+          int at = Panels.index(row, group * columns + i, stride);
+          gates[i] = z[at] / (1 + Math.exp(-z[at]));
+          values[i] = y[at] * (normBeforeGate ? 1 : gates[i]);
+          squares += values[i] * values[i];
+        }
+        for (int i = 0; i < channels; i++) {
+          double expected =
+              values[i]
+                  / Math.sqrt(squares / channels + 1e-5)
+                  * weight[group * columns + i]
+                  * (normBeforeGate ? gates[i] : 1);
+          assertThat((double) found[Panels.index(row, group * columns + i, stride)])
+              .as("seed %d, group %d, row %d, channel %d", seed, group, row, i)
+              .isCloseTo(expected, within(2e-6 * Math.max(1, Math.abs(expected))));
+        }
+      }
+    }
+  }
+
+  @Test
   void theDescriptionContainsTheReason() {
     assertThat(kernels.describe()).isEqualTo("scalar kernels; for a test");
   }

@@ -4,6 +4,7 @@ import static io.mambaspark.engine.kernel.Floats.assertSameBits;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Arrays;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -305,6 +306,134 @@ class VectorKernelsTest {
     assertSameBits("seed 35, x and z", xzs[1], xzs[0]);
     assertSameBits("seed 35", Floats.rows(results[1], 24, 24), Floats.rows(results[0], 24, 24));
     assertSameBits("seed 35, state", states[1], states[0]);
+  }
+
+  @Test
+  void headScansOfRandomShapesAreEqualForPiecesOfEveryLength() {
+    SplittableRandom random = new SplittableRandom(41);
+    for (int round = 0; round < 40; round++) {
+      int groups = 1 + random.nextInt(4);
+      int headDim = random.nextInt(4) == 0 ? 16 << random.nextInt(3) : 1 + random.nextInt(70);
+      int heads = groups * (1 + random.nextInt(1 + 200 / (groups * headDim)));
+      int dState = random.nextInt(4) == 0 ? 8 << random.nextInt(4) : 1 + random.nextInt(130);
+      int rows = 1 + random.nextInt(80);
+      compareHeadScan(random.nextLong(), new Heads(heads, headDim, groups, dState), rows);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "24, 64, 1, 128, 140",
+    "16, 64, 8, 128, 20",
+    "1, 1, 1, 1, 3",
+    "17, 1, 1, 256, 70",
+    "33, 3, 3, 255, 65",
+    "2, 16, 2, 8, 64",
+    "3, 16, 1, 9, 129"
+  })
+  void headScansOfRealAndExtremeShapesAreEqual(
+      int heads, int headDim, int groups, int dState, int rows) {
+    compareHeadScan(37, new Heads(heads, headDim, groups, dState), rows);
+  }
+
+  /** Compares the vector kernels on all pieces, and the scalar kernels on pieces, with one run. */
+  private void compareHeadScan(long seed, Heads heads, int rows) {
+    HeadScanInput in = new HeadScanInput(seed, heads, rows, Panels.stride(rows), 0.01f, 3f);
+    HeadScanInput.Run expected = in.new Run().pieces(scalar, rows, rows);
+    for (int length : new int[] {1, 2, 3, 7, rows}) {
+      for (Kernels kernels : new Kernels[] {scalar, vector}) {
+        if (kernels == vector || length == 7) {
+          String what =
+              "seed %d, %s, %s, %d rows in pieces of %d"
+                  .formatted(seed, heads, kernels.describe(), rows, length);
+          in.new Run().pieces(kernels, rows, length).assertSame(what, expected, rows);
+        }
+      }
+    }
+  }
+
+  @Test
+  void headScansOfExtremeStepsAreEqual() {
+    float[] extreme = {
+      -1e30f,
+      -200,
+      -88,
+      -0f,
+      0,
+      20,
+      88,
+      1e38f,
+      Float.POSITIVE_INFINITY,
+      Float.NaN,
+      Float.NEGATIVE_INFINITY
+    };
+    float[][] limits = {
+      {0, Float.POSITIVE_INFINITY},
+      {-0f, 0},
+      {0.5f, 0.1f},
+      {-2, -1},
+      {0, Float.NaN},
+      {1e38f, Float.MAX_VALUE}
+    };
+    for (float[] limit : limits) {
+      for (int headDim : new int[] {3, 16}) {
+        for (int t = 0; t < extreme.length; t++) {
+          Heads heads = new Heads(5, headDim, 1, 9);
+          HeadScanInput in = new HeadScanInput(38, heads, 6, 12, limit[0], limit[1]);
+          for (int head = 0; head < 5; head++) {
+            in.dt[Panels.index(head, head, 12)] = extreme[t];
+          }
+          in.xbc[Panels.index(3, 0, 12)] = 0;
+          in.xbc[Panels.index(3, 1, 12)] = Float.POSITIVE_INFINITY;
+          String what =
+              "seed 38, dt %s, limits %s and %s, P %d"
+                  .formatted(extreme[t], limit[0], limit[1], headDim);
+          HeadScanInput.Run expected = in.new Run().pieces(scalar, 6, 6);
+          in.new Run().pieces(vector, 6, 6).assertSame(what, expected, 6);
+        }
+      }
+    }
+  }
+
+  @Test
+  void headScansOfInfiniteBAndCAreEqual() {
+    Heads heads = new Heads(3, 5, 1, 11);
+    HeadScanInput in = new HeadScanInput(39, heads, 6, 12);
+    in.xbc[in.bOffset + Panels.index(2, 3, 12)] = Float.POSITIVE_INFINITY;
+    in.xbc[in.cOffset + Panels.index(4, 9, 12)] = Float.NaN;
+    HeadScanInput.Run expected = in.new Run().pieces(scalar, 6, 6);
+    in.new Run().pieces(vector, 6, 6).assertSame("seed 39", expected, 6);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1, 1", "1, 1536", "2, 17", "3, 15", "8, 16", "4, 61"})
+  void gatedNormsAreEqual(int groups, int channels) {
+    for (int rows : ROWS) {
+      Floats random = new Floats(40);
+      int stride = Panels.stride(rows);
+      float[] y = HeadScanInput.sections(random, groups, channels, rows, stride);
+      float[] sections = HeadScanInput.sections(random, groups, channels, rows, stride);
+      int zOffset = 2 * stride * 16;
+      float[] z = new float[zOffset + sections.length];
+      System.arraycopy(sections, 0, z, zOffset, sections.length);
+      float[] sums = new float[stride * 16];
+      float[] weights = random.array(groups * Panels.count(channels) * 16, 0.5f, 1.5f);
+      for (float[] weight : new float[][] {null, weights}) {
+        for (boolean before : new boolean[] {false, true}) {
+          float[] expected = y.clone();
+          float[] found = y.clone();
+          scalar.gatedNorm(
+              expected, z, zOffset, groups, channels, rows, stride, weight, before, 1e-5f, sums);
+          vector.gatedNorm(
+              found, z, zOffset, groups, channels, rows, stride, weight, before, 1e-5f, sums);
+          assertSameBits(
+              "seed 40, %d rows, weight %s, norm before gate %s"
+                  .formatted(rows, weight != null, before),
+              Floats.rows(found, rows, stride),
+              Floats.rows(expected, rows, stride));
+        }
+      }
+    }
   }
 
   @ParameterizedTest

@@ -30,7 +30,10 @@ public final class PackedMatrix {
   static final int LEAD = 12;
 
   private final int k;
-  private final int[] sections;
+
+  /** The first panel of each section. */
+  private final int[] firstPanels;
+
   private final int panels;
   private final int pairsPerSegment;
   private final WeightFormat format;
@@ -50,8 +53,11 @@ public final class PackedMatrix {
   PackedMatrix(WeightFormat format, int k, int[] sections, int segment) {
     this.format = format;
     this.k = k;
-    this.sections = sections.clone();
     this.panels = panelsOf(sections);
+    this.firstPanels = new int[sections.length];
+    for (int s = 1; s < sections.length; s++) {
+      firstPanels[s] = firstPanels[s - 1] + Panels.count(sections[s - 1]);
+    }
     int pairs = (panels + 1) / 2;
     int elements = elementsOfPair();
     this.pairsPerSegment = Math.max(1, segment / elements);
@@ -137,14 +143,10 @@ public final class PackedMatrix {
    * @param values {@code count} rows of {@code k} floats, row-major
    */
   public void rows(int section, int first, int count, float[] values) {
-    int before = 0;
-    for (int s = 0; s < section; s++) {
-      before += Panels.count(sections[s]);
-    }
     for (int row = first; row < first + count; ) {
       // Panel by panel and column by column, to write memory in order.
       int lanes = Math.min(Panels.WIDTH - row % Panels.WIDTH, first + count - row);
-      int panel = before + row / Panels.WIDTH;
+      int panel = firstPanels[section] + row / Panels.WIDTH;
       int lane = row % Panels.WIDTH;
       int from = (row - first) * k;
       if (format == WeightFormat.F32) {

@@ -111,7 +111,8 @@ final class Mamba1Mixer extends Mixer {
   void forward(Kernels kernels, Workspace w, int layer, int rows, List<Piece> pieces) {
     Arrays arrays = (Arrays) w.scratch;
     inProjection(kernels, w, arrays, rows);
-    convolution(kernels, w, arrays, layer, pieces);
+    int dConv = config.dConv();
+    convolution(kernels, w, arrays.xz, innerPanels, convWeight, convBias, dConv, layer, pieces);
     selection(kernels, w, arrays, rows);
     scan(kernels, w, arrays, layer, pieces);
     outProjection(kernels, w, arrays, rows);
@@ -120,27 +121,6 @@ final class Mamba1Mixer extends Mixer {
   /** u (rows, dModel) → x and z, side by side (rows, 2 × dInner). */
   private void inProjection(Kernels kernels, Workspace w, Arrays arrays, int rows) {
     kernels.product(w.u, rows, w.stride, inProj, inProjBias, 0, inProj.panels(), arrays.xz);
-  }
-
-  /** x (rows, dInner) → silu(conv1d(x)), in place. */
-  private void convolution(
-      Kernels kernels, Workspace w, Arrays arrays, int layer, List<Piece> pieces) {
-    MambaState.continued(
-        pieces,
-        state -> state.conv[layer],
-        w.conv,
-        (row, length) ->
-            kernels.convolution(
-                arrays.xz,
-                innerPanels,
-                w.stride,
-                row,
-                length,
-                convWeight,
-                convBias,
-                config.dConv(),
-                w.conv,
-                w.window));
   }
 
   /**

@@ -1,6 +1,7 @@
 package io.mambaspark.engine.model;
 
 import static io.mambaspark.engine.model.ConfigValues.flag;
+import static io.mambaspark.engine.model.ConfigValues.isAbsent;
 import static io.mambaspark.engine.model.ConfigValues.roundUp;
 import static io.mambaspark.engine.model.ConfigValues.size;
 import static io.mambaspark.engine.model.ConfigValues.unsupported;
@@ -52,8 +53,27 @@ public record MambaConfig(
   }
 
   /**
-   * Reads a config.json in the layout of Hugging Face ({@code model_type} mamba or falcon_mamba) or
-   * of state-spaces ({@code d_model}).
+   * Returns a config of a Mamba-2 model with the defaults of state-spaces: dState 128, expand 2,
+   * dConv 4, headDim 64, one group, the vocabulary padded up to a multiple of 16, conv bias on,
+   * bias off, tied head.
+   *
+   * @param dModel a multiple of 32
+   */
+  public static MambaConfig ofMamba2(int dModel, int nLayer, int vocabSize) {
+    return new MambaConfig(
+        dModel,
+        nLayer,
+        roundUp(vocabSize, 16),
+        Mamba2Config.of(dModel),
+        ConfigValues.NORM_EPS,
+        true,
+        null,
+        null);
+  }
+
+  /**
+   * Reads a config.json in the layout of Hugging Face ({@code model_type} mamba, falcon_mamba or
+   * mamba2) or of state-spaces ({@code d_model}).
    *
    * @throws CheckpointException if a number is missing or out of range, or if the config requires
    *     something that this engine does not support
@@ -75,23 +95,27 @@ public record MambaConfig(
     return switch (type.asText()) {
       case "mamba" -> Mamba1Config.huggingFace(config, false);
       case "falcon_mamba" -> Mamba1Config.huggingFace(config, true);
-      default -> throw unsupported("model_type", type, "mamba or falcon_mamba");
+      case "mamba2" -> Mamba2Config.huggingFace(config);
+      default -> throw unsupported("model_type", type, "mamba, mamba2 or falcon_mamba");
     };
   }
 
   private static MambaConfig stateSpaces(JsonNode config) {
     JsonNode ssm = config.path("ssm_cfg");
-    if (ssm.hasNonNull("layer") && !ssm.get("layer").asText().equals("Mamba1")) {
-      throw unsupported("ssm_cfg.layer", ssm.get("layer"), "Mamba1");
+    String layer = ssm.hasNonNull("layer") ? ssm.get("layer").asText() : "Mamba1";
+    if (!layer.matches("Mamba1|Mamba2")) {
+      throw unsupported("ssm_cfg.layer", ssm.get("layer"), "Mamba1 or Mamba2");
     }
     if (!flag(config, "rms_norm", true)) {
       throw unsupported("rms_norm", config.get("rms_norm"), "true");
     }
-    if (!config.path("attn_layer_idx").isEmpty()) {
-      throw unsupported("attn_layer_idx", config.get("attn_layer_idx"), "no attention layers");
+    JsonNode attention = config.path("attn_layer_idx");
+    if (!isAbsent(attention) && !(attention.isArray() && attention.isEmpty())) {
+      throw unsupported("attn_layer_idx", attention, "no attention layers");
     }
-    if (config.path("d_intermediate").asInt(0) != 0) {
-      throw unsupported("d_intermediate", config.get("d_intermediate"), "0");
+    JsonNode intermediate = config.path("d_intermediate");
+    if (!isAbsent(intermediate) && !(intermediate.isNumber() && intermediate.doubleValue() == 0)) {
+      throw unsupported("d_intermediate", intermediate, "0");
     }
     int dModel = size(config, "d_model", null);
     int multiple = size(config, "pad_vocab_size_multiple", 8);
@@ -99,7 +123,9 @@ public record MambaConfig(
         dModel,
         ConfigValues.layers(config, "n_layer", null),
         roundUp(size(config, "vocab_size", null), multiple),
-        Mamba1Config.stateSpaces(ssm, dModel),
+        layer.equals("Mamba2")
+            ? Mamba2Config.stateSpaces(ssm, dModel)
+            : Mamba1Config.stateSpaces(ssm, dModel),
         ConfigValues.NORM_EPS,
         flag(config, "tie_embeddings", true),
         ConfigValues.token(config, "bos_token_id"),
@@ -125,8 +151,13 @@ public record MambaConfig(
     line.append("dModel=%d nLayer=%d vocabSize=%d".formatted(dModel, nLayer, vocabSize));
     line.append(" dState=%d dConv=%d".formatted(mixer.dState(), mixer.dConv()));
     line.append(" dInner=%d".formatted(mixer.dInner()));
-    mixer.others().forEach((name, value) -> line.append(" %s=%s".formatted(name, value)));
+    mixer.others().forEach((name, value) -> line.append(" %s=%s".formatted(name, exact(value))));
     line.append(" normEps=%s mixerNormEps=%s".formatted(normEps, mixer.normEps()));
     return line.toString();
+  }
+
+  /** The decimal form of a float depends on the version of Java, so this form is hexadecimal. */
+  private static Object exact(Object value) {
+    return value instanceof Float number ? Float.toHexString(number) : value;
   }
 }

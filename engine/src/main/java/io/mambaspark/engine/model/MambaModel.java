@@ -14,8 +14,10 @@ import org.slf4j.LoggerFactory;
  * A Mamba language model with packed weights. It is immutable: all threads of a JVM may share one,
  * each with its own {@link Workspace}.
  *
- * <p>The forward pass is that of arXiv:2312.00752 as implemented by mamba-minimal,
- * state-spaces/mamba and Hugging Face's {@code MambaForCausalLM}, including Falcon-Mamba's norms.
+ * <p>The forward pass is that of Mamba-1 (arXiv:2312.00752) as implemented by mamba-minimal,
+ * state-spaces/mamba and Hugging Face's {@code MambaForCausalLM}, including Falcon-Mamba's norms,
+ * or that of Mamba-2 (arXiv:2405.21060) as implemented by state-spaces/mamba and {@code
+ * Mamba2ForCausalLM}.
  */
 public final class MambaModel {
   private static final Logger LOG = LoggerFactory.getLogger(MambaModel.class);

@@ -9,7 +9,7 @@ import java.util.Map;
  * The shape of a mixer, the same in all layers of a model. There is one implementation for each
  * architecture. It also defines the mixer's tensors and the sizes of its arrays, and creates it.
  */
-public sealed interface MixerConfig extends Serializable permits Mamba1Config {
+public sealed interface MixerConfig extends Serializable permits Mamba1Config, Mamba2Config {
 
   /** N, the number of states of the scan per channel. */
   int dState();

@@ -4,6 +4,7 @@ import io.mambaspark.engine.checkpoint.FloatReader;
 import io.mambaspark.engine.kernel.PackedMatrix;
 import io.mambaspark.engine.kernel.Panels;
 import io.mambaspark.engine.kernel.WeightFormat;
+import java.util.Arrays;
 
 /** Reads tensors into the layouts of the kernels. Sections of rows begin in new panels. */
 final class Packing {
@@ -53,6 +54,23 @@ final class Packing {
       first += Panels.count(section) * Panels.WIDTH;
     }
     return to;
+  }
+
+  /**
+   * Reads rows whose columns are divided into sections of {@code columns} floats, and pads each
+   * section with zeros to panels.
+   */
+  static FloatReader padded(FloatReader floats, int columns) {
+    int width = width(columns);
+    if (width == columns) {
+      return floats;
+    }
+    return (into, offset, count) -> {
+      for (int at = offset; at < offset + count; at += width) {
+        floats.read(into, at, columns);
+        Arrays.fill(into, at + columns, at + width, 0f);
+      }
+    };
   }
 
   /** The number of channels in these sections if each is padded to panels. */

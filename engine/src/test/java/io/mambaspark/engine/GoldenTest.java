@@ -16,7 +16,11 @@ class GoldenTest {
     "odd-shapes, 5, 40",
     "state-spaces-bin, 3, 40",
     "bf16, 2, 64",
-    "falcon, 3, 56"
+    "falcon, 3, 56",
+    "mamba2, 5, 56",
+    "mamba2-groups, 3, 48",
+    "mamba2-state-spaces-bin, 3, 64",
+    "mamba2-no-norm, 2, 64"
   })
   void everyCaseHasAsManyRowsOfLogitsAsTokens(String name, int count, int rows) {
     List<Golden.Case> cases = Golden.cases(Golden.folder(name));

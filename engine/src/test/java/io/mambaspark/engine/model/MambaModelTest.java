@@ -27,7 +27,8 @@ class MambaModelTest {
     return logits(model, workspace, tokens.length);
   }
 
-  private static float[] logits(MambaModel model, Workspace workspace, int rows) {
+  /** The logits of the first rows of the chunk that a workspace holds, (rows, vocabSize). */
+  static float[] logits(MambaModel model, Workspace workspace, int rows) {
     int stride = workspace.stride();
     int vocabSize = model.config().vocabSize();
     float[] panels = new float[model.logitPanels() * stride * Panels.WIDTH];
@@ -40,7 +41,16 @@ class MambaModelTest {
   }
 
   static Stream<Golden.Case> goldenCases() {
-    return Stream.of("seed-demo", "odd-shapes", "state-spaces-bin", "bf16", "falcon")
+    return Stream.of(
+            "seed-demo",
+            "odd-shapes",
+            "state-spaces-bin",
+            "bf16",
+            "falcon",
+            "mamba2",
+            "mamba2-groups",
+            "mamba2-state-spaces-bin",
+            "mamba2-no-norm")
         .flatMap(name -> Golden.cases(Golden.folder(name)).stream());
   }
 
@@ -50,6 +60,9 @@ class MambaModelTest {
   void theLogitsOfEveryGoldenCaseEqualThoseOfTheReference(Golden.Case golden) {
     String name = golden.name().substring(0, golden.name().indexOf('/'));
     MambaModel model = MambaModel.load(Golden.folder(name));
+    // The requirement is 1e-4 for Mamba-1, with an observed error of 5e-7, and 5e-6 for Mamba-2,
+    // with an observed error of 2.5e-6.
+    float allowed = name.startsWith("mamba2") ? 5e-6f : 2e-6f;
     float largest = 0f;
     for (float logit : golden.logits()) {
       largest = Math.max(largest, Math.abs(logit));
@@ -59,8 +72,7 @@ class MambaModelTest {
 
       assertThat(found).hasSameSizeAs(golden.logits());
       for (int i = 0; i < found.length; i++) {
-        // The requirement is 1e-4; the observed error is 5e-7.
-        if (!(Math.abs(found[i] - golden.logits()[i]) <= 2e-6f * largest)) {
+        if (!(Math.abs(found[i] - golden.logits()[i]) <= allowed * largest)) {
           assertThat(found[i])
               .as("%s, logit %d, %s", golden, i, kernels.describe())
               .isEqualTo(golden.logits()[i]);

@@ -58,9 +58,11 @@ class DocsTest {
   private static final Pattern PROFILE = Pattern.compile("-P(\\w+)");
   private static final Pattern COMMAND = Pattern.compile(".+");
   private static final Pattern FILE =
-      Pattern.compile("(?<![\\w./-])(?:scripts|conf|jobs|engine|[.]ci|target)/[\\w./-]*");
+      Pattern.compile(
+          "(?<![\\w./-])(?:[$]PWD/)?((?:scripts|conf|jobs|engine|[.]ci|target)/[\\w./-]*)");
   private static final Pattern WRITTEN =
-      Pattern.compile("(?:--output|--report|mkdir -p|>|irectory=\"[$]PWD/) ?(target/[\\w./-]*)");
+      Pattern.compile(
+          "(?:--output|--report|mkdir -p|>|outputDirectory=\"[$]PWD/) ?(target/[\\w./-]*)");
   private static final Pattern VERSION =
       Pattern.compile("mamba-spark-\\w+(?:[:-]|</artifactId>\\s*<version>)(\\d+[.]\\d+[.]\\d+)");
 
@@ -220,7 +222,7 @@ class DocsTest {
     for (Part command : page.commands()) {
       command.all(WRITTEN, 1).map(Part::text).forEach(written::add);
       command
-          .all(FILE, 0)
+          .all(FILE, 1)
           .forEach(
               file ->
                   page.require(
@@ -236,7 +238,7 @@ class DocsTest {
       }
     }
     page.inlineCode().stream()
-        .flatMap(code -> code.all(FILE, 0))
+        .flatMap(code -> code.all(FILE, 1))
         .filter(file -> !file.text().contains("target/"))
         .forEach(
             file ->

@@ -19,9 +19,9 @@
  *
  * <pre>{@code
  * MambaModel model = MambaModel.load(Path.of("mamba-130m-hf"));
- * Wanted wanted = new Wanted(true, false, false, 0, false);
+ * Outputs outputs = new Outputs(true, false, false, 0, false);
  * Iterator<Scores<String>> scores =
- *     new Scorer(model).score(List.of(new Sequence<>("first", tokens)).iterator(), wanted);
+ *     new Scorer(model).score(List.of(new Sequence<>("first", tokens)).iterator(), outputs);
  * System.out.println(scores.next().perplexity());
  * }</pre>
  *

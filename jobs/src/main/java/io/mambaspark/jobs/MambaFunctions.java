@@ -2,10 +2,10 @@ package io.mambaspark.jobs;
 
 import static org.apache.spark.sql.functions.udf;
 
+import io.mambaspark.engine.score.Outputs;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
-import io.mambaspark.engine.score.Wanted;
 import io.mambaspark.jobs.io.RowError;
 import io.mambaspark.jobs.score.DatasetScorer;
 import io.mambaspark.jobs.score.DocumentReader;
@@ -26,7 +26,7 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
-/** Functions for SQL that score a text or an array of token ids. */
+/** SQL functions that score a text or an array of token ids. */
 public final class MambaFunctions {
   /** The type of a function's result. */
   public static final StructType SCORE =
@@ -85,7 +85,7 @@ public final class MambaFunctions {
    */
   private static final class Score implements UDF1<Object, Row> {
     private static final long serialVersionUID = 1;
-    private static final Wanted PERPLEXITY = new Wanted(true, false, false, 0, false);
+    private static final Outputs PERPLEXITY = new Outputs(true, false, false, 0, false);
 
     private final DatasetScorer.Sent sent;
     private final LongAccumulator tokensRun;

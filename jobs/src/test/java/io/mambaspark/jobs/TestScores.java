@@ -3,10 +3,10 @@ package io.mambaspark.jobs;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.Outputs;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
-import io.mambaspark.engine.score.Wanted;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.file.Files;
@@ -98,7 +98,7 @@ public final class TestScores {
 
   /** Returns the engine's scores of one sequence without others in its batch. */
   public static Scores<String> alone(MambaModel model, int... tokens) {
-    Wanted all = new Wanted(true, true, false, 0, false);
+    Outputs all = new Outputs(true, true, false, 0, false);
     return new Scorer(model).score(List.of(new Sequence<>("", tokens)).iterator(), all).next();
   }
 

@@ -41,7 +41,7 @@ public final class Checkpoint implements AutoCloseable {
 
   private static final int MAX_FILE_NAME = 255;
 
-  /** The most names that a message lists. */
+  /** The maximum number of names in a message. */
   private static final int MAX_LISTED = 5;
 
   private final Path folder;

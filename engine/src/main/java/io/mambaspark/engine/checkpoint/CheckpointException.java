@@ -36,15 +36,12 @@ public final class CheckpointException extends RuntimeException {
   }
 
   /**
-   * Formats the first {@code most} names from a file for a message, with the number of the others.
+   * Formats the first {@code max} names from a file for a message, with the number of the others.
    */
-  public static String shown(Collection<String> names, int most) {
+  public static String shown(Collection<String> names, int max) {
     String first =
-        names.stream()
-            .limit(most)
-            .map(CheckpointException::shown)
-            .collect(Collectors.joining(", "));
-    return names.size() > most ? first + " and %d more".formatted(names.size() - most) : first;
+        names.stream().limit(max).map(CheckpointException::shown).collect(Collectors.joining(", "));
+    return names.size() > max ? first + " and %d more".formatted(names.size() - max) : first;
   }
 
   private static String line(String message) {
@@ -56,10 +53,10 @@ public final class CheckpointException extends RuntimeException {
   }
 
   /**
-   * Escapes as much of a text as fits into {@code most} characters; returns the index in the text
-   * of the first character that did not fit.
+   * Escapes as much of a text as fits into {@code max} characters; returns the index in the text of
+   * the first character that did not fit.
    */
-  private static int escape(String text, int most, StringBuilder escaped) {
+  private static int escape(String text, int max, StringBuilder escaped) {
     int at = 0;
     while (at < text.length()) {
       int c = text.codePointAt(at);
@@ -75,7 +72,7 @@ public final class CheckpointException extends RuntimeException {
                 String.format("\\u%04x", c);
             default -> Character.toString(c);
           };
-      if (escaped.length() + shown.length() > most) {
+      if (escaped.length() + shown.length() > max) {
         break;
       }
       escaped.append(shown);

@@ -45,7 +45,7 @@ final class PyTorchFile {
         key -> found.computeIfAbsent(key, k -> zip.entry(root + STORAGES + k));
     List<StoredTensor> tensors = new ArrayList<>();
     Pickle.read(file.slice(pickle.begin(), (int) pickle.size()), source)
-        .forEach((name, tensor) -> tensors.add(place(name, tensor, root, storages, file)));
+        .forEach((name, tensor) -> tensors.add(locate(name, tensor, root, storages, file)));
     checkShared(tensors, file);
     return tensors;
   }
@@ -93,7 +93,7 @@ final class PyTorchFile {
   }
 
   /** Finds the bytes of a tensor in the file; all of its elements must be within its storage. */
-  private static StoredTensor place(
+  private static StoredTensor locate(
       String name,
       Pickle.Tensor tensor,
       String root,

@@ -172,13 +172,13 @@ public final class StoredTensor {
         && Arrays.equals(strides, other.strides)) {
       return -1;
     }
-    FloatReader mine = floats();
+    FloatReader own = floats();
     FloatReader others = other.floats();
     float[] a = new float[(int) Math.min(elementCount, 1 << 16)];
     float[] b = new float[a.length];
     for (long done = 0; done < elementCount; done += a.length) {
       int count = (int) Math.min(a.length, elementCount - done);
-      mine.read(a, 0, count);
+      own.read(a, 0, count);
       others.read(b, 0, count);
       int found = Arrays.mismatch(a, 0, count, b, 0, count);
       if (found >= 0) {

@@ -15,7 +15,7 @@ public final class LogSoftmax {
   public static final int BLOCK = 16;
 
   /** The padding of the last panel of logits: never the maximum, and contributes 0 to the sum. */
-  public static final float NOTHING = -Float.MAX_VALUE;
+  public static final float PADDING = -Float.MAX_VALUE;
 
   private final Kernels kernels;
   private final float[] laneMax;
@@ -38,7 +38,7 @@ public final class LogSoftmax {
 
   /** Starts {@code rows} new rows and discards the previous ones. */
   public void begin(int rows) {
-    Arrays.fill(laneMax, 0, rows * Panels.WIDTH, NOTHING);
+    Arrays.fill(laneMax, 0, rows * Panels.WIDTH, PADDING);
     Arrays.fill(laneSum, 0, rows * Panels.WIDTH, 0f);
     Arrays.fill(laneArgMax, 0, rows * Panels.WIDTH, 0f);
   }

@@ -15,9 +15,9 @@ import jdk.incubator.vector.VectorSpecies;
  * block.
  *
  * <p>If a vector fills a panel (AVX-512), a tile is twelve rows by two panels. Otherwise it has
- * five rows, because AVX2 has sixteen registers, and with six rows C2 would spill a sum. The blocks
- * of k and the height of tiles do not affect the result: each element is always one chain of fused
- * multiply-adds.
+ * five rows, because AVX2 has sixteen registers, and with six rows C2 would spill an accumulator.
+ * The blocks of k and the height of tiles do not affect the result: each element is always one
+ * chain of fused multiply-adds.
  *
  * <p>One loop runs over k, although A is stored in panels of sixteen steps. With an inner loop of
  * variable length, C2 of JDK 17 keeps accumulators as objects. With an inner loop of sixteen steps,
@@ -40,13 +40,14 @@ final class VectorProduct {
   private static final int C_PANELS = 16;
 
   /**
-   * The number of rows of a tile of one or two panels; two panels use 24 of 32 registers for sums.
+   * The number of rows of a tile of one or two panels; two panels use 24 of 32 registers for
+   * accumulators.
    */
   private static final int TALL = 12;
 
   /**
    * The number of rows of a tile of two vectors that are narrower than a panel; 10 of 16 registers
-   * hold its sums.
+   * hold its accumulators.
    */
   private static final int FLAT = 5;
 
@@ -175,7 +176,7 @@ final class VectorProduct {
    * Computes a tile of twelve rows by a pair of panels. A, B and C begin at {@code aAt}, {@code
    * bAt} and {@code cAt}; the panels of A and of C are {@code aStep} floats apart. The accumulators
    * start from the values in {@code from}, beginning at {@code fromAt}; its rows are {@code
-   * fromStep} floats apart and its panels {@code fromNext}.
+   * fromStep} floats apart, and its panels are {@code fromPanel} floats apart.
    */
   private static void tall(
       float[] a,
@@ -187,7 +188,7 @@ final class VectorProduct {
       float[] from,
       int fromAt,
       int fromStep,
-      int fromNext,
+      int fromPanel,
       float[] c,
       int cAt) {
     FloatVector c00 = FloatVector.fromArray(SPECIES, from, fromAt);
@@ -202,7 +203,7 @@ final class VectorProduct {
     FloatVector c90 = FloatVector.fromArray(SPECIES, from, fromAt + 9 * fromStep);
     FloatVector ca0 = FloatVector.fromArray(SPECIES, from, fromAt + 10 * fromStep);
     FloatVector cb0 = FloatVector.fromArray(SPECIES, from, fromAt + 11 * fromStep);
-    fromAt += fromNext;
+    fromAt += fromPanel;
     FloatVector c01 = FloatVector.fromArray(SPECIES, from, fromAt);
     FloatVector c11 = FloatVector.fromArray(SPECIES, from, fromAt + fromStep);
     FloatVector c21 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * fromStep);

@@ -117,7 +117,7 @@ final class ConfigFlags {
       this.value = value;
     }
 
-    /** Refuses any of the biases if the flag is false, and a missing one if it is true. */
+    /** Refuses a bias that exists if the flag is false, and a missing bias if it is true. */
     void check(List<String> biases) {
       List<String> missing = new ArrayList<>(biases);
       missing.removeAll(tensors.keySet());

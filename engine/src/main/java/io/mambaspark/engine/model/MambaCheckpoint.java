@@ -27,7 +27,7 @@ public final class MambaCheckpoint implements AutoCloseable {
   /** The number of bytes that the fingerprint hashes at a time. */
   private static final int CHUNK = 1 << 18;
 
-  /** The most tensors that a note lists. */
+  /** The maximum number of tensors in a note. */
   private static final int MAX_LISTED = 8;
 
   private final Checkpoint checkpoint;

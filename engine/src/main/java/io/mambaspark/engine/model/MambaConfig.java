@@ -40,7 +40,7 @@ public record MambaConfig(
 
   private static final int MAX_LAYERS = 4096;
 
-  /** The maximum number of floats in a layer's states or convolution, which are one array. */
+  /** The maximum length of the arrays that contain a layer's states and its convolution. */
   private static final int MAX_ARRAY = 1 << 30;
 
   /**
@@ -207,7 +207,7 @@ public record MambaConfig(
   }
 
   private static int layers(JsonNode config, String key) {
-    return wholeNumber(config, key, MAX_LAYERS);
+    return integer(config, key, MAX_LAYERS);
   }
 
   private static int size(JsonNode config, String key, Integer absent) {
@@ -215,18 +215,18 @@ public record MambaConfig(
     if (absent != null && (node.isMissingNode() || node.isNull())) {
       return absent;
     }
-    return wholeNumber(config, key, MAX_SIZE);
+    return integer(config, key, MAX_SIZE);
   }
 
-  private static int wholeNumber(JsonNode config, String key, int most) {
+  private static int integer(JsonNode config, String key, int max) {
     JsonNode node = config.path(key);
     if (!node.isIntegralNumber()
         || !node.canConvertToInt()
         || node.intValue() < 1
-        || node.intValue() > most) {
+        || node.intValue() > max) {
       throw new CheckpointException(
-          "config.json: %s is %s; expected a whole number from 1 to %d"
-              .formatted(key, node.isMissingNode() ? "missing" : shown(node), most));
+          "config.json: %s is %s; expected an integer from 1 to %d"
+              .formatted(key, node.isMissingNode() ? "missing" : shown(node), max));
     }
     return node.intValue();
   }

@@ -57,9 +57,9 @@ public final class Comparer {
     Iterator<Sequence<Pair<T>>> forA = shared.view(pair -> new Sequence<>(pair, pair.a()));
     Iterator<Sequence<Pair<T>>> forB = shared.view(pair -> new Sequence<>(pair, pair.b()));
     if (!comparesDistributions()) {
-      Wanted wanted = new Wanted(true, sameTokens, false, 0, false);
-      Iterator<Scores<Pair<T>>> scoresA = scorerA.score(forA, wanted);
-      Iterator<Scores<Pair<T>>> scoresB = scorerB.score(forB, wanted);
+      Outputs outputs = new Outputs(true, sameTokens, false, 0, false);
+      Iterator<Scores<Pair<T>>> scoresA = scorerA.score(forA, outputs);
+      Iterator<Scores<Pair<T>>> scoresB = scorerB.score(forB, outputs);
       return shared.view(pair -> of(scoresA.next(), scoresB.next()));
     }
     Iterator<Scorer.Distribution<Pair<T>>> distributionsA = scorerA.distributions(forA);
@@ -121,12 +121,12 @@ public final class Comparer {
     }
 
     <F> Iterator<F> view(Function<E, F> function) {
-      Queue<E> mine = new ArrayDeque<>();
-      waiting.add(mine);
+      Queue<E> queue = new ArrayDeque<>();
+      waiting.add(queue);
       return new Iterator<>() {
         @Override
         public boolean hasNext() {
-          return !mine.isEmpty() || source.hasNext();
+          return !queue.isEmpty() || source.hasNext();
         }
 
         @Override
@@ -134,11 +134,11 @@ public final class Comparer {
           if (!hasNext()) {
             throw new NoSuchElementException();
           }
-          if (mine.isEmpty()) {
+          if (queue.isEmpty()) {
             E element = source.next();
-            waiting.forEach(queue -> queue.add(element));
+            waiting.forEach(each -> each.add(element));
           }
-          return function.apply(mine.remove());
+          return function.apply(queue.remove());
         }
       };
     }

@@ -16,7 +16,7 @@ final class Head {
   private final int vocabSize;
   private final int stride;
 
-  /** The hidden rows that {@link #take} copied, (dModel panels, stride, 16). */
+  /** The hidden rows that {@link #copyRow} copied, (dModel panels, stride, 16). */
   private final float[] hidden;
 
   /** A block of logits, (LogSoftmax.BLOCK, stride, 16). */
@@ -40,7 +40,7 @@ final class Head {
   }
 
   /** Copies row {@code from} of {@code rows}, the hidden rows of a workspace, to row {@code to}. */
-  void take(float[] rows, int rowsStride, int from, int to) {
+  void copyRow(float[] rows, int rowsStride, int from, int to) {
     for (int panel = 0; panel * stride * Panels.WIDTH < hidden.length; panel++) {
       System.arraycopy(
           rows,
@@ -52,7 +52,7 @@ final class Head {
   }
 
   /**
-   * Runs the head over the first {@code rows} rows that {@link #take} copied.
+   * Runs the head over the first {@code rows} rows that {@link #copyRow} copied.
    *
    * @param targets for each row the id whose log-probability is required, or -1; null if no
    *     log-softmax is required
@@ -111,7 +111,7 @@ final class Head {
     int used = (vocabSize - 1) % Panels.WIDTH + 1;
     for (int row = 0; row < rows; row++) {
       int at = (lastPanel * stride + row) * Panels.WIDTH;
-      Arrays.fill(block, at + used, at + Panels.WIDTH, LogSoftmax.NOTHING);
+      Arrays.fill(block, at + used, at + Panels.WIDTH, LogSoftmax.PADDING);
     }
   }
 

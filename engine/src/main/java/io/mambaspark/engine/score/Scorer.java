@@ -67,25 +67,25 @@ public final class Scorer {
    * @throws IllegalArgumentException if K of top-k is outside [0, vocabSize]; from the iterator, if
    *     an id is outside [0, vocabSize)
    */
-  public <T> Iterator<Scores<T>> score(Iterator<Sequence<T>> sequences, Wanted wanted) {
-    return score(sequences, wanted, Windows.FULL);
+  public <T> Iterator<Scores<T>> score(Iterator<Sequence<T>> sequences, Outputs outputs) {
+    return score(sequences, outputs, Windows.FULL);
   }
 
   /**
-   * Scores each sequence in windows; otherwise like {@link #score(Iterator, Wanted)}.
+   * Scores each sequence in windows; otherwise like {@link #score(Iterator, Outputs)}.
    *
    * @throws IllegalArgumentException also if the last logits are requested but the windows are not
    *     full, or if the id that replaces their first token is at least vocabSize; from the
    *     iterator, if a sequence has a context but the windows are not full
    */
   public <T> Iterator<Scores<T>> score(
-      Iterator<Sequence<T>> sequences, Wanted wanted, Windows windows) {
+      Iterator<Sequence<T>> sequences, Outputs outputs, Windows windows) {
     int vocabSize = model.config().vocabSize();
-    if (wanted.topK() < 0 || wanted.topK() > vocabSize) {
+    if (outputs.topK() < 0 || outputs.topK() > vocabSize) {
       throw new IllegalArgumentException(
-          "K of top-k is %d; expected 0 to %d".formatted(wanted.topK(), vocabSize));
+          "K of top-k is %d; expected 0 to %d".formatted(outputs.topK(), vocabSize));
     }
-    if (wanted.lastLogits() && windows.policy() != Windows.Policy.FULL) {
+    if (outputs.lastLogits() && windows.policy() != Windows.Policy.FULL) {
       throw new IllegalArgumentException("Only full windows have logits after the last token");
     }
     if (windows.firstToken() >= vocabSize) {
@@ -93,7 +93,7 @@ public final class Scorer {
           "The first token of the windows is %d; expected an id in [0, %d)"
               .formatted(windows.firstToken(), vocabSize));
     }
-    return new ScoreIterator<>(sequences, wanted, windows);
+    return new ScoreIterator<>(sequences, outputs, windows);
   }
 
   /**
@@ -129,20 +129,20 @@ public final class Scorer {
     int added;
     boolean done;
 
-    Pending(Sequence<T> sequence, Wanted wanted, Windows windows) {
+    Pending(Sequence<T> sequence, Outputs outputs, Windows windows) {
       int length = sequence.tokens().length;
       this.sequence = sequence;
       this.scored =
-          !wanted.everyPosition()
+          !outputs.everyPosition()
               ? 0
               : windows.policy() == Windows.Policy.FULL
                   ? Math.max(0, length - sequence.context())
                   : windows.scored(length);
-      this.tokenLogprobs = wanted.tokenLogprobs() ? new float[scored] : null;
-      this.greedyMatch = wanted.tokenLogprobs() ? new boolean[scored] : null;
-      this.tokenRanks = wanted.tokenRanks() ? new int[scored] : null;
-      this.topKIds = wanted.topK() > 0 ? new int[scored][wanted.topK()] : null;
-      this.topKLogprobs = wanted.topK() > 0 ? new float[scored][wanted.topK()] : null;
+      this.tokenLogprobs = outputs.tokenLogprobs() ? new float[scored] : null;
+      this.greedyMatch = outputs.tokenLogprobs() ? new boolean[scored] : null;
+      this.tokenRanks = outputs.tokenRanks() ? new int[scored] : null;
+      this.topKIds = outputs.topK() > 0 ? new int[scored][outputs.topK()] : null;
+      this.topKLogprobs = outputs.topK() > 0 ? new float[scored][outputs.topK()] : null;
       int buckets = scored == 0 ? 0 : Scores.bucket(length - 1) + 1;
       this.positionNll = new double[buckets];
       this.positionTokens = new long[buckets];
@@ -188,7 +188,7 @@ public final class Scorer {
   }
 
   private final class ScoreIterator<T> implements Iterator<Scores<T>> {
-    private final Wanted wanted;
+    private final Outputs outputs;
     private final Windows windows;
     private final Chunks<T> chunks;
     private final ArrayDeque<Pending<T>> pending = new ArrayDeque<>();
@@ -199,15 +199,15 @@ public final class Scorer {
     /** The scores of the latest part's sequence. */
     private Pending<T> open;
 
-    ScoreIterator(Iterator<Sequence<T>> sequences, Wanted wanted, Windows windows) {
-      this.wanted = wanted;
+    ScoreIterator(Iterator<Sequence<T>> sequences, Outputs outputs, Windows windows) {
+      this.outputs = outputs;
       this.windows = windows;
       // Also limits the number of parts: otherwise a chunk could read any number of empty
       // sequences.
-      int maxParts = wanted.lastLogits() ? LAST_ROWS : workspace.tokens() + 1;
+      int maxParts = outputs.lastLogits() ? LAST_ROWS : workspace.tokens() + 1;
       Runs<T> runs =
           new Runs<>(
-              model.config(), sequences, windows, wanted.everyPosition(), wanted.lastLogits());
+              model.config(), sequences, windows, outputs.everyPosition(), outputs.lastLogits());
       this.chunks = new Chunks<>(model, workspace, runs, maxParts, chunkDone);
     }
 
@@ -237,7 +237,7 @@ public final class Scorer {
       for (Chunks.Part<T> part : parts) {
         Sequence<T> sequence = part.run().sequence();
         if (part.begins() && part.run().first()) {
-          open = new Pending<>(sequence, wanted, windows);
+          open = new Pending<>(sequence, outputs, windows);
           pending.add(open);
         }
         owners.add(open);
@@ -246,15 +246,15 @@ public final class Scorer {
           boolean scored = part.run().scored().contains(position + 1);
           boolean last = isLast(part.run(), position);
           if (scored || last) {
-            head.take(workspace.hidden(), workspace.stride(), part.row() + i, rows);
+            head.copyRow(workspace.hidden(), workspace.stride(), part.row() + i, rows);
             targets[rows] = scored ? sequence.tokens()[position + 1] : -1;
             logits[rows] = last ? new float[model.config().vocabSize()] : null;
             rows++;
           }
         }
       }
-      int[] scoredTargets = wanted.everyPosition() ? targets : null;
-      head.run(rows, scoredTargets, wanted.tokenRanks(), wanted.topK(), logits);
+      int[] scoredTargets = outputs.everyPosition() ? targets : null;
+      head.run(rows, scoredTargets, outputs.tokenRanks(), outputs.topK(), logits);
       distribute(parts, owners);
     }
 
@@ -364,7 +364,7 @@ public final class Scorer {
       int first = part.start() + done;
       float[][] logits = new float[rows][model.config().vocabSize()];
       for (int row = 0; row < rows; row++) {
-        head.take(workspace.hidden(), workspace.stride(), part.row() + done + row, row);
+        head.copyRow(workspace.hidden(), workspace.stride(), part.row() + done + row, row);
         targets[row] = lastToken ? -1 : sequence.tokens()[first + row + 1];
       }
       head.run(rows, lastToken ? null : targets, false, 0, logits);

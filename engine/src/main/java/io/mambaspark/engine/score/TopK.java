@@ -25,9 +25,9 @@ final class TopK {
   void offer(float[] row, int at, int count, int firstId) {
     for (int i = 0; i < count; i++) {
       if (size < ids.length) {
-        up(size++, row[at + i], firstId + i);
+        siftUp(size++, row[at + i], firstId + i);
       } else if (row[at + i] > logits[0]) {
-        down(row[at + i], firstId + i);
+        siftDown(row[at + i], firstId + i);
       }
     }
   }
@@ -38,7 +38,7 @@ final class TopK {
       toIds[size - 1] = ids[0];
       toLogits[size - 1] = logits[0];
       size--;
-      down(logits[size], ids[size]);
+      siftDown(logits[size], ids[size]);
     }
   }
 
@@ -47,7 +47,7 @@ final class TopK {
     return logitA < logitB || (logitA == logitB && idA > idB);
   }
 
-  private void up(int at, float logit, int id) {
+  private void siftUp(int at, float logit, int id) {
     while (at > 0) {
       int parent = (at - 1) / 2;
       if (!worse(logit, id, logits[parent], ids[parent])) {
@@ -60,7 +60,7 @@ final class TopK {
   }
 
   /** Replaces the root by an entry and moves it down to its place. */
-  private void down(float logit, int id) {
+  private void siftDown(float logit, int id) {
     int at = 0;
     while (2 * at + 1 < size) {
       int child = 2 * at + 1;

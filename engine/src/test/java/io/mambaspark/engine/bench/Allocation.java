@@ -2,10 +2,10 @@ package io.mambaspark.engine.bench;
 
 import com.sun.management.ThreadMXBean;
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.Outputs;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
-import io.mambaspark.engine.score.Wanted;
 import java.lang.management.ManagementFactory;
 import java.util.Iterator;
 import java.util.List;
@@ -18,8 +18,8 @@ final class Allocation {
   private Allocation() {}
 
   /**
-   * Returns the bytes per token for a perplexity: the difference between a document of three chunks
-   * and one of one chunk.
+   * Returns the bytes per token for a perplexity, computed from the difference between a document
+   * of three chunks and a document of one chunk.
    */
   static double bytesPerToken(MambaModel model) {
     Scorer scorer = new Scorer(model);
@@ -30,7 +30,7 @@ final class Allocation {
   private static long bytes(Scorer scorer, int chunks) {
     ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     Sequence<Integer> document = new Sequence<>(0, new int[chunks * Scorer.CHUNK + 1]);
-    Wanted perplexity = new Wanted(true, false, false, 0, false);
+    Outputs perplexity = new Outputs(true, false, false, 0, false);
     long before = threads.getCurrentThreadAllocatedBytes();
     Iterator<Scores<Integer>> scores = scorer.score(List.of(document).iterator(), perplexity);
     scores.next();

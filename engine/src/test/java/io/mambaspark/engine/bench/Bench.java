@@ -66,7 +66,7 @@ public final class Bench {
     }
     products(Shape.SMALLEST);
     System.gc();
-    say("Loading a checkpoint of " + Shape.SMALLEST.name());
+    log("Loading a checkpoint of " + Shape.SMALLEST.name());
     report.loaded(LoadRun.measure(RandomCheckpoint.in(out, Shape.SMALLEST), options.repeats()));
   }
 
@@ -102,7 +102,7 @@ public final class Bench {
 
   private Breakdown inSinglePrecision(
       Shape shape, boolean smallest, List<ForwardRun.Result> results) {
-    say("Creating " + shape.name() + " with random weights");
+    log("Creating " + shape.name() + " with random weights");
     MambaModel model = RandomModel.of(shape.config(), SEED);
     List<ForwardRun> runs = new ArrayList<>();
     runs.add(new ForwardRun("long document", model, 1, 0));
@@ -115,7 +115,7 @@ public final class Bench {
     }
     measure(shape, runs);
     runs.forEach(run -> results.add(run.result()));
-    say("Timing the kernels of " + shape.name());
+    log("Timing the kernels of " + shape.name());
     Breakdown breakdown = Breakdown.of(model, cores, smallest ? 2 : 1, options.sample());
     if (smallest) {
       report.allocated(Allocation.bytesPerToken(model));
@@ -130,7 +130,7 @@ public final class Bench {
   }
 
   private void measure(Shape shape, List<ForwardRun> runs) {
-    say("Warming up " + shape.name());
+    log("Warming up " + shape.name());
     for (ForwardRun run : runs) {
       run.prepare(cores, cold ? options.coldWarmUp() : options.warmUp(), options.sample());
       if (cold) {
@@ -140,7 +140,7 @@ public final class Bench {
       }
     }
     for (int repeat = 1; repeat <= options.repeats(); repeat++) {
-      say("Measuring %s, %d of %d".formatted(shape.name(), repeat, options.repeats()));
+      log("Measuring %s, %d of %d".formatted(shape.name(), repeat, options.repeats()));
       for (ForwardRun run : runs) {
         peaks();
         run.measure(cores);
@@ -150,7 +150,7 @@ public final class Bench {
   }
 
   private ForwardRun scalar(MambaModel model) {
-    say("Measuring the scalar kernels");
+    log("Measuring the scalar kernels");
     Kernels kernels = TestKernels.scalar();
     MambaModel small = TestModels.with(RandomModel.of(MambaConfig.of(128, 2, 1024), SEED), kernels);
     new ForwardRun("warm-up", small, 1, FEW + 1).prepare(cores, options.warmUp(), 0);
@@ -163,7 +163,7 @@ public final class Bench {
 
   /** Measures the products last, when the JVM has run all shapes. */
   private void products(Shape shape) {
-    say("Measuring only the products of " + shape.name());
+    log("Measuring only the products of " + shape.name());
     ProductPass pass = new ProductPass(shape.config());
     for (int repeat = 0; repeat < options.repeats(); repeat++) {
       peaks();
@@ -173,7 +173,7 @@ public final class Bench {
     report.add(shape, pass);
   }
 
-  private static void say(String what) {
+  private static void log(String what) {
     System.err.println(what + " ...");
   }
 }

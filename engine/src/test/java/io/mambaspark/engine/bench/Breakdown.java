@@ -27,7 +27,7 @@ record Breakdown(
   static Breakdown of(MambaModel model, Cores cores, int passes, double seconds) {
     Breakdown best = null;
     for (int i = 0; i < passes; i++) {
-      Breakdown pass = once(model, cores, seconds);
+      Breakdown pass = measure(model, cores, seconds);
       if (best == null || pass.tokensPerSecond > best.tokensPerSecond) {
         best = pass;
       }
@@ -35,7 +35,7 @@ record Breakdown(
     return best;
   }
 
-  private static Breakdown once(MambaModel model, Cores cores, double seconds) {
+  private static Breakdown measure(MambaModel model, Cores cores, double seconds) {
     TimedKernels timed = new TimedKernels(model.kernels(), model.logitPanels());
     ForwardRun run = new ForwardRun("timed", TestModels.with(model, timed), 1, 0);
     run.prepare(cores, 0, seconds);

@@ -5,10 +5,10 @@ import io.mambaspark.engine.model.MambaModel;
 import io.mambaspark.engine.model.Piece;
 import io.mambaspark.engine.model.RandomModel;
 import io.mambaspark.engine.model.Workspace;
+import io.mambaspark.engine.score.Outputs;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
-import io.mambaspark.engine.score.Wanted;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
@@ -74,7 +74,7 @@ public class ForwardBenchmark {
   /** Computes the perplexity of a document. */
   @Benchmark
   public Scores<Integer> score(Document document) {
-    Wanted perplexity = new Wanted(true, false, false, 0, false);
+    Outputs perplexity = new Outputs(true, false, false, 0, false);
     return scorer.score(List.of(document.sequence(this)).iterator(), perplexity).next();
   }
 }

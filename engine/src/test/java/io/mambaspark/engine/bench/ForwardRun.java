@@ -1,10 +1,10 @@
 package io.mambaspark.engine.bench;
 
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.Outputs;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
-import io.mambaspark.engine.score.Wanted;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -27,9 +27,9 @@ final class ForwardRun {
   record Result(String name, int threads, long tokens, long packedBytes, Samples samples) {}
 
   /** The maximum number of chunks of a sample. */
-  private static final int MOST_CHUNKS = 16;
+  private static final int MAX_CHUNKS = 16;
 
-  private static final Wanted ALL_LOGPROBS = new Wanted(true, true, false, 0, false);
+  private static final Outputs ALL_LOGPROBS = new Outputs(true, true, false, 0, false);
 
   private final MambaModel model;
   private final String name;
@@ -71,15 +71,15 @@ final class ForwardRun {
     long end = System.nanoTime() + (long) (warmUp * 1e9);
     double rate;
     do {
-      rate = once(cores);
+      rate = sample(cores);
     } while (System.nanoTime() < end);
     double chunk = (double) threads * Scorer.CHUNK / rate;
-    tokens = Scorer.CHUNK * (int) Math.max(1, Math.min(MOST_CHUNKS, seconds / chunk));
+    tokens = Scorer.CHUNK * (int) Math.max(1, Math.min(MAX_CHUNKS, seconds / chunk));
   }
 
   /** Takes one sample. */
   void measure(Cores cores) {
-    samples.add(once(cores));
+    samples.add(sample(cores));
   }
 
   /** Returns the result of the samples taken so far. */
@@ -89,7 +89,7 @@ final class ForwardRun {
   }
 
   /** Takes one sample and returns its speed in scored tokens/s. */
-  private double once(Cores cores) {
+  private double sample(Cores cores) {
     List<List<Sequence<Integer>>> documents = new ArrayList<>();
     for (int thread = 0; thread < threads; thread++) {
       documents.add(documents(thread));
@@ -114,7 +114,7 @@ final class ForwardRun {
     return tokens;
   }
 
-  /** Returns as many documents as fill the chunks of a sample. */
+  /** Returns the documents that fill the chunks of one sample. */
   private List<Sequence<Integer>> documents(int thread) {
     int scored = documentTokens == 0 ? tokens : documentTokens - 1;
     SplittableRandom random = new SplittableRandom(thread);

@@ -2,10 +2,10 @@ package io.mambaspark.engine.bench;
 
 import io.mambaspark.engine.model.MambaModel;
 import io.mambaspark.engine.model.RandomModel;
+import io.mambaspark.engine.score.Outputs;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
-import io.mambaspark.engine.score.Wanted;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
@@ -21,7 +21,7 @@ public final class SharedContext {
   private static final int CONTEXT = 512;
   private static final int CONTINUATION = 16;
   private static final int CONTINUATIONS = 16;
-  private static final Wanted PERPLEXITY = new Wanted(true, false, false, 0, false);
+  private static final Outputs PERPLEXITY = new Outputs(true, false, false, 0, false);
 
   private SharedContext() {}
 

@@ -72,10 +72,10 @@ public final class SparkBench {
     Path large = input("large.jsonl", LARGE * threads);
     try (Cores cores = new Cores(threads)) {
       ForwardRun bare = new ForwardRun("bare engine", MambaModel.load(model), threads, 0);
-      say("Warming up the bare engine");
+      log("Warming up the bare engine");
       bare.prepare(cores, options.coldWarmUp(), 5 * options.sample());
       for (int repeat = 1; repeat <= options.repeats(); repeat++) {
-        say("Measuring, %d of %d".formatted(repeat, options.repeats()));
+        log("Measuring, %d of %d".formatted(repeat, options.repeats()));
         bare.measure(cores);
         JsonNode less = score(small);
         JsonNode more = score(large);
@@ -180,7 +180,7 @@ public final class SparkBench {
     System.out.printf(Locale.ROOT, "  %-16s %8.1f %8.1f%n", what, samples.best(), samples.median());
   }
 
-  private static void say(String what) {
+  private static void log(String what) {
     System.err.println(what + " ...");
   }
 }

@@ -1,10 +1,10 @@
 package io.mambaspark.engine.examples;
 
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.Outputs;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
-import io.mambaspark.engine.score.Wanted;
 import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.List;
@@ -21,8 +21,8 @@ public final class ScoreTokens {
             new Sequence<>("first", new int[] {0, 42, 371, 1000, 14}),
             new Sequence<>("second", new int[] {0, 7, 3000}));
     // Only the perplexity: no values for each token, no top k, no last logits.
-    Wanted wanted = new Wanted(true, false, false, 0, false);
-    Iterator<Scores<String>> results = new Scorer(model).score(sequences.iterator(), wanted);
+    Outputs outputs = new Outputs(true, false, false, 0, false);
+    Iterator<Scores<String>> results = new Scorer(model).score(sequences.iterator(), outputs);
     while (results.hasNext()) {
       Scores<String> scores = results.next();
       System.out.println(

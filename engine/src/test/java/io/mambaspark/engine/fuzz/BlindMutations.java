@@ -7,7 +7,7 @@ import java.util.SplittableRandom;
 
 /** Damages bytes without regard to their meaning. */
 final class BlindMutations {
-  private static final int MOST_EDITS = 4;
+  private static final int MAX_EDITS = 4;
 
   private BlindMutations() {}
 
@@ -19,7 +19,7 @@ final class BlindMutations {
     }
     String name = HostileValues.pick(random, names);
     byte[] bytes = folder.files.get(name);
-    for (int n = 1 + random.nextInt(MOST_EDITS); n > 0 && bytes.length > 0; n--) {
+    for (int n = 1 + random.nextInt(MAX_EDITS); n > 0 && bytes.length > 0; n--) {
       bytes = edited(name, bytes, folder, random);
     }
     folder.files.put(name, bytes);

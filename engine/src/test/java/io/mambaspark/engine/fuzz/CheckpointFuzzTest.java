@@ -35,10 +35,10 @@ class CheckpointFuzzTest {
   private static final Long ONE = Long.getLong("mambaspark.fuzz.case");
 
   private static final int THREADS = 2;
-  private static final int MOST_FAILURES = 20;
+  private static final int MAX_FAILURES = 20;
 
   /** A thousand times the duration of most cases, because the machine may be busy. */
-  private static final long MOST_SECONDS = 20;
+  private static final long MAX_SECONDS = 20;
 
   @TempDir Path temporary;
 
@@ -85,7 +85,9 @@ class CheckpointFuzzTest {
       }
       for (Reader reader : readers) {
         for (HostileDisk disk : reader.disks.values()) {
-          assertThat(disk.around()).as("the files around").isEqualTo(disk.aroundAtFirst());
+          assertThat(disk.surroundings())
+              .as("the files around")
+              .isEqualTo(disk.initialSurroundings());
         }
       }
       if (end >= 20_000 && ONE == null) {
@@ -129,7 +131,7 @@ class CheckpointFuzzTest {
             "Seed %d, case %s%nRun again: -Dtest=CheckpointFuzzTest -Dmambaspark.fuzz.seed=%d -Dmambaspark.fuzz.case=%d"
                 .formatted(SEED, what, SEED, number),
             why));
-    if (failures.size() == MOST_FAILURES) {
+    if (failures.size() == MAX_FAILURES) {
       next.set(end);
     }
   }
@@ -183,10 +185,10 @@ class CheckpointFuzzTest {
      */
     boolean hangs() {
       Case hanging = reading;
-      if (hanging == null || System.nanoTime() - since < MOST_SECONDS * 1_000_000_000L) {
+      if (hanging == null || System.nanoTime() - since < MAX_SECONDS * 1_000_000_000L) {
         return false;
       }
-      Throwable here = new AssertionError("Reading takes more than %d s".formatted(MOST_SECONDS));
+      Throwable here = new AssertionError("Reading takes more than %d s".formatted(MAX_SECONDS));
       here.setStackTrace(getStackTrace());
       failed(hanging.number(), hanging, here);
       next.set(end);

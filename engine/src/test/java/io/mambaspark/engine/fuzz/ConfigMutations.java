@@ -39,7 +39,7 @@ final class ConfigMutations {
       List.of("layer", "d_state", "d_conv", "expand", "dt_rank", "conv_bias", "bias");
 
   /** Keys whose values are not validated. */
-  private static final List<String> UNREAD =
+  private static final List<String> UNVALIDATED =
       List.of("architectures", "time_step_limit", "x", "", "bos_token_id", "eos_token_id", "a\\n");
 
   private ConfigMutations() {}
@@ -86,11 +86,11 @@ final class ConfigMutations {
                     "\"" + "x".repeat(100_000) + "\"",
                     "\"\\ud800\"",
                     "12345678901234567890"));
-        set(folder, pick(random, UNREAD), value);
+        set(folder, pick(random, UNVALIDATED), value);
         return Expected.SAME;
       }
       default -> {
-        return many(folder, random);
+        return longOrReplaced(folder, random);
       }
     }
   }
@@ -113,8 +113,8 @@ final class ConfigMutations {
             + "}");
   }
 
-  /** Makes config.json longer than the reader accepts, or very long. */
-  private static Expected many(HostileFolder folder, SplittableRandom random) {
+  /** Makes config.json very long, or replaces its content. */
+  private static Expected longOrReplaced(HostileFolder folder, SplittableRandom random) {
     switch (random.nextInt(5)) {
       case 0 -> {
         int bytes = (1 << 20) + random.nextInt(2_000);

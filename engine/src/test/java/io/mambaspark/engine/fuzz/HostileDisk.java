@@ -30,7 +30,7 @@ final class HostileDisk {
   /** The current files: bytes or the target of a link, by file name. */
   private final Map<String, Object> current = new HashMap<>();
 
-  private final SortedMap<String, String> aroundAtFirst;
+  private final SortedMap<String, String> initialSurroundings;
 
   HostileDisk(Path above, Original original) throws IOException, InterruptedException {
     this.above = above;
@@ -53,7 +53,7 @@ final class HostileDisk {
     Files.createSymbolicLink(folder.resolve("broken"), Path.of("../nowhere"));
     Files.createSymbolicLink(folder.resolve("zero"), Path.of("/dev/zero"));
     Files.createSymbolicLink(folder.resolve("up"), Path.of(".."));
-    this.aroundAtFirst = around();
+    this.initialSurroundings = surroundings();
   }
 
   Path folder() {
@@ -100,12 +100,12 @@ final class HostileDisk {
     }
   }
 
-  SortedMap<String, String> aroundAtFirst() {
-    return aroundAtFirst;
+  SortedMap<String, String> initialSurroundings() {
+    return initialSurroundings;
   }
 
   /** Returns all files here except the model's own, with their sizes and times. */
-  SortedMap<String, String> around() throws IOException {
+  SortedMap<String, String> surroundings() throws IOException {
     SortedMap<String, String> found = new TreeMap<>();
     try (Stream<Path> paths = Files.walk(above)) {
       for (Path path : paths.toList()) {

@@ -53,7 +53,7 @@ final class IndexMutations {
     String tensor = pick(random, List.copyOf(shardOf.keySet()));
     switch (random.nextInt(10)) {
       case 0, 1, 2 -> {
-        String name = pick(random, leadingAway(shard));
+        String name = pick(random, pathNames(shard));
         folder.note("the index maps %s to %s", shard, name);
         shardOf.replaceAll((t, s) -> s.equals(shard) ? name : s);
         return Expected.REFUSED;
@@ -115,7 +115,7 @@ final class IndexMutations {
         return Expected.REFUSED;
       }
       default -> {
-        return crowded(shard);
+        return withExtraEntries(shard);
       }
     }
   }
@@ -140,7 +140,7 @@ final class IndexMutations {
   }
 
   /** Lists more tensors or shards than the folder has. */
-  private Expected crowded(String shard) {
+  private Expected withExtraEntries(String shard) {
     int count = 1 + random.nextInt(1 << random.nextInt(14));
     boolean shards = random.nextBoolean();
     folder.note("%d more %s listed", count, shards ? "shards" : "tensors");
@@ -153,7 +153,7 @@ final class IndexMutations {
   /**
    * Returns names that are not plain file names. Many of them point to a valid copy of the shard.
    */
-  private List<String> leadingAway(String shard) {
+  private List<String> pathNames(String shard) {
     HostileFolder.Canaries canaries = folder.canaries();
     String above = canaries.above().toString();
     String inside = canaries.inside();

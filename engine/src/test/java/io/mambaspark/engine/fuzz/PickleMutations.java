@@ -28,7 +28,7 @@ final class PickleMutations {
   private static final String NUMBERS = "KMJ\u008a";
   private static final String TEXTS = "X\u008c\u008d";
 
-  /** Complete pickles without tensors by name, and one that is too long. */
+  /** Complete pickles that do not map names to tensors, and one that is too long. */
   private static final List<String> OTHERS =
       List.of(
           "",

@@ -26,7 +26,7 @@ import java.util.Map;
  * @param bytes the bytes that this thread allocated
  */
 record Reading(String fingerprint, CheckpointException refusal, long bytes) {
-  private static final int MOST_CHARACTERS = 1_000;
+  private static final int MAX_CHARACTERS = 1_000;
 
   /**
    * The bytes that may be allocated for any folder. Most of them are the names of the tensors of
@@ -112,7 +112,7 @@ record Reading(String fingerprint, CheckpointException refusal, long bytes) {
   }
 
   private static void checkMessage(String message) {
-    assertThat(message).isNotBlank().hasSizeLessThan(MOST_CHARACTERS);
+    assertThat(message).isNotBlank().hasSizeLessThan(MAX_CHARACTERS);
     assertThat(message.lines()).hasSize(1);
     assertThat(message.chars()).noneMatch(Character::isISOControl);
     // Such a message would be a fault of this test and would hide the real result.

@@ -110,7 +110,7 @@ final class SafetensorsMutations {
         expected = Expected.SAME;
       }
       case 14 -> {
-        return crowded(folder, random, name, header, data);
+        return withExtraEntries(folder, random, name, header, data);
       }
       default -> {
         String begin =
@@ -166,7 +166,7 @@ final class SafetensorsMutations {
   }
 
   /** Adds entries or metadata. */
-  private static Expected crowded(
+  private static Expected withExtraEntries(
       HostileFolder folder, SplittableRandom random, String name, String header, byte[] data) {
     // Sometimes more than a reader accepts.
     boolean tooMany = random.nextInt(40) == 0;

@@ -62,9 +62,9 @@ final class TorchMutations {
       TorchTensor tensor = TorchTensor.of(entry.getValue(), key);
       if (random.nextInt(3) != 0) {
         int size = entry.getValue().bytes().length / (int) tensor.elements();
-        TorchTensor spread = spread(tensor, random);
-        archive.entry("m/data/" + key, spread(entry.getValue().bytes(), size, tensor, spread));
-        tensor = spread;
+        TorchTensor strided = withGaps(tensor, random);
+        archive.entry("m/data/" + key, withGaps(entry.getValue().bytes(), size, tensor, strided));
+        tensor = strided;
       } else {
         archive.entry("m/data/" + key, entry.getValue().bytes());
       }
@@ -106,7 +106,7 @@ final class TorchMutations {
   }
 
   /** Returns a tensor with its dimensions stored in another order, with gaps between them. */
-  private static TorchTensor spread(TorchTensor tensor, SplittableRandom random) {
+  private static TorchTensor withGaps(TorchTensor tensor, SplittableRandom random) {
     List<Integer> order = new ArrayList<>();
     for (int i = 0; i < tensor.shape().length; i++) {
       order.add(random.nextInt(i + 1), i);
@@ -123,17 +123,17 @@ final class TorchMutations {
   }
 
   /** Copies the tensor's bytes to its strides, and fills the gaps with non-finite numbers. */
-  private static byte[] spread(byte[] bytes, int size, TorchTensor from, TorchTensor to) {
-    byte[] spread = new byte[(int) to.elements() * size];
-    Arrays.fill(spread, (byte) 0xff);
+  private static byte[] withGaps(byte[] bytes, int size, TorchTensor from, TorchTensor to) {
+    byte[] copy = new byte[(int) to.elements() * size];
+    Arrays.fill(copy, (byte) 0xff);
     for (int i = 0; i < from.elements(); i++) {
       long at = to.offset();
       for (int d = 0; d < from.shape().length; d++) {
         at += i / from.strides()[d] % from.shape()[d] * to.strides()[d];
       }
-      System.arraycopy(bytes, i * size, spread, (int) at * size, size);
+      System.arraycopy(bytes, i * size, copy, (int) at * size, size);
     }
-    return spread;
+    return copy;
   }
 
   private static TorchTensor wrong(TorchTensor t, int keys, SplittableRandom random) {

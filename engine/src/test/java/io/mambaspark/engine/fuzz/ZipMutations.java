@@ -78,7 +78,7 @@ final class ZipMutations {
         return put(BlindMutations.splice(bytes, 0, 0, before), Expected.REFUSED);
       }
       default -> {
-        return crowded();
+        return withExtraEntries();
       }
     }
   }
@@ -290,7 +290,7 @@ final class ZipMutations {
     return put(Arrays.copyOf(buffer.array(), buffer.position()), Expected.EITHER);
   }
 
-  private Expected crowded() {
+  private Expected withExtraEntries() {
     List<Part> parts = new ArrayList<>(archive.parts());
     boolean longNames = random.nextInt(3) == 0;
     int count = longNames ? random.nextInt(1, 5) : random.nextInt(1 << random.nextInt(13));

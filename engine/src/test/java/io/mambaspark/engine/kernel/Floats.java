@@ -17,7 +17,7 @@ final class Floats {
     return low + (high - low) * (random.nextInt() >>> 8) * 0x1p-24f;
   }
 
-  /** Returns an array of this length. */
+  /** Returns an array of random floats in [low, high). */
   float[] array(int length, float low, float high) {
     float[] array = new float[length];
     for (int i = 0; i < length; i++) {

@@ -32,7 +32,7 @@ class LogSoftmaxTest {
         for (int i = 0; i < held * 16; i++) {
           int id = first * 16 + i;
           block[Panels.index(row, i, stride)] =
-              id < vocabulary ? logits[row][id] : LogSoftmax.NOTHING;
+              id < vocabulary ? logits[row][id] : LogSoftmax.PADDING;
         }
       }
       softmax.fold(block, held, first, rows, stride);
@@ -145,7 +145,7 @@ class LogSoftmaxTest {
     float[][] second = {new Floats(44).array(40, -1, 1)};
     LogSoftmax used = over(first);
     float[] block = new float[3 * 24 * 16];
-    Arrays.fill(block, LogSoftmax.NOTHING);
+    Arrays.fill(block, LogSoftmax.PADDING);
     for (int id = 0; id < 40; id++) {
       block[Panels.index(0, id, 24)] = second[0][id];
     }

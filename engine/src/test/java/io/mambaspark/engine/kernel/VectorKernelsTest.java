@@ -215,9 +215,10 @@ class VectorKernelsTest {
       float[] bias = random.vector(channels, -1, 1);
       float[] context = random.array(panels * (dConv - 1) * 16, -3, 3);
       float[] window = new float[(dConv - 1 + stride) * 16];
-      float[] whole = x.clone();
-      float[] wholeContext = context.clone();
-      scalar.convolution(whole, panels, stride, 0, rows, weight, bias, dConv, wholeContext, window);
+      float[] complete = x.clone();
+      float[] completeContext = context.clone();
+      scalar.convolution(
+          complete, panels, stride, 0, rows, weight, bias, dConv, completeContext, window);
       for (int length : new int[] {1, 2, 3, 4, 5, 7, 39, 40}) {
         for (Kernels kernels : new Kernels[] {scalar, vector}) {
           float[] found = x.clone();
@@ -230,8 +231,9 @@ class VectorKernelsTest {
           String what =
               "seed 33, %s, %d channels, pieces of %d"
                   .formatted(kernels.describe(), channels, length);
-          assertSameBits(what, Floats.rows(found, rows, stride), Floats.rows(whole, rows, stride));
-          assertSameBits(what + ", context", carried, wholeContext);
+          assertSameBits(
+              what, Floats.rows(found, rows, stride), Floats.rows(complete, rows, stride));
+          assertSameBits(what + ", context", carried, completeContext);
         }
       }
     }
@@ -315,8 +317,8 @@ class VectorKernelsTest {
       float[][] max = new float[2][lanes];
       float[][] sum = new float[2][lanes];
       float[][] argMax = new float[2][lanes];
-      Arrays.fill(max[0], LogSoftmax.NOTHING);
-      Arrays.fill(max[1], LogSoftmax.NOTHING);
+      Arrays.fill(max[0], LogSoftmax.PADDING);
+      Arrays.fill(max[1], LogSoftmax.PADDING);
       for (int block = 0; block < 4; block++) {
         float[] logits = random.panels(panels * 16, rows, stride, -30, 30);
         for (int i = 0; i < logits.length; i++) {
@@ -325,7 +327,7 @@ class VectorKernelsTest {
           logits[i] =
               mark < 0.1f
                   ? 29f
-                  : mark < 0.12f ? LogSoftmax.NOTHING : mark < 0.14f ? -3e38f : logits[i];
+                  : mark < 0.12f ? LogSoftmax.PADDING : mark < 0.14f ? -3e38f : logits[i];
           if (block == 3 && mark > 0.95f) {
             logits[i] = 3e38f;
           }

@@ -174,7 +174,7 @@ class MambaConfigTest {
 
   static Stream<Arguments> refused() {
     String requires = "; this engine requires ";
-    String number = "; expected a whole number from 1 to 16777216";
+    String number = "; expected an integer from 1 to 16777216";
     return Stream.of(
         arguments(
             huggingFace("").replace("'mamba'", "'gpt2'"),
@@ -206,10 +206,9 @@ class MambaConfigTest {
         arguments(huggingFace("").replace("768", "null"), "hidden_size is null" + number),
         arguments(
             huggingFace("").replace("24", "4097"),
-            "num_hidden_layers is 4097; expected a whole number from 1 to 4096"),
+            "num_hidden_layers is 4097; expected an integer from 1 to 4096"),
         arguments(
-            stateSpaces("").replace("24", "0"),
-            "n_layer is 0; expected a whole number from 1 to 4096"),
+            stateSpaces("").replace("24", "0"), "n_layer is 0; expected an integer from 1 to 4096"),
         arguments(huggingFace(", 'state_size': -1"), "state_size is -1" + number),
         arguments(huggingFace(", 'conv_kernel': 0"), "conv_kernel is 0" + number),
         arguments(huggingFace(", 'intermediate_size': 0"), "intermediate_size is 0" + number),

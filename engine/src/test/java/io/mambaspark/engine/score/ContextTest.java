@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Tests continuations of contexts, and contexts that several sequences share. */
 class ContextTest {
   private static final MambaModel MODEL = RandomModel.of(MambaConfig.of(16, 2, 40), 67);
-  private static final Wanted ALL = TestSequences.ALL;
+  private static final Outputs ALL = TestSequences.ALL;
 
   /** Returns continuations of two contexts per length: some contexts recur in a row, some later. */
   private static List<Sequence<Integer>> continuations(long seed) {
@@ -46,15 +46,15 @@ class ContextTest {
   @ValueSource(ints = {1, 2, 3, 5, 16, Scorer.CHUNK})
   void sharingAContextDoesNotChangeScores(int chunk) {
     List<Sequence<Integer>> sequences = continuations(68);
-    for (Wanted wanted : List.of(ALL, new Wanted(true, true, true, 2, false))) {
+    for (Outputs outputs : List.of(ALL, new Outputs(true, true, true, 2, false))) {
       List<Scores<Integer>> alone = new ArrayList<>();
       for (Sequence<Integer> sequence : sequences) {
-        alone.addAll(TestSequences.scores(MODEL, Scorer.CHUNK, List.of(sequence), wanted));
+        alone.addAll(TestSequences.scores(MODEL, Scorer.CHUNK, List.of(sequence), outputs));
       }
 
       TestSequences.assertSameBits(
           "seed 68, chunks of " + chunk,
-          TestSequences.scores(MODEL, chunk, sequences, wanted),
+          TestSequences.scores(MODEL, chunk, sequences, outputs),
           alone);
     }
   }
@@ -94,7 +94,7 @@ class ContextTest {
     long[] run = {0};
     Scorer scorer = new Scorer(MODEL, Scorer.CHUNK, count -> run[0] += count);
 
-    assertThat(list(scorer.score(sequences.iterator(), new Wanted(true, false, false, 0, false))))
+    assertThat(list(scorer.score(sequences.iterator(), new Outputs(true, false, false, 0, false))))
         .hasSize(16);
     // Each sequence runs the last token of the context and all but the last of its continuation.
     assertThat(run[0]).isEqualTo(511 + 16 * 16);
@@ -108,7 +108,7 @@ class ContextTest {
         List.of(new Sequence<>(0, new int[] {1, 2, 3}, 3), new Sequence<>(1, new int[] {1}, 9));
 
     for (Scores<Integer> scores :
-        list(scorer.score(sequences.iterator(), new Wanted(true, true, false, 0, false)))) {
+        list(scorer.score(sequences.iterator(), new Outputs(true, true, false, 0, false)))) {
       assertThat(scores.tokenCount()).isZero();
       assertThat(scores.nll()).isZero();
       assertThat(scores.tokenLogprobs()).isEmpty();

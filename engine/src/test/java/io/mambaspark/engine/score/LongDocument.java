@@ -17,7 +17,7 @@ final class LongDocument {
         new Scorer(model)
             .score(
                 List.of(new Sequence<>("long", tokens)).iterator(),
-                new Wanted(true, false, false, 0, false))
+                new Outputs(true, false, false, 0, false))
             .next();
     System.out.println(scores.tokenCount() + " " + (scores.firstNonFinite() == null));
   }

@@ -39,11 +39,11 @@ class ScorerBitsTest {
 
   /** Scores each sequence alone, in one chunk. */
   private static List<Scores<Integer>> alone(
-      MambaModel model, List<Sequence<Integer>> sequences, Wanted wanted) {
+      MambaModel model, List<Sequence<Integer>> sequences, Outputs outputs) {
     List<Scores<Integer>> scores = new ArrayList<>();
     for (Sequence<Integer> sequence : sequences) {
       int chunk = Math.max(1, sequence.tokens().length);
-      scores.addAll(scores(model, chunk, List.of(sequence), wanted));
+      scores.addAll(scores(model, chunk, List.of(sequence), outputs));
     }
     return scores;
   }
@@ -102,8 +102,8 @@ class ScorerBitsTest {
     List<Scores<Integer>> all = alone(model, sequences, ALL);
 
     for (int bits = 0; bits < 32; bits++) {
-      Wanted wanted =
-          new Wanted(
+      Outputs outputs =
+          new Outputs(
               (bits & 1) > 0,
               (bits & 2) > 0,
               (bits & 16) > 0,
@@ -115,23 +115,23 @@ class ScorerBitsTest {
                   s ->
                       new Scores<>(
                           s.key(),
-                          wanted.everyPosition() ? s.nll() : 0,
-                          wanted.everyPosition() ? s.tokenCount() : 0,
-                          wanted.everyPosition() ? s.nllSquares() : 0,
-                          wanted.everyPosition() ? s.greedyTokens() : 0,
-                          wanted.everyPosition() ? s.positionNll() : new double[0],
-                          wanted.everyPosition() ? s.positionTokens() : new long[0],
-                          wanted.tokenLogprobs() ? s.tokenLogprobs() : null,
-                          wanted.tokenLogprobs() ? s.greedyMatch() : null,
-                          wanted.tokenRanks() ? s.tokenRanks() : null,
-                          wanted.topK() > 0 ? s.topKIds() : null,
-                          wanted.topK() > 0 ? s.topKLogprobs() : null,
-                          wanted.lastLogits() ? s.lastLogits() : null))
+                          outputs.everyPosition() ? s.nll() : 0,
+                          outputs.everyPosition() ? s.tokenCount() : 0,
+                          outputs.everyPosition() ? s.nllSquares() : 0,
+                          outputs.everyPosition() ? s.greedyTokens() : 0,
+                          outputs.everyPosition() ? s.positionNll() : new double[0],
+                          outputs.everyPosition() ? s.positionTokens() : new long[0],
+                          outputs.tokenLogprobs() ? s.tokenLogprobs() : null,
+                          outputs.tokenLogprobs() ? s.greedyMatch() : null,
+                          outputs.tokenRanks() ? s.tokenRanks() : null,
+                          outputs.topK() > 0 ? s.topKIds() : null,
+                          outputs.topK() > 0 ? s.topKLogprobs() : null,
+                          outputs.lastLogits() ? s.lastLogits() : null))
               .toList();
       for (int chunk : CHUNKS) {
         assertSameBits(
-            "%s, seed %d, %s, chunks of %d".formatted(name, SEED, wanted, chunk),
-            scores(model, chunk, sequences, wanted),
+            "%s, seed %d, %s, chunks of %d".formatted(name, SEED, outputs, chunk),
+            scores(model, chunk, sequences, outputs),
             expected);
       }
     }
@@ -147,7 +147,7 @@ class ScorerBitsTest {
     for (Sequence<Integer> sequence : sequences) {
       expected.addAll(list(new Scorer(model, 60).logits(List.of(sequence).iterator())));
     }
-    List<Scores<Integer>> last = alone(model, sequences, new Wanted(false, false, false, 0, true));
+    List<Scores<Integer>> last = alone(model, sequences, new Outputs(false, false, false, 0, true));
 
     for (int chunk : CHUNKS) {
       List<PositionLogits<Integer>> found =

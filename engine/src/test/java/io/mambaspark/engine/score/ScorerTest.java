@@ -34,8 +34,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ScorerTest {
-  private static final Wanted PERPLEXITY = new Wanted(true, false, false, 0, false);
-  private static final Wanted LAST_LOGITS = new Wanted(false, false, false, 0, true);
+  private static final Outputs PERPLEXITY = new Outputs(true, false, false, 0, false);
+  private static final Outputs LAST_LOGITS = new Outputs(false, false, false, 0, true);
 
   private static MambaModel small() {
     return RandomModel.of(MambaConfig.of(16, 1, 40), 61);
@@ -104,7 +104,7 @@ class ScorerTest {
     List<PositionLogits<Integer>> rows =
         list(new Scorer(model).logits(List.of(sequence(tokens)).iterator()));
 
-    Scores<Integer> scores = score(model, new Wanted(true, true, true, k, true), tokens);
+    Scores<Integer> scores = score(model, new Outputs(true, true, true, k, true), tokens);
 
     assertThat(scores.tokenCount()).isEqualTo(49);
     double nll = 0;
@@ -324,8 +324,8 @@ class ScorerTest {
   void anIdOutsideTheVocabularyIsRefusedAtAnyPosition(int id, int position) {
     int[] tokens = new int[4];
     tokens[position] = id;
-    for (Wanted wanted : List.of(PERPLEXITY, LAST_LOGITS, ALL)) {
-      assertThatThrownBy(() -> score(small(), wanted, tokens))
+    for (Outputs outputs : List.of(PERPLEXITY, LAST_LOGITS, ALL)) {
+      assertThatThrownBy(() -> score(small(), outputs, tokens))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessage("Token id %d at position %d is outside [0, 40)".formatted(id, position));
     }
@@ -344,7 +344,7 @@ class ScorerTest {
   @ParameterizedTest
   @ValueSource(ints = {-1, 41})
   void aTopKOutsideTheVocabularyIsRefused(int k) {
-    assertThatThrownBy(() -> score(small(), new Wanted(true, false, false, k, false), 1, 2))
+    assertThatThrownBy(() -> score(small(), new Outputs(true, false, false, k, false), 1, 2))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("K of top-k is " + k + "; expected 0 to 40");
   }

@@ -11,7 +11,7 @@ import java.util.SplittableRandom;
 /** Creates random sequences, and compares their scores. */
 final class TestSequences {
   /** All results that can be requested at once. */
-  static final Wanted ALL = new Wanted(true, true, true, 5, true);
+  static final Outputs ALL = new Outputs(true, true, true, 5, true);
 
   private TestSequences() {}
 
@@ -36,12 +36,12 @@ final class TestSequences {
   }
 
   static List<Scores<Integer>> scores(
-      MambaModel model, int chunkTokens, List<Sequence<Integer>> sequences, Wanted wanted) {
-    return list(new Scorer(model, chunkTokens).score(sequences.iterator(), wanted));
+      MambaModel model, int chunkTokens, List<Sequence<Integer>> sequences, Outputs outputs) {
+    return list(new Scorer(model, chunkTokens).score(sequences.iterator(), outputs));
   }
 
-  static Scores<Integer> score(MambaModel model, Wanted wanted, int... tokens) {
-    return scores(model, Scorer.CHUNK, List.of(sequence(tokens)), wanted).get(0);
+  static Scores<Integer> score(MambaModel model, Outputs outputs, int... tokens) {
+    return scores(model, Scorer.CHUNK, List.of(sequence(tokens)), outputs).get(0);
   }
 
   static void assertSameBits(

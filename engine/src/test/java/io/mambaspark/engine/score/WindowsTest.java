@@ -131,10 +131,10 @@ class WindowsTest {
     List<Sequence<Integer>> sequences =
         TestSequences.random(
             65, 40, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 16, 17, 24, 25, 49, 50, 51, 101);
-    Wanted wanted = new Wanted(true, true, true, 3, false);
+    Outputs outputs = new Outputs(true, true, true, 3, false);
     for (int chunk : new int[] {1, 2, 3, 7, Scorer.CHUNK}) {
       List<Scores<Integer>> found =
-          list(new Scorer(MODEL, chunk).score(sequences.iterator(), wanted, windows));
+          list(new Scorer(MODEL, chunk).score(sequences.iterator(), outputs, windows));
 
       assertThat(found).hasSameSizeAs(sequences);
       for (int i = 0; i < found.size(); i++) {
@@ -177,13 +177,13 @@ class WindowsTest {
   @Test
   void aWindowAsLongAsTheSequenceEqualsTheFullWindow() {
     List<Sequence<Integer>> sequences = TestSequences.random(66, 40, 2, 9, 30);
-    Wanted wanted = new Wanted(true, true, true, 3, false);
-    List<Scores<Integer>> full = TestSequences.scores(MODEL, 8, sequences, wanted);
+    Outputs outputs = new Outputs(true, true, true, 3, false);
+    List<Scores<Integer>> full = TestSequences.scores(MODEL, 8, sequences, outputs);
 
     for (Windows windows : List.of(Windows.rolling(29), Windows.strided(30, 4))) {
       TestSequences.assertSameBits(
           windows.toString(),
-          list(new Scorer(MODEL, 8).score(sequences.iterator(), wanted, windows)),
+          list(new Scorer(MODEL, 8).score(sequences.iterator(), outputs, windows)),
           full);
     }
   }
@@ -227,21 +227,21 @@ class WindowsTest {
     assertThatThrownBy(
             () ->
                 scorer.score(
-                    given.iterator(), new Wanted(true, false, false, 0, true), Windows.rolling(8)))
+                    given.iterator(), new Outputs(true, false, false, 0, true), Windows.rolling(8)))
         .hasMessage("Only full windows have logits after the last token");
     assertThatThrownBy(
             () ->
                 list(
                     scorer.score(
                         given.iterator(),
-                        new Wanted(true, false, false, 0, false),
+                        new Outputs(true, false, false, 0, false),
                         Windows.rolling(8))))
         .hasMessage("The context has 2 tokens; only full windows support a context");
     assertThatThrownBy(
             () ->
                 scorer.score(
                     given.iterator(),
-                    new Wanted(true, false, false, 0, false),
+                    new Outputs(true, false, false, 0, false),
                     Windows.chunked(8, 40)))
         .hasMessage("The first token of the windows is 40; expected an id in [0, 40)");
   }

@@ -88,7 +88,7 @@ public record DocumentColumns(
    *
    * @param kept the columns to keep; may be null
    */
-  String spelling(String column, List<String> kept, boolean caseSensitive) {
+  String userSpelling(String column, List<String> kept, boolean caseSensitive) {
     return caseSensitive
         ? column
         : Stream.concat(all().stream(), kept == null ? Stream.of() : kept.stream())

@@ -50,7 +50,7 @@ public record DocumentOptions(DocumentColumns columns, List<String> kept) {
   }
 
   /** Returns the values with the default document column filled in. */
-  public OptionValues settle(OptionValues values) {
+  public OptionValues normalize(OptionValues values) {
     return values
         .with(Options.TOKENS_COLUMN, columns.tokens())
         .with(Options.TEXT_COLUMN, columns.text());

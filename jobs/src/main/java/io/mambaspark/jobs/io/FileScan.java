@@ -71,7 +71,7 @@ public final class FileScan implements Serializable {
    */
   static Dataset<Row> reader(SparkSession spark, String format, StructType schema, Path any) {
     // Only version 1 of Spark's file sources accepts other partitions than its own.
-    return SessionSettings.during(
+    return SessionSettings.with(
         spark,
         Map.of("spark.sql.sources.useV1SourceList", format),
         () ->

@@ -52,7 +52,7 @@ final class FirstBytes {
       return new Content(name, 0, magic, null, "give --input-format " + format, format);
     }
 
-    static Content foreign(String name, String magic) {
+    static Content unsupported(String name, String magic) {
       return new Content(name, 0, magic, null, "convert it to JSON lines or Parquet", null);
     }
 
@@ -83,11 +83,11 @@ final class FirstBytes {
           Content.data("encrypted Parquet", "PARE", "parquet"),
           Content.data("ORC", "ORC", "orc"),
           Content.data("Avro", "Obj\u0001", "avro"),
-          Content.foreign("Arrow", "ARROW1"),
-          Content.foreign("Feather", "FEA1"),
-          Content.foreign("HDF5", "\u0089HDF\r\n"),
-          Content.foreign("an SQLite database", "SQLite format 3\0"),
-          Content.foreign("a PDF document", "%PDF-"),
+          Content.unsupported("Arrow", "ARROW1"),
+          Content.unsupported("Feather", "FEA1"),
+          Content.unsupported("HDF5", "\u0089HDF\r\n"),
+          Content.unsupported("an SQLite database", "SQLite format 3\0"),
+          Content.unsupported("a PDF document", "%PDF-"),
           new Content(
               "a Git LFS pointer, not the data",
               0,
@@ -334,9 +334,9 @@ final class FirstBytes {
     }
     ByteBuffer lengths = ByteBuffer.wrap(bytes);
     long size = path.getFileSystem(configuration).getFileStatus(path).getLen();
-    int whole = lengths.getInt();
-    int compressed = lengths.getInt();
-    return whole >= 0 && compressed >= 0 && compressed <= size - 8;
+    int uncompressedLength = lengths.getInt();
+    int compressedLength = lengths.getInt();
+    return uncompressedLength >= 0 && compressedLength >= 0 && compressedLength <= size - 8;
   }
 
   /**

@@ -35,7 +35,7 @@ record FolderEntries(List<FileStatus> statuses, Map<String, String> unread) {
     for (FileStatus status : statuses) {
       String name = status.getPath().getName();
       seen.add(name);
-      String why = LocalFiles.unreadable(status);
+      String why = LocalFiles.unreadableReason(status);
       if (why == null || InputFiles.isHidden(name)) {
         readable.add(status);
       } else {
@@ -45,7 +45,7 @@ record FolderEntries(List<FileStatus> statuses, Map<String, String> unread) {
     String[] names = LocalFiles.local(folder).list();
     for (String name : names == null ? new String[0] : names) {
       if (!seen.contains(name) && !InputFiles.isHidden(name)) {
-        unread.put(name, LocalFiles.unopened(new File(LocalFiles.local(folder), name)));
+        unread.put(name, LocalFiles.omissionReason(new File(LocalFiles.local(folder), name)));
       }
     }
     return new FolderEntries(readable, unread);

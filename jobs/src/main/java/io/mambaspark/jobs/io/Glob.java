@@ -17,14 +17,14 @@ import org.apache.hadoop.fs.Path;
  * it skips entries that it cannot open, and treats the name of an existing file as a pattern.
  *
  * @param base the deepest folder that the pattern names without a wildcard; it contains all matches
- * @param leftOut the paths of matches that are not data, with the reasons
+ * @param excluded the paths of matches that are not data, with the reasons
  * @param unread the paths of matches that cannot be read, with the reasons
  */
 record Glob(
-    Path base, List<FileStatus> matches, Map<String, String> leftOut, Map<String, String> unread) {
+    Path base, List<FileStatus> matches, Map<String, String> excluded, Map<String, String> unread) {
   /** Finds the matches of a pattern whose braces contain no slash. */
   static Glob expand(Path pattern, Configuration configuration) throws IOException {
-    Map<String, String> leftOut = new TreeMap<>();
+    Map<String, String> excluded = new TreeMap<>();
     Map<String, String> unread = new TreeMap<>();
     List<Path> names = new ArrayList<>();
     for (Path path = pattern; path.getParent() != null; path = path.getParent()) {
@@ -47,7 +47,7 @@ record Glob(
         } else if (HadoopFiles.isGlob(name.getName())) {
           literally = false;
           GlobFilter filter = new GlobFilter(name.getName());
-          next.addAll(matches(folder.getPath(), filter, leftOut, unread, configuration));
+          next.addAll(matches(folder.getPath(), filter, excluded, unread, configuration));
         } else {
           String dangling = LocalFiles.dangling(child, configuration);
           if (dangling != null) {
@@ -60,7 +60,7 @@ record Glob(
       }
       matches = next;
     }
-    return new Glob(base, matches, leftOut, unread);
+    return new Glob(base, matches, excluded, unread);
   }
 
   private static Path root(Path path) {
@@ -74,7 +74,7 @@ record Glob(
   private static List<FileStatus> matches(
       Path folder,
       GlobFilter filter,
-      Map<String, String> leftOut,
+      Map<String, String> excluded,
       Map<String, String> unread,
       Configuration configuration) {
     FolderEntries entries;
@@ -97,7 +97,8 @@ record Glob(
       String name = status.getPath().getName();
       if (filter.accept(status.getPath())) {
         if (InputFiles.isHidden(name)) {
-          leftOut.put(Refusal.redacted(status.getPath().toString()), InputFiles.hiddenReason(name));
+          excluded.put(
+              Refusal.redacted(status.getPath().toString()), InputFiles.hiddenReason(name));
         } else {
           matches.add(status);
         }

@@ -34,7 +34,7 @@ public sealed interface Input permits ParquetInput, JsonInput, SourceInput {
    *
    * @param what the name of the folder's content in messages
    */
-  static void checkApart(
+  static void checkOverlap(
       String what, Path folder, InputOptions options, Configuration configuration) {
     if (!options.hasFiles()) {
       return;
@@ -52,7 +52,7 @@ public sealed interface Input permits ParquetInput, JsonInput, SourceInput {
    * Refuses an output that overlaps files that only Spark can list: those of tables and other
    * sources.
    */
-  default void checkApart(Path output) {}
+  default void checkOverlap(Path output) {}
 
   /**
    * Plans the columns. Reads the footers of all Parquet files; for other formats, reads the data
@@ -121,11 +121,11 @@ public sealed interface Input permits ParquetInput, JsonInput, SourceInput {
    * Applies {@code --limit} and {@code --partitions}. Spark's limit collects its rows in one
    * partition, so they are repartitioned even without {@code --partitions}.
    */
-  static Dataset<Row> cut(Dataset<Row> rows, InputOptions options) {
-    Dataset<Row> cut = options.limit() > 0 ? rows.limit(options.limit()) : rows;
+  static Dataset<Row> limited(Dataset<Row> rows, InputOptions options) {
+    Dataset<Row> limited = options.limit() > 0 ? rows.limit(options.limit()) : rows;
     return options.partitions() > 0 || options.limit() > 0
-        ? cut.repartition(partitions(rows, options))
-        : cut;
+        ? limited.repartition(partitions(rows, options))
+        : limited;
   }
 
   /** Returns the number of tasks that will score. */

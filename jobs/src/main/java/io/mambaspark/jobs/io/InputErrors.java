@@ -54,7 +54,7 @@ public final class InputErrors {
   }
 
   /** Selects the column of rows that have lost its mark, and restores the mark. */
-  static Column marked() {
+  static Column markedColumn() {
     return col(COLUMN).as(COLUMN, MARK);
   }
 

@@ -25,12 +25,12 @@ import org.apache.spark.sql.catalyst.catalog.ExternalCatalogUtils;
  * sub-folders. A file under two of the paths is listed once.
  *
  * @param files sorted by path
- * @param leftOut the paths of folder entries that are not data, with the reasons: names that Spark
+ * @param excluded the paths of folder entries that are not data, with the reasons: names that Spark
  *     hides, and {@code _metadata} files, which repeat footers
  * @param unread the paths of entries that may be data but cannot be read, with the reasons
  */
 public record InputFiles(
-    List<InputFile> files, Map<String, String> leftOut, Map<String, String> unread) {
+    List<InputFile> files, Map<String, String> excluded, Map<String, String> unread) {
   /** The maximum number of excluded entries that a summary names; it always gives their number. */
   private static final int MAX_LEFT_OUT = 1000;
 
@@ -74,7 +74,7 @@ public record InputFiles(
   /** Describes how many of the named files are read, and why other entries are excluded. */
   public String described() {
     Map<String, Long> reasons =
-        leftOut.values().stream()
+        excluded.values().stream()
             .collect(Collectors.groupingBy(why -> why, TreeMap::new, Collectors.counting()));
     StringBuilder text =
         new StringBuilder(String.format(Locale.ROOT, "%,d of %,d", files.size(), named()));
@@ -91,10 +91,10 @@ public record InputFiles(
       numbers.put("named", named());
       numbers.put("read", files.size());
       numbers.put("unread", unread.size());
-      numbers.put("left_out", leftOut.size());
+      numbers.put("left_out", excluded.size());
       json.put("files", numbers);
       Map<String, String> some = new LinkedHashMap<>();
-      leftOut.entrySet().stream()
+      excluded.entrySet().stream()
           .limit(MAX_LEFT_OUT)
           .forEach(entry -> some.put(entry.getKey(), entry.getValue()));
       json.put("left_out_files", some);
@@ -129,7 +129,7 @@ public record InputFiles(
     Map<String, String> all = new TreeMap<>(unread);
     all.putAll(damaged);
     return new InputFiles(
-        files.stream().filter(file -> !damaged.containsKey(file.name())).toList(), leftOut, all);
+        files.stream().filter(file -> !damaged.containsKey(file.name())).toList(), excluded, all);
   }
 
   /**
@@ -151,7 +151,7 @@ public record InputFiles(
       throw Refusal.because(
           "Cannot read input %s: it contains no readable file%s",
           Refusal.redacted(String.join(", ", paths)),
-          unread.isEmpty() ? example(leftOut) : example(unread));
+          unread.isEmpty() ? example(excluded) : example(unread));
     }
     return this;
   }

@@ -35,7 +35,7 @@ final class InputListing {
   /** The files by key: the canonical path of the named folder, followed by the path below it. */
   private final Map<String, InputFile> files = new HashMap<>();
 
-  private final Map<String, String> leftOut = new TreeMap<>();
+  private final Map<String, String> excluded = new TreeMap<>();
   private final Map<String, String> unread = new TreeMap<>();
   private final Map<Path, Path> canonical = new HashMap<>();
   private final Map<Path, SinkLog> logs = new HashMap<>();
@@ -83,7 +83,7 @@ final class InputListing {
         files.values().stream()
             .sorted(Comparator.comparing(file -> file.path().toString()))
             .toList(),
-        leftOut,
+        excluded,
         unread);
   }
 
@@ -92,9 +92,9 @@ final class InputListing {
     unread.put(path, why);
   }
 
-  private void leaveOut(String path, String why) {
+  private void exclude(String path, String why) {
     found++;
-    leftOut.put(path, why);
+    excluded.put(path, why);
   }
 
   /** Adds the files under one of the named paths. */
@@ -128,7 +128,7 @@ final class InputListing {
 
   private void addGlob(Path pattern) throws IOException {
     Glob glob = Glob.expand(pattern, configuration);
-    glob.leftOut().forEach(this::leaveOut);
+    glob.excluded().forEach(this::exclude);
     glob.unread().forEach(this::unread);
     for (FileStatus match : glob.matches()) {
       found++;
@@ -141,7 +141,7 @@ final class InputListing {
     Path path = status.getPath();
     String key = HadoopFiles.canonical(path, configuration).toString();
     if (status.isDirectory()) {
-      tables.checkOutside(path);
+      tables.checkNotInTable(path);
       walk(
           new Folder(
               path,
@@ -152,7 +152,8 @@ final class InputListing {
               SinkLog.of(path, configuration)));
     } else {
       // A file that the user named literally is read, even if it is hidden or part of a table.
-      String why = LocalFiles.isLocal(path, configuration) ? LocalFiles.unreadable(status) : null;
+      String why =
+          LocalFiles.isLocal(path, configuration) ? LocalFiles.unreadableReason(status) : null;
       if (why == null) {
         addFile(key, status, Map.of());
       } else {
@@ -177,7 +178,7 @@ final class InputListing {
     for (String name : names) {
       partition = with(partition, name, path);
     }
-    tables.checkOutside(folder);
+    tables.checkNotInTable(folder);
     Path parent = canonical.computeIfAbsent(folder, f -> HadoopFiles.canonical(f, configuration));
     SinkLog log = logs.computeIfAbsent(folder, f -> SinkLog.of(f, configuration));
     if (status.isDirectory()) {
@@ -190,10 +191,10 @@ final class InputListing {
   }
 
   private void addFile(String key, FileStatus status, Map<String, String> partition, SinkLog log) {
-    if (log == null || log.holds(status.getPath())) {
+    if (log == null || log.includes(status.getPath())) {
       addFile(key, status, partition);
     } else {
-      leaveOut(shown(status.getPath()), "not committed by the stream that writes to this folder");
+      exclude(shown(status.getPath()), "not committed by the stream that writes to this folder");
     }
   }
 
@@ -236,7 +237,7 @@ final class InputListing {
             .filter(FileStatus::isDirectory)
             .map(status -> status.getPath().getName())
             .collect(Collectors.toSet());
-    tables.checkNone(folder.path(), names);
+    tables.checkNotTable(folder.path(), names);
     SinkLog log =
         names.contains(SinkLog.FOLDER) ? SinkLog.of(folder.path(), configuration) : folder.log();
     List<Folder> folders = new ArrayList<>();
@@ -245,7 +246,7 @@ final class InputListing {
       String name = path.getName();
       String key = folder.key() + "/" + name;
       if (InputFiles.isHidden(name)) {
-        leaveOut(shown(path), InputFiles.hiddenReason(name));
+        exclude(shown(path), InputFiles.hiddenReason(name));
       } else if (status.isDirectory()) {
         Map<String, String> partition = with(folder.partition(), name, path);
         Folder below =
@@ -257,7 +258,7 @@ final class InputListing {
         if (loop == null) {
           folders.add(below);
         } else {
-          leaveOut(shown(path), InputFiles.LOOP + shown(loop.path()));
+          exclude(shown(path), InputFiles.LOOP + shown(loop.path()));
         }
       } else {
         addFile(key, status, folder.partition(), log);

@@ -129,10 +129,10 @@ record JoinedType(DataType type, BitSet allNull) {
       return Optional.empty();
     }
     int scale = Math.max(x.scale(), y.scale());
-    int whole = Math.max(x.precision() - x.scale(), y.precision() - y.scale());
-    return whole + scale > DecimalType.MAX_PRECISION()
+    int integerDigits = Math.max(x.precision() - x.scale(), y.precision() - y.scale());
+    return integerDigits + scale > DecimalType.MAX_PRECISION()
         ? Optional.empty()
-        : Optional.of(DataTypes.createDecimalType(whole + scale, scale));
+        : Optional.of(DataTypes.createDecimalType(integerDigits + scale, scale));
   }
 
   private static boolean isFraction(DataType type) {
@@ -236,7 +236,7 @@ record JoinedType(DataType type, BitSet allNull) {
    * {@code joined}, with the leaf types of the file. Spark's reader returns null for a field that
    * the file does not have. {@link #convert} converts the values to {@code joined}.
    */
-  static DataType form(DataType own, DataType joined, boolean caseSensitive) {
+  static DataType readType(DataType own, DataType joined, boolean caseSensitive) {
     if (own instanceof StructType a && joined instanceof StructType b) {
       Map<String, StructField> fields = byName(a, caseSensitive);
       StructType struct = new StructType();
@@ -245,17 +245,18 @@ record JoinedType(DataType type, BitSet allNull) {
         struct =
             match == null
                 ? struct.add(field.name(), field.dataType())
-                : struct.add(match.name(), form(match.dataType(), field.dataType(), caseSensitive));
+                : struct.add(
+                    match.name(), readType(match.dataType(), field.dataType(), caseSensitive));
       }
       return struct;
     }
     if (own instanceof ArrayType a && joined instanceof ArrayType b) {
-      return DataTypes.createArrayType(form(a.elementType(), b.elementType(), caseSensitive));
+      return DataTypes.createArrayType(readType(a.elementType(), b.elementType(), caseSensitive));
     }
     if (own instanceof MapType a && joined instanceof MapType b) {
       return DataTypes.createMapType(
-          form(a.keyType(), b.keyType(), caseSensitive),
-          form(a.valueType(), b.valueType(), caseSensitive));
+          readType(a.keyType(), b.keyType(), caseSensitive),
+          readType(a.valueType(), b.valueType(), caseSensitive));
     }
     // The physical type of a null column is INT32.
     return own instanceof NullType ? DataTypes.IntegerType : own;

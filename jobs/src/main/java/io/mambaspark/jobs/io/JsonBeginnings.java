@@ -34,7 +34,7 @@ record JsonBeginnings(JsonTypes types, Map<String, String> unread) {
   private static final long SAMPLES = 256L << 20;
 
   /**
-   * Reads the beginnings of a few files at a time.
+   * Reads the beginnings of all files, a few at a time.
    *
    * @param sample whether to infer types, too
    */

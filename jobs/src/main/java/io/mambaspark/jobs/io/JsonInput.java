@@ -93,7 +93,7 @@ public final class JsonInput implements Input {
     List<String> notes = new ArrayList<>();
     StructType columns = new StructType();
     for (StructField field : types.fields()) {
-      String name = document.spelling(field.name(), keepColumns, caseSensitive);
+      String name = document.userSpelling(field.name(), keepColumns, caseSensitive);
       String hiding = partitions.hiding(name, caseSensitive);
       if (hiding != null) {
         notes.add(partitions.note(hiding, readable.files().get(0)));
@@ -162,17 +162,17 @@ public final class JsonInput implements Input {
       SparkSession spark, InputFiles listed, PartitionColumns partitions) {
     int cores = spark.sparkContext().defaultParallelism();
     long share = listed.bytes() / ((long) TASKS_PER_CORE * cores);
-    long target = Math.min(SessionSettings.mostBytes(spark), Math.max(MIN_BYTES, share));
+    long target = Math.min(SessionSettings.maxBytes(spark), Math.max(MIN_BYTES, share));
     FirstBytes first = new FirstBytes("json", spark.sparkContext().hadoopConfiguration());
     List<List<FileSplit>> tasks = new ArrayList<>();
     List<FileSplit> task = new ArrayList<>();
     long bytes = 0;
     for (InputFile file : listed.files()) {
-      boolean whole = !first.isSplittable(file.path());
+      boolean compressed = !first.isSplittable(file.path());
       for (long start = 0; start < file.size(); ) {
         long length =
-            whole ? file.size() : Math.min(file.size() - start, Math.max(1, target - bytes));
-        task.add(FileSplit.of(0, file, start, length, whole, partitions));
+            compressed ? file.size() : Math.min(file.size() - start, Math.max(1, target - bytes));
+        task.add(FileSplit.of(0, file, start, length, compressed, partitions));
         start += length;
         bytes += length;
         if (bytes >= target) {
@@ -288,7 +288,7 @@ public final class JsonInput implements Input {
           PackedColumn.unpack(ColumnNames.quoted(field.name()), field.dataType(), true)
               .as(field.name()));
     }
-    unpacked.add(InputErrors.marked());
+    unpacked.add(InputErrors.markedColumn());
     return packed.select(unpacked.toArray(Column[]::new));
   }
 }

@@ -31,7 +31,7 @@ final class JsonLines {
   private static final char BYTE_ORDER_MARK = '\uFEFF';
 
   /** The result for a value that does not fit, and for the lists and objects that contain it. */
-  private static final Object MISFIT = new Object();
+  private static final Object INVALID = new Object();
 
   /**
    * A row.
@@ -42,7 +42,7 @@ final class JsonLines {
    */
   record Line(Object[] values, RowError error) {}
 
-  /** Reads a value of one type; for another type, records a flaw and returns {@link #MISFIT}. */
+  /** Reads a value of one type; for another type, records an error and returns {@link #INVALID}. */
   private interface Value {
     Object read(JsonReader in) throws JsonReader.Malformed;
   }
@@ -98,9 +98,9 @@ final class JsonLines {
       read(in, columns, values);
       in.end();
     } catch (JsonReader.Malformed e) {
-      in.flaw(e.error());
+      in.recordError(e.error());
     }
-    return new Line(values, error == null ? in.flaw() : error);
+    return new Line(values, error == null ? in.firstError() : error);
   }
 
   /** Enters the object of a line. */
@@ -137,7 +137,7 @@ final class JsonLines {
       } else {
         seen[place] = true;
         Object value = fields.values.get(place).read(in);
-        if (value == MISFIT) {
+        if (value == INVALID) {
           fits = false;
         } else {
           values[place] = value;
@@ -173,10 +173,10 @@ final class JsonLines {
         return binary ? text.getBytes(StandardCharsets.UTF_8) : text;
       }
       if (kind != JsonKind.NULL) {
-        in.flaw(RowError.notText(kind.words(), in.character(in.token()), field.name()));
+        in.recordError(RowError.notText(kind.words(), in.character(in.token()), field.name()));
       }
       in.skip();
-      return kind == JsonKind.NULL ? null : MISFIT;
+      return kind == JsonKind.NULL ? null : INVALID;
     };
   }
 
@@ -214,16 +214,16 @@ final class JsonLines {
     in.open();
     while (in.element()) {
       Object value = element.read(in);
-      fits &= value != MISFIT;
+      fits &= value != INVALID;
       values.add(value);
     }
-    return fits ? values.toArray() : MISFIT;
+    return fits ? values.toArray() : INVALID;
   }
 
   private Object object(JsonReader in, Fields fields) throws JsonReader.Malformed {
     Object[] values = new Object[fields.values.size()];
     in.open();
-    return read(in, fields, values) ? RowFactory.create(values) : MISFIT;
+    return read(in, fields, values) ? RowFactory.create(values) : INVALID;
   }
 
   private static Value orNull(Value value) {
@@ -244,7 +244,7 @@ final class JsonLines {
           }
           int from = in.token();
           in.skip();
-          return misfit(in, from, expected);
+          return invalid(in, from, expected);
         });
   }
 
@@ -260,13 +260,13 @@ final class JsonLines {
         in -> {
           int from = in.token();
           Object value = conversion.apply(in.number());
-          return value == null ? misfit(in, from, expected) : value;
+          return value == null ? invalid(in, from, expected) : value;
         },
         expected);
   }
 
-  private static Object misfit(JsonReader in, int from, String expected) {
-    in.flaw(in.excerpt(from), from, expected);
-    return MISFIT;
+  private static Object invalid(JsonReader in, int from, String expected) {
+    in.recordError(in.excerpt(from), from, expected);
+    return INVALID;
   }
 }

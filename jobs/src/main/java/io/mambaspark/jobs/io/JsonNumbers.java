@@ -59,13 +59,13 @@ final class JsonNumbers {
    */
   static Double asDouble(String number) {
     double value = Double.parseDouble(number);
-    boolean fits = !isInteger(number) || survivesDouble(number);
+    boolean fits = !isInteger(number) || roundTripsAsDouble(number);
     boolean overflows = Double.isInfinite(value) && !number.endsWith("Infinity");
     return fits && !overflows ? value : null;
   }
 
   /** Whether the nearest double, rounded to as many digits as the number has, equals it. */
-  static boolean survivesDouble(String number) {
+  static boolean roundTripsAsDouble(String number) {
     if (number.length() <= SAFE_DIGITS && number.indexOf('e') < 0 && number.indexOf('E') < 0) {
       return true;
     }

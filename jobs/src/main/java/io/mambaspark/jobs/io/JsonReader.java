@@ -8,8 +8,8 @@ import java.util.Set;
 /**
  * Reads JSON (RFC 8259, and the NaN, Infinity and -Infinity that Python writes) token by token.
  *
- * <p>Mistakes are of two kinds. A {@link Malformed} stops the reader. A {@link #flaw} is recorded
- * and reading continues, so that the rest of a line can be kept.
+ * <p>Mistakes are of two kinds. A {@link Malformed} stops the reader. A {@link #recordError} is
+ * recorded and reading continues, so that the rest of a line can be kept.
  *
  * <p>Jackson is not used: its limits, its messages and the positions in them differ between the
  * versions that Spark 3.5 to 4.2 include. Output rows contain these messages and must not depend on
@@ -53,7 +53,7 @@ final class JsonReader {
   /** Whether the innermost object or list has an element already. */
   private boolean begun;
 
-  private RowError flaw;
+  private RowError firstError;
 
   /**
    * @param start the offset of the first character to read
@@ -75,8 +75,8 @@ final class JsonReader {
   }
 
   /** Returns the first mistake that did not stop the reader; null without such a mistake. */
-  RowError flaw() {
-    return flaw;
+  RowError firstError() {
+    return firstError;
   }
 
   /** Returns the kind of the next value. */
@@ -163,7 +163,7 @@ final class JsonReader {
 
   /** Records that the key at an offset is a duplicate. */
   void duplicateKey(String key, int from, String expected) {
-    flaw("key \"" + JsonExcerpt.of(key, 0, key.length()) + "\" again", from, expected);
+    recordError("key \"" + JsonExcerpt.of(key, 0, key.length()) + "\" again", from, expected);
   }
 
   private boolean next(char end, String expected) throws Malformed {
@@ -249,7 +249,7 @@ final class JsonReader {
       }
     }
     if (Character.isSurrogate(value) && low == 0) {
-      flaw("the lone surrogate " + text.substring(escape, escape + 6), escape, "a pair");
+      recordError("the lone surrogate " + text.substring(escape, escape + 6), escape, "a pair");
       value = REPLACEMENT;
     }
     if (built != null) {
@@ -400,16 +400,16 @@ final class JsonReader {
   }
 
   /** Records a mistake after which reading continues. Only the first mistake is kept. */
-  void flaw(String found, int from, String expected) {
-    if (flaw == null) {
-      flaw = RowError.malformedInput(found + " at character " + character(from), expected);
+  void recordError(String found, int from, String expected) {
+    if (firstError == null) {
+      firstError = RowError.malformedInput(found + " at character " + character(from), expected);
     }
   }
 
-  /** Records a complete error; see {@link #flaw(String, int, String)}. */
-  void flaw(RowError error) {
-    if (flaw == null) {
-      flaw = error;
+  /** Records a complete error; see {@link #recordError(String, int, String)}. */
+  void recordError(RowError error) {
+    if (firstError == null) {
+      firstError = error;
     }
   }
 

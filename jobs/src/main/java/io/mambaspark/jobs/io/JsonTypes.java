@@ -56,7 +56,7 @@ final class JsonTypes implements Serializable {
       JsonLines.openLine(in);
       columns.addFields(in, 0);
       in.end();
-      if (in.flaw() == null) {
+      if (in.firstError() == null) {
         add(columns);
       }
     } catch (Utf8.Malformed | JsonReader.Malformed e) {
@@ -161,11 +161,11 @@ final class JsonTypes implements Serializable {
           JsonNumbers.asLong(number) != null
               ? LONG
               : JsonNumbers.asDecimal(number, DECIMAL_DIGITS, 0) != null ? DECIMAL : STRING;
-      return JsonNumbers.survivesDouble(number) ? type : type | ROUNDED;
+      return JsonNumbers.roundTripsAsDouble(number) ? type : type | ROUNDED;
     }
     if (JsonNumbers.asDouble(number) == null) {
       return STRING;
     }
-    return JsonNumbers.survivesDouble(number) ? FRACTION : FRACTION | ROUNDED;
+    return JsonNumbers.roundTripsAsDouble(number) ? FRACTION : FRACTION | ROUNDED;
   }
 }

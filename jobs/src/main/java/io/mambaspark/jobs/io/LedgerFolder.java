@@ -95,7 +95,7 @@ public final class LedgerFolder {
   }
 
   /** Removes the files of crashed tasks. A failure is logged, not thrown. */
-  public void sweep() {
+  public void removeTemporaryFiles() {
     try {
       files.delete(new Path(path, "tmp"), true);
     } catch (IOException e) {

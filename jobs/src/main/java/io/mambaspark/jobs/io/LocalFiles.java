@@ -16,7 +16,7 @@ final class LocalFiles {
   private LocalFiles() {}
 
   /** Returns the reason why a local entry cannot be read; null if it can be read. */
-  static String unreadable(FileStatus status) {
+  static String unreadableReason(FileStatus status) {
     if (status.isDirectory()) {
       return null;
     }
@@ -27,7 +27,7 @@ final class LocalFiles {
   }
 
   /** Returns the reason why Hadoop omits a local entry. */
-  static String unopened(File entry) {
+  static String omissionReason(File entry) {
     if (Files.isSymbolicLink(link(entry))) {
       return dangling(entry);
     }

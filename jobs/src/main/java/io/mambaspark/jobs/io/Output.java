@@ -109,7 +109,7 @@ public final class Output {
   }
 
   /** Whether an earlier start has finished this run. */
-  public boolean isWhole() {
+  public boolean isComplete() {
     try {
       return !placement.replaces()
           && OutputState.summarized(target(), files).filter(runId()::equals).isPresent();
@@ -122,8 +122,8 @@ public final class Output {
    * Whether an earlier start has finished this run in two passes and has removed the scores of the
    * first pass.
    */
-  public boolean isWholeAfterSecondPass() {
-    return placement.afterSecondPass() && isWhole();
+  public boolean isCompleteAfterSecondPass() {
+    return placement.afterSecondPass() && isComplete();
   }
 
   /** Returns the id of a new run: the current time and a random number. */
@@ -188,7 +188,7 @@ public final class Output {
    */
   public <T> T write(Dataset<Row> rows, Function<Path, T> summarize, Function<T, String> toJson) {
     clear();
-    boolean whole = false;
+    boolean complete = false;
     try {
       if (hasSecondPass()) {
         // An earlier start may have written a part of the second pass.
@@ -205,7 +205,7 @@ public final class Output {
             false,
             files.getConf());
       }
-      whole = true;
+      complete = true;
     } catch (IOException | RuntimeException e) {
       // Spark throws the IOException of a file system without declaring it.
       boolean resumable = hasSecondPass() && records.latest().isPresent();
@@ -222,7 +222,7 @@ public final class Output {
                   .formatted(scores(), resumesOverAnother() ? " --overwrite" : "")
               : "");
     } finally {
-      if (!whole) {
+      if (!complete) {
         discard();
         discardWithoutLedger();
       }
@@ -265,12 +265,12 @@ public final class Output {
 
   /** Writes the rows in one Spark job to {@link #scores}, from which the second pass reads them. */
   public void writeScores(Dataset<Row> rows) {
-    boolean whole = false;
+    boolean complete = false;
     try {
       write(rows, scores());
-      whole = true;
+      complete = true;
     } finally {
-      if (!whole) {
+      if (!complete) {
         discardScores();
       }
     }

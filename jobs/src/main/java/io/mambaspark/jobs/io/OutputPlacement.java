@@ -1,8 +1,8 @@
 package io.mambaspark.jobs.io;
 
 import io.mambaspark.jobs.Refusal;
-import io.mambaspark.jobs.io.Beside.Kind;
 import io.mambaspark.jobs.io.OutputState.Content;
+import io.mambaspark.jobs.io.RunFolder.Kind;
 import java.util.Optional;
 import org.apache.hadoop.fs.Path;
 
@@ -76,7 +76,7 @@ record OutputPlacement(
     Optional<RunRecord> earlier =
         options.resume() ? state.latestResumable(Kind.NEW) : Optional.empty();
     String runId = earlier.map(RunRecord::id).orElse(newRunId);
-    Path target = new Beside(Kind.NEW, runId).path(state.path());
+    Path target = new RunFolder(Kind.NEW, runId).path(state.path());
     return new OutputPlacement(state.path(), target, target, runId, earlier, false);
   }
 
@@ -110,8 +110,8 @@ record OutputPlacement(
     String runId = earlier.map(RunRecord::id).orElse(newRunId);
     return new OutputPlacement(
         state.path(),
-        new Beside(Kind.NEW, runId).path(state.path()),
-        new Beside(Kind.SCORES, runId).path(state.path()),
+        new RunFolder(Kind.NEW, runId).path(state.path()),
+        new RunFolder(Kind.SCORES, runId).path(state.path()),
         runId,
         earlier,
         false);
@@ -152,6 +152,6 @@ record OutputPlacement(
 
   /** The folder to which a replaced output is moved. */
   Path old() {
-    return new Beside(Kind.OLD, runId).path(path);
+    return new RunFolder(Kind.OLD, runId).path(path);
   }
 }

@@ -1,7 +1,7 @@
 package io.mambaspark.jobs.io;
 
 import io.mambaspark.jobs.Refusal;
-import io.mambaspark.jobs.io.Beside.Kind;
+import io.mambaspark.jobs.io.RunFolder.Kind;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,10 +21,10 @@ final class OutputRepair {
   sealed interface Step {}
 
   /** Moves a folder next to the output to the path of the output, which must not exist. */
-  record Move(Beside folder) implements Step {}
+  record Move(RunFolder folder) implements Step {}
 
   /** Removes a folder next to the output. */
-  record Remove(Beside folder) implements Step {}
+  record Remove(RunFolder folder) implements Step {}
 
   /** Logs a completed step, or a step that is up to the user. */
   record Warn(String message) implements Step {}
@@ -43,7 +43,7 @@ final class OutputRepair {
     OutputRepair repair = new OutputRepair(state);
     repair.restoreOutput();
     repair.removeOld();
-    List<Beside> firstPasses = repair.state.all(Kind.SCORES);
+    List<RunFolder> firstPasses = repair.state.all(Kind.SCORES);
     firstPasses.forEach(repair::finishSecondPass);
     repair.reportNew(firstPasses);
     return repair.steps;
@@ -68,12 +68,12 @@ final class OutputRepair {
 
   /** Finishes or rolls back a replacement that crashed between its two moves. */
   private void restoreOutput() {
-    List<Beside> moved = state.all(Kind.OLD);
+    List<RunFolder> moved = state.all(Kind.OLD);
     if (state.content().isPresent() || moved.isEmpty()) {
       return;
     }
-    Beside fresh = new Beside(Kind.NEW, moved.get(0).runId());
-    if (state.isWhole(fresh)) {
+    RunFolder fresh = new RunFolder(Kind.NEW, moved.get(0).runId());
+    if (state.isComplete(fresh)) {
       move(fresh);
       warn(
           "Finished the interrupted replacement of %s: it contains the new scores",
@@ -88,8 +88,8 @@ final class OutputRepair {
 
   /** Finishes a replacement that crashed before it removed the old output. */
   private void removeOld() {
-    for (Beside old : state.all(Kind.OLD)) {
-      if (state.isWholeOf(old.runId())) {
+    for (RunFolder old : state.all(Kind.OLD)) {
+      if (state.isCompleteOf(old.runId())) {
         remove(old);
         warn("Removed %s: %s has replaced it", shown(old), shown(state.path()));
       } else {
@@ -101,15 +101,15 @@ final class OutputRepair {
   }
 
   /** Finishes a run that crashed after its second pass, before it moved the output. */
-  private void finishSecondPass(Beside scores) {
-    Beside made = new Beside(Kind.NEW, scores.runId());
-    if (state.content().isEmpty() && state.isWhole(made)) {
+  private void finishSecondPass(RunFolder scores) {
+    RunFolder made = new RunFolder(Kind.NEW, scores.runId());
+    if (state.content().isEmpty() && state.isComplete(made)) {
       move(made);
       warn(
           "Finished output %s: its run was interrupted after all data was written",
           shown(state.path()));
     }
-    if (state.isWholeOf(scores.runId())) {
+    if (state.isCompleteOf(scores.runId())) {
       remove(scores);
     } else {
       warn(
@@ -120,10 +120,10 @@ final class OutputRepair {
     }
   }
 
-  private void reportNew(List<Beside> firstPasses) {
-    for (Beside fresh : state.all(Kind.NEW)) {
-      boolean whole = state.isWhole(fresh);
-      if (!whole && firstPasses.contains(new Beside(Kind.SCORES, fresh.runId()))) {
+  private void reportNew(List<RunFolder> firstPasses) {
+    for (RunFolder fresh : state.all(Kind.NEW)) {
+      boolean complete = state.isComplete(fresh);
+      if (!complete && firstPasses.contains(new RunFolder(Kind.SCORES, fresh.runId()))) {
         // A resumed second pass writes it again from the scores.
         continue;
       }
@@ -131,7 +131,7 @@ final class OutputRepair {
           "%s contains %s of an interrupted replacement of %s; %sremove the folder if it is not"
               + " needed",
           shown(fresh),
-          whole ? "all scores" : "a part",
+          complete ? "all scores" : "a part",
           shown(state.path()),
           state.resumable(fresh).isPresent()
               ? "continue the run with --overwrite --resume, or "
@@ -139,12 +139,12 @@ final class OutputRepair {
     }
   }
 
-  private void move(Beside folder) {
+  private void move(RunFolder folder) {
     steps.add(new Move(folder));
     state = state.moved(folder);
   }
 
-  private void remove(Beside folder) {
+  private void remove(RunFolder folder) {
     steps.add(new Remove(folder));
     state = state.removed(folder);
   }
@@ -153,7 +153,7 @@ final class OutputRepair {
     steps.add(new Warn(message.formatted(args)));
   }
 
-  private String shown(Beside folder) {
+  private String shown(RunFolder folder) {
     return shown(folder.path(state.path()));
   }
 

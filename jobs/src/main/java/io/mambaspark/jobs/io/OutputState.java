@@ -2,7 +2,7 @@ package io.mambaspark.jobs.io;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.mambaspark.jobs.io.Beside.Kind;
+import io.mambaspark.jobs.io.RunFolder.Kind;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -25,9 +25,9 @@ import org.apache.hadoop.fs.Path;
  *
  * @param path the path of the output
  * @param content the content of the output; empty if it does not exist
- * @param beside the folders of earlier runs next to the output
+ * @param runFolders the folders of earlier runs next to the output
  */
-record OutputState(Path path, Optional<Content> content, Map<Beside, Content> beside) {
+record OutputState(Path path, Optional<Content> content, Map<RunFolder, Content> runFolders) {
   /** The schemes of object stores, which cannot rename a folder atomically. */
   private static final Set<String> OBJECT_STORES =
       Set.of("s3", "s3a", "s3n", "gs", "abfs", "abfss", "wasb", "wasbs", "oss", "cosn", "obs");
@@ -61,7 +61,7 @@ record OutputState(Path path, Optional<Content> content, Map<Beside, Content> be
     }
 
     /** Whether this is the complete output of that run. */
-    boolean isWholeOf(String runId) {
+    boolean isCompleteOf(String runId) {
       return summarized.filter(runId::equals).isPresent();
     }
   }
@@ -74,15 +74,15 @@ record OutputState(Path path, Optional<Content> content, Map<Beside, Content> be
   static OutputState read(
       Path path, boolean neighbours, FileSystem files, Configuration configuration)
       throws IOException {
-    Map<Beside, Content> beside = new HashMap<>();
+    Map<RunFolder, Content> runFolders = new HashMap<>();
     for (FileStatus file : neighbours ? list(path.getParent(), files) : new FileStatus[0]) {
-      Optional<Beside> found = Beside.named(file.getPath().getName(), path);
+      Optional<RunFolder> found = RunFolder.named(file.getPath().getName(), path);
       if (found.isPresent()) {
         content(found.get().path(path), files, configuration)
-            .ifPresent(content -> beside.put(found.get(), content));
+            .ifPresent(content -> runFolders.put(found.get(), content));
       }
     }
-    return new OutputState(path, content(path, files, configuration), beside);
+    return new OutputState(path, content(path, files, configuration), runFolders);
   }
 
   private static FileStatus[] list(Path folder, FileSystem files) throws IOException {
@@ -135,30 +135,30 @@ record OutputState(Path path, Optional<Content> content, Map<Beside, Content> be
   }
 
   /** Whether the output is complete and belongs to that run. */
-  boolean isWholeOf(String runId) {
-    return content.filter(found -> found.isWholeOf(runId)).isPresent();
+  boolean isCompleteOf(String runId) {
+    return content.filter(found -> found.isCompleteOf(runId)).isPresent();
   }
 
   /** Whether the folder next to the output is complete and belongs to the run in its name. */
-  boolean isWhole(Beside folder) {
-    return beside.containsKey(folder) && beside.get(folder).isWholeOf(folder.runId());
+  boolean isComplete(RunFolder folder) {
+    return runFolders.containsKey(folder) && runFolders.get(folder).isCompleteOf(folder.runId());
   }
 
   /**
    * The run that can be resumed in a folder next to the output. The folder's ledger must record the
    * id that is in the folder's name.
    */
-  Optional<RunRecord> resumable(Beside folder) {
-    return Optional.ofNullable(beside.get(folder))
+  Optional<RunRecord> resumable(RunFolder folder) {
+    return Optional.ofNullable(runFolders.get(folder))
         .flatMap(Content::run)
         .filter(run -> run.id().equals(folder.runId()));
   }
 
   /** The folders of a kind next to the output, latest first. */
-  List<Beside> all(Kind kind) {
-    return beside.keySet().stream()
+  List<RunFolder> all(Kind kind) {
+    return runFolders.keySet().stream()
         .filter(folder -> folder.kind() == kind)
-        .sorted(Comparator.comparing(Beside::runId).reversed())
+        .sorted(Comparator.comparing(RunFolder::runId).reversed())
         .toList();
   }
 
@@ -168,13 +168,13 @@ record OutputState(Path path, Optional<Content> content, Map<Beside, Content> be
   }
 
   /** The state after a folder next to the output has been moved to the path of the output. */
-  OutputState moved(Beside folder) {
-    return new OutputState(path, Optional.of(beside.get(folder)), removed(folder).beside());
+  OutputState moved(RunFolder folder) {
+    return new OutputState(path, Optional.of(runFolders.get(folder)), removed(folder).runFolders());
   }
 
   /** The state after a folder next to the output has been removed. */
-  OutputState removed(Beside folder) {
-    Map<Beside, Content> left = new HashMap<>(beside);
+  OutputState removed(RunFolder folder) {
+    Map<RunFolder, Content> left = new HashMap<>(runFolders);
     left.remove(folder);
     return new OutputState(path, content, left);
   }

@@ -18,12 +18,17 @@ import org.apache.spark.sql.types.StructType;
  * A top-level column of a Parquet file as Spark reads it.
  *
  * @param type the Spark type, nullable in all its parts; null if Spark cannot read the column
- * @param foreign the Parquet type, for a message; null if Spark can read the column
+ * @param unreadableType the Parquet type, for a message; null if Spark can read the column
  * @param firstLeaf the index of its first leaf among the leaves of the file
  * @param leaves the number of its leaves
  */
 record ParquetColumn(
-    String name, DataType type, Metadata metadata, String foreign, int firstLeaf, int leaves) {
+    String name,
+    DataType type,
+    Metadata metadata,
+    String unreadableType,
+    int firstLeaf,
+    int leaves) {
 
   /** Converts schemas to columns, each schema once: most files of a folder have the same schema. */
   static final class Reader {
@@ -60,20 +65,20 @@ record ParquetColumn(
         int leaves = alone.getColumns().size();
         StructField field = fields.get(column.getName());
         DataType type = field == null ? null : field.dataType();
-        String foreign = null;
+        String unreadableType = null;
         try {
           // As in Spark, a schema that Spark has stored takes precedence over the Parquet types.
           type = type == null ? converter.convert(alone).fields()[0].dataType() : type;
         } catch (Exception e) {
           // Spark throws an AnalysisException, a checked exception that Scala does not declare.
-          foreign = foreign(column);
+          unreadableType = parquetType(column);
         }
         columns.add(
             new ParquetColumn(
                 column.getName(),
                 type == null ? null : type.asNullable(),
                 field == null ? Metadata.empty() : field.metadata(),
-                foreign,
+                unreadableType,
                 leaf,
                 leaves));
         leaf += leaves;
@@ -90,10 +95,10 @@ record ParquetColumn(
       }
     }
 
-    private static String foreign(Type column) {
+    private static String parquetType(Type column) {
       if (!column.isPrimitive()) {
         return column.asGroupType().getFields().stream()
-            .map(Reader::foreign)
+            .map(Reader::parquetType)
             .collect(java.util.stream.Collectors.joining(", ", "group of ", ""));
       }
       String physical = column.asPrimitiveType().getPrimitiveTypeName().toString();

@@ -95,11 +95,12 @@ public final class ParquetInput implements Input {
           damaged.size() == 1 ? "" : " (and %d more)".formatted(damaged.size() - 1),
           first.getValue());
     }
-    List<ParquetFile> good = read.stream().filter(file -> file.error() == null).toList();
+    List<ParquetFile> readable = read.stream().filter(file -> file.error() == null).toList();
     boolean caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
     PartitionColumns partitions = PartitionColumns.of(listed.files(), spark.conf());
-    ParquetSchema planned = new ParquetPlanning(good, partitions, documents, caseSensitive).plan();
-    return new ParquetInput(spark, listed.without(damaged), good, partitions, planned);
+    ParquetSchema planned =
+        new ParquetPlanning(readable, partitions, documents, caseSensitive).plan();
+    return new ParquetInput(spark, listed.without(damaged), readable, partitions, planned);
   }
 
   /** Refuses files of another recognised format, such as JSON, with a more specific message. */
@@ -153,13 +154,13 @@ public final class ParquetInput implements Input {
               .as(field.name(), field.metadata()));
     }
     schema = schema.add(InputErrors.field());
-    unpacked.add(InputErrors.marked());
+    unpacked.add(InputErrors.markedColumn());
     FileScan scan =
         scan(packed.toArray(Column[]::new), fields.stream().map(StructField::name).toList());
     int width = fields.size() + 1;
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     List<List<FileSplit>> tasks =
-        pieces(SessionSettings.mostBytes(spark), context).stream()
+        pieces(SessionSettings.maxBytes(spark), context).stream()
             .map(piece -> piece.stream().map(this::split).toList())
             .toList();
     return spark
@@ -187,15 +188,15 @@ public final class ParquetInput implements Input {
    */
   public FileScan scan(Column[] columns, List<String> sources) {
     List<Dataset<Row>> scans = new ArrayList<>();
-    for (int form = 0; form < planned.forms().size(); form++) {
-      scans.add(form(form).select(columns));
+    for (int layout = 0; layout < planned.layouts().size(); layout++) {
+      scans.add(rows(layout).select(columns));
     }
     return new FileScan(scans, sources, partitions);
   }
 
   /** Refuses files with different types for a used column: a stream reads files with one schema. */
-  public void checkReadAtOnce() {
-    files.forEach(planned::checkReadAtOnce);
+  public void checkSameTypes() {
+    files.forEach(planned::checkSameTypes);
   }
 
   private long tokens() {
@@ -206,7 +207,7 @@ public final class ParquetInput implements Input {
   }
 
   /** The number of tokens per piece that yields enough pieces for all cores. */
-  public long share(int cores) {
+  public long tokensPerPiece(int cores) {
     return Math.max(1, tokens() / ((long) PIECES_PER_CORE * cores));
   }
 
@@ -214,31 +215,36 @@ public final class ParquetInput implements Input {
    * Splits the files into pieces, one for each task of a job without units, in the order of the
    * files.
    *
-   * @param mostBytes the approximate maximum number of bytes of a piece
+   * @param maxBytes the approximate maximum number of bytes of a piece
    */
-  public List<List<RowGroups>> pieces(long mostBytes, JavaSparkContext context) {
-    double share = (double) mostBytes / Math.max(1, listed.bytes());
-    long most = (long) Math.max(1, Math.min(1, share) * tokens());
-    return RowGroups.cut(files, Math.min(most, share(Tasks.cores(context))));
+  public List<List<RowGroups>> pieces(long maxBytes, JavaSparkContext context) {
+    double share = (double) maxBytes / Math.max(1, listed.bytes());
+    long maxTokens = (long) Math.max(1, Math.min(1, share) * tokens());
+    return RowGroups.cut(files, Math.min(maxTokens, tokensPerPiece(Tasks.cores(context))));
   }
 
   /** Returns the split to read for a part of one of the files. */
   public FileSplit split(RowGroups part) {
     ParquetFile file = byName.get(part.input().path());
     return FileSplit.of(
-        planned.form(file), file.file(), part.start(), part.end() - part.start(), true, partitions);
+        planned.layout(file),
+        file.file(),
+        part.start(),
+        part.end() - part.start(),
+        true,
+        partitions);
   }
 
-  /** Reads the columns of the schema from files of one form; partition columns are null. */
-  private Dataset<Row> form(int number) {
-    List<StructField> own = planned.forms().get(number);
+  /** Reads the columns of the schema from files of one layout; partition columns are null. */
+  private Dataset<Row> rows(int layout) {
+    List<StructField> own = planned.layouts().get(layout);
     StructType read = new StructType();
     for (StructField field : own) {
       read = field == null ? read : read.add(field);
     }
     ParquetFile any =
         files.stream()
-            .filter(file -> planned.form(file) == number)
+            .filter(file -> planned.layout(file) == layout)
             .min(Comparator.comparing(file -> file.file().size()))
             .orElseThrow();
     Dataset<Row> rows = FileScan.reader(spark, "parquet", read, any.file().path());

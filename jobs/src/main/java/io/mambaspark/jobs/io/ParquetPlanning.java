@@ -86,16 +86,16 @@ final class ParquetPlanning {
       schema = schema.add(field);
     }
     Map<List<StructField>, Integer> numbers = new LinkedHashMap<>();
-    Map<String, Integer> formOf = new HashMap<>();
+    Map<String, Integer> layoutOf = new HashMap<>();
     for (ParquetFile file : files) {
-      List<StructField> form = new ArrayList<>();
+      List<StructField> layout = new ArrayList<>();
       for (Planned column : readable) {
-        form.add(isUsed(column.name) ? own(column, file) : null);
+        layout.add(isUsed(column.name) ? fieldIn(column, file) : null);
       }
-      formOf.put(file.file().name(), numbers.computeIfAbsent(form, key -> numbers.size()));
+      layoutOf.put(file.file().name(), numbers.computeIfAbsent(layout, key -> numbers.size()));
     }
     return new ParquetSchema(
-        schema, notes, used, List.copyOf(numbers.keySet()), formOf, caseSensitive);
+        schema, notes, used, List.copyOf(numbers.keySet()), layoutOf, caseSensitive);
   }
 
   private Refusal unreadable(Planned column) {
@@ -119,7 +119,7 @@ final class ParquetPlanning {
         Planned planned =
             byKey.computeIfAbsent(
                 key(column.name()),
-                k -> new Planned(document.spelling(column.name(), keepColumns, caseSensitive)));
+                k -> new Planned(document.userSpelling(column.name(), keepColumns, caseSensitive)));
         if (!seen.add(key(column.name()))) {
           planned.problem =
               "File %s has two columns with the name %s%s"
@@ -145,10 +145,10 @@ final class ParquetPlanning {
     if (planned.problem != null) {
       return;
     }
-    if (column.foreign() != null) {
+    if (column.unreadableType() != null) {
       planned.problem =
           "Column %s of %s has Parquet type %s, which Spark cannot read"
-              .formatted(column.name(), file.file().name(), column.foreign());
+              .formatted(column.name(), file.file().name(), column.unreadableType());
       return;
     }
     JoinedType own = JoinedType.of(column, file);
@@ -246,7 +246,7 @@ final class ParquetPlanning {
   }
 
   /** The name and type with which a column is read from a file; null if the file has no value. */
-  private StructField own(Planned column, ParquetFile file) {
+  private StructField fieldIn(Planned column, ParquetFile file) {
     ParquetColumn own = column.columns.get(file);
     if (own == null) {
       return null;
@@ -255,7 +255,7 @@ final class ParquetPlanning {
     if (type.isNull() && !type.type().equals(column.type.type())) {
       return null;
     }
-    DataType read = JoinedType.form(type.type(), column.type.type(), caseSensitive);
+    DataType read = JoinedType.readType(type.type(), column.type.type(), caseSensitive);
     return DataTypes.createStructField(own.name(), read, true);
   }
 }

@@ -8,33 +8,33 @@ import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * The planned schema of Parquet files, and the forms in which the files are read. Files whose
- * columns have the same names and types share one form.
+ * The planned schema of Parquet files, and the layouts in which the files are read. Files whose
+ * columns have the same names and types share one layout.
  *
  * @param schema the columns of the files that Spark can read, then the columns of partition folders
  * @param notes facts about the schema that a user may not expect
  * @param used the names of the used columns of the files
- * @param forms for each form, the name and type with which each column of the schema is read from a
- *     file; null for a column that is not read
- * @param formOf the index of the form of each file, by the name of the file
+ * @param layouts for each layout, the name and type with which each column of the schema is read
+ *     from a file; null for a column that is not read
+ * @param layoutOf the index of the layout of each file, by the name of the file
  */
 record ParquetSchema(
     StructType schema,
     List<String> notes,
     Set<String> used,
-    List<List<StructField>> forms,
-    Map<String, Integer> formOf,
+    List<List<StructField>> layouts,
+    Map<String, Integer> layoutOf,
     boolean caseSensitive) {
 
-  /** The index of the form in which a file is read. */
-  int form(ParquetFile file) {
-    return formOf.get(file.file().name());
+  /** The index of the layout in which a file is read. */
+  int layout(ParquetFile file) {
+    return layoutOf.get(file.file().name());
   }
 
   /** Refuses a file in which a used column has another type than in the schema. */
-  void checkReadAtOnce(ParquetFile file) {
+  void checkSameTypes(ParquetFile file) {
     StructField[] fields = schema.fields();
-    List<StructField> own = forms.get(form(file));
+    List<StructField> own = layouts.get(layout(file));
     for (ParquetColumn column : file.columns()) {
       for (int i = 0; i < own.size(); i++) {
         String name = fields[i].name();

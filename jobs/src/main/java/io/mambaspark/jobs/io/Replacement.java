@@ -13,7 +13,7 @@ import org.slf4j.LoggerFactory;
  * {@code OUTPUT_old-RUN}, {@code OUTPUT_new-RUN} → output, then the old output is removed. {@link
  * OutputRepair} finishes or rolls back an interrupted replacement.
  */
-record Replacement(Path fresh, Path output, Path old, FileSystem files) {
+record Replacement(Path newOutput, Path output, Path old, FileSystem files) {
   private static final Logger LOG = LoggerFactory.getLogger(Replacement.class);
 
   void carryOut() {
@@ -30,25 +30,25 @@ record Replacement(Path fresh, Path output, Path old, FileSystem files) {
           output,
           old,
           e.getMessage(),
-          fresh);
+          newOutput);
     }
     try {
-      move(fresh, output, files);
+      move(newOutput, output, files);
     } catch (IOException e) {
       throw Refusal.because(
           e,
           "Cannot move the new output to %s: %s; it is in %s%s",
           output,
           e.getMessage(),
-          fresh,
-          replaced ? ", the old output is in " + (movedBack() ? output : old) : "");
+          newOutput,
+          replaced ? ", the old output is in " + (moveBack() ? output : old) : "");
     }
     if (replaced) {
       remove(old, files);
     }
   }
 
-  private boolean movedBack() {
+  private boolean moveBack() {
     try {
       move(old, output, files);
       return true;

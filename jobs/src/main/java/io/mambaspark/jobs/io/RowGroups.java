@@ -26,8 +26,10 @@ public record RowGroups(
   /** A file up to this size may share a piece with other files. */
   private static final long SMALL_BYTES = 4 << 20;
 
-  /** The maximum number of files in a piece, because its plan is sent to its task. */
-  private static final int MOST_FILES = 5000;
+  /**
+   * The maximum number of files in a piece. It limits the size of the plan that a task receives.
+   */
+  private static final int MAX_FILES = 5000;
 
   /** The numbers of the row groups, for messages. */
   public String described() {
@@ -60,15 +62,15 @@ public record RowGroups(
         parts.forEach(part -> pieces.add(List.of(part)));
         continue;
       }
-      RowGroups whole = parts.get(0);
-      boolean full = shared.size() == MOST_FILES || sharedTokens + whole.tokens() > targetTokens;
+      RowGroups allGroups = parts.get(0);
+      boolean full = shared.size() == MAX_FILES || sharedTokens + allGroups.tokens() > targetTokens;
       if (!shared.isEmpty() && full) {
         pieces.add(shared);
         shared = new ArrayList<>();
         sharedTokens = 0;
       }
-      shared.add(whole);
-      sharedTokens += whole.tokens();
+      shared.add(allGroups);
+      sharedTokens += allGroups.tokens();
     }
     if (!shared.isEmpty()) {
       pieces.add(shared);
@@ -113,8 +115,8 @@ public record RowGroups(
     return parts;
   }
 
-  /** Returns a part of a file that has no rows. */
-  public static RowGroups none(ParquetFile file) {
+  /** Returns the row groups of a file that has no rows. */
+  public static RowGroups withoutRows(ParquetFile file) {
     return new RowGroups(InputVersion.of(file.file()), 0, 0, 0, file.file().size(), 0, 0, 0);
   }
 }

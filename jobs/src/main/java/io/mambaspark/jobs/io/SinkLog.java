@@ -93,10 +93,10 @@ public record SinkLog(Path folder, Map<String, List<String>> logged) {
    * Whether a file below the folder belongs to a complete batch. Compares paths relative to the
    * folder, because the folder may have been moved, or its path may contain a link.
    */
-  boolean holds(Path file) {
+  boolean includes(Path file) {
     String path = file.toUri().getPath();
     String inFolder = path.substring(folder.toUri().getPath().length());
     return logged.getOrDefault(file.getName(), List.of()).stream()
-        .anyMatch(whole -> whole.endsWith(inFolder));
+        .anyMatch(loggedPath -> loggedPath.endsWith(inFolder));
   }
 }

@@ -65,7 +65,8 @@ record SourceInput(InputFiles files, Dataset<Row> all) implements Input {
             // Without this option, Spark reads a file with a glob character in its path once for
             // each path.
             .option("recursiveFileLookup", true)
-            // Merges the columns of all files by name. By default Spark takes those of one file.
+            // Merges the columns of all files by name. By default, Spark uses the columns of one
+            // file.
             .option("mergeSchema", options.format().equals("orc"))
             .load(files.files().stream().map(f -> f.path().toString()).toArray(String[]::new));
     PartitionColumns partitions = PartitionColumns.of(files.files(), spark.conf());
@@ -99,7 +100,7 @@ record SourceInput(InputFiles files, Dataset<Row> all) implements Input {
   }
 
   @Override
-  public void checkApart(Path output) {
+  public void checkOverlap(Path output) {
     for (String file : all.inputFiles()) {
       OverlappingPaths.refuse(
           "Output",

@@ -37,7 +37,7 @@ final class TableFolders {
   }
 
   /** Refuses the folder of a table and a folder inside it. */
-  void checkOutside(Path folder) {
+  void checkNotInTable(Path folder) {
     for (Path path = folder; path != null && checked.add(path); path = path.getParent()) {
       Set<String> names = new HashSet<>();
       for (String name : List.of(DELTA, HUDI, ICEBERG)) {
@@ -50,7 +50,7 @@ final class TableFolders {
           LOG.debug("Cannot inspect {}", path, e);
         }
       }
-      checkNone(path, names);
+      checkNotTable(path, names);
     }
   }
 
@@ -60,7 +60,7 @@ final class TableFolders {
    *
    * @param folders the names of the folders in it
    */
-  void checkNone(Path folder, Set<String> folders) {
+  void checkNotTable(Path folder, Set<String> folders) {
     if (folders.contains(DELTA)) {
       throw table(folder, "Delta", "delta.`%s`".formatted(Refusal.redacted(folder.toString())));
     }

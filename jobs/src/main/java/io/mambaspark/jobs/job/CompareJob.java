@@ -67,7 +67,7 @@ public final class CompareJob {
                 : Optional.of(model.tokenizer(modelOptions().tokenizer())));
         model.check(modelOptions().weights());
       }
-      return prepared.during(
+      return prepared.inSession(
           "compare", spark -> run(spark, prepared, List.of(a.source(), b.source()), tokenizers));
     }
   }
@@ -110,7 +110,8 @@ public final class CompareJob {
       context.setJobDescription(
           "Comparing %s with %s".formatted(models.get(0).name(), models.get(1).name()));
       LongAccumulator bytesRead = spark.sparkContext().longAccumulator("bytes");
-      Dataset<Row> rows = Input.cut(input.rows(schema.inputNames(), bytesRead), request.input());
+      Dataset<Row> rows =
+          Input.limited(input.rows(schema.inputNames(), bytesRead), request.input());
       Dataset<Row> compared = compared(rows, schema, comparing, columns);
       Progress display = showProgress(context, progress, bytesRead, input);
       CompareSummary summary = write(compared, output, models, input, display, start);

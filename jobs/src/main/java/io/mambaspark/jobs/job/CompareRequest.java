@@ -53,6 +53,6 @@ public record CompareRequest(
         tokens,
         output,
         groupBy,
-        documents.settle(given.with(Options.INPUT_FORMAT, input.format())));
+        documents.normalize(given.with(Options.INPUT_FORMAT, input.format())));
   }
 }

@@ -74,7 +74,7 @@ record CorpusOptions(
   }
 
   /** Returns the values with {@code --bucket} in its normal form. */
-  OptionValues settle(OptionValues values) {
+  OptionValues normalize(OptionValues values) {
     return values.with(Options.BUCKET, buckets == null ? null : buckets.toString());
   }
 }

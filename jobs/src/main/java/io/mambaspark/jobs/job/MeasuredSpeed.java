@@ -39,7 +39,7 @@ final class MeasuredSpeed {
         new RandomSequences(model.config().vocabSize(), start + (long) (MEASURED_SECONDS * 1e9));
     Scorer scorer = new Scorer(model);
     Iterator<?> scores =
-        emit.logits() ? scorer.logits(sequences) : scorer.score(sequences, emit.wanted());
+        emit.logits() ? scorer.logits(sequences) : scorer.score(sequences, emit.outputs());
     while (scores.hasNext()) {
       scores.next();
     }

@@ -40,7 +40,7 @@ record Preparation(
     Configuration files = HadoopFiles.configuration();
     Optional<Output> placed = output.map(to -> Output.at(to, secondPass, repairs, files));
     InputFiles listed = Input.list(input, files);
-    placed.ifPresent(to -> Input.checkApart("Output", to.path(), input, files));
+    placed.ifPresent(to -> Input.checkOverlap("Output", to.path(), input, files));
     return new Preparation(files, input, listed, placed);
   }
 
@@ -49,19 +49,19 @@ record Preparation(
     Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
     InputFiles listed = InputFiles.list(input.paths(), files);
-    Input.checkApart("Output", output, input, files);
+    Input.checkOverlap("Output", output, input, files);
     return new Preparation(files, input, listed, Optional.empty());
   }
 
   /** Runs the job in a Spark session. */
-  <T> T during(String command, Function<SparkSession, T> work) {
-    return Session.during(command, input.table() != null, ScoringMetrics.class, work);
+  <T> T inSession(String command, Function<SparkSession, T> work) {
+    return Session.run(command, input.table() != null, ScoringMetrics.class, work);
   }
 
   /** Opens the input and determines its columns, which requires a session. */
   Input open(SparkSession spark, DocumentOptions documents) {
     Input opened = Input.open(spark, input, documents, listed);
-    output.ifPresent(to -> opened.checkApart(to.path()));
+    output.ifPresent(to -> opened.checkOverlap(to.path()));
     return opened;
   }
 }

@@ -69,7 +69,7 @@ final class ReportFile {
       throw Refusal.because(e, "Cannot use report %s: %s", report, Failures.oneLine(e));
     }
     Path page = HadoopFiles.canonical(path, configuration);
-    output.ifPresent(folder -> checkApart(report, page, folder, configuration));
+    output.ifPresent(folder -> checkOverlap(report, page, folder, configuration));
     if (input.hasFiles()) {
       checkNotInside(report, page, input.paths(), configuration);
     }
@@ -77,7 +77,7 @@ final class ReportFile {
   }
 
   /** Refuses a page inside the output folder, or in place of one of its parent folders. */
-  private static void checkApart(
+  private static void checkOverlap(
       String report, Path page, String output, Configuration configuration) {
     Path folder =
         HadoopFiles.canonical(HadoopFiles.qualified(output, configuration), configuration);

@@ -78,7 +78,7 @@ public final class ScoreJob {
     try (OpenModel model = new OpenModel(request.model().path())) {
       DatasetScorer scorer = new DatasetScorer(model, request.model(), request.scores());
       scorer.check();
-      return prepared.during(
+      return prepared.inSession(
           "score",
           spark -> {
             // Close the model and its broadcasts before the session ends.
@@ -251,7 +251,7 @@ public final class ScoreJob {
               ? givenThresholds
               : Buckets.found(output.path().toString(), files);
       Function<Path, Summary> summarize = summarize(run, result, thresholds, seconds);
-      if (run.missing().isEmpty() && output.isWhole()) {
+      if (run.missing().isEmpty() && output.isComplete()) {
         return summarize.apply(output.path());
       }
       run.end();
@@ -290,7 +290,7 @@ public final class ScoreJob {
     /** Scores all rows in one Spark job, whose output is committed only when it is complete. */
     private Summary scoreInOneJob() {
       Dataset<Row> rows =
-          Input.cut(input.rows(schema.rows().inputNames(), bytesRead), request.input());
+          Input.limited(input.rows(schema.rows().inputNames(), bytesRead), request.input());
       context.setJobDescription(description(request.input().isDemo() ? "the demo corpus" : "rows"));
       Dataset<Row> scored = withGivenBuckets(scorer.score(rows, progress));
       long start = System.nanoTime();

@@ -51,7 +51,7 @@ public record ScoreRequest(
             UnitOptions.of(given),
             corpus,
             dryRun,
-            corpus.settle(scores.settle(given.with(Options.INPUT_FORMAT, input.format()))));
+            corpus.normalize(scores.normalize(given.with(Options.INPUT_FORMAT, input.format()))));
     request.check();
     return request;
   }
@@ -102,6 +102,6 @@ public record ScoreRequest(
   /** Returns a copy of the request with other options for scoring. */
   ScoreRequest with(ScoreOptions other) {
     return new ScoreRequest(
-        input, model, other, output, units, corpus, dryRun, other.settle(values));
+        input, model, other, output, units, corpus, dryRun, other.normalize(values));
   }
 }

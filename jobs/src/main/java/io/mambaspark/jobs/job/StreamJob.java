@@ -105,7 +105,7 @@ public final class StreamJob {
   public long run() {
     Preparation prepared = Preparation.ofStream(request.input(), output);
     Configuration files = prepared.files();
-    Input.checkApart("Checkpoint", checkpoint, request.input(), files);
+    Input.checkOverlap("Checkpoint", checkpoint, request.input(), files);
     checkFolder(prepared.listed(), files);
     RunRecords records = new RunRecords(output, files);
     Optional<RunRecord> earlier = earlierStart(records, files);
@@ -116,7 +116,7 @@ public final class StreamJob {
     try (OpenModel model = new OpenModel(request.model().path())) {
       DatasetScorer scorer = new DatasetScorer(model, request.model(), request.scores());
       scorer.check();
-      return prepared.during(
+      return prepared.inSession(
           "score",
           spark -> {
             try (model) {
@@ -129,7 +129,7 @@ public final class StreamJob {
   /** Refuses an input that Spark's file source cannot watch. */
   private void checkFolder(InputFiles listed, Configuration configuration) {
     String named = request.input().paths().get(0);
-    for (Map.Entry<String, String> entry : listed.leftOut().entrySet()) {
+    for (Map.Entry<String, String> entry : listed.excluded().entrySet()) {
       if (entry.getValue().startsWith(InputFiles.LOOP)) {
         throw Refusal.because(
             "Input %s contains a link to a folder above it, %s: Spark's streams would follow it and"
@@ -254,7 +254,7 @@ public final class StreamJob {
     addStreamSettings(settings, columns);
     checkOrRecord(records, earlier, settings, spark);
     Dataset<Row> scored = scorer.score(rows(spark, columns), null);
-    return SessionSettings.during(
+    return SessionSettings.with(
         spark,
         // Streams do not support adaptive execution, and Spark warns if it is enabled.
         Map.of("spark.sql.adaptive.enabled", "false"),
@@ -285,7 +285,7 @@ public final class StreamJob {
       RunIdentity.check(earlier.get().settings(), settings, output);
     } else {
       records.add(new RunRecord(Output.newRunId(), settings, List.of()));
-      new LedgerFolder(output, spark.sparkContext().hadoopConfiguration()).sweep();
+      new LedgerFolder(output, spark.sparkContext().hadoopConfiguration()).removeTemporaryFiles();
     }
   }
 
@@ -361,7 +361,7 @@ public final class StreamJob {
     if (request.scores().failOnError()) {
       found.refuseUnread();
     }
-    found.parquet().ifPresent(ParquetInput::checkReadAtOnce);
+    found.parquet().ifPresent(ParquetInput::checkSameTypes);
     StructType folders = PartitionColumns.of(listed.files(), spark.conf()).schema();
     if (found instanceof JsonInput json) {
       return new Columns(json.ofLines(), folders);

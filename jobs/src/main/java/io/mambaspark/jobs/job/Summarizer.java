@@ -47,7 +47,7 @@ record Summarizer(
         result.documents(),
         result.totals().count(Totals.Count.DROPPED),
         corpus(written, result.totals(), thresholds),
-        new Summary.Course(run, units.units(), units.units() - units.missing().size(), seconds),
+        new Summary.Execution(run, units.units(), units.units() - units.missing().size(), seconds),
         with);
   }
 
@@ -74,7 +74,7 @@ record Summarizer(
         documents,
         request.filters() ? documents - totals.rows() : 0,
         corpus(scored, totals, thresholds),
-        new Summary.Course(run, 0, 0, seconds),
+        new Summary.Execution(run, 0, 0, seconds),
         with);
   }
 

@@ -22,7 +22,7 @@ record Summary(
     long documents,
     long filtered,
     CorpusScores corpus,
-    Course course,
+    Execution execution,
     ScoredWith with) {
 
   /**
@@ -33,7 +33,7 @@ record Summary(
    * @param resumedUnits the number of units that earlier starts completed
    * @param seconds the time from the first task to the last written row
    */
-  record Course(String run, int units, int resumedUnits, double seconds) {}
+  record Execution(String run, int units, int resumedUnits, double seconds) {}
 
   /**
    * The model and the tokenizer of the scores.
@@ -70,8 +70,8 @@ record Summary(
 
   /** Returns the speed; empty if it is unknown, or if an earlier start did a part of the work. */
   OptionalDouble tokensPerSecond() {
-    return request.countsTokens() && course.resumedUnits() == 0
-        ? OptionalDouble.of(totals().tokens() / course.seconds())
+    return request.countsTokens() && execution.resumedUnits() == 0
+        ? OptionalDouble.of(totals().tokens() / execution.seconds())
         : OptionalDouble.empty();
   }
 

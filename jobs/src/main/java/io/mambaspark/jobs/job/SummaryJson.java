@@ -34,12 +34,12 @@ final class SummaryJson {
     json.scores();
     json.failures();
     json.distributions();
-    json.course();
+    json.execution();
     return SummaryFile.text(json.json);
   }
 
   private void documents() {
-    json.put("run", summary.course().run());
+    json.put("run", summary.execution().run());
     json.put("documents", summary.documents());
     json.put("scored_documents", request.countsScoredDocuments() ? totals.scoredRows() : null);
     json.put("too_short_documents", request.countsScoredDocuments() ? totals.tooShort() : null);
@@ -134,11 +134,11 @@ final class SummaryJson {
     return groups;
   }
 
-  private void course() {
-    Summary.Course course = summary.course();
-    json.put("units", course.units() == 0 ? null : course.units());
-    json.put("resumed_units", course.units() == 0 ? null : course.resumedUnits());
-    json.put("seconds", course.seconds());
+  private void execution() {
+    Summary.Execution execution = summary.execution();
+    json.put("units", execution.units() == 0 ? null : execution.units());
+    json.put("resumed_units", execution.units() == 0 ? null : execution.resumedUnits());
+    json.put("seconds", execution.seconds());
     OptionalDouble speed = summary.tokensPerSecond();
     json.put("tokens_per_second", speed.isPresent() ? speed.getAsDouble() : null);
     json.put("model", model(summary.with().model()));

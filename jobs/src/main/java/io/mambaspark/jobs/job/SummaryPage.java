@@ -32,7 +32,7 @@ final class SummaryPage {
             "Perplexity of " + summary.request().input(), page.headlines(), page.notes()),
         summary.corpus().distributions(),
         page.sums(),
-        course(timeline),
+        timing(timeline),
         page.origin());
   }
 
@@ -100,8 +100,8 @@ final class SummaryPage {
         perplexities.bits());
   }
 
-  private static ReportData.Course course(Timeline timeline) {
-    return new ReportData.Course(
+  private static ReportData.Timing timing(Timeline timeline) {
+    return new ReportData.Timing(
         timeline.speed().stream().map(s -> new ReportData.Speed(s.seconds(), s.tokens())).toList(),
         timeline.tasks().stream()
             .map(t -> new ReportData.TaskTime(t.start(), t.end(), -1))
@@ -115,7 +115,7 @@ final class SummaryPage {
         .forEach((name, value) -> options.put(name, value == null ? "" : value.toString()));
     options.values().removeIf(String::isEmpty);
     Map<String, String> versions = new LinkedHashMap<>();
-    versions.put("run", summary.course().run());
+    versions.put("run", summary.execution().run());
     versions.put("model", summary.with().model().artifact().toString());
     summary
         .with()
@@ -145,10 +145,10 @@ final class SummaryPage {
               .formatted(totals.count(Count.TRUNCATED), request.maxTokens()));
     }
     noteIfAny(notes, summary.input().unread(), "%,d files could not be read.");
-    if (summary.course().resumedUnits() > 0) {
+    if (summary.execution().resumedUnits() > 0) {
       notes.add(
           "%,d of %,d units were scored by earlier starts; times cover only the last start."
-              .formatted(summary.course().resumedUnits(), summary.course().units()));
+              .formatted(summary.execution().resumedUnits(), summary.execution().units()));
     }
     Distributions distributions = summary.corpus().distributions();
     if (distributions != null && !distributions.exact()) {

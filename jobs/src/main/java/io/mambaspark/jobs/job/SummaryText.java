@@ -33,7 +33,7 @@ final class SummaryText {
     text.groups();
     text.thresholds();
     text.lines.input(summary.input());
-    text.course();
+    text.execution();
     out.flush();
   }
 
@@ -123,15 +123,15 @@ final class SummaryText {
         .forEach((name, value) -> lines.line("bucket " + name + " below", "%,.4f", value));
   }
 
-  private void course() {
-    Summary.Course course = summary.course();
-    if (course.resumedUnits() > 0) {
+  private void execution() {
+    Summary.Execution execution = summary.execution();
+    if (execution.resumedUnits() > 0) {
       lines.line(
           "done by earlier starts",
           "%s",
-          "%,d of %,d units".formatted(course.resumedUnits(), course.units()));
+          "%,d of %,d units".formatted(execution.resumedUnits(), execution.units()));
     }
-    lines.line("seconds", "%,.1f", course.seconds());
+    lines.line("seconds", "%,.1f", execution.seconds());
     summary.tokensPerSecond().ifPresent(speed -> lines.line("tokens per second", "%,.0f", speed));
     lines.line("model", "%s", summary.with().model().artifact().fingerprint().substring(0, 12));
   }

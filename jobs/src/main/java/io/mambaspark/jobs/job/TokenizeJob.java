@@ -60,7 +60,7 @@ public final class TokenizeJob {
     Preparation prepared =
         Preparation.of(request.input(), Optional.of(request.output()), false, true);
     TokenizerFile tokenizer = TokenizerSource.at(request.tokenizer(), prepared.files());
-    return prepared.during("tokenize", spark -> run(spark, prepared, tokenizer));
+    return prepared.inSession("tokenize", spark -> run(spark, prepared, tokenizer));
   }
 
   private long run(SparkSession spark, Preparation prepared, TokenizerFile tokenizer) {
@@ -77,7 +77,7 @@ public final class TokenizeJob {
       context.setJobDescription("Tokenizing with " + tokenizer.name());
       Dataset<Row> tokens =
           tokens(
-              Input.cut(input.rows(schema.inputNames(), null), request.input()),
+              Input.limited(input.rows(schema.inputNames(), null), request.input()),
               schema,
               kept,
               sent);

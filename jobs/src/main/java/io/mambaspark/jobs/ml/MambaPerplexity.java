@@ -233,7 +233,7 @@ public final class MambaPerplexity extends StageParams implements MLWritable {
           "Path %s already exists; overwrite it with write().overwrite().save(path)"
               .formatted(path));
     }
-    if (!savesModel() && ModelLocation.of(value(model())).liesIn(path)) {
+    if (!savesModel() && ModelLocation.of(value(model())).isInside(path)) {
       if (ModelLocation.of(value(model())).stamp() == null) {
         setSaveModel(true);
         return;

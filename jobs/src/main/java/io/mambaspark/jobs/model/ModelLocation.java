@@ -94,7 +94,7 @@ public final class ModelLocation {
   }
 
   /** Whether the model's folder is the other folder or is inside it. */
-  public boolean liesIn(String other) {
+  public boolean isInside(String other) {
     return !isDemo()
         && HadoopFiles.within(
             HadoopFiles.canonical(folder, configuration),

@@ -61,26 +61,26 @@ public final class Option<T> {
   private final String brief;
 
   private Option(
-      String name, Kind kind, String label, String text, T value, String note, Marks marks) {
+      String name, Kind kind, String label, String text, T value, String note, Extras extras) {
     this.name = name;
     this.kind = kind;
     this.label = label;
     this.text = text;
     this.value = value;
     this.note = note;
-    this.fallback = marks.fallback;
-    this.required = marks.required;
-    this.noIdentity = marks.noIdentity;
-    this.brief = marks.brief;
+    this.fallback = extras.fallback;
+    this.required = extras.required;
+    this.noIdentity = extras.noIdentity;
+    this.brief = extras.brief;
   }
 
   /** The properties that few options have. */
-  private record Marks(boolean required, String fallback, String noIdentity, String brief) {
-    static final Marks NONE = new Marks(false, null, null, null);
+  private record Extras(boolean required, String fallback, String noIdentity, String brief) {
+    static final Extras NONE = new Extras(false, null, null, null);
   }
 
   private static <T> Option<T> of(String name, Kind kind, String label, String text, T value) {
-    return new Option<>(name, kind, label, text, value, null, Marks.NONE);
+    return new Option<>(name, kind, label, text, value, null, Extras.NONE);
   }
 
   static Option<String> text(String name, String label, String text) {
@@ -90,7 +90,7 @@ public final class Option<T> {
   /** Declares an option whose value may be omitted. */
   static Option<String> optionalText(String name, String label, String fallback, String text) {
     return new Option<>(
-        name, Kind.OPTIONAL_TEXT, label, text, null, null, new Marks(false, fallback, null, null));
+        name, Kind.OPTIONAL_TEXT, label, text, null, null, new Extras(false, fallback, null, null));
   }
 
   static Option<List<String>> list(String name, String label, String text) {
@@ -125,29 +125,29 @@ public final class Option<T> {
     return of(name, Kind.FLAG, "", text, false);
   }
 
-  private Marks marks() {
-    return new Marks(required, fallback, noIdentity, brief);
+  private Extras extras() {
+    return new Extras(required, fallback, noIdentity, brief);
   }
 
   /** Returns a copy with a default. */
-  Option<T> byDefault(T other) {
-    return new Option<>(name, kind, label, text, other, String.valueOf(other), marks());
+  Option<T> withDefault(T other) {
+    return new Option<>(name, kind, label, text, other, String.valueOf(other), extras());
   }
 
   /** Returns a copy whose default depends on other things; {@code words} describes it. */
-  Option<T> byDefaultAs(String words) {
-    return new Option<>(name, kind, label, text, value, words, marks());
+  Option<T> defaultInWords(String words) {
+    return new Option<>(name, kind, label, text, value, words, extras());
   }
 
   /** Returns a copy that a command requires. */
-  Option<T> isRequired() {
+  Option<T> asRequired() {
     return new Option<>(
-        name, kind, label, text, value, note, new Marks(true, fallback, noIdentity, brief));
+        name, kind, label, text, value, note, new Extras(true, fallback, noIdentity, brief));
   }
 
   /** Returns a copy with the explanation of another command. */
-  Option<T> explained(String other) {
-    return new Option<>(name, kind, label, other, value, note, marks());
+  Option<T> help(String other) {
+    return new Option<>(name, kind, label, other, value, note, extras());
   }
 
   /**
@@ -155,15 +155,15 @@ public final class Option<T> {
    *
    * @param none the text in the identity if the option has no value
    */
-  Option<T> identifies(String none) {
+  Option<T> partOfIdentity(String none) {
     return new Option<>(
-        name, kind, label, text, value, note, new Marks(required, fallback, none, brief));
+        name, kind, label, text, value, note, new Extras(required, fallback, none, brief));
   }
 
   /** Returns a copy with an explanation for the parameter of the pipeline stage. */
-  Option<T> briefly(String words) {
+  Option<T> shortHelp(String words) {
     return new Option<>(
-        name, kind, label, text, value, note, new Marks(required, fallback, noIdentity, words));
+        name, kind, label, text, value, note, new Extras(required, fallback, noIdentity, words));
   }
 
   /** The name on the command line, without dashes. */
@@ -220,8 +220,8 @@ public final class Option<T> {
   }
 
   /** The text for a value in a run's identity. */
-  public String identity(Object settled) {
-    return settled == null ? noIdentity : settled.toString();
+  public String identity(Object normalized) {
+    return normalized == null ? noIdentity : normalized.toString();
   }
 
   /** The explanation of the stage's parameter; null if the stage does not have this option. */

@@ -30,11 +30,11 @@ public final class Options {
               "model",
               "FOLDER",
               "Checkpoint: a folder, any Hadoop URI, or 'demo' for the model inside the jar.")
-          .isRequired()
-          .briefly("checkpoint: a folder, any Hadoop URI, or demo");
+          .asRequired()
+          .shortHelp("checkpoint: a folder, any Hadoop URI, or demo");
 
   public static final Option<List<String>> MODELS =
-      repeated("model", "FOLDER", "The two models to compare: give the option twice.").isRequired();
+      repeated("model", "FOLDER", "The two models to compare: give the option twice.").asRequired();
 
   public static final Option<String> WEIGHTS =
       text(
@@ -42,9 +42,9 @@ public final class Options {
               "FORMAT",
               "Format of the weights in memory: f32, or bf16, which needs half the memory, is exact"
                   + " for BF16 checkpoints and rounds others.")
-          .byDefault("f32")
-          .identifies("f32")
-          .briefly("format of the weights in memory: f32 or bf16");
+          .withDefault("f32")
+          .partOfIdentity("f32")
+          .shortHelp("format of the weights in memory: f32 or bf16");
 
   public static final Option<String> MODEL_DELIVERY =
       text(
@@ -52,8 +52,8 @@ public final class Options {
               "HOW",
               "How executors get the model: 'broadcast' sends them the stored weights, with 'file'"
                   + " each executor reads the files, 'auto' chooses by size and memory.")
-          .byDefault("auto")
-          .briefly("how executors get the model: auto, broadcast or file");
+          .withDefault("auto")
+          .shortHelp("how executors get the model: auto, broadcast or file");
 
   public static final Option<List<String>> INPUT =
       words("input", "PATH", "Paths or globs to read, or 'demo' for the texts inside the jar.");
@@ -63,7 +63,7 @@ public final class Options {
               "input-format",
               "FORMAT",
               "Format of the input: parquet, json, orc or any other Spark data source.")
-          .byDefault("parquet");
+          .withDefault("parquet");
 
   public static final Option<String> INPUT_TABLE =
       text(
@@ -74,7 +74,7 @@ public final class Options {
 
   public static final Option<Integer> PARTITIONS =
       count("partitions", "N", "Distribute the rows to N tasks.")
-          .byDefaultAs("as the input is split");
+          .defaultInWords("as the input is split");
 
   public static final Option<Integer> LIMIT = count("limit", "N", "Read only N rows.");
 
@@ -83,32 +83,32 @@ public final class Options {
               "tokens-column",
               "COLUMN",
               "Documents as token ids: an array of int, bigint or smallint.")
-          .byDefaultAs("tokens; the texts with --input demo")
-          .briefly("documents as token ids");
+          .defaultInWords("tokens; the texts with --input demo")
+          .shortHelp("documents as token ids");
 
   public static final Option<String> TEXT_COLUMN =
       text("text-column", "COLUMN", "Documents as text: a string, or binary in UTF-8.")
-          .briefly("documents as text");
+          .shortHelp("documents as text");
 
   public static final Option<String> TOKENIZER =
       text(
               "tokenizer",
               "FILE",
               "For texts: a tokenizer.json of Hugging Face's tokenizers, or its folder.")
-          .byDefaultAs("the one in the model's folder")
-          .briefly("tokenizer.json or its folder, if not in the model's folder");
+          .defaultInWords("the one in the model's folder")
+          .shortHelp("tokenizer.json or its folder, if not in the model's folder");
 
   public static final Option<String> BYTE_COUNT_COLUMN =
       text("byte-count-column", "COLUMN", "Column with the document's length in bytes.")
-          .byDefaultAs("the length of its text, if it has one");
+          .defaultInWords("the length of its text, if it has one");
 
   public static final Option<String> WORD_COUNT_COLUMN =
       text("word-count-column", "COLUMN", "Column with the document's length in words.")
-          .byDefaultAs("the length of its text, if it has one");
+          .defaultInWords("the length of its text, if it has one");
 
   public static final Option<List<String>> KEEP_COLUMNS =
       list("keep-columns", "COLUMN,...", "Input columns to write with the scores.")
-          .byDefaultAs("all but the tokens and counts; '' for none");
+          .defaultInWords("all but the tokens and counts; '' for none");
 
   public static final Option<String> CONTEXT_COLUMN =
       text(
@@ -129,9 +129,9 @@ public final class Options {
               "VALUE,...",
               "Values to write: perplexity, token-logprobs, token-ranks, top-k=K, position-nll,"
                   + " last-logits. Or only logits, which writes one row per position.")
-          .byDefault("perplexity")
-          .identifies("perplexity")
-          .briefly("values to write, such as perplexity,top-k=5");
+          .withDefault("perplexity")
+          .partOfIdentity("perplexity")
+          .shortHelp("values to write, such as perplexity,top-k=5");
 
   public static final Option<String> PREFIX_TOKEN =
       text(
@@ -139,8 +139,8 @@ public final class Options {
               "ID",
               "Token placed before every row: an id, bos, eos or none{default}. With --window chunked"
                   + " it replaces each window's first token.")
-          .byDefaultAs("none; with --window rolling bos, or eos if there is no bos")
-          .briefly("token placed before every row: an id, bos, eos or none");
+          .defaultInWords("none; with --window rolling bos, or eos if there is no bos")
+          .shortHelp("token placed before every row: an id, bos, eos or none");
 
   public static final Option<Integer> MAX_TOKENS =
       count(
@@ -148,8 +148,8 @@ public final class Options {
               "N",
               "Drop a row's tokens beyond N, not counting the prefix, and set the row's column"
                   + " truncated. Dropped tokens are not validated.")
-          .identifies("0")
-          .briefly("maximum number of tokens of a row that are scored");
+          .partOfIdentity("0")
+          .shortHelp("maximum number of tokens of a row that are scored");
 
   public static final Option<String> WINDOW =
       text(
@@ -158,33 +158,33 @@ public final class Options {
               "How documents are split into windows: 'full' does not split them, so each token has"
                   + " its complete context; 'rolling' splits as lm-evaluation-harness does,"
                   + " 'strided' as Hugging Face's guide, 'chunked' as llama.cpp.")
-          .byDefault("full")
-          .identifies("full")
-          .briefly("full, rolling, strided or chunked");
+          .withDefault("full")
+          .partOfIdentity("full")
+          .shortHelp("full, rolling, strided or chunked");
 
   public static final Option<Integer> WINDOW_TOKENS =
       integer("window-tokens", "N", "Number of tokens of a window.")
-          .byDefaultAs("2048 rolling, 1024 strided, 512 chunked")
-          .briefly("number of tokens of a window");
+          .defaultInWords("2048 rolling, 1024 strided, 512 chunked")
+          .shortHelp("number of tokens of a window");
 
   public static final Option<Integer> STRIDE =
       integer("stride", "N", "Number of tokens between the starts of consecutive strided windows.")
-          .byDefaultAs("half a window")
-          .briefly("number of tokens between the starts of consecutive strided windows");
+          .defaultInWords("half a window")
+          .shortHelp("number of tokens between the starts of consecutive strided windows");
 
   public static final Option<Double> MIN_PERPLEXITY =
       number(
               "min-perplexity",
               "P",
               "Exclude documents with a lower perplexity; the summary counts them.")
-          .identifies("null");
+          .partOfIdentity("null");
 
   public static final Option<Double> MAX_PERPLEXITY =
       number(
               "max-perplexity",
               "P",
               "Exclude documents with a higher perplexity; the summary counts them.")
-          .identifies("null");
+          .partOfIdentity("null");
 
   public static final Option<List<String>> GROUP_BY =
       list(
@@ -218,7 +218,7 @@ public final class Options {
               "N",
               "Cut Parquet files between row groups into units of about N tokens. Each unit is one"
                   + " task and one output file.")
-          .byDefaultAs("five minutes of work, or less so that each core gets four units");
+          .defaultInWords("five minutes of work, or less so that each core gets four units");
 
   public static final Option<String> ON_ERROR =
       text(
@@ -227,15 +227,15 @@ public final class Options {
               "For a row that cannot be scored, 'quarantine' writes it with its error and null"
                   + " scores, 'fail' stops the job. For a Parquet file that cannot be read, 'quarantine' lists it"
                   + " in the summary and scores the other files; with --stream it always stops the job.")
-          .byDefault("quarantine")
-          .identifies("quarantine")
-          .briefly("rows that cannot be scored: quarantine or fail");
+          .withDefault("quarantine")
+          .partOfIdentity("quarantine")
+          .shortHelp("rows that cannot be scored: quarantine or fail");
 
   public static final Option<String> OUTPUT =
       text("output", "PATH", "Folder to write; must not exist. Optional for the demo.");
 
   public static final Option<String> OUTPUT_FORMAT =
-      text("output-format", "FORMAT", "parquet, json or orc.").byDefault("parquet");
+      text("output-format", "FORMAT", "parquet, json or orc.").withDefault("parquet");
 
   public static final Option<Boolean> OVERWRITE =
       flag("overwrite", "Replace an existing output, once the new one is complete.");
@@ -263,14 +263,14 @@ public final class Options {
               "checkpoint-location",
               "PATH",
               "With --stream: folder in which Spark records the files that it has read.")
-          .byDefaultAs("in the output, under _mamba");
+          .defaultInWords("in the output, under _mamba");
 
   public static final Option<Integer> MAX_FILES_PER_BATCH =
       count(
               "max-files-per-batch",
               "N",
               "With --stream: maximum number of files that are scored and written together.")
-          .byDefaultAs("four per core");
+          .defaultInWords("four per core");
 
   public static final Option<Boolean> STRICT =
       flag(
@@ -351,37 +351,36 @@ public final class Options {
           DOCUMENT,
           List.of(
               PREFIX_TOKEN
-                  .explained("Token placed before every row: an id, bos, eos or none.")
-                  .byDefaultAs("none"),
-              MAX_TOKENS.explained("Drop a row's tokens beyond N, not counting the prefix."),
+                  .help("Token placed before every row: an id, bos, eos or none.")
+                  .defaultInWords("none"),
+              MAX_TOKENS.help("Drop a row's tokens beyond N, not counting the prefix."),
               GROUP_BY),
           WRITTEN,
           List.of(
-              STRICT.explained("Exit with %d if a row cannot be scored.".formatted(STRICT_CODE)),
+              STRICT.help("Exit with %d if a row cannot be scored.".formatted(STRICT_CODE)),
               VERBOSE));
 
   /** The column that {@code tokenize} reads. */
   public static final Option<String> TOKENIZED_COLUMN =
-      TEXT_COLUMN.explained("The texts: a string, or binary in UTF-8.").byDefault("text");
+      TEXT_COLUMN.help("The texts: a string, or binary in UTF-8.").withDefault("text");
 
   /** The options of {@code tokenize}. */
   public static final List<Option<?>> TOKENIZE =
       joined(
           List.of(
               TOKENIZER
-                  .explained(
-                      "A tokenizer.json of Hugging Face's tokenizers, or its folder, or 'demo'.")
-                  .byDefaultAs(null)
-                  .isRequired()),
+                  .help("A tokenizer.json of Hugging Face's tokenizers, or its folder, or 'demo'.")
+                  .defaultInWords(null)
+                  .asRequired()),
           ROWS,
           List.of(
               TOKENIZED_COLUMN,
               KEEP_COLUMNS
-                  .explained("Input columns to write with the tokens.")
-                  .byDefaultAs("all but the texts; '' for none")),
+                  .help("Input columns to write with the tokens.")
+                  .defaultInWords("all but the texts; '' for none")),
           WRITTEN,
           List.of(
-              STRICT.explained("Exit with %d if a text cannot be read.".formatted(STRICT_CODE)),
+              STRICT.help("Exit with %d if a text cannot be read.".formatted(STRICT_CODE)),
               VERBOSE));
 
   /** The options of {@code inspect}. */

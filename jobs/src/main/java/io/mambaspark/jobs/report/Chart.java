@@ -95,7 +95,7 @@ final class Chart {
   }
 
   /** Adds an invisible vertical axis as wide as the labels of another, so that charts align. */
-  Chart yInPlaceOf(Ticks other, double low, double high) {
+  Chart hiddenY(Ticks other, double low, double high) {
     theme.put("panel_grid_major_y", Map.of("blank", true));
     hidesYLabels = true;
     List<Double> same = other.labels().stream().map(label -> low).toList();

@@ -286,7 +286,7 @@ final class Charts {
     double gap = end / width * 0.8;
     int height = 46 + Math.min(count * 26, 64 + count * 8);
     return times(new Chart(width, height), end, width)
-        .yInPlaceOf(above, 0, count)
+        .hiddenY(above, 0, count)
         .draw(
             "rect",
             Map.of(

@@ -35,7 +35,7 @@ final class GroupTable {
             : "In corpus perplexity every token has the same weight; in the mean of documents,"
                 + " every document.");
     if (groups.isEmpty()) {
-      html.none("The scores were not summed by group.");
+      html.placeholder("The scores were not summed by group.");
       return;
     }
     List<Column> columns =

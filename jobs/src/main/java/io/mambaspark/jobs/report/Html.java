@@ -35,7 +35,7 @@ final class Html {
   }
 
   /** Adds a sentence that states why a section is empty. */
-  void none(String sentence) {
+  void placeholder(String sentence) {
     add("<p class=\"none\">" + sentence + "</p>\n");
   }
 

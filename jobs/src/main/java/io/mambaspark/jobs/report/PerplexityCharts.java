@@ -25,14 +25,14 @@ final class PerplexityCharts {
 
   void noHistogram() {
     html.section("Perplexity", "");
-    html.none("No document has a perplexity.");
+    html.placeholder("No document has a perplexity.");
   }
 
   void histogram(Distributions all) {
     List<Double> edges = all.histogram().edges();
     if (edges.isEmpty()) {
       html.section("Perplexity", "");
-      html.none("The perplexity of every document is infinite, so there is no histogram.");
+      html.placeholder("The perplexity of every document is infinite, so there is no histogram.");
       return;
     }
     List<Series> series = all.histogram().series();
@@ -95,7 +95,7 @@ final class PerplexityCharts {
         "Each point covers the documents with at least as many scored tokens as the axis shows,"
             + " and fewer than twice as many.");
     if (lengths.size() < 2) {
-      html.none(
+      html.placeholder(
           lengths.isEmpty()
               ? "The lengths of the documents are unknown."
               : "All documents have between %s and %s tokens; their median is %s."
@@ -119,7 +119,7 @@ final class PerplexityCharts {
         "Perplexity by position in the document",
         positions.size() < 2 ? "" : "The perplexity of tokens by their position in the document.");
     if (positions.size() < 2) {
-      html.none(
+      html.placeholder(
           positions.isEmpty()
               ? "Perplexity by position in the document was not recorded."
               : "All tokens are at the very beginning of their documents.");

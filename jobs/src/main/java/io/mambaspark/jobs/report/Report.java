@@ -94,10 +94,10 @@ public final class Report {
       PercentileTable.add(all, html);
     }
     GroupTable.add(data.sums().groups(), html);
-    SpeedSection.add(data.course(), html);
+    SpeedSection.add(data.timing(), html);
     errors(data.sums().errors());
     if (hasPerplexities) {
-      documents(all.ends());
+      documents(all.extremes());
     }
     origin(data.origin());
   }
@@ -111,7 +111,7 @@ public final class Report {
                     Map.Entry::getKey, Map.Entry::getValue, (a, b) -> a, LinkedHashMap::new));
     html.section("Errors", "");
     if (errors.isEmpty()) {
-      html.none("No document had an error.");
+      html.placeholder("No document had an error.");
       return;
     }
     long most = errors.values().stream().mapToLong(Long::longValue).max().orElse(1);
@@ -131,14 +131,14 @@ public final class Report {
             .toList());
   }
 
-  private void documents(Distributions.Ends ends) {
+  private void documents(Distributions.Extremes extremes) {
     html.section("Best and worst documents", "");
-    if (ends.columns().isEmpty()) {
-      html.none("No columns were selected to identify the documents.");
+    if (extremes.columns().isEmpty()) {
+      html.placeholder("No columns were selected to identify the documents.");
     }
     html.add("<div class=\"ends\">\n");
-    documents("Lowest perplexity", ends.columns(), ends.best());
-    documents("Highest perplexity", ends.columns(), ends.worst());
+    documents("Lowest perplexity", extremes.columns(), extremes.best());
+    documents("Highest perplexity", extremes.columns(), extremes.worst());
     html.add("</div>\n");
   }
 
@@ -150,7 +150,7 @@ public final class Report {
       html.add("<small>" + tokens + "</small></div><dl>");
       for (int i = 0; i < document.shown().size(); i++) {
         String value = document.shown().get(i);
-        // The style sheet puts short values next to each other and text below them.
+        // The style sheet places short values next to each other and text below them.
         String look = value.length() <= 40 ? " class=\"short\"" : "";
         html.add("<dt>" + bdi(columns.get(i)) + "</dt><dd" + look + ">" + bdi(value) + "</dd>");
       }
@@ -162,7 +162,7 @@ public final class Report {
   private void origin(Origin origin) {
     html.section("Options and versions", "");
     if (origin.options().isEmpty() && origin.versions().isEmpty()) {
-      html.none("Options and versions were not recorded.");
+      html.placeholder("Options and versions were not recorded.");
     }
     pairs("Options", origin.options());
     pairs("Fingerprints and versions", origin.versions());

@@ -13,12 +13,12 @@ import java.util.Objects;
  * @param distributions the distributions of perplexity; null if the run has none
  */
 public record ReportData(
-    Head head, Distributions distributions, Sums sums, Course course, Origin origin) {
+    Head head, Distributions distributions, Sums sums, Timing timing, Origin origin) {
 
   public ReportData {
     Objects.requireNonNull(head, "head");
     Objects.requireNonNull(sums, "sums");
-    Objects.requireNonNull(course, "course");
+    Objects.requireNonNull(timing, "timing");
     Objects.requireNonNull(origin, "origin");
   }
 
@@ -65,11 +65,11 @@ public record ReportData(
    * @param speed the number of tokens scored since the start, by ascending time
    * @param tasks the times of Spark's tasks
    */
-  public record Course(List<Speed> speed, List<TaskTime> tasks) {
+  public record Timing(List<Speed> speed, List<TaskTime> tasks) {
     /** A run that was not observed. */
-    public static final Course NONE = new Course(List.of(), List.of());
+    public static final Timing NONE = new Timing(List.of(), List.of());
 
-    public Course {
+    public Timing {
       speed = List.copyOf(speed);
       tasks = List.copyOf(tasks);
       for (int i = 1; i < speed.size(); i++) {

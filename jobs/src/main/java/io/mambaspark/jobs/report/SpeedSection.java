@@ -1,8 +1,8 @@
 package io.mambaspark.jobs.report;
 
-import io.mambaspark.jobs.report.ReportData.Course;
 import io.mambaspark.jobs.report.ReportData.Speed;
 import io.mambaspark.jobs.report.ReportData.TaskTime;
+import io.mambaspark.jobs.report.ReportData.Timing;
 import java.util.List;
 
 /** The section of speed: tokens per second over time, and the times of tasks. */
@@ -12,25 +12,25 @@ final class SpeedSection {
 
   private SpeedSection() {}
 
-  static void add(Course course, Html html) {
-    List<Speed> speed = hasProgress(course.speed()) ? course.speed() : List.of();
+  static void add(Timing timing, Html html) {
+    List<Speed> speed = hasProgress(timing.speed()) ? timing.speed() : List.of();
     html.section("Speed", "");
     double end =
         Math.max(
             speed.isEmpty() ? 0 : speed.get(speed.size() - 1).seconds(),
-            course.tasks().stream().mapToDouble(TaskTime::end).max().orElse(0));
+            timing.tasks().stream().mapToDouble(TaskTime::end).max().orElse(0));
     double scale = end > 0 ? end : 1;
     if (speed.isEmpty()) {
-      html.none("The speed over time is unknown: the run was too short or not observed.");
+      html.placeholder("The speed over time is unknown: the run was too short or not observed.");
     } else {
       html.figure(
           "tokens per second",
           width -> Charts.speed(speed, scale, width, "Tokens per second over time"));
     }
-    if (course.tasks().isEmpty()) {
-      html.none("The times of the tasks are unknown.");
+    if (timing.tasks().isEmpty()) {
+      html.placeholder("The times of the tasks are unknown.");
     } else {
-      tasks(Charts.byStart(course.tasks()), speed, scale, html);
+      tasks(Charts.byStart(timing.tasks()), speed, scale, html);
     }
   }
 

@@ -1,6 +1,6 @@
 package io.mambaspark.jobs.score;
 
-import io.mambaspark.engine.score.Wanted;
+import io.mambaspark.engine.score.Outputs;
 import io.mambaspark.jobs.Refusal;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -94,8 +94,7 @@ public record Emit(
     } catch (NumberFormatException e) {
       // Refused below, like any other invalid K.
     }
-    throw Refusal.wrongUsage(
-        "--emit %s: expected top-k=K with a whole number K of at least 1", word);
+    throw Refusal.wrongUsage("--emit %s: expected top-k=K with an integer K of at least 1", word);
   }
 
   /** Whether the columns nll, token_count and perplexity are written. */
@@ -109,8 +108,8 @@ public record Emit(
   }
 
   /** Returns the results that the engine has to compute; not for logits. */
-  public Wanted wanted() {
-    return new Wanted(nll(), tokenLogprobs, tokenRanks, topK, lastLogits);
+  public Outputs outputs() {
+    return new Outputs(nll(), tokenLogprobs, tokenRanks, topK, lastLogits);
   }
 
   /** Returns the list that {@link #parse} reads. */

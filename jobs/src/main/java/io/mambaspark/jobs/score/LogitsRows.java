@@ -87,7 +87,7 @@ final class LogitsRows implements Iterator<Tuple2<Row, ScoredRow>> {
     next = null;
     RowError error = RowError.nonFinite(position.firstNonFinite());
     if (error != null) {
-      failures.found(error, row.kept(), row::place);
+      failures.report(error, row.kept(), row::place);
       // Earlier positions remain in the output; this error explains why later ones are missing.
       failed = row;
       queued.remove();

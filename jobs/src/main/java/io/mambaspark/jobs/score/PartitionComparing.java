@@ -51,13 +51,13 @@ public record PartitionComparing(
   }
 
   private Pair<Pending> pair(Row row, DocumentReader.ForTask forA, DocumentReader.ForTask forB) {
-    ScoringCounters.readDocument();
+    ScoringCounters.addDocument();
     Row kept = PartitionScoring.kept(row, readerA.columns());
     DocumentReader.Document a = forA.read(row);
     DocumentReader.Document b = forB.read(row);
     RowError error = a.error() != null ? a.error() : b.error();
     if (error != null) {
-      ScoringCounters.foundError();
+      ScoringCounters.addError();
       return new Pair<>(new Pending(kept, a, error), new int[0], new int[0]);
     }
     if (a.isNull()) {

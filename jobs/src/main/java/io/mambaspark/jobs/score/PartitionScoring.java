@@ -79,13 +79,13 @@ public record PartitionScoring(
     }
     Iterator<Scores<Pending>> scores =
         scorer.score(
-            Iterators.map(rows, row -> sequence(row, documents, place)), emit.wanted(), windows);
+            Iterators.map(rows, row -> sequence(row, documents, place)), emit.outputs(), windows);
     return Iterators.map(scores, this::scored);
   }
 
   private Sequence<Pending> sequence(
       Row row, DocumentReader.ForTask documents, Supplier<String> place) {
-    ScoringCounters.readDocument();
+    ScoringCounters.addDocument();
     Row kept = kept(row, reader.columns());
     DocumentReader.Document document = documents.read(row);
     if (document.isNull()) {
@@ -102,7 +102,7 @@ public record PartitionScoring(
           document.tokens(),
           document.context());
     }
-    failures.found(error, kept, place);
+    failures.report(error, kept, place);
     return new Sequence<>(new Pending(kept, document, error, null), new int[0]);
   }
 
@@ -124,7 +124,7 @@ public record PartitionScoring(
     if (error == null) {
       error = RowError.nonFinite(scores.firstNonFinite());
       if (error != null) {
-        failures.found(error, row.kept, row::place);
+        failures.report(error, row.kept, row::place);
       }
     }
     out.setTruncated(row.document.truncated());
@@ -190,7 +190,7 @@ public record PartitionScoring(
 
   /** Reports progress and stops a cancelled task after each chunk; a long row has many chunks. */
   public static void chunkDone(int tokens, LongAccumulator progress, TaskContext task) {
-    ScoringCounters.ranTokens(tokens);
+    ScoringCounters.addTokens(tokens);
     if (progress != null) {
       progress.add(tokens);
     }

@@ -26,11 +26,11 @@ record RowFailures(boolean fatal, StructType keptColumns) implements Serializabl
    * @param place supplies the location of the row; empty if unknown
    * @throws TaskFailure if errors are fatal
    */
-  void found(RowError error, Row kept, Supplier<String> place) {
+  void report(RowError error, Row kept, Supplier<String> place) {
     if (fatal) {
       throw new TaskFailure(message(error, kept, place.get()), null);
     }
-    ScoringCounters.foundError();
+    ScoringCounters.addError();
   }
 
   private String message(RowError error, Row kept, String place) {

@@ -106,9 +106,9 @@ public record ScoreOptions(
   }
 
   /** Returns the values with the defaults and columns in use, each in its canonical spelling. */
-  public OptionValues settle(OptionValues values) {
+  public OptionValues normalize(OptionValues values) {
     return documents
-        .settle(values)
+        .normalize(values)
         .with(Options.EMIT, emit.toString())
         .with(Options.WINDOW_TOKENS, windows.tokens() == 0 ? null : (Integer) windows.tokens())
         .with(Options.STRIDE, windows.stride() == 0 ? null : (Integer) windows.stride());

@@ -13,15 +13,15 @@ public final class ScoringCounters {
 
   private ScoringCounters() {}
 
-  static void ranTokens(int tokens) {
+  static void addTokens(int tokens) {
     TOKENS.add(tokens);
   }
 
-  static void readDocument() {
+  static void addDocument() {
     DOCUMENTS.increment();
   }
 
-  static void foundError() {
+  static void addError() {
     ERRORS.increment();
   }
 

@@ -24,7 +24,7 @@ public final class Session {
    * @param tables whether the command reads tables of the catalog
    * @param plugin the Spark plugin that a new session loads
    */
-  public static <T> T during(
+  public static <T> T run(
       String command,
       boolean tables,
       Class<? extends SparkPlugin> plugin,

@@ -100,7 +100,7 @@ public final class SessionSettings {
           "Ignoring settings that skip input without an error, until the command ends: {}",
           listed(unsafe));
     }
-    return during(spark, settings, work);
+    return with(spark, settings, work);
   }
 
   /** Returns the settings of a session that might skip input, with their current values. */
@@ -145,7 +145,7 @@ public final class SessionSettings {
   }
 
   /** Runs work with these settings instead of the user's. */
-  public static <T> T during(SparkSession spark, Map<String, String> settings, Supplier<T> work) {
+  public static <T> T with(SparkSession spark, Map<String, String> settings, Supplier<T> work) {
     Map<String, String> before = new HashMap<>();
     for (String key : settings.keySet()) {
       if (spark.conf().contains(key)) {
@@ -162,7 +162,7 @@ public final class SessionSettings {
   }
 
   /** The maximum number of bytes that a task reads from files: the user's setting for Spark. */
-  public static long mostBytes(SparkSession spark) {
+  public static long maxBytes(SparkSession spark) {
     return JavaUtils.byteStringAsBytes(spark.conf().get("spark.sql.files.maxPartitionBytes"));
   }
 }

@@ -11,7 +11,7 @@ import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.when;
 
 import io.mambaspark.jobs.stats.Distributions.Document;
-import io.mambaspark.jobs.stats.Distributions.Ends;
+import io.mambaspark.jobs.stats.Distributions.Extremes;
 import io.mambaspark.jobs.stats.Distributions.Group;
 import io.mambaspark.jobs.stats.Distributions.Grouping;
 import io.mambaspark.jobs.stats.Distributions.Histogram;
@@ -98,7 +98,7 @@ final class DistributionQuery {
           new Grouping(groupBy, 0, List.of()),
           new Histogram(List.of(), List.of()),
           List.of(),
-          new Ends(shown, List.of(), List.of()));
+          new Extremes(shown, List.of(), List.of()));
     }
     boolean exact = documents <= Distributions.MAX_EXACT;
     List<Row> largest = groupBy.isEmpty() ? List.of() : largestGroups(narrow);
@@ -119,7 +119,7 @@ final class DistributionQuery {
             groupBy.isEmpty() ? List.of() : percentilesByGroup(inLargest, largest, exact)),
         histogram(narrow, largest),
         lengths(narrow, exact),
-        new Ends(shown, documents(narrow, true), documents(narrow, false)));
+        new Extremes(shown, documents(narrow, true), documents(narrow, false)));
   }
 
   /** Returns values and counts of the largest groups, and of one more to detect further groups. */

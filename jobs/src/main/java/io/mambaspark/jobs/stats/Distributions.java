@@ -28,7 +28,7 @@ import org.apache.spark.sql.types.DataTypes;
  * @param histogram one series for each of the largest {@link #MAX_SERIES} groups, and one for the
  *     remaining groups
  * @param lengths percentiles by number of scored tokens, the shortest class first
- * @param ends the documents with the lowest and the highest perplexity
+ * @param extremes the documents with the lowest and the highest perplexity
  */
 public record Distributions(
     boolean exact,
@@ -36,7 +36,7 @@ public record Distributions(
     Grouping grouping,
     Histogram histogram,
     List<LengthClass> lengths,
-    Ends ends) {
+    Extremes extremes) {
   /** The maximum number of groups that are listed; further groups are only counted. */
   public static final int MAX_GROUPS = 1000;
 
@@ -89,8 +89,8 @@ public record Distributions(
    * @param worst documents with the highest perplexity, at most {@link #MAX_DOCUMENTS}, the worst
    *     first
    */
-  public record Ends(List<String> columns, List<Document> best, List<Document> worst) {
-    public Ends {
+  public record Extremes(List<String> columns, List<Document> best, List<Document> worst) {
+    public Extremes {
       columns = List.copyOf(columns);
       best = List.copyOf(best);
       worst = List.copyOf(worst);
@@ -173,7 +173,7 @@ public record Distributions(
   /**
    * One document.
    *
-   * @param shown the values of {@link Ends#columns}, in that order, truncated to {@link
+   * @param shown the values of {@link Extremes#columns}, in that order, truncated to {@link
    *     #MAX_CHARACTERS}; {@code "null"} for a null
    */
   public record Document(double perplexity, long tokens, List<String> shown) {

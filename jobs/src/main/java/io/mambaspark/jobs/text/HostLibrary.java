@@ -8,8 +8,9 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * The native tokenizers library of a foreign DJL. If Spark's own class path has a DJL, its classes
- * take precedence over those of the job jar, and only its own loader can load its native library.
+ * The native tokenizers library of a DJL that is not the job jar's. If Spark's own class path has a
+ * DJL, its classes take precedence over those of the job jar, and only its own loader can load its
+ * native library.
  */
 final class HostLibrary {
   private static final String CACHE = "ENGINE_CACHE_DIR";

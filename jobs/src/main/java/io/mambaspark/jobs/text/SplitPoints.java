@@ -7,7 +7,7 @@ import java.util.regex.Pattern;
  * The positions at which a text may be split so that the concatenated ids of its pieces equal the
  * ids of the complete text: between a character that is not white space and a space or a line feed.
  *
- * <p>This holds for the tokenizers that {@link #allowedBy} accepts, which are of GPT-2's kind and
+ * <p>This holds for the tokenizers that {@link #allowedBy} accepts, which are like GPT-2's and
  * include GPT-NeoX's, because none of their steps crosses such a position:
  *
  * <ul>
@@ -32,17 +32,17 @@ final class SplitPoints {
     JsonNode normalizer = tokenizer.path("normalizer");
     JsonNode preTokenizer = tokenizer.path("pre_tokenizer");
     JsonNode model = tokenizer.path("model");
-    boolean steps =
+    boolean stepsAllowSplits =
         (isAbsent(normalizer) || normalizer.path("type").asText().equals("NFC"))
             && preTokenizer.path("type").asText().equals("ByteLevel")
             && preTokenizer.path("use_regex").asBoolean(true)
             && !preTokenizer.path("add_prefix_space").asBoolean(true)
             && model.path("type").asText().equals("BPE")
             && isAbsent(model.path("dropout"));
-    return steps && addedTokensAllow(tokenizer.path("added_tokens"));
+    return stepsAllowSplits && addedTokensAllowSplits(tokenizer.path("added_tokens"));
   }
 
-  private static boolean addedTokensAllow(JsonNode addedTokens) {
+  private static boolean addedTokensAllowSplits(JsonNode addedTokens) {
     for (JsonNode token : addedTokens) {
       if (token.path("lstrip").asBoolean()
           || token.path("rstrip").asBoolean()

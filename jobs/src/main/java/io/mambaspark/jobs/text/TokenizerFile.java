@@ -69,7 +69,7 @@ public final class TokenizerFile implements Serializable {
     if (largest < 0) {
       throw refused(name, "its vocabulary is empty", "");
     }
-    boolean dropout = drops(model);
+    boolean dropout = hasDropout(model);
     if (dropout) {
       LOG.warn(
           "Tokenizer {} skips merges at random, which is meant for training (model.dropout {}). The"
@@ -82,7 +82,7 @@ public final class TokenizerFile implements Serializable {
   }
 
   /** Whether a model would skip merges at random. Only BPE models use random numbers. */
-  private static boolean drops(JsonNode model) {
+  private static boolean hasDropout(JsonNode model) {
     // Old files do not name the type. Only a Unigram model has a list.
     boolean bpe = model.path("type").asText("BPE").equals("BPE") && model.path("vocab").isObject();
     double dropout = model.path(DROPOUT).doubleValue();

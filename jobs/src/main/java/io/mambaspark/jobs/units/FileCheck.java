@@ -41,7 +41,7 @@ final class FileCheck {
     Ledger ledger = new Ledger(new Path(output), hadoop.value());
     List<String> intact = new ArrayList<>();
     for (UnitEntry entry : entries) {
-      if (ledger.holds(entry)) {
+      if (ledger.isIntact(entry)) {
         intact.add(entry.unit());
       }
     }

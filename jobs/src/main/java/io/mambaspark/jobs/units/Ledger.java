@@ -114,7 +114,7 @@ final class Ledger {
   }
 
   /** Whether the file of an entry is in its place, with the same size and SHA-256. */
-  boolean holds(UnitEntry entry) throws IOException {
+  boolean isIntact(UnitEntry entry) throws IOException {
     if (entry.file() == null) {
       return true;
     }
@@ -165,7 +165,7 @@ final class Ledger {
   }
 
   /** Returns the names of the output's Parquet files that are not among these units. */
-  List<String> strays(Collection<String> units) {
+  List<String> unlistedFiles(Collection<String> units) {
     return list(output).keySet().stream()
         .filter(name -> name.endsWith(".parquet") && !name.startsWith("_"))
         .filter(name -> !units.contains(name))
@@ -192,15 +192,15 @@ final class Ledger {
   }
 
   /** Removes units, each file before its entry, so that no file is without an entry. */
-  void forget(Collection<String> units) {
+  void remove(Collection<String> units) {
     Map<String, Long> written = list(output);
-    Map<String, Long> entered = list(unitsFolder());
+    Map<String, Long> recorded = list(unitsFolder());
     try {
       for (String unit : units) {
         if (written.containsKey(unit)) {
           files.delete(new Path(output, unit), false);
         }
-        if (entered.containsKey(entryFile(unit).getName())) {
+        if (recorded.containsKey(entryFile(unit).getName())) {
           files.delete(entryFile(unit), false);
         }
       }
@@ -210,7 +210,7 @@ final class Ledger {
   }
 
   /** Removes the temporary files of failed tasks. Logs a failure instead of throwing it. */
-  void sweep() {
-    folder.sweep();
+  void removeTemporaryFiles() {
+    folder.removeTemporaryFiles();
   }
 }

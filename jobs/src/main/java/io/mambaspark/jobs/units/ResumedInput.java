@@ -27,26 +27,26 @@ record ResumedInput(
    * changed, is missing or cannot be read.
    */
   List<InputVersion> added(boolean allowNew) {
-    Map<String, InputVersion> gone = new LinkedHashMap<>();
-    known.forEach(file -> gone.put(file.path(), file));
+    Map<String, InputVersion> missing = new LinkedHashMap<>();
+    known.forEach(file -> missing.put(file.path(), file));
     List<InputVersion> added = new ArrayList<>();
     for (InputVersion file : now) {
-      InputVersion was = gone.remove(file.path());
-      if (was == null) {
+      InputVersion recorded = missing.remove(file.path());
+      if (recorded == null) {
         added.add(file);
-      } else if (!was.equals(file)) {
+      } else if (!recorded.equals(file)) {
         throw Refusal.because(
             "Cannot resume output %s: input %s has changed (recorded: %d bytes, modified %tFT%<tTZ;"
                 + " found: %d bytes, modified %tFT%<tTZ); choose another output",
             output,
             file.path(),
-            was.size(),
-            utc(was.modified()),
+            recorded.size(),
+            utc(recorded.modified()),
             file.size(),
             utc(file.modified()));
       }
     }
-    for (String path : gone.keySet()) {
+    for (String path : missing.keySet()) {
       if (unread.containsKey(path)) {
         throw Refusal.because(
             "Cannot resume output %s: input %s was read before and can no longer be read: %s;"
@@ -54,10 +54,10 @@ record ResumedInput(
             output, path, unread.get(path));
       }
     }
-    if (!gone.isEmpty()) {
+    if (!missing.isEmpty()) {
       throw Refusal.because(
           "Cannot resume output %s: input %s%s is missing; choose another output",
-          output, gone.keySet().iterator().next(), andMore(gone.size()));
+          output, missing.keySet().iterator().next(), andMore(missing.size()));
     }
     if (!added.isEmpty() && !allowNew) {
       throw Refusal.because(

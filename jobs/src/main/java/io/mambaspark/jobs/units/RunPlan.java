@@ -17,8 +17,8 @@ record RunPlan(RunRecord run, List<Unit> units) {
   static final String TARGET = "--target-unit-tokens";
 
   /** Plans a new run of all files. */
-  static RunPlan begun(String runId, Map<String, String> settings, UnitPlan cut) {
-    return of(new RunRecord(runId, settings, List.of(cut.inputs())), cut);
+  static RunPlan ofNewRun(String runId, Map<String, String> settings, UnitPlan unitPlan) {
+    return of(new RunRecord(runId, settings, List.of(unitPlan.inputs())), unitPlan);
   }
 
   /**
@@ -31,28 +31,28 @@ record RunPlan(RunRecord run, List<Unit> units) {
       RunRecord earlier,
       Map<String, String> settings,
       List<InputVersion> added,
-      UnitPlan cut,
+      UnitPlan unitPlan,
       Map<String, UnitEntry> entries) {
     List<List<InputVersion>> arrivals = new ArrayList<>(earlier.arrivals());
     if (!added.isEmpty()) {
       arrivals.add(added);
     }
-    RunPlan plan = of(new RunRecord(earlier.id(), settings, arrivals), cut);
+    RunPlan plan = of(new RunRecord(earlier.id(), settings, arrivals), unitPlan);
     List<Unit> units = new ArrayList<>(plan.units());
-    units.addAll(damaged(plan.units(), entries));
+    units.addAll(unreadableParts(plan.units(), entries));
     return new RunPlan(plan.run(), units);
   }
 
-  private static RunPlan of(RunRecord run, UnitPlan cut) {
+  private static RunPlan of(RunRecord run, UnitPlan unitPlan) {
     long target = Long.parseLong(run.settings().get(TARGET));
-    return new RunPlan(run, cut.units(target, run.arrivals()));
+    return new RunPlan(run, unitPlan.units(target, run.arrivals()));
   }
 
   /**
    * Returns one unit for each unreadable part of a unit that several files share. The shared unit
    * keeps its rows, and only the unreadable parts are retried.
    */
-  static List<Unit> damaged(List<Unit> units, Map<String, UnitEntry> entries) {
+  static List<Unit> unreadableParts(List<Unit> units, Map<String, UnitEntry> entries) {
     List<Unit> retried = new ArrayList<>();
     for (Unit unit : units) {
       UnitEntry entry = entries.get(unit.name());
@@ -66,7 +66,7 @@ record RunPlan(RunRecord run, List<Unit> units) {
   }
 
   /** Returns the entries of the units that are complete if their files are intact. */
-  List<UnitEntry> done(Map<String, UnitEntry> entries) {
+  List<UnitEntry> entriesToVerify(Map<String, UnitEntry> entries) {
     return units.stream()
         .filter(unit -> entries.containsKey(unit.name()))
         .filter(unit -> !entries.get(unit.name()).hasSkippedParts() || unit.isShared())

@@ -38,7 +38,7 @@ public record Unit(String name, List<RowGroups> parts) implements Serializable {
 
   /** Returns a unit without rows, which still writes an output file. */
   static Unit empty(ParquetFile file) {
-    return of(List.of(RowGroups.none(file)));
+    return of(List.of(RowGroups.withoutRows(file)));
   }
 
   /** Returns the unit of the given parts. */

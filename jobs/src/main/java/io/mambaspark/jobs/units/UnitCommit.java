@@ -52,7 +52,7 @@ public final class UnitCommit extends FileCommitProtocol implements Serializable
     UnitTask unit = UnitTask.current();
     Path file =
         new LedgerFolder(new Path(output), task.getConfiguration()).temporary(unit.unit().name());
-    unit.writes(file);
+    unit.setFile(file);
     return file.toString();
   }
 

@@ -32,7 +32,7 @@ public record UnitPlan(ParquetInput input, double work) {
 
   /** Returns the target size of a unit, in tokens, if the user gives none. */
   public long targetTokens(JavaSparkContext context) {
-    return Math.min((long) (SECONDS * SPEED / work), input.share(Tasks.cores(context)));
+    return Math.min((long) (SECONDS * SPEED / work), input.tokensPerPiece(Tasks.cores(context)));
   }
 
   /**

@@ -50,25 +50,29 @@ public final class UnitRun {
    */
   public static UnitRun plan(
       Output output,
-      UnitPlan cut,
+      UnitPlan unitPlan,
       UnitOptions options,
       Map<String, String> settings,
       JavaSparkContext context) {
     Ledger ledger = new Ledger(output.scores(), context.hadoopConfiguration());
     Map<String, String> now = new LinkedHashMap<>(settings);
-    now.put(RunPlan.TARGET, targetTokens(options, output.earlier(), cut, context));
+    now.put(RunPlan.TARGET, targetTokens(options, output.earlier(), unitPlan, context));
     if (output.earlier().isEmpty()) {
-      RunPlan plan = RunPlan.begun(output.runId(), now, cut);
+      RunPlan plan = RunPlan.ofNewRun(output.runId(), now, unitPlan);
       return new UnitRun(output, ledger, plan, plan.units(), false);
     }
     RunRecord earlier = output.earlier().get();
     RunIdentity.check(earlier.settings(), now, output.target());
     List<InputVersion> added =
-        new ResumedInput(output.path(), earlier.files(), cut.inputs(), cut.input().files().unread())
+        new ResumedInput(
+                output.path(),
+                earlier.files(),
+                unitPlan.inputs(),
+                unitPlan.input().files().unread())
             .added(options.allowNewInput());
     Map<String, UnitEntry> entries = ledger.entries(output.runId(), true);
-    RunPlan plan = RunPlan.resumed(earlier, now, added, cut, entries);
-    if (output.isWholeAfterSecondPass()) {
+    RunPlan plan = RunPlan.resumed(earlier, now, added, unitPlan, entries);
+    if (output.isCompleteAfterSecondPass()) {
       if (!added.isEmpty()) {
         throw Refusal.because(
             "Cannot add new input to output %s: the thresholds of its buckets are computed from all"
@@ -78,18 +82,21 @@ public final class UnitRun {
       }
       return new UnitRun(output, ledger, plan, List.of(), true);
     }
-    Set<String> intact = FileCheck.intact(plan.done(entries), output.scores(), context);
+    Set<String> intact = FileCheck.intact(plan.entriesToVerify(entries), output.scores(), context);
     return new UnitRun(output, ledger, plan, plan.missing(intact), false);
   }
 
   private static String targetTokens(
-      UnitOptions options, Optional<RunRecord> earlier, UnitPlan cut, JavaSparkContext context) {
+      UnitOptions options,
+      Optional<RunRecord> earlier,
+      UnitPlan unitPlan,
+      JavaSparkContext context) {
     if (options.targetTokens() != 0) {
       return Long.toString(options.targetTokens());
     }
     return earlier
         .map(run -> run.settings().get(RunPlan.TARGET))
-        .orElseGet(() -> Long.toString(cut.targetTokens(context)));
+        .orElseGet(() -> Long.toString(unitPlan.targetTokens(context)));
   }
 
   /** Returns the units that remain to be scored. */
@@ -123,17 +130,17 @@ public final class UnitRun {
     // A task treats an existing file as committed by another attempt, so the files of missing units
     // are removed. So are entries of units that are no longer planned: new files with rows replace
     // the empty unit of an input without rows.
-    Set<String> undone = new HashSet<>(ledger.entries(output.runId(), false).keySet());
-    plan.units().forEach(unit -> undone.remove(unit.name()));
-    missing.forEach(unit -> undone.add(unit.name()));
-    ledger.forget(undone);
-    ledger.sweep();
+    Set<String> incomplete = new HashSet<>(ledger.entries(output.runId(), false).keySet());
+    plan.units().forEach(unit -> incomplete.remove(unit.name()));
+    missing.forEach(unit -> incomplete.add(unit.name()));
+    ledger.remove(incomplete);
+    ledger.removeTemporaryFiles();
   }
 
   /** Writes the missing units. Each appears in the output when it is complete. */
   public void write(Dataset<Row> scored) {
     try {
-      SessionSettings.during(
+      SessionSettings.with(
           scored.sparkSession(),
           COMMIT,
           () -> {
@@ -165,7 +172,7 @@ public final class UnitRun {
 
   /** Removes temporary files once all units are complete. */
   public void end() {
-    ledger.sweep();
+    ledger.removeTemporaryFiles();
   }
 
   private List<UnitEntry> entries() {
@@ -184,12 +191,12 @@ public final class UnitRun {
           "Output %s has only %d of %d units after all were scored; continue with --resume",
           output.scores(), entries.size(), units());
     }
-    List<String> strays = ledger.strays(plan.units().stream().map(Unit::name).toList());
-    if (!filesRemoved && !strays.isEmpty()) {
+    List<String> unlisted = ledger.unlistedFiles(plan.units().stream().map(Unit::name).toList());
+    if (!filesRemoved && !unlisted.isEmpty()) {
       throw Refusal.because(
           "Output %s contains %s%s, which this run did not write; remove it and continue with"
               + " --resume",
-          output.scores(), strays.get(0), ResumedInput.andMore(strays.size()));
+          output.scores(), unlisted.get(0), ResumedInput.andMore(unlisted.size()));
     }
     return Result.of(plan.units(), entries);
   }

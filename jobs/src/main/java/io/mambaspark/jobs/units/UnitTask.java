@@ -61,7 +61,7 @@ final class UnitTask {
         try {
           return rows.hasNext();
         } catch (RuntimeException e) {
-          throw located(e);
+          throw withPlace(e);
         }
       }
 
@@ -72,13 +72,13 @@ final class UnitTask {
           totals.add(row._2(), emit);
           return row;
         } catch (RuntimeException e) {
-          throw located(e);
+          throw withPlace(e);
         }
       }
     };
   }
 
-  private RuntimeException located(RuntimeException e) {
+  private RuntimeException withPlace(RuntimeException e) {
     if (e instanceof TaskFailure || e instanceof TaskKilledException) {
       return e;
     }
@@ -97,7 +97,7 @@ final class UnitTask {
     return file;
   }
 
-  void writes(Path newFile) {
+  void setFile(Path newFile) {
     if (file != null) {
       throw new IllegalStateException("The unit already has a file: " + file);
     }

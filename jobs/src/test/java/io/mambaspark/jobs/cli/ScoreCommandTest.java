@@ -581,8 +581,8 @@ class ScoreCommandTest {
     Path shard = folder.resolve("model-00001-of-00001.safetensors");
     Files.move(folder.resolve("model.safetensors"), shard);
     StringBuilder weights = new StringBuilder();
-    try (ModelSource whole = ModelSource.open(model.toString(), HadoopFiles.configuration())) {
-      for (StoredTensor tensor : whole.checkpoint().tensors().values()) {
+    try (ModelSource source = ModelSource.open(model.toString(), HadoopFiles.configuration())) {
+      for (StoredTensor tensor : source.checkpoint().tensors().values()) {
         weights.append(weights.isEmpty() ? "" : ",");
         weights.append("\"" + tensor.name() + "\": \"" + shard.getFileName() + "\"");
       }

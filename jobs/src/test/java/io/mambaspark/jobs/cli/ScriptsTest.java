@@ -19,12 +19,11 @@ class ScriptsTest {
   private static final Path COMMON =
       Path.of(System.getProperty("basedir", "."), "../scripts/common.sh");
 
-  private record Ended(int code, String out, String err) {}
+  private record Result(int code, String out, String err) {}
 
   /** Starts a command that replaces Spark. */
   private static Process start(Map<String, String> locale, String command) throws IOException {
-    // The filter may write its last output after the command that it replaces has ended, so wait
-    // for both.
+    // The filter may write its last output after the command has ended, so wait for both.
     String waiting =
         "exec 3>&1; bash -euc \"$1\" \"$0\" 2>&1 >&3 3>&- | cat >&2; exit ${PIPESTATUS[0]}";
     ProcessBuilder builder =
@@ -35,11 +34,11 @@ class ScriptsTest {
     return builder.start();
   }
 
-  private static Ended run(Map<String, String> locale, String command)
+  private static Result run(Map<String, String> locale, String command)
       throws IOException, InterruptedException {
     Process process = start(locale, command);
     String out = text(process.getInputStream());
-    return new Ended(process.waitFor(), out, text(process.getErrorStream()));
+    return new Result(process.waitFor(), out, text(process.getErrorStream()));
   }
 
   private static String text(InputStream all) throws IOException {
@@ -67,7 +66,7 @@ class ScriptsTest {
     locale.put("LC_CTYPE", ctype);
     locale.put("LANG", lang);
     locale.values().removeIf(value -> value == null);
-    Ended run = run(locale, "exec sh -c 'printf %s \"$LC_ALL|$LC_CTYPE|$LANG\"'");
+    Result run = run(locale, "exec sh -c 'printf %s \"$LC_ALL|$LC_CTYPE|$LANG\"'");
     assertThat(run.out()).isEqualTo(expected);
     assertThat(run.err()).isEmpty();
   }
@@ -75,7 +74,7 @@ class ScriptsTest {
   @Test
   void the_incubator_warning_is_dropped_and_other_output_is_kept() throws Exception {
     String java = Path.of(System.getProperty("java.home"), "bin/java").toString();
-    Ended run =
+    Result run =
         run(
             Map.of("JDK_JAVA_OPTIONS", "--add-modules=jdk.incubator.vector"),
             "drop_incubator_warning; exec '%s' -version".formatted(java));
@@ -88,7 +87,7 @@ class ScriptsTest {
 
   @Test
   void only_the_first_such_line_is_dropped_and_the_exit_code_is_kept() throws Exception {
-    Ended run =
+    Result run =
         run(
             Map.of(),
             """

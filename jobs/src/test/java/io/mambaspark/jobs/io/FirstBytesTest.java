@@ -287,12 +287,12 @@ class FirstBytesTest {
         .isInstanceOf(IOException.class)
         .hasMessage("It cannot be decompressed: it is truncated");
     for (String suffix : List.of(".gz", ".bz2", ".zst", ".deflate", ".snappy", ".lz4")) {
-      byte[] whole =
+      byte[] complete =
           suffix.equals(".zst")
               ? Zstd.compress(LINES.getBytes(UTF_8))
               : compressed(suffix, LINES.getBytes(UTF_8));
-      for (int i = 0; i < whole.length; i += 3) {
-        byte[] damaged = whole.clone();
+      for (int i = 0; i < complete.length; i += 3) {
+        byte[] damaged = complete.clone();
         damaged[i] ^= (byte) 0x55;
         Path path = write("damaged" + suffix, damaged);
         for (String what : List.of("check", "lines")) {
@@ -422,9 +422,11 @@ class FirstBytesTest {
   @Test
   void only_complete_lines_are_returned() throws IOException {
     org.apache.hadoop.fs.Path path = hadoop(write("a.jsonl", "ab\ncd\r\nef"));
-    String[] whole = {"", "", "", "ab\n", "ab\n", "ab\n", "ab\ncd\r", "ab\ncd\r\n", "ab\ncd\r\n"};
-    for (int bytes = 0; bytes < whole.length; bytes++) {
-      assertThat(lines(path, bytes)).asString(UTF_8).isEqualTo(whole[bytes]);
+    String[] complete = {
+      "", "", "", "ab\n", "ab\n", "ab\n", "ab\ncd\r", "ab\ncd\r\n", "ab\ncd\r\n"
+    };
+    for (int bytes = 0; bytes < complete.length; bytes++) {
+      assertThat(lines(path, bytes)).asString(UTF_8).isEqualTo(complete[bytes]);
     }
     assertThat(lines(path, 9)).asString(UTF_8).isEqualTo("ab\ncd\r\nef");
   }

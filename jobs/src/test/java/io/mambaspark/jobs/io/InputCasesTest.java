@@ -517,11 +517,11 @@ class InputCasesTest {
       text.append("{\"id\":%d,\"text\":\"a\",\"noise\":\"%s%d\"}\n".formatted(i, noise, i));
     }
     byte[] content = text.toString().getBytes(StandardCharsets.UTF_8);
-    Path whole = gzip("whole.gz", content);
+    Path complete = gzip("whole.gz", content);
     Cli good = lines(words(more));
     assertThat(good.code()).as(good.err()).isZero();
     assertThat(rows().count()).isEqualTo(1500);
-    byte[] compressed = Files.readAllBytes(whole);
+    byte[] compressed = Files.readAllBytes(complete);
     Files.write(own.resolve("in/cut.gz"), Arrays.copyOf(compressed, compressed.length * 9 / 10));
     List<Object> args = new ArrayList<>(List.of("--overwrite", "--strict"));
     args.addAll(Arrays.asList(words(more)));

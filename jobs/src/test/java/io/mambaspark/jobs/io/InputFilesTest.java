@@ -71,7 +71,7 @@ class InputFilesTest {
     InputFiles listed = list("in");
     assertThat(names(listed)).containsExactly("in/part-0");
     // Hadoop itself does not list checksum files.
-    assertThat(relative(listed.leftOut()))
+    assertThat(relative(listed.excluded()))
         .isEqualTo(
             Map.of(
                 "in/_SUCCESS", "hidden name",
@@ -191,7 +191,7 @@ class InputFilesTest {
       assertThat(relative(listed.unread()))
           .containsEntry("in/gone.parquet", "dangling link to " + own.resolve("nowhere"));
     }
-    assertThat(relative(list("in").leftOut()))
+    assertThat(relative(list("in").excluded()))
         .containsEntry("in/loop", "link back to file:" + own.resolve("in"));
     assertThat(names(list("in"))).hasSize(3);
     assertThat(relative(list("in/gone.parquet").unread())).containsOnlyKeys("in/gone.parquet");
@@ -211,7 +211,7 @@ class InputFilesTest {
       assertThat(relative(list(glob).unread())).as(glob).containsKey("g/fr/a.parquet");
     }
     assertThat(relative(list("g/*/*").unread())).containsKey("g/zz");
-    assertThat(relative(list("g/*/*").leftOut()))
+    assertThat(relative(list("g/*/*").excluded()))
         .containsOnlyKeys("g/.ipynb_checkpoints", "g/_temporary");
     // A path without files is refused, even if another path has files.
     assertThat(catchThrowable(() -> list("g/fr", "typo*")))
@@ -243,7 +243,7 @@ class InputFilesTest {
   }
 
   @Test
-  void a_colon_in_the_name_of_a_local_file_is_unread() throws IOException {
+  void a_local_file_with_a_colon_in_its_name_is_unread() throws IOException {
     file("in/a");
     file("in/10:30.parquet");
     file("in/at=10:30/b");
@@ -314,7 +314,7 @@ class InputFilesTest {
         "v1\n" + line.formatted(own.resolve("out/k=1/part-1").toUri()));
     InputFiles listed = list("out");
     assertThat(names(listed)).containsExactly("out/k=1/part-1");
-    assertThat(relative(listed.leftOut()))
+    assertThat(relative(listed.excluded()))
         .containsEntry("out/k=1/part-2", "not committed by the stream that writes to this folder");
     // The same holds for a subfolder, a glob, a link and a folder that has been moved.
     assertThat(names(list("out/k=1"))).containsExactly("out/k=1/part-1");
@@ -331,7 +331,7 @@ class InputFilesTest {
 
   /** Compares the lists of random trees with the entries that were created. */
   @Test
-  void every_entry_of_a_tree_is_read_left_out_or_unread() throws IOException {
+  void every_entry_of_a_tree_is_read_excluded_or_unread() throws IOException {
     long seed = 20_261_126;
     System.out.println("seed " + seed);
     Random random = new Random(seed);

@@ -111,7 +111,8 @@ class JoinedTypeTest {
   void a_file_is_read_in_the_joined_form_with_its_own_leaf_types(
       String own, String joined, String expected) {
     assertThat(
-            JoinedType.form(DataType.fromDDL(own), DataType.fromDDL(joined), false).catalogString())
+            JoinedType.readType(DataType.fromDDL(own), DataType.fromDDL(joined), false)
+                .catalogString())
         .isEqualTo(expected);
   }
 }

@@ -53,7 +53,7 @@ class JsonLinesTest {
     return line.values()[PLAN.fieldIndex(column)];
   }
 
-  private String misfit(String column, String json) {
+  private String errorOfValue(String column, String json) {
     JsonLines.Line line = read("{\"id\":\"a\",\"" + column + "\":" + json + ",\"ok\":true}");
     assertThat(line.values()[ID]).isEqualTo("a");
     assertThat(line.values()[PLAN.fieldIndex("ok")]).isEqualTo(true);
@@ -311,41 +311,41 @@ class JsonLinesTest {
   @Test
   void a_value_of_another_type_is_an_error_and_the_other_columns_are_kept() {
     String integer = "expected an integer of 64 bits in column ";
-    assertThat(misfit("n", "\"7\""))
+    assertThat(errorOfValue("n", "\"7\""))
         .isEqualTo(malformed("found \"7\" at character 15; " + integer + "n"));
     for (String n : List.of("1.5", "9223372036854775808", "1e99", "1e999999999", "1e-999999999")) {
-      assertThat(misfit("n", n))
+      assertThat(errorOfValue("n", n))
           .isEqualTo(malformed("found " + n + " at character 15; " + integer + "n"));
     }
-    assertThat(misfit("n", "NaN")).contains("found NaN at");
-    assertThat(misfit("n", "1e99999999999")).contains("found 1e99999999999 at");
-    assertThat(misfit("tokens", "[1,\"a\",[2]]"))
+    assertThat(errorOfValue("n", "NaN")).contains("found NaN at");
+    assertThat(errorOfValue("n", "1e99999999999")).contains("found 1e99999999999 at");
+    assertThat(errorOfValue("tokens", "[1,\"a\",[2]]"))
         .isEqualTo(malformed("found \"a\" at character 23; " + integer + "tokens"));
-    assertThat(misfit("tokens", "\"1 2\""))
+    assertThat(errorOfValue("tokens", "\"1 2\""))
         .isEqualTo(malformed("found \"1 2\" at character 20; expected a list in column tokens"));
-    assertThat(misfit("tokens", "{\"a\":1}"))
+    assertThat(errorOfValue("tokens", "{\"a\":1}"))
         .isEqualTo(malformed("found {\"a\":1} at character 20; expected a list in column tokens"));
-    assertThat(misfit("meta", "{\"score\":\"high\",\"url\":\"u\"}"))
+    assertThat(errorOfValue("meta", "{\"score\":\"high\",\"url\":\"u\"}"))
         .isEqualTo(
             malformed(
                 "found \"high\" at character 27; expected a number that a double holds in column"
                     + " meta"));
-    assertThat(misfit("meta", "[]"))
+    assertThat(errorOfValue("meta", "[]"))
         .isEqualTo(malformed("found [] at character 18; expected an object in column meta"));
     for (String x : List.of("9007199254740993", "1e400", "-1e400", "1" + "0".repeat(38) + "1")) {
-      assertThat(misfit("x", x))
+      assertThat(errorOfValue("x", x))
           .isEqualTo(
               malformed(
                   "found %s at character 15; expected a number that a double holds in column x"
                       .formatted(x.length() > 40 ? x.substring(0, 40) + "…" : x)));
     }
-    assertThat(misfit("big", "1" + "0".repeat(38)))
+    assertThat(errorOfValue("big", "1" + "0".repeat(38)))
         .isEqualTo(
             malformed(
                 "found 1%s at character 17; expected a number that decimal(38,0) holds in column"
                         .formatted("0".repeat(38))
                     + " big"));
-    assertThat(misfit("big", "0.5")).contains("found 0.5 at");
+    assertThat(errorOfValue("big", "0.5")).contains("found 0.5 at");
     assertThat(error(read("{\"ok\":1}")))
         .isEqualTo(malformed("found 1 at character 7; expected true or false in column ok"));
     JsonLines.Line text = read("{\"text\":[\"a\"],\"id\":\"a\"}");
@@ -377,8 +377,8 @@ class JsonLinesTest {
     assertThat(read("{\"" + text + "\":1,\"id\":\"a\"}").values()[ID]).isEqualTo("a");
     String digits = "1".repeat(200_000);
     assertThat(value("id", digits)).isEqualTo(digits);
-    assertThat(misfit("n", digits)).startsWith("Input line is malformed: found 1111");
-    assertThat(misfit("x", digits)).startsWith("Input line is malformed: found 1111");
+    assertThat(errorOfValue("n", digits)).startsWith("Input line is malformed: found 1111");
+    assertThat(errorOfValue("x", digits)).startsWith("Input line is malformed: found 1111");
     assertThat(value("x", "0." + digits)).isEqualTo(1.0 / 9);
     String deep = "[".repeat(999) + "]".repeat(999);
     assertThat(value("id", deep)).isEqualTo(deep);
@@ -513,18 +513,18 @@ class JsonLinesTest {
   void every_prefix_of_a_line_is_an_error_and_the_columns_before_it_are_kept() {
     String line =
         "{\"id\":\"a\",\"n\":12,\"text\":\"é\\n😀\",\"tokens\":[1,2],\"meta\":{\"url\":\"u\"},\"x\":NaN}";
-    byte[] whole = bytes(line);
-    for (int end = 1; end < whole.length; end++) {
-      JsonLines.Line cut = lines.read(Arrays.copyOf(whole, end));
-      assertThat(cut.error().kind()).isEqualTo(RowError.Kind.MALFORMED_INPUT);
+    byte[] complete = bytes(line);
+    for (int end = 1; end < complete.length; end++) {
+      JsonLines.Line prefix = lines.read(Arrays.copyOf(complete, end));
+      assertThat(prefix.error().kind()).isEqualTo(RowError.Kind.MALFORMED_INPUT);
       if (end > line.indexOf(",\"n\"")) {
-        assertThat(cut.values()[ID]).isEqualTo("a");
+        assertThat(prefix.values()[ID]).isEqualTo("a");
       }
       if (end > line.indexOf(",\"text\"")) {
-        assertThat(cut.values()[PLAN.fieldIndex("n")]).isEqualTo(12L);
+        assertThat(prefix.values()[PLAN.fieldIndex("n")]).isEqualTo(12L);
       }
     }
-    assertThat(error(lines.read(whole))).isNull();
+    assertThat(error(lines.read(complete))).isNull();
   }
 
   @Test

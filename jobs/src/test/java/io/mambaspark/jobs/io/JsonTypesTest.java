@@ -131,7 +131,7 @@ class JsonTypesTest {
       for (int i = 0; i < 8; i++) {
         lines.add("{\"a\":" + value(random, 0) + ",\"B\":" + value(random, 0) + "}");
       }
-      JsonTypes whole = types(lines);
+      JsonTypes complete = types(lines);
       JsonTypes parts = new JsonTypes();
       Collections.shuffle(lines, random);
       int cut = random.nextInt(lines.size());
@@ -150,7 +150,7 @@ class JsonTypesTest {
       }
       parts.add(first);
       for (boolean caseSensitive : new boolean[] {true, false}) {
-        assertThat(parts.schema(caseSensitive)).isEqualTo(whole.schema(caseSensitive));
+        assertThat(parts.schema(caseSensitive)).isEqualTo(complete.schema(caseSensitive));
       }
     }
   }

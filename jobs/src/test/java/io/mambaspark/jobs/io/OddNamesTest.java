@@ -66,7 +66,7 @@ class OddNamesTest {
     TestSpark.session().sql("SELECT 'decoy' AS id").write().parquet(own.resolve("run1").toString());
   }
 
-  private static Cli done(Object... args) {
+  private static Cli succeed(Object... args) {
     Cli run = Cli.run(args);
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();
@@ -85,7 +85,7 @@ class OddNamesTest {
   void score_finds_its_own_output_again(String name) throws IOException {
     Path output = own.resolve(name);
     Path report = own.resolve(name.replace(':', '.') + ".html");
-    done(score(output, "--report", report, "--group-by", "kind"));
+    succeed(score(output, "--report", report, "--group-by", "kind"));
     assertThat(rows(output, "parquet")).hasSize(ROWS);
     assertThat(TestOutput.summary(output).get("documents").asInt()).isEqualTo(ROWS);
     assertThat(TestOutput.summary(output).get("groups")).isNotEmpty();
@@ -93,15 +93,16 @@ class OddNamesTest {
 
     Files.delete(output.resolve(Output.SUMMARY));
     Object uri = new org.apache.hadoop.fs.Path("file", null, output.toString());
-    Cli resumed = done("score", "--model", "demo", "--input", corpus, "--resume", "--output", uri);
+    Cli resumed =
+        succeed("score", "--model", "demo", "--input", corpus, "--resume", "--output", uri);
     assertThat(resumed.out()).contains("done by earlier starts");
     assertThat(TestOutput.summary(output).get("documents").asInt()).isEqualTo(ROWS);
 
     String[] json = {"--partitions", "1", "--output-format", "json", "--bucket", "head:50"};
-    done(score(output, Stream.concat(Stream.of("--overwrite"), Stream.of(json)).toArray()));
+    succeed(score(output, Stream.concat(Stream.of("--overwrite"), Stream.of(json)).toArray()));
     assertThat(rows(output, "json")).hasSize(ROWS);
     Path parted = own.resolve("parted by " + name);
-    done(score(parted, "--bucket-thresholds", output));
+    succeed(score(parted, "--bucket-thresholds", output));
     assertThat(rows(parted, "parquet")).hasSize(ROWS);
   }
 
@@ -109,7 +110,7 @@ class OddNamesTest {
   @FieldSource("NAMES")
   void compare_and_tokenize_find_their_own_output_again(String name) throws IOException {
     Path compared = own.resolve(name);
-    done(
+    succeed(
         "compare",
         "--model",
         "demo",
@@ -123,7 +124,7 @@ class OddNamesTest {
         "kind");
     assertThat(TestOutput.summary(compared).get("documents").asInt()).isEqualTo(ROWS);
     Path tokens = own.resolve("tokens of " + name);
-    done(
+    succeed(
         "tokenize",
         "--tokenizer",
         "demo",
@@ -147,7 +148,7 @@ class OddNamesTest {
     return Cli.run(args.toArray());
   }
 
-  private static void assertDone(Cli run, int rows) {
+  private static void assertSucceeded(Cli run, int rows) {
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();
     assertThat(run.out()).containsPattern("rows +%d\n".formatted(rows));
@@ -175,9 +176,9 @@ class OddNamesTest {
     move(own.resolve("made1"), input.resolve(name).resolve(name.replace(':', '.') + ".parquet"));
     Path output = own.resolve("out").resolve(name);
     Object[] checkpoint = {"--checkpoint-location", own.resolve("checkpoint " + name)};
-    assertDone(stream(input, output, checkpoint), 2 * ROWS);
+    assertSucceeded(stream(input, output, checkpoint), 2 * ROWS);
     move(own.resolve("made2"), input.resolve("a[1].parquet"));
-    assertDone(stream(input, output, checkpoint), ROWS);
+    assertSucceeded(stream(input, output, checkpoint), ROWS);
     assertThat(rows(output, "parquet"))
         .extracting(row -> row.getAs("id"))
         .doesNotHaveDuplicates()
@@ -192,7 +193,7 @@ class OddNamesTest {
     move(own.resolve("made0"), input.resolve("day=[1]").resolve("a{b}.parquet"));
     move(own.resolve("made1"), input.resolve("day=2").resolve("a.parquet"));
     Path output = own.resolve("scores");
-    assertDone(stream(input, output), 2 * ROWS);
+    assertSucceeded(stream(input, output), 2 * ROWS);
     assertThat(rows(output, "parquet"))
         .extracting(row -> row.getAs("day"))
         .containsOnly("[1]", "2")
@@ -200,7 +201,7 @@ class OddNamesTest {
     write(own.resolve("made2"), 2 * ROWS);
     move(own.resolve("made2"), input.resolve("flat.parquet"));
     // The first start has decided the columns; no file is skipped.
-    assertDone(stream(input, output), ROWS);
+    assertSucceeded(stream(input, output), ROWS);
     assertThat(rows(output, "parquet")).filteredOn(row -> row.getAs("day") == null).hasSize(ROWS);
   }
 
@@ -237,11 +238,14 @@ class OddNamesTest {
                 + " rename the folder");
   }
 
-  /** Spark 2.4 escaped the path of a stream's output, so Spark takes "a%20b" for "a b". */
+  /**
+   * Spark 2.4 escaped the path of a stream's output. By default, Spark therefore refuses to read "a
+   * b" if "a%20b" is the output of a stream.
+   */
   @Test
   void an_output_may_be_next_to_a_folder_with_its_escaped_name() throws IOException {
-    assertDone(stream(corpus, own.resolve("a%20b")), ROWS);
-    done(score(own.resolve("a b"), "--group-by", "kind"));
+    assertSucceeded(stream(corpus, own.resolve("a%20b")), ROWS);
+    succeed(score(own.resolve("a b"), "--group-by", "kind"));
     assertThat(TestOutput.summary(own.resolve("a b")).get("documents").asInt()).isEqualTo(ROWS);
   }
 

@@ -75,7 +75,7 @@ class OutputDecisionTest {
     return thrown.getMessage().replace(folder.toString(), "F");
   }
 
-  private Path beside(String kind, String run) {
+  private Path runFolder(String kind, String run) {
     return folder.resolve("scores_" + kind + "-" + run);
   }
 
@@ -91,7 +91,7 @@ class OutputDecisionTest {
   }
 
   /** Writes a complete folder, with the data and the summary of a run. */
-  private static Path whole(Path output, String run) throws IOException {
+  private static Path complete(Path output, String run) throws IOException {
     data(output, run);
     Files.writeString(output.resolve("_SUCCESS"), "");
     Files.writeString(output.resolve("_mamba_summary.json"), "{\"run\": \"" + run + "\"}");
@@ -99,7 +99,7 @@ class OutputDecisionTest {
   }
 
   /** Creates a ledger, as the first start of a run does. */
-  private Path begun(Path output, String run, String... settings) {
+  private Path withLedger(Path output, String run, String... settings) {
     Map<String, String> map = settings.length == 0 ? Map.of() : Map.of(settings[0], settings[1]);
     new RunRecords(hadoop(output), configuration).add(new RunRecord(run, map, List.of()));
     return output;
@@ -124,7 +124,7 @@ class OutputDecisionTest {
     assertThat(output.earlier()).isEmpty();
     assertThat(output.hasSecondPass()).isFalse();
     assertThat(output.resumesOverAnother()).isFalse();
-    assertThat(output.isWhole()).isFalse();
+    assertThat(output.isComplete()).isFalse();
   }
 
   /** Asserts that the output is written in place and resumes a run. */
@@ -147,20 +147,20 @@ class OutputDecisionTest {
   private void assertReplaces(Output output, String run) {
     assertThat(output.runId()).isEqualTo(run);
     assertThat(output.path()).isEqualTo(hadoop(scores));
-    assertThat(output.target()).isEqualTo(hadoop(beside("new", run)));
+    assertThat(output.target()).isEqualTo(hadoop(runFolder("new", run)));
     assertThat(output.scores()).isEqualTo(output.target());
     assertThat(output.hasSecondPass()).isFalse();
     assertThat(output.resumesOverAnother()).isTrue();
-    assertThat(output.isWhole()).isFalse();
+    assertThat(output.isComplete()).isFalse();
   }
 
   private void assertTwoPasses(Output output, String run) {
     assertThat(output.runId()).isEqualTo(run);
     assertThat(output.path()).isEqualTo(hadoop(scores));
-    assertThat(output.target()).isEqualTo(hadoop(beside("new", run)));
-    assertThat(output.scores()).isEqualTo(hadoop(beside("scores", run)));
+    assertThat(output.target()).isEqualTo(hadoop(runFolder("new", run)));
+    assertThat(output.scores()).isEqualTo(hadoop(runFolder("scores", run)));
     assertThat(output.hasSecondPass()).isTrue();
-    assertThat(output.isWhole()).isFalse();
+    assertThat(output.isComplete()).isFalse();
   }
 
   // No output exists.
@@ -226,7 +226,7 @@ class OutputDecisionTest {
 
   @Test
   void a_recorded_run_without_files_is_resumed_only_on_request() {
-    begun(scores, A);
+    withLedger(scores, A);
     assertFresh(at());
     assertFresh(at(OVERWRITE));
     assertResumes(at(RESUME), A);
@@ -235,7 +235,7 @@ class OutputDecisionTest {
 
   @Test
   void clearing_keeps_a_folder_with_a_file() throws IOException {
-    begun(data(scores, A), A);
+    withLedger(data(scores, A), A);
     at(RESUME).clear();
     assertThat(dataOf(scores)).isEqualTo(A);
   }
@@ -244,29 +244,29 @@ class OutputDecisionTest {
 
   @Test
   void a_finished_output_is_resumed_as_complete() throws IOException {
-    begun(whole(scores, A), A);
+    withLedger(complete(scores, A), A);
     Output output = at(RESUME);
     assertResumes(output, A);
-    assertThat(output.isWhole()).isTrue();
+    assertThat(output.isComplete()).isTrue();
     output.reopen();
-    assertThat(output.isWhole()).isFalse();
+    assertThat(output.isComplete()).isFalse();
     assertThat(scores.resolve("_SUCCESS")).doesNotExist();
     assertThat(dataOf(scores)).isEqualTo(A);
   }
 
   @Test
   void a_summary_of_another_run_does_not_make_an_output_complete() throws IOException {
-    begun(whole(scores, B), A);
-    assertThat(at(RESUME).isWhole()).isFalse();
+    withLedger(complete(scores, B), A);
+    assertThat(at(RESUME).isComplete()).isFalse();
     Files.writeString(scores.resolve("_mamba_summary.json"), "{\"run\": \"" + A);
-    assertThat(at(RESUME).isWhole()).isFalse();
+    assertThat(at(RESUME).isComplete()).isFalse();
   }
 
   // Overwriting.
 
   @Test
   void a_replacement_is_written_next_to_the_output() throws IOException {
-    begun(whole(scores, A), A);
+    withLedger(complete(scores, A), A);
     assertReplaces(at(OVERWRITE));
     assertThat(names()).containsExactly("scores");
     assertThat(dataOf(scores)).isEqualTo(A);
@@ -274,7 +274,7 @@ class OutputDecisionTest {
 
   @Test
   void an_unfinished_output_an_empty_folder_and_a_file_are_replaced_too() throws IOException {
-    begun(data(scores, A), A);
+    withLedger(data(scores, A), A);
     assertReplaces(at(OVERWRITE));
     scores = Files.createDirectory(folder.resolve("empty"));
     Output empty = at(OVERWRITE);
@@ -287,9 +287,9 @@ class OutputDecisionTest {
   @Test
   void overwrite_with_resume_continues_the_latest_replacement() throws IOException {
     data(scores, "old");
-    begun(data(beside("new", A), A), A);
-    begun(data(beside("new", B), B), B);
-    data(beside("new", C), C);
+    withLedger(data(runFolder("new", A), A), A);
+    withLedger(data(runFolder("new", B), B), B);
+    data(runFolder("new", C), C);
     Output output = at(OVERWRITE, RESUME);
     assertReplaces(output, B);
     assertThat(output.earlier().map(RunRecord::id)).contains(B);
@@ -303,7 +303,7 @@ class OutputDecisionTest {
 
   @Test
   void the_output_of_a_stream_is_replaced_but_not_resumed() throws IOException {
-    begun(data(scores, A), A, "--stream from", "file:/in");
+    withLedger(data(scores, A), A, "--stream from", "file:/in");
     String message =
         "Output F/scores was written by a stream; continue with --stream, choose another, or"
             + " replace it with --overwrite, without --resume";
@@ -331,34 +331,34 @@ class OutputDecisionTest {
 
   @Test
   void a_finished_output_with_buckets_is_resumed_in_place() throws IOException {
-    begun(whole(scores, A), A);
+    withLedger(complete(scores, A), A);
     Output output = at(BUCKET, RESUME);
     assertResumes(output, A);
-    assertThat(output.isWhole()).isTrue();
+    assertThat(output.isComplete()).isTrue();
   }
 
   @Test
   void the_latest_first_pass_with_a_ledger_is_resumed() throws IOException {
-    begun(data(beside("scores", A), A), A);
-    begun(data(beside("scores", B), B), B);
-    data(beside("scores", C), C);
+    withLedger(data(runFolder("scores", A), A), A);
+    withLedger(data(runFolder("scores", B), B), B);
+    data(runFolder("scores", C), C);
     Output output = at(BUCKET, RESUME);
     assertTwoPasses(output, B);
     assertThat(output.earlier().map(RunRecord::id)).contains(B);
     assertThat(output.resumesOverAnother()).isFalse();
-    Output anew = at(BUCKET);
-    assertTwoPasses(anew, anew.runId());
-    assertThat(anew.runId()).isNotIn(A, B, C);
-    assertThat(anew.earlier()).isEmpty();
+    Output newRun = at(BUCKET);
+    assertTwoPasses(newRun, newRun.runId());
+    assertThat(newRun.runId()).isNotIn(A, B, C);
+    assertThat(newRun.earlier()).isEmpty();
   }
 
   @Test
   void buckets_replace_an_output_and_a_first_pass_is_resumed_next_to_it() throws IOException {
-    whole(scores, "old");
-    Output anew = at(BUCKET, OVERWRITE);
-    assertTwoPasses(anew, anew.runId());
-    assertThat(anew.resumesOverAnother()).isTrue();
-    begun(data(beside("scores", A), A), A);
+    complete(scores, "old");
+    Output newRun = at(BUCKET, OVERWRITE);
+    assertTwoPasses(newRun, newRun.runId());
+    assertThat(newRun.resumesOverAnother()).isTrue();
+    withLedger(data(runFolder("scores", A), A), A);
     Output output = at(BUCKET, OVERWRITE, RESUME);
     assertTwoPasses(output, A);
     assertThat(output.resumesOverAnother()).isTrue();
@@ -369,8 +369,8 @@ class OutputDecisionTest {
 
   @Test
   void a_complete_new_output_is_moved_to_its_place() throws IOException {
-    whole(beside("old", A), "old");
-    begun(whole(beside("new", A), A), A);
+    complete(runFolder("old", A), "old");
+    withLedger(complete(runFolder("new", A), A), A);
     assertThat(refusal())
         .isEqualTo("Output F/scores exists; choose another, or replace it with --overwrite");
     assertThat(names()).containsExactly("scores");
@@ -381,10 +381,10 @@ class OutputDecisionTest {
   @ValueSource(strings = {"", "{", "{\"run\": \"" + B + "\"}", "{}"})
   void the_old_output_is_moved_back_if_the_new_one_is_not_complete(String summary)
       throws IOException {
-    whole(beside("old", A), "old");
-    data(beside("new", A), A);
+    complete(runFolder("old", A), "old");
+    data(runFolder("new", A), A);
     if (!summary.isEmpty()) {
-      Files.writeString(beside("new", A).resolve("_mamba_summary.json"), summary);
+      Files.writeString(runFolder("new", A).resolve("_mamba_summary.json"), summary);
     }
     assertReplaces(at(OVERWRITE));
     assertThat(names()).containsExactly("scores", "scores_new-" + A);
@@ -393,13 +393,13 @@ class OutputDecisionTest {
 
   @Test
   void an_old_output_is_removed_only_after_the_new_one_is_in_its_place() throws IOException {
-    whole(scores, B);
-    whole(beside("old", A), "older");
-    whole(beside("old", B), "old");
+    complete(scores, B);
+    complete(runFolder("old", A), "older");
+    complete(runFolder("old", B), "old");
     assertReplaces(at(OVERWRITE));
     assertThat(names()).containsExactly("scores", "scores_old-" + A);
     Files.delete(scores.resolve("_mamba_summary.json"));
-    whole(beside("old", B), "old");
+    complete(runFolder("old", B), "old");
     assertReplaces(at(OVERWRITE));
     assertThat(names()).containsExactly("scores", "scores_old-" + A, "scores_old-" + B);
   }
@@ -407,28 +407,28 @@ class OutputDecisionTest {
   @Test
   void a_complete_second_pass_is_moved_to_its_place_and_its_scores_are_removed()
       throws IOException {
-    begun(data(beside("scores", A), "scores"), A);
-    begun(whole(beside("new", A), A), A);
+    withLedger(data(runFolder("scores", A), "scores"), A);
+    withLedger(complete(runFolder("new", A), A), A);
     Output output = at(BUCKET, RESUME);
     assertResumes(output, A);
-    assertThat(output.isWhole()).isTrue();
+    assertThat(output.isComplete()).isTrue();
     assertThat(names()).containsExactly("scores");
     assertThat(dataOf(scores)).isEqualTo(A);
   }
 
   @Test
   void scores_are_removed_after_their_output_is_in_its_place() throws IOException {
-    begun(whole(scores, A), A);
-    begun(data(beside("scores", A), "scores"), A);
-    begun(data(beside("scores", B), "scores"), B);
+    withLedger(complete(scores, A), A);
+    withLedger(data(runFolder("scores", A), "scores"), A);
+    withLedger(data(runFolder("scores", B), "scores"), B);
     at(BUCKET, RESUME);
     assertThat(names()).containsExactly("scores", "scores_scores-" + B);
   }
 
   @Test
   void a_dry_run_repairs_nothing() throws IOException {
-    whole(beside("old", A), "old");
-    whole(beside("new", A), A);
+    complete(runFolder("old", A), "old");
+    complete(runFolder("new", A), A);
     assertFresh(at(Flag.DRY_RUN));
     assertThat(names()).containsExactly("scores_new-" + A, "scores_old-" + A);
   }
@@ -445,7 +445,7 @@ class OutputDecisionTest {
         "xscores_old-" + A,
       })
   void folders_with_other_names_are_ignored(String name) throws IOException {
-    whole(folder.resolve(name), "other");
+    complete(folder.resolve(name), "other");
     assertFresh(at());
     assertThat(names()).containsExactly(name);
   }
@@ -461,7 +461,7 @@ class OutputDecisionTest {
     Output output = at();
     data(scores, output.runId());
     assertThat(finish(output)).isEqualTo(output.runId());
-    assertThat(output.isWhole()).isTrue();
+    assertThat(output.isComplete()).isTrue();
     assertThat(scores.resolve("_SUCCESS")).isEmptyFile();
     assertThat(scores.resolve("_mamba_summary.json"))
         .hasContent("{\"run\": \"" + output.runId() + "\"}");
@@ -470,9 +470,9 @@ class OutputDecisionTest {
 
   @Test
   void a_finished_replacement_replaces_the_old_output() throws IOException {
-    whole(scores, "old");
+    complete(scores, "old");
     Output output = at(OVERWRITE);
-    data(beside("new", output.runId()), output.runId());
+    data(runFolder("new", output.runId()), output.runId());
     finish(output);
     assertThat(names()).containsExactly("scores");
     assertThat(dataOf(scores)).isEqualTo(output.runId());
@@ -480,12 +480,12 @@ class OutputDecisionTest {
 
   @Test
   void a_failed_replacement_is_removed_unless_it_can_be_resumed() throws IOException {
-    whole(scores, "old");
-    Output anew = at(OVERWRITE);
-    data(beside("new", anew.runId()), "x");
-    anew.discard();
+    complete(scores, "old");
+    Output newRun = at(OVERWRITE);
+    data(runFolder("new", newRun.runId()), "x");
+    newRun.discard();
     assertThat(names()).containsExactly("scores");
-    begun(data(beside("new", A), A), A);
+    withLedger(data(runFolder("new", A), A), A);
     at(OVERWRITE, RESUME).discard();
     assertThat(names()).containsExactly("scores", "scores_new-" + A);
   }
@@ -497,22 +497,22 @@ class OutputDecisionTest {
     output.discard();
     assertThat(names()).containsExactly("scores");
     Files.delete(scores.resolve("part-0.parquet"));
-    begun(scores, output.runId());
+    withLedger(scores, output.runId());
     output.discard();
     assertThat(names()).isEmpty();
   }
 
   @Test
   void scores_of_a_failed_first_pass_are_kept_if_it_can_be_resumed() throws IOException {
-    Output anew = at(BUCKET);
-    data(beside("scores", anew.runId()), "x");
-    anew.discardScores();
+    Output newRun = at(BUCKET);
+    data(runFolder("scores", newRun.runId()), "x");
+    newRun.discardScores();
     assertThat(names()).isEmpty();
-    data(beside("scores", anew.runId()), "x");
-    anew.discardWithoutLedger();
+    data(runFolder("scores", newRun.runId()), "x");
+    newRun.discardWithoutLedger();
     assertThat(names()).isEmpty();
-    begun(data(beside("scores", A), A), A);
-    data(beside("new", A), "second pass");
+    withLedger(data(runFolder("scores", A), A), A);
+    data(runFolder("new", A), "second pass");
     Output resumed = at(BUCKET, RESUME);
     resumed.discardScores();
     resumed.discardWithoutLedger();
@@ -535,7 +535,7 @@ class OutputDecisionTest {
     String store = store();
     data(scores, A);
     assertThat(refusal(store)).isEqualTo("Output s3a://bucketF/scores exists; choose another");
-    begun(scores, A);
+    withLedger(scores, A);
     assertThat(refusal(store))
         .isEqualTo(
             "Output s3a://bucketF/scores exists and is not finished; continue with --resume, or"
@@ -568,7 +568,7 @@ class OutputDecisionTest {
     String store = store();
     Output fresh = at(store);
     assertThat(fresh.target()).isEqualTo(new org.apache.hadoop.fs.Path(store));
-    begun(data(scores, A), A);
+    withLedger(data(scores, A), A);
     for (Flag[] flags : List.of(new Flag[] {RESUME}, new Flag[] {OVERWRITE, RESUME})) {
       Output output = at(store, flags);
       assertThat(output.runId()).isEqualTo(A);

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.mambaspark.jobs.Refusal;
-import io.mambaspark.jobs.io.Beside.Kind;
 import io.mambaspark.jobs.io.OutputState.Content;
+import io.mambaspark.jobs.io.RunFolder.Kind;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -97,7 +97,7 @@ class OutputPlacementTest {
       assertThat(placement.scores()).isEqualTo(new Path(path + "_scores-" + id));
       return "two passes " + run;
     }
-    return "beside " + run;
+    return "replacing " + run;
   }
 
   private static String outcome(String content, String flags) {
@@ -129,16 +129,16 @@ class OutputPlacementTest {
   @ParameterizedTest
   @CsvSource({
     "nothing,          in place new,      in place new, in place new, in place new",
-    "empty,            exists,            beside new,   in place new, beside new",
-    "leftover,         in place new,      in place new, in place new, beside new",
+    "empty,            exists, replacing new, in place new, replacing new",
+    "leftover,         in place new,      in place new, in place new, replacing new",
     "recorded,         in place new,      in place new, in place A,   in place A",
-    "data,             exists,            beside new,   no ledger,    beside new",
-    "summarized-data,  exists,            beside new,   no ledger,    beside new",
-    "unfinished,       exists unfinished, beside new,   in place A,   in place A",
-    "finished,         exists,            beside new,   in place A,   beside new",
-    "finished-damaged, exists,            beside new,   in place A,   beside new",
+    "data,             exists, replacing new, no ledger,    replacing new",
+    "summarized-data,  exists, replacing new, no ledger,    replacing new",
+    "unfinished,       exists unfinished, replacing new, in place A,   in place A",
+    "finished,         exists, replacing new, in place A,   replacing new",
+    "finished-damaged, exists, replacing new, in place A,   replacing new",
     "recorded-stream,  stream,            in place new, stream,       stream",
-    "stream,           stream,            beside new,   stream,       stream",
+    "stream,           stream, replacing new, stream,       stream",
   })
   void the_placement_in_one_pass(
       String content, String none, String overwrite, String resume, String both) {
@@ -175,35 +175,37 @@ class OutputPlacementTest {
    * An output with four folders next to it: A and B can be resumed, C contains only data, and the
    * ledger of the fourth records another run.
    */
-  private static OutputState begun(String content, Kind kind) {
-    Map<Beside, Content> beside = new HashMap<>();
+  private static OutputState withRunFolders(String content, Kind kind) {
+    Map<RunFolder, Content> runFolders = new HashMap<>();
     for (String id : List.of(A, B)) {
-      beside.put(new Beside(kind, id), content(true, true, null, run(id)));
+      runFolders.put(new RunFolder(kind, id), content(true, true, null, run(id)));
     }
-    beside.put(new Beside(kind, C), content(true, false, null, null));
-    beside.put(new Beside(kind, "20260103-000001-0000000c"), content(true, true, null, run(A)));
-    return new OutputState(output("file"), content(content), beside);
+    runFolders.put(new RunFolder(kind, C), content(true, false, null, null));
+    runFolders.put(
+        new RunFolder(kind, "20260103-000001-0000000c"), content(true, true, null, run(A)));
+    return new OutputState(output("file"), content(content), runFolders);
   }
 
   /** Columns: no flag, overwrite, resume, both. */
   @ParameterizedTest
   @CsvSource({
     "nothing,    in place new,      in place new, in place new, in place new",
-    "empty,      exists,            beside new,   in place new, beside B",
-    "leftover,   in place new,      in place new, in place new, beside B",
-    "data,       exists,            beside new,   no ledger,    beside B",
-    "unfinished, exists unfinished, beside new,   in place A,   in place A",
-    "finished,   exists,            beside new,   in place A,   beside B",
+    "empty,      exists, replacing new, in place new, replacing B",
+    "leftover,   in place new,      in place new, in place new, replacing B",
+    "data,       exists, replacing new, no ledger,    replacing B",
+    "unfinished, exists unfinished, replacing new, in place A,   in place A",
+    "finished,   exists, replacing new, in place A,   replacing B",
   })
   void the_latest_replacement_with_a_ledger_is_resumed(
       String content, String none, String overwrite, String resume, String both) {
-    OutputState state = begun(content, Kind.NEW);
+    OutputState state = withRunFolders(content, Kind.NEW);
     assertOutcome(outcome(state, ""), none);
     assertOutcome(outcome(state, "overwrite"), overwrite);
     assertOutcome(outcome(state, "resume"), resume);
     assertOutcome(outcome(state, "overwrite resume"), both);
     // Scores of a first pass are not a replacement.
-    assertOutcome(outcome(begun("finished", Kind.SCORES), "overwrite resume"), "beside new");
+    assertOutcome(
+        outcome(withRunFolders("finished", Kind.SCORES), "overwrite resume"), "replacing new");
   }
 
   /** Columns: no flag, overwrite, resume, both. */
@@ -218,13 +220,13 @@ class OutputPlacementTest {
   })
   void the_latest_first_pass_with_a_ledger_is_resumed(
       String content, String none, String overwrite, String resume, String both) {
-    OutputState state = begun(content, Kind.SCORES);
+    OutputState state = withRunFolders(content, Kind.SCORES);
     assertOutcome(outcome(state, "bucket"), none);
     assertOutcome(outcome(state, "bucket overwrite"), overwrite);
     assertOutcome(outcome(state, "bucket resume"), resume);
     assertOutcome(outcome(state, "bucket overwrite resume"), both);
     // A replacement is not a first pass.
-    assertOutcome(outcome(begun("nothing", Kind.NEW), "bucket resume"), "two passes new");
+    assertOutcome(outcome(withRunFolders("nothing", Kind.NEW), "bucket resume"), "two passes new");
   }
 
   @ParameterizedTest

@@ -2,12 +2,12 @@ package io.mambaspark.jobs.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.mambaspark.jobs.io.Beside.Kind;
 import io.mambaspark.jobs.io.OutputRepair.Move;
 import io.mambaspark.jobs.io.OutputRepair.Remove;
 import io.mambaspark.jobs.io.OutputRepair.Step;
 import io.mambaspark.jobs.io.OutputRepair.Warn;
 import io.mambaspark.jobs.io.OutputState.Content;
+import io.mambaspark.jobs.io.RunFolder.Kind;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,7 +20,7 @@ class OutputRepairTest {
   private static final String A = "20260101-000000-0000000a";
   private static final String B = "20260102-000000-0000000b";
 
-  private final Map<Beside, Content> beside = new HashMap<>();
+  private final Map<RunFolder, Content> runFolders = new HashMap<>();
   private Optional<Content> output = Optional.empty();
 
   private static Content content(String summarized, String run) {
@@ -33,20 +33,20 @@ class OutputRepairTest {
 
   private static final Content DATA = content(null, null);
 
-  private static Beside old(String run) {
-    return new Beside(Kind.OLD, run);
+  private static RunFolder old(String run) {
+    return new RunFolder(Kind.OLD, run);
   }
 
-  private static Beside fresh(String run) {
-    return new Beside(Kind.NEW, run);
+  private static RunFolder fresh(String run) {
+    return new RunFolder(Kind.NEW, run);
   }
 
-  private static Beside scores(String run) {
-    return new Beside(Kind.SCORES, run);
+  private static RunFolder scores(String run) {
+    return new RunFolder(Kind.SCORES, run);
   }
 
   private List<Step> plan() {
-    return OutputRepair.plan(new OutputState(new Path("file:/o"), output, beside));
+    return OutputRepair.plan(new OutputState(new Path("file:/o"), output, runFolders));
   }
 
   private static Warn warn(String message) {
@@ -62,8 +62,8 @@ class OutputRepairTest {
 
   @Test
   void a_complete_new_output_is_moved_to_its_place() {
-    beside.put(old(A), content("x", null));
-    beside.put(fresh(A), content(A, A));
+    runFolders.put(old(A), content("x", null));
+    runFolders.put(fresh(A), content(A, A));
     assertThat(plan())
         .containsExactly(
             new Move(fresh(A)),
@@ -74,12 +74,12 @@ class OutputRepairTest {
 
   @Test
   void the_old_output_is_moved_back_if_the_new_one_is_not_complete() {
-    beside.put(old(A), content("x", null));
+    runFolders.put(old(A), content("x", null));
     Warn rolledBack =
         warn("Rolled back the interrupted replacement of file:/o: it contains the old scores");
     assertThat(plan()).containsExactly(new Move(old(A)), rolledBack);
     for (String summarized : new String[] {null, "", B}) {
-      beside.put(fresh(A), content(summarized, null));
+      runFolders.put(fresh(A), content(summarized, null));
       assertThat(plan())
           .containsExactly(
               new Move(old(A)),
@@ -94,8 +94,8 @@ class OutputRepairTest {
 
   @Test
   void the_latest_of_several_old_outputs_is_moved_back() {
-    beside.put(old(A), DATA);
-    beside.put(old(B), DATA);
+    runFolders.put(old(A), DATA);
+    runFolders.put(old(B), DATA);
     assertThat(plan())
         .startsWith(new Move(old(B)))
         .contains(
@@ -109,8 +109,8 @@ class OutputRepairTest {
 
   @Test
   void an_old_output_is_removed_only_after_the_new_one_is_complete_in_its_place() {
-    beside.put(old(A), DATA);
-    beside.put(old(B), DATA);
+    runFolders.put(old(A), DATA);
+    runFolders.put(old(B), DATA);
     output = Optional.of(content(B, B));
     assertThat(plan().stream().filter(step -> !(step instanceof Warn)))
         .containsExactly(new Remove(old(B)));
@@ -120,14 +120,14 @@ class OutputRepairTest {
 
   @Test
   void a_complete_second_pass_is_moved_to_its_place_and_its_scores_are_removed() {
-    beside.put(scores(A), content(null, A));
-    beside.put(fresh(A), content(A, A));
+    runFolders.put(scores(A), content(null, A));
+    runFolders.put(fresh(A), content(A, A));
     assertThat(plan())
         .containsExactly(
             new Move(fresh(A)),
             warn("Finished output file:/o: its run was interrupted after all data was written"),
             new Remove(scores(A)));
-    beside.put(old(A), DATA);
+    runFolders.put(old(A), DATA);
     assertThat(plan().stream().filter(step -> !(step instanceof Warn)))
         .containsExactly(new Move(fresh(A)), new Remove(old(A)), new Remove(scores(A)));
   }
@@ -135,10 +135,10 @@ class OutputRepairTest {
   @Test
   void scores_are_kept_until_their_output_is_in_its_place() {
     String scores = " contains scores of an interrupted run with --bucket; ";
-    beside.put(scores(A), content(null, A));
-    beside.put(scores(B), content(null, A));
+    runFolders.put(scores(A), content(null, A));
+    runFolders.put(scores(B), content(null, A));
     // An incomplete second pass is not reported, because it is repeated.
-    beside.put(fresh(A), DATA);
+    runFolders.put(fresh(A), DATA);
     assertThat(plan())
         .containsExactly(
             warn("file:/o_scores-" + B + scores + "remove the folder if it is not needed"),
@@ -154,8 +154,8 @@ class OutputRepairTest {
   @Test
   void a_complete_second_pass_is_kept_next_to_another_output() {
     output = Optional.of(DATA);
-    beside.put(scores(A), content(null, A));
-    beside.put(fresh(A), content(A, A));
+    runFolders.put(scores(A), content(null, A));
+    runFolders.put(fresh(A), content(A, A));
     assertThat(plan())
         .hasSize(2)
         .contains(

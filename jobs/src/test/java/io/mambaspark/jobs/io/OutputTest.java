@@ -80,7 +80,7 @@ class OutputTest {
   }
 
   @AfterEach
-  void heal() {
+  void stopFailures() {
     Failing.rename = name -> false;
     Failing.delete = name -> false;
     files.unset("fs.failing.impl");
@@ -124,7 +124,7 @@ class OutputTest {
   }
 
   /** Returns the only folder in the test's folder whose name begins with {@code start}. */
-  private Path beside(String start) throws IOException {
+  private Path runFolder(String start) throws IOException {
     try (Stream<Path> found = Files.list(folder)) {
       return found.filter(f -> f.getFileName().toString().startsWith(start)).findFirst().get();
     }
@@ -154,7 +154,7 @@ class OutputTest {
             "Cannot write the summary: out of luck; all scores are in failing:F/scores_new-RUN,"
                 + " the old output is still in failing:F/scores");
     assertThat(names()).containsExactly("scores", "scores_new-RUN");
-    assertThat(count(beside("scores_new"))).isEqualTo(3);
+    assertThat(count(runFolder("scores_new"))).isEqualTo(3);
   }
 
   @Test
@@ -178,7 +178,7 @@ class OutputTest {
             "Cannot move the old output failing:F/scores to failing:F/scores_old-RUN: disk on fire;"
                 + " the new output is in failing:F/scores_new-RUN");
     assertThat(count()).isEqualTo(1);
-    assertThat(count(beside("scores_new"))).isEqualTo(3);
+    assertThat(count(runFolder("scores_new"))).isEqualTo(3);
   }
 
   @Test
@@ -215,7 +215,7 @@ class OutputTest {
   @Test
   void a_replacement_without_complete_data_is_rolled_back() throws IOException {
     interruptBetweenRenames();
-    Files.delete(beside("scores_new").resolve("_mamba_summary.json"));
+    Files.delete(runFolder("scores_new").resolve("_mamba_summary.json"));
     output();
     assertThat(names()).containsExactly("scores", "scores_new-RUN");
     assertThat(count()).isEqualTo(1);

@@ -57,10 +57,12 @@ public class FaultsTest {
   private static final int FILES = 6;
   private static final int UNITS = 4 * FILES;
 
-  /** Rows of a row group. */
+  /** The number of rows in a row group. */
   private static final int GROUP = 6;
 
-  /** Tokens of a document: executors take longer to start and to compile than to score them. */
+  /**
+   * The number of tokens of a document. Few suffice: starting executors takes longer than scoring.
+   */
   private static final int TOKENS = 200;
 
   private static final long SEED = Long.getLong("mambaspark.faults.seed", 20261125);
@@ -203,7 +205,7 @@ public class FaultsTest {
     assertThat(job.join()).as(job::output).isZero();
     assertComplete();
     assertThat(job.output()).contains("Lost executor");
-    // The killed executors, and their replacements.
+    // The logs include those of the killed executors and of their replacements.
     assertThat(modelLoads()).hasSizeGreaterThan(1).allMatch(loads -> loads <= 1);
   }
 
@@ -240,7 +242,7 @@ public class FaultsTest {
     assertThat(summary(output).get("resumed_units").asLong()).isPositive();
   }
 
-  /** Sleeps for a random time, so that kills come at random moments. No check depends on it. */
+  /** Sleeps for a random time, so that kills happen at random moments. No check depends on it. */
   private static void sleep(int millis) {
     try {
       Thread.sleep(millis);
@@ -394,9 +396,9 @@ public class FaultsTest {
     try (RandomAccessFile weights =
         new RandomAccessFile(model.resolve("model.safetensors").toFile(), "rw")) {
       weights.seek(weights.length() - 10);
-      int was = weights.read();
+      int before = weights.read();
       weights.seek(weights.length() - 10);
-      weights.write(was ^ 1);
+      weights.write(before ^ 1);
     }
     assertThat(job.join()).isEqualTo(1);
     assertThat(job.error())

@@ -78,7 +78,7 @@ class StreamTest {
   }
 
   /** Adds a complete file to the folder, by a rename. */
-  private void arrive(int file) throws IOException {
+  private void addFile(int file) throws IOException {
     Path hidden = Files.copy(files.get(file), input.resolve("_arriving"));
     Files.move(hidden, input.resolve(files.get(file).getFileName()));
   }
@@ -96,7 +96,7 @@ class StreamTest {
     return Cli.run(arguments(all));
   }
 
-  private static void assertDone(Cli run, int batches, int rows) {
+  private static void assertSucceeded(Cli run, int batches, int rows) {
     assertThat(run.err()).isEmpty();
     assertThat(run.code()).isZero();
     assertThat(run.out())
@@ -106,33 +106,33 @@ class StreamTest {
 
   @Test
   void each_start_scores_the_files_that_arrived_since_the_last_one() throws IOException {
-    arrive(0);
-    arrive(1);
-    assertDone(stream("--max-files-per-batch", 1), 2, 10);
-    assertDone(stream(), 0, 0);
-    arrive(2);
+    addFile(0);
+    addFile(1);
+    assertSucceeded(stream("--max-files-per-batch", 1), 2, 10);
+    assertSucceeded(stream(), 0, 0);
+    addFile(2);
     // An old file, as after a copy that keeps times. By default, Spark would skip it.
     Path old = input.resolve(files.get(3).getFileName());
     Files.copy(files.get(3), old);
     Files.setLastModifiedTime(old, FileTime.from(Instant.now().minus(Duration.ofDays(400))));
-    assertDone(stream(), 1, 10);
+    assertSucceeded(stream(), 1, 10);
 
     assertThat(TestOutput.rows(output)).isEqualTo(expected);
   }
 
   @Test
   void a_stream_with_an_interval_runs_until_it_is_stopped() throws Exception {
-    arrive(0);
+    addFile(0);
     ExecutorService thread = Executors.newSingleThreadExecutor();
     try {
       Future<Cli> running = thread.submit(() -> Cli.run(arguments("--stream", "100ms")));
       awaitRows(5, running);
-      arrive(1);
+      addFile(1);
       awaitRows(10, running);
       for (StreamingQuery query : TestSpark.session().streams().active()) {
         query.stop();
       }
-      assertDone(running.get(60, TimeUnit.SECONDS), 2, 10);
+      assertSucceeded(running.get(60, TimeUnit.SECONDS), 2, 10);
     } finally {
       thread.shutdownNow();
     }
@@ -182,7 +182,7 @@ class StreamTest {
 
     List<Object> more = new ArrayList<>(Arrays.asList(columns));
     more.addAll(List.of("--bucket-thresholds", thresholds, "--output-format", "json"));
-    assertDone(stream(more.toArray()), 1, 10);
+    assertSucceeded(stream(more.toArray()), 1, 10);
 
     Path again = own.resolve("again");
     args.set(args.indexOf(thresholds), again);
@@ -210,13 +210,13 @@ class StreamTest {
     assertThat(run.code()).isEqualTo(Options.STRICT_CODE);
     assertThat(run.out()).containsPattern("rows +2\n +with errors +1\n");
     // A later start does not count the errors of an earlier one.
-    assertDone(stream("--strict"), 0, 0);
+    assertSucceeded(stream("--strict"), 0, 0);
   }
 
   @Test
   void a_failure_keeps_complete_batches_and_the_next_start_continues() throws IOException {
-    arrive(0);
-    assertDone(stream(), 1, 5);
+    addFile(0);
+    assertSucceeded(stream(), 1, 5);
     Path bad = input.resolve("bad.parquet");
     Files.writeString(bad, "PAR1 not a Parquet file PAR1");
     Cli failed = stream();
@@ -229,7 +229,7 @@ class StreamTest {
                 + " continue");
     Files.delete(bad);
     Files.copy(files.get(1), bad);
-    assertDone(stream(), 1, 5);
+    assertSucceeded(stream(), 1, 5);
     assertThat(TestOutput.rows(output)).hasSize(10);
     assertThat(expected).containsAllEntriesOf(TestOutput.rows(output));
   }
@@ -241,8 +241,8 @@ class StreamTest {
             "error: Input %s is empty: the first start of a stream reads its columns from existing"
                     .formatted(input)
                 + " files; start the stream when the first file has arrived");
-    arrive(0);
-    assertDone(stream(), 1, 5);
+    addFile(0);
+    assertSucceeded(stream(), 1, 5);
     assertThat(stream("--prefix-token", "bos").error())
         .isEqualTo(
             "error: Cannot resume output file:%s: the prefix token was -1 and is 0; restore the"
@@ -312,29 +312,29 @@ class StreamTest {
     // The state after a kill while the first record was being written.
     Files.createDirectories(output.resolve("_mamba/tmp"));
     Files.writeString(output.resolve("_mamba/tmp/run-00000.json-1.part"), "{");
-    arrive(0);
+    addFile(0);
     Path bad = input.resolve("bad.parquet");
     Files.writeString(bad, "PAR1 not a Parquet file PAR1");
     assertThat(stream("--tokens-column", "none").code()).isOne();
     Files.delete(bad);
-    assertDone(stream(), 1, 5);
+    assertSucceeded(stream(), 1, 5);
   }
 
   @Test
   void a_later_partition_folder_does_not_change_the_columns_of_a_stream() throws IOException {
-    arrive(0);
-    assertDone(stream(), 1, 5);
+    addFile(0);
+    assertSucceeded(stream(), 1, 5);
     Path day = Files.createDirectory(input.resolve("day=2"));
     Files.copy(files.get(1), day.resolve("a.parquet"));
-    assertDone(stream(), 1, 5);
+    assertSucceeded(stream(), 1, 5);
     assertThat(TestOutput.rows(output)).hasSize(10);
     assertThat(expected).containsAllEntriesOf(TestOutput.rows(output));
   }
 
   @Test
   void a_stream_of_an_earlier_version_is_refused() throws IOException {
-    arrive(0);
-    assertDone(stream(), 1, 5);
+    addFile(0);
+    assertSucceeded(stream(), 1, 5);
     Path record = output.resolve("_mamba/run-00000.json");
     ObjectNode run = (ObjectNode) new ObjectMapper().readTree(record.toFile());
     // The format of version 0.1.0.
@@ -352,7 +352,7 @@ class StreamTest {
 
   @Test
   void a_link_to_a_parent_folder_is_refused() throws IOException {
-    arrive(0);
+    addFile(0);
     Files.createDirectories(input.resolve("sub"));
     Path loop = Files.createSymbolicLink(input.resolve("sub/loop"), Path.of(".."));
     assertThat(stream().error())
@@ -361,7 +361,7 @@ class StreamTest {
                     .formatted(input, loop)
                 + " follow it and read files repeatedly; remove the link");
     Files.delete(loop);
-    assertDone(stream(), 1, 5);
+    assertSucceeded(stream(), 1, 5);
   }
 
   @Test
@@ -370,7 +370,7 @@ class StreamTest {
       Path folder = Files.createDirectory(input.resolve("day=" + day));
       Files.copy(files.get(day), folder.resolve("a.parquet"));
     }
-    assertDone(glob(input.getParent() + "/inc*"), 1, 10);
+    assertSucceeded(glob(input.getParent() + "/inc*"), 1, 10);
     assertThat(
             TestSpark.session()
                 .read()
@@ -389,7 +389,7 @@ class StreamTest {
 
   @Test
   void paths_that_a_stream_cannot_use_are_refused_before_anything_is_written() throws IOException {
-    arrive(0);
+    addFile(0);
     assertThat(glob(files.get(0)).error())
         .isEqualTo(
             "error: Input %s is a file; --stream needs a folder or a glob".formatted(files.get(0)));
@@ -403,7 +403,7 @@ class StreamTest {
                     .formatted(output)
                 + " --checkpoint-location");
     assertThat(output).doesNotExist();
-    assertDone(glob(input + "/*.parquet"), 1, 5);
+    assertSucceeded(glob(input + "/*.parquet"), 1, 5);
   }
 
   @ParameterizedTest

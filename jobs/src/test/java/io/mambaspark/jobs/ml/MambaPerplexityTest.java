@@ -243,7 +243,7 @@ class MambaPerplexityTest {
   }
 
   @Test
-  void the_tokenizer_of_the_stage_is_saved_instead_of_the_models_own() throws IOException {
+  void the_tokenizer_of_the_stage_is_saved_instead_of_that_of_the_model() throws IOException {
     Path model = model("model");
     String own = Files.readString(model.resolve("tokenizer.json"));
     Files.writeString(model.resolve("tokenizer.json"), "{}");

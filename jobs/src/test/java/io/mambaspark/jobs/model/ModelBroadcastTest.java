@@ -6,10 +6,10 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.Outputs;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
-import io.mambaspark.engine.score.Wanted;
 import io.mambaspark.jobs.TestModels;
 import io.mambaspark.jobs.TestSpark;
 import java.io.ByteArrayInputStream;
@@ -92,7 +92,8 @@ class ModelBroadcastTest {
     int[] tokens = IntStream.range(0, 100).map(i -> i * i % 24).toArray();
     return new Scorer(model)
         .score(
-            List.of(new Sequence<>("k", tokens)).iterator(), new Wanted(true, true, false, 0, true))
+            List.of(new Sequence<>("k", tokens)).iterator(),
+            new Outputs(true, true, false, 0, true))
         .next();
   }
 

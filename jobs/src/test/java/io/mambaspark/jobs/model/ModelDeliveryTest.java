@@ -9,9 +9,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mambaspark.engine.checkpoint.CheckpointException;
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.Outputs;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Sequence;
-import io.mambaspark.engine.score.Wanted;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.TestModels;
 import io.mambaspark.jobs.TestSpark;
@@ -55,7 +55,7 @@ class ModelDeliveryTest {
     return new Scorer(model)
         .score(
             List.of(new Sequence<>("k", tokens)).iterator(),
-            new Wanted(false, false, false, 0, false))
+            new Outputs(false, false, false, 0, false))
         .next()
         .nll();
   }
@@ -138,7 +138,7 @@ class ModelDeliveryTest {
         assertThat(TokenizerSource.open(named, source, hadoop()).fingerprint())
             .isEqualTo(tokenizer.fingerprint());
         String parent = named.startsWith("hdfslike:") ? "hdfslike://" + folder : folder.toString();
-        assertThat(ModelLocation.of(named).liesIn(parent)).isTrue();
+        assertThat(ModelLocation.of(named).isInside(parent)).isTrue();
         assertThat(ModelLocation.of(named).stamp()).contains(shard.getFileName().toString());
       }
     }

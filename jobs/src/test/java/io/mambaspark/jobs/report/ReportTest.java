@@ -3,7 +3,6 @@ package io.mambaspark.jobs.report;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
-import io.mambaspark.jobs.report.ReportData.Course;
 import io.mambaspark.jobs.report.ReportData.GroupRow;
 import io.mambaspark.jobs.report.ReportData.Head;
 import io.mambaspark.jobs.report.ReportData.Headline;
@@ -12,9 +11,10 @@ import io.mambaspark.jobs.report.ReportData.Position;
 import io.mambaspark.jobs.report.ReportData.Speed;
 import io.mambaspark.jobs.report.ReportData.Sums;
 import io.mambaspark.jobs.report.ReportData.TaskTime;
+import io.mambaspark.jobs.report.ReportData.Timing;
 import io.mambaspark.jobs.stats.Distributions;
 import io.mambaspark.jobs.stats.Distributions.Document;
-import io.mambaspark.jobs.stats.Distributions.Ends;
+import io.mambaspark.jobs.stats.Distributions.Extremes;
 import io.mambaspark.jobs.stats.Distributions.Group;
 import io.mambaspark.jobs.stats.Distributions.Grouping;
 import io.mambaspark.jobs.stats.Distributions.Histogram;
@@ -139,7 +139,7 @@ class ReportTest {
             new Histogram(
                 List.of(6.3, 7.1), List.of(new Series(named ? name : "all", false, List.of(1L)))),
             List.of(new LengthClass(16, one)),
-            new Ends(
+            new Extremes(
                 named ? List.of(name, "text") : List.of(), List.of(document), List.of(document))),
         new Sums(
             named
@@ -147,12 +147,12 @@ class ReportTest {
                 : List.of(),
             List.of(new Position(0, 20, 39)),
             named ? Map.of(name, 3L) : Map.of()),
-        new Course(List.of(new Speed(0, 0), new Speed(1, 20)), List.of(new TaskTime(0.5, 0.5, -1))),
+        new Timing(List.of(new Speed(0, 0), new Speed(1, 20)), List.of(new TaskTime(0.5, 0.5, -1))),
         new Origin(options, options));
   }
 
   private static ReportData scored(Distributions all, Sums sums) {
-    return new ReportData(new Head("t", List.of(), List.of()), all, sums, Course.NONE, Origin.NONE);
+    return new ReportData(new Head("t", List.of(), List.of()), all, sums, Timing.NONE, Origin.NONE);
   }
 
   @Test
@@ -200,9 +200,9 @@ class ReportTest {
                     new Grouping(all.grouping().columns(), 5000, groups),
                     all.histogram(),
                     all.lengths(),
-                    all.ends()),
+                    all.extremes()),
                 new Sums(rows, data.sums().positions(), data.sums().errors()),
-                data.course(),
+                data.timing(),
                 data.origin()));
     assertThat(parsed(html).getDocumentElement().getTextContent())
         .contains("976 more groups", "There are 5,000 groups; the 1,000 largest are listed.");
@@ -230,7 +230,7 @@ class ReportTest {
               new Grouping(List.of(), 0, List.of()),
               new Histogram(bins.edges(), List.of(new Series("all", false, counts))),
               List.of(new LengthClass(1, p), new LengthClass(1L << 40, p)),
-              new Ends(List.of(), List.of(), List.of()));
+              new Extremes(List.of(), List.of(), List.of()));
       String html = Report.html(scored(all, Sums.NONE));
       for (Element svg : elements(parsed(html), "svg")) {
         List<String> ticks =
@@ -268,7 +268,7 @@ class ReportTest {
                   List.of(new Group(List.of("a"), finite), new Group(List.of("b"), none))),
               histogram,
               List.of(new LengthClass(2, finite), new LengthClass(4, none)),
-              new Ends(List.of(), List.of(), List.of(new Document(infinity, 3, List.of()))));
+              new Extremes(List.of(), List.of(), List.of(new Document(infinity, 3, List.of()))));
       Sums sums =
           new Sums(
               List.of(new GroupRow("b", 2, 9, infinity, null, infinity, null, null, null)),

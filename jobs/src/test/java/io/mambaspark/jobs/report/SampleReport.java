@@ -1,6 +1,5 @@
 package io.mambaspark.jobs.report;
 
-import io.mambaspark.jobs.report.ReportData.Course;
 import io.mambaspark.jobs.report.ReportData.GroupRow;
 import io.mambaspark.jobs.report.ReportData.Head;
 import io.mambaspark.jobs.report.ReportData.Headline;
@@ -9,9 +8,10 @@ import io.mambaspark.jobs.report.ReportData.Position;
 import io.mambaspark.jobs.report.ReportData.Speed;
 import io.mambaspark.jobs.report.ReportData.Sums;
 import io.mambaspark.jobs.report.ReportData.TaskTime;
+import io.mambaspark.jobs.report.ReportData.Timing;
 import io.mambaspark.jobs.stats.Distributions;
 import io.mambaspark.jobs.stats.Distributions.Document;
-import io.mambaspark.jobs.stats.Distributions.Ends;
+import io.mambaspark.jobs.stats.Distributions.Extremes;
 import io.mambaspark.jobs.stats.Distributions.Group;
 import io.mambaspark.jobs.stats.Distributions.Grouping;
 import io.mambaspark.jobs.stats.Distributions.Histogram;
@@ -62,7 +62,7 @@ final class SampleReport {
         new Head("Nothing scored", List.of(), List.of()),
         null,
         Sums.NONE,
-        Course.NONE,
+        Timing.NONE,
         Origin.NONE);
   }
 
@@ -155,11 +155,11 @@ final class SampleReport {
                 new Headline("errors", "53"),
                 new Headline("tokens per second", "2,913")),
             List.of(
-                "Window policy full: each document with its whole context, from its first token.",
+                "Window policy full: each document with its complete context, from its first token.",
                 "17 documents were too short to be scored.")),
         distributions(documents, groups),
         new Sums(rows, positions, errors),
-        new Course(speed, times),
+        new Timing(speed, times),
         new Origin(options, versions));
   }
 
@@ -222,7 +222,7 @@ final class SampleReport {
                 .toList()),
         new Histogram(bins.edges(), series),
         lengths,
-        new Ends(
+        new Extremes(
             List.of("id", "kind", "text"), ranked.subList(0, Distributions.MAX_DOCUMENTS), worst));
   }
 }

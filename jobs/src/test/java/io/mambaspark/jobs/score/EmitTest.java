@@ -44,10 +44,10 @@ class EmitTest {
       value = {
         "perplexity,perplexity | --emit names perplexity twice",
         "top-k=1,top-k=2 | --emit names top-k twice",
-        "top-k | --emit top-k: expected top-k=K with a whole number K of at least 1",
-        "top-k=0 | --emit top-k=0: expected top-k=K with a whole number K of at least 1",
-        "top-k=-3 | --emit top-k=-3: expected top-k=K with a whole number K of at least 1",
-        "top-k=x | --emit top-k=x: expected top-k=K with a whole number K of at least 1",
+        "top-k | --emit top-k: expected top-k=K with an integer K of at least 1",
+        "top-k=0 | --emit top-k=0: expected top-k=K with an integer K of at least 1",
+        "top-k=-3 | --emit top-k=-3: expected top-k=K with an integer K of at least 1",
+        "top-k=x | --emit top-k=x: expected top-k=K with an integer K of at least 1",
         "logits,perplexity | --emit logits cannot be combined with other values: it writes one row"
             + " per position",
         "entropy | --emit: unknown value 'entropy'; expected a list of perplexity, token-logprobs,"

@@ -10,11 +10,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.Outputs;
 import io.mambaspark.engine.score.PositionLogits;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
-import io.mambaspark.engine.score.Wanted;
 import io.mambaspark.engine.score.Windows;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.TestModels;
@@ -101,13 +101,13 @@ class ScoringTest {
     return Scoring.score(rows, options, checkpoint.config(), delivery, null, null);
   }
 
-  private static List<Scores<String>> engine(Wanted wanted, int[]... tokens) {
+  private static List<Scores<String>> engine(Outputs outputs, int[]... tokens) {
     List<Sequence<String>> sequences = new ArrayList<>();
     for (int i = 0; i < tokens.length; i++) {
       sequences.add(new Sequence<>("row-" + i, tokens[i]));
     }
     List<Scores<String>> scores = new ArrayList<>();
-    new Scorer(model).score(sequences.iterator(), wanted).forEachRemaining(scores::add);
+    new Scorer(model).score(sequences.iterator(), outputs).forEachRemaining(scores::add);
     return scores;
   }
 
@@ -159,7 +159,7 @@ class ScoringTest {
   @Test
   void scores_are_bit_identical_to_the_engines() {
     int[][] lists = randomLists(40);
-    Wanted all = new Wanted(true, true, true, 3, true);
+    Outputs all = new Outputs(true, true, true, 3, true);
     List<Scores<String>> expected = engine(all, lists);
     List<Row> rows =
         score(
@@ -320,7 +320,7 @@ class ScoringTest {
       }
     }
     double untouched =
-        engine(new Wanted(true, false, false, 0, false), new int[] {1, 2, 3}).get(0).nll();
+        engine(new Outputs(true, false, false, 0, false), new int[] {1, 2, 3}).get(0).nll();
     assertThat(value(scored.get(0), "nll")).isEqualTo(untouched);
     assertThat(value(scored.get(4), "nll")).isEqualTo(untouched);
   }
@@ -365,8 +365,8 @@ class ScoringTest {
   void the_first_token_after_a_prefix_is_scored() {
     ScoreOptions bos = ScoreOptions.of(OptionValues.NONE.with(Options.PREFIX_TOKEN, "bos"));
     ScoreOptions id = ScoreOptions.of(OptionValues.NONE.with(Options.PREFIX_TOKEN, "3"));
-    Wanted wanted = new Wanted(true, false, false, 0, false);
-    Scores<String> expected = engine(wanted, new int[] {3, 9, 8}).get(0);
+    Outputs outputs = new Outputs(true, false, false, 0, false);
+    Scores<String> expected = engine(outputs, new int[] {3, 9, 8}).get(0);
     for (ScoreOptions options : List.of(bos, id)) {
       List<Row> scored = score(rows(new int[] {9, 8}, new int[0]), options).collectAsList();
       assertThat(value(scored.get(0), "nll")).isEqualTo(expected.nll());
@@ -382,7 +382,7 @@ class ScoringTest {
             OptionValues.NONE.with(Options.EMIT, "last-logits").with(Options.PREFIX_TOKEN, "bos"));
     List<Row> scored = score(rows(new int[0], new int[] {V}), bos).collectAsList();
     float[] expected =
-        engine(new Wanted(false, false, false, 0, true), new int[] {3}).get(0).lastLogits();
+        engine(new Outputs(false, false, false, 0, true), new int[] {3}).get(0).lastLogits();
     assertThat(floats(scored.get(0), "last_logits")).containsExactly(expected);
     assertThat(value(scored.get(1), "last_logits")).isNull();
   }
@@ -396,7 +396,7 @@ class ScoringTest {
         score(rows(new int[] {5, 6, 7, 999}, new int[] {5, 6, 7}, new int[] {5, 999, 7, 8}), three)
             .collectAsList();
     double expected =
-        engine(new Wanted(true, false, false, 0, false), new int[] {3, 5, 6, 7}).get(0).nll();
+        engine(new Outputs(true, false, false, 0, false), new int[] {3, 5, 6, 7}).get(0).nll();
     assertThat(scored.stream().map(r -> value(r, "truncated"))).containsExactly(true, false, true);
     assertThat(value(scored.get(0), "nll")).isEqualTo(expected);
     assertThat(value(scored.get(1), "nll")).isEqualTo(expected);

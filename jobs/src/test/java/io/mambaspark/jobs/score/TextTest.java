@@ -153,7 +153,7 @@ class TextTest {
   }
 
   @Test
-  void counts_in_the_input_take_precedence_over_the_texts_own() throws IOException {
+  void counts_in_the_input_take_precedence_over_counts_of_the_text() throws IOException {
     Path input = own.resolve("input");
     TestSpark.session()
         .read()

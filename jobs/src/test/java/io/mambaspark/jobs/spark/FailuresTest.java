@@ -149,9 +149,9 @@ class FailuresTest {
         .coalesce(1)
         .write()
         .parquet(made.toString());
-    byte[] whole;
+    byte[] complete;
     try (Stream<Path> files = Files.list(made)) {
-      whole =
+      complete =
           Files.readAllBytes(
               files.filter(f -> f.toString().endsWith(".parquet")).findFirst().get());
     }
@@ -160,11 +160,11 @@ class FailuresTest {
     for (byte[] bytes :
         List.of(
             new byte[0],
-            Arrays.copyOf(whole, whole.length / 2),
-            damaged(whole, whole.length - 1, whole.length),
-            damaged(whole, whole.length - 300, whole.length - 8),
-            damaged(whole, 4, 30),
-            damaged(whole, 60, whole.length / 2))) {
+            Arrays.copyOf(complete, complete.length / 2),
+            damaged(complete, complete.length - 1, complete.length),
+            damaged(complete, complete.length - 300, complete.length - 8),
+            damaged(complete, 4, 30),
+            damaged(complete, 60, complete.length / 2))) {
       Files.write(file, bytes);
       String cause = Failures.cause(reading(file), file.toUri().toString());
       assertThat(cause).doesNotContain("x y.parquet").doesNotContain("x%20y").doesNotContain("\n");
@@ -175,8 +175,8 @@ class FailuresTest {
         .startsWith("it is not a Parquet file");
   }
 
-  private static byte[] damaged(byte[] whole, int from, int to) {
-    byte[] bytes = whole.clone();
+  private static byte[] damaged(byte[] complete, int from, int to) {
+    byte[] bytes = complete.clone();
     for (int i = from; i < to; i++) {
       bytes[i] ^= 0x5a;
     }

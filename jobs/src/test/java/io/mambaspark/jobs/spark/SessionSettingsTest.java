@@ -27,8 +27,8 @@ class SessionSettingsTest {
   private static final String PARQUET = "spark.sql.parquet.columnarReaderBatchSize";
   private static final String ORC = "spark.sql.orc.columnarReaderBatchSize";
 
-  /** A filter that a user might have set for other jobs. */
-  public static final class None implements PathFilter {
+  /** Rejects every path, like a filter that a user has set for other jobs. */
+  public static final class RejectAll implements PathFilter {
     @Override
     public boolean accept(org.apache.hadoop.fs.Path path) {
       return false;
@@ -86,7 +86,7 @@ class SessionSettingsTest {
   void hadoop_settings_that_skip_input_are_overridden_during_a_command() {
     Configuration hadoop = spark.sparkContext().hadoopConfiguration();
     hadoop.set("mapreduce.input.linerecordreader.line.maxlength", "10");
-    hadoop.set("mapreduce.input.pathFilter.class", None.class.getName());
+    hadoop.set("mapreduce.input.pathFilter.class", RejectAll.class.getName());
     try {
       Configuration during =
           SessionSettings.forCommand(
@@ -120,7 +120,7 @@ class SessionSettingsTest {
     Files.writeString(input.resolve("a.json"), "{\"text\": \"one two three four five\"}\n");
     Files.writeString(input.resolve("b.json"), "{\"text\": \"six seven eight nine ten\"}\n");
     spark.conf().set("mapred.linerecordreader.maxlength", "20");
-    spark.conf().set("mapred.input.pathFilter.class", None.class.getName());
+    spark.conf().set("mapred.input.pathFilter.class", RejectAll.class.getName());
     try {
       Cli run =
           Cli.run(
@@ -149,13 +149,13 @@ class SessionSettingsTest {
     for (String key : SessionSettings.STATIC) {
       conf.set(key, "true");
       try {
-        assertThatThrownBy(() -> Session.during("score", true, ScoringMetrics.class, session -> 1))
+        assertThatThrownBy(() -> Session.run("score", true, ScoringMetrics.class, session -> 1))
             .isInstanceOf(Refusal.class)
             .hasMessage(
                 "Cannot read a table with %s=true: it skips unreadable input without an error, and it"
                         .formatted(key)
                     + " cannot be changed in a running application; start Spark without it");
-        assertThat(Session.<Integer>during("score", false, ScoringMetrics.class, session -> 1))
+        assertThat(Session.<Integer>run("score", false, ScoringMetrics.class, session -> 1))
             .isEqualTo(1);
       } finally {
         conf.remove(key);

@@ -69,7 +69,7 @@ class DistributionsTest {
             List.of("id"));
     assertThat(some.overall().documents()).isEqualTo(3);
     assertThat(some.grouping().groups()).extracting(Group::name).containsExactly("a", "null");
-    assertThat(some.ends().best())
+    assertThat(some.extremes().best())
         .extracting(document -> document.shown().get(0))
         .containsExactly("1", "7", "6");
   }
@@ -93,20 +93,20 @@ class DistributionsTest {
     assertThat(some.overall().at(75)).isEqualTo(infinity);
     assertThat(some.grouping().groups().get(1).percentiles().values()).containsOnly(infinity);
     assertThat(some.histogram().series()).extracting(Series::documents).containsExactly(3L, 0L);
-    assertThat(some.ends().best())
+    assertThat(some.extremes().best())
         .extracting(d -> d.shown().get(0))
         .containsExactly("1", "5", "2", "3", "4");
-    assertThat(some.ends().worst())
+    assertThat(some.extremes().worst())
         .extracting(d -> d.shown().get(0))
         .containsExactly("3", "4", "2", "5", "1");
-    assertThat(some.ends().worst().get(0))
+    assertThat(some.extremes().worst().get(0))
         .isEqualTo(new Distributions.Document(infinity, 9, List.of("3")));
     Distributions all =
         Distributions.of(
             rows(RowFactory.create(1, "a", "x", 4L, null, null)), List.of(), List.of("id"));
     assertThat(all.overall().values()).containsOnly(infinity);
     assertThat(all.histogram().edges()).isEmpty();
-    assertThat(all.ends().best()).isEqualTo(all.ends().worst()).hasSize(1);
+    assertThat(all.extremes().best()).isEqualTo(all.extremes().worst()).hasSize(1);
   }
 
   @Test
@@ -116,7 +116,7 @@ class DistributionsTest {
             rows(RowFactory.create(1, "a", "x", 0L, null, null)), List.of("kind"), List.of("id"));
     assertThat(none.overall().documents()).isZero();
     assertThat(none.histogram().edges()).isEmpty();
-    assertThat(none.ends().best()).isEmpty();
+    assertThat(none.extremes().best()).isEmpty();
   }
 
   @Test
@@ -149,13 +149,13 @@ class DistributionsTest {
             TestSpark.session().createDataFrame(rows, SCHEMA).repartition(5),
             List.of("kind"),
             List.of("id", "text"));
-    assertThat(all.ends().best())
+    assertThat(all.extremes().best())
         .extracting(document -> document.shown().get(0))
         .containsExactly("0", "1", "10", "11", "12", "13", "14", "15", "16", "17");
-    assertThat(all.ends().worst())
+    assertThat(all.extremes().worst())
         .extracting(document -> document.shown().get(0))
         .containsExactly("39", "38", "37", "36", "35", "34", "33", "32", "31", "30");
-    assertThat(all.ends().best().get(0).shown().get(1)).isEqualTo("é".repeat(299) + "…");
+    assertThat(all.extremes().best().get(0).shown().get(1)).isEqualTo("é".repeat(299) + "…");
   }
 
   @Test
@@ -265,7 +265,7 @@ class DistributionsTest {
     assertThat(all.lengths().stream().mapToLong(length -> length.percentiles().documents()).sum())
         .isEqualTo(rows);
     assertThat(all.lengths()).hasSize(14);
-    assertThat(all.ends().best().get(0).perplexity()).isEqualTo(1, offset(0.01));
-    assertThat(all.ends().worst().get(0).perplexity()).isEqualTo(10_000, offset(150.0));
+    assertThat(all.extremes().best().get(0).perplexity()).isEqualTo(1, offset(0.01));
+    assertThat(all.extremes().worst().get(0).perplexity()).isEqualTo(10_000, offset(150.0));
   }
 }

@@ -49,7 +49,7 @@ class TotalsTest {
     for (double nll : new double[] {1e16, 1, 1}) {
       totals.add(row(nll, 1), Emit.PERPLEXITY);
     }
-    // Adding doubles from the left would lose both ones.
+    // Adding the doubles from left to right would lose both 1s.
     assertThat(totals.nll()).isEqualTo(1e16 + 2);
   }
 

@@ -209,9 +209,9 @@ class TokenizerTest {
               .map(piece -> random.nextInt(40) == 0 ? "<|endoftext|>" : piece)
               .collect(Collectors.joining());
       for (Tokenizer each : tokenizers) {
-        int[] whole = each.encode(text, text.length());
+        int[] complete = each.encode(text, text.length());
         for (int length : new int[] {1, 2, 7, 31}) {
-          assertThat(each.encode(text, length)).as("seed %d", seed).containsExactly(whole);
+          assertThat(each.encode(text, length)).as("seed %d", seed).containsExactly(complete);
         }
       }
     }

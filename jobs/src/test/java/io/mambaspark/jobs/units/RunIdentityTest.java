@@ -69,7 +69,7 @@ class RunIdentityTest {
       OptionValues given, TokenizerFile tokenizer, String buckets, RuntimeConfig conf) {
     ScoreOptions scoring = ScoreOptions.of(given);
     return RunIdentity.of(
-        scoring.settle(given),
+        scoring.normalize(given),
         scoring,
         ScoringSchema.of(INPUT, scoring),
         model.checkpoint(),

@@ -29,8 +29,8 @@ class RunPlanTest {
     return new RunPlan(new RunRecord("r", Map.of(), List.of()), List.of(units));
   }
 
-  /** Adds the entry of a completed unit from which the given unreadable files were skipped. */
-  private UnitEntry enter(Unit unit, int documents, String... unreadable) {
+  /** Adds the entry of a completed unit, which has skipped the given unreadable files. */
+  private UnitEntry addEntry(Unit unit, int documents, String... unreadable) {
     Map<String, String> errors = new HashMap<>();
     for (String file : unreadable) {
       errors.put(file, "damaged");
@@ -45,43 +45,44 @@ class RunPlanTest {
   @Test
   void units_without_an_entry_are_missing() {
     RunPlan plan = plan(unit("a"), unit("b"));
-    UnitEntry a = enter(unit("a"), 10);
-    enter(unit("other"), 10);
-    assertThat(plan.done(entries)).containsExactly(a);
+    UnitEntry a = addEntry(unit("a"), 10);
+    addEntry(unit("other"), 10);
+    assertThat(plan.entriesToVerify(entries)).containsExactly(a);
     assertThat(plan.missing(Set.of(unit("a").name()))).containsExactly(unit("b"));
   }
 
   @Test
   void a_unit_whose_file_is_not_intact_is_missing() {
     RunPlan plan = plan(unit("a"), unit("b"));
-    enter(unit("a"), 10);
+    addEntry(unit("a"), 10);
     assertThat(plan.missing(Set.of())).containsExactly(unit("a"), unit("b"));
   }
 
   @Test
   void a_skipped_unit_is_retried_and_a_shared_unit_keeps_its_rows() {
     RunPlan plan = plan(unit("a"), unit("b", "c"));
-    enter(unit("a"), 0, "a");
-    UnitEntry shared = enter(unit("b", "c"), 10, "c");
-    assertThat(plan.done(entries)).containsExactly(shared);
+    addEntry(unit("a"), 0, "a");
+    UnitEntry shared = addEntry(unit("b", "c"), 10, "c");
+    assertThat(plan.entriesToVerify(entries)).containsExactly(shared);
   }
 
   @Test
   void each_file_that_a_shared_unit_skipped_gets_a_separate_unit() {
-    enter(unit("a"), 0, "a");
-    enter(unit("b", "c", "d"), 10, "b", "d");
+    addEntry(unit("a"), 0, "a");
+    addEntry(unit("b", "c", "d"), 10, "b", "d");
     List<Unit> units = List.of(unit("a"), unit("b", "c", "d"), unit("e", "f"));
-    assertThat(RunPlan.damaged(units, entries)).containsExactly(unit("b"), unit("d"));
+    assertThat(RunPlan.unreadableParts(units, entries)).containsExactly(unit("b"), unit("d"));
   }
 
   @Test
   void an_error_of_a_shared_unit_counts_until_its_file_has_a_separate_unit() {
-    UnitEntry shared = enter(unit("a", "b"), 10, "b");
+    UnitEntry shared = addEntry(unit("a", "b"), 10, "b");
     UnitRun.Result first = UnitRun.Result.of(List.of(unit("a", "b")), List.of(shared));
     assertThat(first.documents()).isEqualTo(10);
     assertThat(first.unreadable()).containsExactly(Map.entry("b", "damaged"));
     UnitRun.Result second =
-        UnitRun.Result.of(List.of(unit("a", "b"), unit("b")), List.of(shared, enter(unit("b"), 5)));
+        UnitRun.Result.of(
+            List.of(unit("a", "b"), unit("b")), List.of(shared, addEntry(unit("b"), 5)));
     assertThat(second.documents()).isEqualTo(15);
     assertThat(second.unreadable()).isEmpty();
   }

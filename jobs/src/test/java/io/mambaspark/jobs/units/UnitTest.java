@@ -89,7 +89,7 @@ class UnitTest {
 
   @ParameterizedTest
   @ValueSource(longs = {0, 1, 39})
-  void a_target_below_the_size_of_every_row_group_makes_each_a_unit(long target) {
+  void each_row_group_is_a_unit_if_the_target_is_below_all_of_them(long target) {
     List<Unit> units = Unit.cut(List.of(file("a", 100, 40, 40, 40)), target);
     assertThat(units).hasSize(3);
     assertThat(units.stream().map(Unit::rows)).containsOnly(10L);
@@ -123,8 +123,8 @@ class UnitTest {
     ParquetFile joined = file("a", LARGE, first, new RowGroup(1_004, 0, 0), last);
     assertThat(parts(Unit.cut(List.of(joined), 100)).stream().map(RowGroups::described))
         .containsExactly("row groups 0 to 1", "row group 2");
-    ParquetFile leftOut = file("a", LARGE, first, new RowGroup(1_004, 0, 1), last);
-    assertThat(parts(Unit.cut(List.of(leftOut), 100)).stream().map(RowGroups::described))
+    ParquetFile skipped = file("a", LARGE, first, new RowGroup(1_004, 0, 1), last);
+    assertThat(parts(Unit.cut(List.of(skipped), 100)).stream().map(RowGroups::described))
         .containsExactly("row group 0", "row group 2");
   }
 
@@ -283,7 +283,7 @@ class UnitTest {
   }
 
   @Test
-  void parts_tile_their_file_and_no_two_neighbours_fit_into_one_unit() {
+  void parts_cover_their_file_and_two_neighbours_exceed_the_target() {
     for (long seed = 1; seed <= 200; seed++) {
       Random random = new Random(seed);
       List<ParquetFile> files = new ArrayList<>();
@@ -302,7 +302,7 @@ class UnitTest {
       }
       for (ParquetFile file : files) {
         List<RowGroups> parts = byFile.getOrDefault(file.file().name(), List.of());
-        assertTiles(name, file, parts);
+        assertCovers(name, file, parts);
         if (ascends(file)) {
           assertGreedy(name, file, parts, target);
         } else {
@@ -321,7 +321,7 @@ class UnitTest {
     }
   }
 
-  private static void assertTiles(String name, ParquetFile file, List<RowGroups> parts) {
+  private static void assertCovers(String name, ParquetFile file, List<RowGroups> parts) {
     long start = 0;
     long row = 0;
     int group = 0;

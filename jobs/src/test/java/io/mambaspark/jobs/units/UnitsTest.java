@@ -260,7 +260,7 @@ public class UnitsTest {
   }
 
   @Test
-  void another_model_or_other_options_are_refused_by_name() {
+  void another_model_or_another_option_is_refused_and_the_difference_is_named() {
     assertThat(score("--target-unit-tokens", 500).code()).isZero();
     Map<String, String> before = rows(output);
     Object[][] others = {
@@ -486,7 +486,7 @@ public class UnitsTest {
     ledger.commit(skipped, null);
     assertThat(ledger.entries(run, true).get(complete.unit())).isEqualTo(complete);
     // No attempt has committed; then one skips the unit, one completes it, and one skips it.
-    ledger.forget(List.of(complete.unit()));
+    ledger.remove(List.of(complete.unit()));
     ledger.commit(skipped, null);
     assertThat(ledger.entries(run, true).get(complete.unit())).isEqualTo(skipped);
     Files.createDirectories(Path.of(attempt.toUri()).getParent());
@@ -795,7 +795,7 @@ public class UnitsTest {
     assertThat(score("--target-unit-tokens", 1).code()).isZero();
     Path record = output.resolve("_mamba/run-00000.json");
     ObjectNode run = (ObjectNode) json(record);
-    // As 0.1.0 wrote it.
+    // Imitate a record of version 0.1.0.
     run.set("input", run.remove("arrivals").get(0));
     ((ObjectNode) run.get("settings")).put("the version of mamba-spark", "0.1.0");
     Files.writeString(record, run.toString());
@@ -818,9 +818,9 @@ public class UnitsTest {
             spark(),
             InputFiles.list(List.of(file.toString()), hadoop),
             new DocumentOptions(DocumentColumns.tokens("tokens"), null));
-    Unit whole = Unit.cut(input.footers(), Long.MAX_VALUE).get(0);
+    Unit complete = Unit.cut(input.footers(), Long.MAX_VALUE).get(0);
     Unit cut = Unit.cut(input.footers(), 1).get(0);
-    assertThat(whole.rows()).isEqualTo(ROWS);
+    assertThat(complete.rows()).isEqualTo(ROWS);
     RowGroups part = cut.parts().get(0);
     Unit wrong =
         new Unit(

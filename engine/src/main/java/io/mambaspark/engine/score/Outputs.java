@@ -1,7 +1,7 @@
 package io.mambaspark.engine.score;
 
 /**
- * The results to compute for each sequence.
+ * The scores to compute for each sequence.
  *
  * @param perplexity whether to compute the sum of the negative log-probabilities and the number of
  *     scored tokens
@@ -11,7 +11,7 @@ package io.mambaspark.engine.score;
  * @param topK how many of the most probable tokens to list for each scored position; 0 for none
  * @param lastLogits whether to return the logits after the last token
  */
-public record Wanted(
+public record Outputs(
     boolean perplexity, boolean tokenLogprobs, boolean tokenRanks, int topK, boolean lastLogits) {
 
   /** Whether the distribution at every scored position is required. */

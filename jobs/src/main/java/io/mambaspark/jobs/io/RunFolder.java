@@ -11,7 +11,7 @@ import org.apache.hadoop.fs.Path;
  *
  * @param runId the run that created the folder
  */
-record Beside(Kind kind, String runId) {
+record RunFolder(Kind kind, String runId) {
   enum Kind {
     /** The previous output, which the run has replaced. */
     OLD,
@@ -25,14 +25,14 @@ record Beside(Kind kind, String runId) {
       Pattern.compile("_(old|new|scores)-(\\d{8}-\\d{6}-[0-9a-f]{8})");
 
   /** Parses the name of a folder; empty if it is not the name of such a folder of the output. */
-  static Optional<Beside> named(String name, Path output) {
+  static Optional<RunFolder> named(String name, Path output) {
     if (!name.startsWith(output.getName())) {
       return Optional.empty();
     }
     Matcher suffix = SUFFIX.matcher(name.substring(output.getName().length()));
     return suffix.matches()
         ? Optional.of(
-            new Beside(Kind.valueOf(suffix.group(1).toUpperCase(Locale.ROOT)), suffix.group(2)))
+            new RunFolder(Kind.valueOf(suffix.group(1).toUpperCase(Locale.ROOT)), suffix.group(2)))
         : Optional.empty();
   }
 

@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
-# Measures the engine beside the peak of the machine's fused multiply-adds:
+# Measures the engine in tokens per second and as a share of the machine's peak of fused multiply-adds:
 #
 #   scripts/bench.sh                     all shapes, about half an hour; needs 13 GB of memory
-#   scripts/bench.sh --short             the 130m shape in less than two minutes
-#   scripts/bench.sh --shapes 130m,370m  some of 130m, 370m, 1.4b, 2.8b
-#   scripts/bench.sh --kernels           the kernels by themselves, with JMH and its gc profiler;
-#                                        further arguments go to JMH
-#   scripts/bench.sh --spark             the Spark job on local[N] against the bare engine with N
-#                                        threads, on the 130m shape
-#   scripts/bench.sh --contexts          continuations that share their context against each by itself
-#   --threads N   instead of all cores   --repeats N   samples of each run
+#   scripts/bench.sh --short             the 130m shape, less than two minutes
+#   scripts/bench.sh --shapes 130m,370m  the listed shapes, out of 130m, 370m, 1.4b, 2.8b
+#   scripts/bench.sh --kernels           single kernels, with JMH and its gc profiler; passes further
+#                                        arguments to JMH
+#   scripts/bench.sh --spark             the Spark job on local[N], and the bare engine with N threads,
+#                                        on the 130m shape
+#   scripts/bench.sh --contexts          continuations that share a context, and the same
+#                                        continuations when each is scored separately
+#   --threads N   the number of threads (default: all cores)
+#   --repeats N   the number of samples of each run
 #
-# A table goes to the terminal, everything measured to target/bench/TIME.json; a checkpoint of the
-# 130m shape, for measuring how fast it loads, stays in target/bench. JAVA_HOME chooses the
-# JDK; BENCH_JAVA_OPTS adds options of the JVM, such as -XX:UseAVX=2. Other work on the machine
-# spoils the figures.
+# Prints a table, and writes all measurements to target/bench/TIME.json. Keeps a checkpoint of the
+# 130m shape in target/bench, to measure the speed of loading. JAVA_HOME chooses the JDK.
+# BENCH_JAVA_OPTS adds options of the JVM, such as -XX:UseAVX=2. Other work on the machine distorts
+# the measurements.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -23,7 +25,7 @@ command="${BENCH_JAVA_OPTS:+BENCH_JAVA_OPTS='$BENCH_JAVA_OPTS' }scripts/bench.sh
 
 usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 
-# Compiles the engine and its tests if they are older than their sources. Sets $classpath.
+# Compiles the engine and its tests if their sources have changed since. Sets $classpath.
 build_tests() {
   local sources=("$root/pom.xml" "$root"/engine/{pom.xml,src})
   if [[ ! -e $bench/classpath ||
@@ -37,18 +39,20 @@ build_tests() {
   classpath=$root/engine/target/test-classes:$root/engine/target/classes:$(<"$bench/classpath")
 }
 
-# MB of heap for a shape: its packed weights, for the smallest in both formats, and some room.
+# Prints the MB of heap for a shape: its packed weights and a reserve. The smallest shape has weights in
+# both formats.
 heap_of() {
   case $1 in
     130m) echo 1800 ;;
     370m) echo 2200 ;;
     1.4b) echo 6200 ;;
     2.8b) echo 11800 ;;
-    *) die "--shapes $1: expected some of 130m,370m,1.4b,2.8b" ;;
+    *) die "Unknown shape $1 in --shapes: expected a list of 130m, 370m, 1.4b, 2.8b" ;;
   esac
 }
 
-# Sets $heap for the largest of the shapes, which come one after the other, and the threads' scratch.
+# Sets $heap to the MB that the largest shape and the threads' scratch arrays need. Only one shape is in
+# memory at a time.
 choose_heap() {
   local shape largest available mb
   heap=0
@@ -59,8 +63,8 @@ choose_heap() {
   heap=$((heap + 150 * threads))
   available=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo 2>/dev/null || true)
   if [[ -n $available ]] && ((available / 1024 < heap + 512)); then
-    die "The $largest shape needs $((heap + 512)) MB of memory, $((available / 1024)) MB are" \
-      "available: choose smaller ones with --shapes"
+    die "Cannot measure shape $largest: it needs $((heap + 512)) MB of memory, and" \
+      "$((available / 1024)) MB are available; choose smaller shapes with --shapes"
   fi
 }
 

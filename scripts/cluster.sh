@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# A standalone Spark cluster on this machine: a master and two workers on 127.0.0.1.
+# Starts or stops a standalone Spark cluster on this machine: a master and two workers on 127.0.0.1.
 #
-#   scripts/cluster.sh start    prints the URL of the master once both workers are registered
-#   scripts/cluster.sh stop     ends the three processes; nothing to do is fine too
+#   scripts/cluster.sh start    waits until both workers are registered, and prints the URL of the master
+#   scripts/cluster.sh stop     ends the three processes; succeeds if none is running
 #
 #   MASTER=$(scripts/cluster.sh start) scripts/demo.sh
 #
-# Process ids, logs and the workers' folders are in target/cluster/. From the environment:
-#   MASTER_PORT (7077), MASTER_UI_PORT (8080), WORKER_UI_PORT (8081; the second has the next one),
-#   WORKER_CORES (1) and WORKER_MEMORY (2g) of each worker; SPARK_HOME, SPARK_VERSION and
-#   SCALA_VERSION as for submit.sh
+# Writes process ids, logs and the workers' folders to target/cluster/. Environment variables, with their
+# defaults:
+#   MASTER_PORT (7077), MASTER_UI_PORT (8080)
+#   WORKER_UI_PORT (8081; the second worker uses the next port)
+#   WORKER_CORES (1), WORKER_MEMORY (2g), for each worker
+#   SPARK_HOME, SPARK_VERSION, SCALA_VERSION, as for submit.sh
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -20,16 +22,17 @@ ui_port=${MASTER_UI_PORT:-8080}
 worker_ui_port=${WORKER_UI_PORT:-8081}
 url=spark://$host:$port
 daemons=(worker-2 worker-1 master)
-patience=60 # seconds
+timeout_seconds=60
 
-# Whether that daemon runs: its pid file names a living process of ours, not a later namesake.
+# Whether a daemon is running. Checks the command line, too, because another process may have reused the
+# id in the pid file.
 running() {
   [[ -e $cluster/$1.pid ]] || return 1
   ps -o args= -p "$(<"$cluster/$1.pid")" 2>/dev/null |
     grep -q -e org.apache.spark.deploy -e cluster.sh
 }
 
-# launch NAME CLASS ARGS...
+# launch NAME CLASS ARGUMENTS...: starts a daemon and writes its log and pid file.
 launch() {
   local name=$1
   shift
@@ -37,7 +40,8 @@ launch() {
   echo $! >"$cluster/$name.pid"
 }
 
-# The master's state as JSON, empty while it does not answer. No curl: JDK and bash are enough.
+# Prints the master's state as JSON, or nothing if the master does not answer. Does not use curl, so that
+# the script needs only a JDK and bash.
 state() {
   (
     exec 3<>"/dev/tcp/$host/$ui_port" || exit 0
@@ -52,15 +56,16 @@ start() {
   local name
   for name in "${daemons[@]}"; do
     if running "$name"; then
-      die "A cluster runs already: $(<"$cluster/url") (scripts/cluster.sh stop ends it)"
+      die "Cannot start a cluster: one is already running at $(<"$cluster/url"); stop it with" \
+        "scripts/cluster.sh stop"
     fi
   done
   spark_home
   rm -rf "$cluster"
   mkdir -p "$cluster"
   echo "$url" >"$cluster/url"
-  # The web pages listen where SPARK_LOCAL_IP says. A port that is taken is an error, not a reason to
-  # listen elsewhere; the REST submission server is not wanted.
+  # The web pages listen on SPARK_LOCAL_IP. A port in use is an error: Spark must not choose another
+  # port. The REST submission server is not needed.
   export SPARK_LOCAL_IP=$host
   export SPARK_DAEMON_JAVA_OPTS="${SPARK_DAEMON_JAVA_OPTS:-} -Dspark.port.maxRetries=0"
   export SPARK_MASTER_OPTS="${SPARK_MASTER_OPTS:-} -Dspark.master.rest.enabled=false"
@@ -68,8 +73,8 @@ start() {
   launch master org.apache.spark.deploy.master.Master \
     --host "$host" --port "$port" --webui-port "$ui_port"
   await 0
-  # Two names, that Spark takes them for two machines: it puts a second attempt at a slow task
-  # nowhere else.
+  # Two host names make Spark regard the workers as two machines. It starts a speculative copy of a
+  # slow task only on another machine.
   local names=("$host" localhost)
   for i in 1 2; do
     launch "worker-$i" org.apache.spark.deploy.worker.Worker --host "${names[i - 1]}" \
@@ -81,17 +86,18 @@ start() {
   echo "$url"
 }
 
-# Returns when the master counts that many workers; gives up when a daemon has ended.
+# await COUNT: waits until the master reports COUNT workers. Fails if a daemon ends, or after the timeout.
 await() {
-  local until=$((SECONDS + patience)) name
+  local until=$((SECONDS + timeout_seconds)) name
   until [[ $(alive_workers) == "$1" ]]; do
     for name in "${daemons[@]}"; do
       if [[ -e $cluster/$name.pid ]] && ! kill -0 "$(<"$cluster/$name.pid")" 2>/dev/null; then
         grep -m 1 Exception: "$cluster/$name.log" >&2 || tail -n 5 "$cluster/$name.log" >&2
-        die "The $name ended, see $cluster/$name.log"
+        die "Cannot start the cluster: the process $name ended; see $cluster/$name.log"
       fi
     done
-    ((SECONDS < until)) || die "No master with $1 workers after $patience s, see $cluster/*.log"
+    ((SECONDS < until)) || die "Cannot start the cluster: no answer from a master with $1 workers" \
+      "within $timeout_seconds s; see $cluster/*.log"
     sleep 0.2
   done
 }

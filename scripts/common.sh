@@ -1,13 +1,14 @@
-# Sourced by the scripts beside it: where things are, the job jar, a repository with it, a Spark home,
-# Spark's launcher.
+# Paths and functions for the other scripts, which source this file. The functions build and publish the
+# job jar, fill a Spark home, and start Spark.
 # shellcheck shell=bash
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 target=$root/target
 java=${JAVA_HOME:+$JAVA_HOME/bin/}java
 
-# A JVM knows the names of files in the characters of its locale: those of C and POSIX, which hold where
-# none is set, are ASCII alone. Executors on other machines: conf/spark-defaults.conf.
+# A JVM encodes file names in the character set of its locale. The locales C and POSIX contain
+# only ASCII, and C applies if no locale is set. For executors on other machines see
+# conf/spark-defaults.conf.
 case ${LC_ALL:-${LC_CTYPE:-${LANG:-C}}} in C | POSIX)
   if [[ ${LC_ALL:-} ]]; then export LC_ALL=C.UTF-8; else export LC_CTYPE=C.UTF-8; fi ;;
 esac
@@ -15,18 +16,19 @@ esac
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
-# The text of the first such element of the parent POM: pom_value spark.version
+# pom_value ELEMENT: prints the text of the first element of that name in the parent POM.
 pom_value() { sed -n "s:^ *<$1>\(.*\)</$1>.*:\1:p" "$root/pom.xml" | head -n 1; }
 
 spark_version=${SPARK_VERSION:-$(pom_value spark.version)}
 scala_version=${SCALA_VERSION:-$(pom_value scala.binary.version)}
 jar=$root/jobs/target/mamba-spark-jobs-$(pom_value version).jar
 
-# The home that the profile "publish" deploys to, and the job jar in its repository.
+# The profile "publish" fills the Maven repository of the user home $packages. $published is the job jar in
+# that repository.
 packages=$target/packages
 published=$packages/.m2/repository/io/github/mambaspark/mamba-spark-jobs/$(pom_value version)/${jar##*/}
 
-# Whether a jar is missing or older than what it is made from.
+# Whether a jar is missing or older than its sources.
 stale() {
   local sources=("$root"/{LICENSE,NOTICE,pom.xml} "$root"/{engine,jobs}/{pom.xml,src/main})
   [[ ! -e $1 || -n $(find "${sources[@]}" -newer "$1" -print | head -n 1) ]]
@@ -40,8 +42,8 @@ build_jar() {
   fi
 }
 
-# Builds $jar and $published, with sources and Javadoc, if the latter is stale. By the goal, as the phase
-# "deploy" installs into the real ~/.m2 on its way.
+# Builds $jar and $published, with sources and Javadoc, if $published is stale. Calls the goal
+# deploy:deploy, because the phase "deploy" would also install into the real ~/.m2.
 publish() {
   if stale "$published"; then
     say "Publishing to ${packages#"$root"/} with Maven ..."
@@ -49,9 +51,9 @@ publish() {
   fi
 }
 
-# Sets and exports SPARK_HOME. A home of the caller's is left alone; otherwise Maven fills one under
-# target/, once for each Spark and Scala version (SPARK_VERSION, SCALA_VERSION; those of the build).
-# It appears under its name only when it is whole.
+# Sets and exports SPARK_HOME, unless the caller has set it. Maven fills one home under target/ for each
+# pair of SPARK_VERSION and SCALA_VERSION (default: the versions of the build). A home gets its final name
+# only when it is complete.
 spark_home() {
   [[ -z ${SPARK_HOME:-} ]] || return 0
   local home=$target/spark-home-$spark_version-$scala_version pom=$root/scripts/spark-home/pom.xml
@@ -64,16 +66,17 @@ spark_home() {
     echo "Spark $spark_version, Scala $scala_version, from Maven Central" >"$home.part/RELEASE"
     mv "$home.part" "$home"
   fi
-  # Spark's processes look for the jars by SPARK_HOME and SPARK_SCALA_VERSION and put the conf folder
-  # on their class path; executors that they start inherit all three.
+  # Spark's processes find their jars through SPARK_HOME and SPARK_SCALA_VERSION, and add
+  # SPARK_CONF_DIR to their class path. The executors that they start inherit all three variables.
   export SPARK_HOME=$home SPARK_SCALA_VERSION=$scala_version
   export SPARK_CONF_DIR=${SPARK_CONF_DIR:-$root/conf}
 }
 
-# Drops one line from standard error, of this shell and of what replaces it: the JVM's own warning of the
-# module of the Vector API, for which it has no switch. As soon as that line has gone, or something
-# comes that is no line, such as a progress bar, everything is passed on as it comes. Signals are for
-# the JVM, which may still have something to say. It sees a pipe, so it is told of a terminal behind.
+# Removes one line from the standard error of this shell and of the program that replaces it: the JVM's
+# warning about the module of the Vector API, which no JVM option disables. Copies all other output. After
+# that line, or after an incomplete line, such as a progress bar, stops filtering and copies every byte at
+# once. The filter ignores signals, because the JVM may still write when it handles one.
+# MAMBASPARK_TERMINAL is set if standard error is a terminal, because the JVM itself writes to a pipe.
 drop_incubator_warning() {
   local warning='WARNING: Using incubator modules: jdk.incubator.vector'
   if [[ -t 2 ]]; then export MAMBASPARK_TERMINAL=stderr; fi
@@ -81,7 +84,8 @@ drop_incubator_warning() {
     trap '' INT TERM HUP QUIT
     LC_ALL=C
     exec >&2
-    # Bash takes no byte more than a line from a pipe. The first one is nothing in an empty line.
+    # Bash reads a pipe no further than the end of the line, so cat gets the rest. $first is empty if
+    # the line is empty.
     while IFS= read -r -n 1 first; do
       line=
       if [[ $first ]] && ! IFS= read -r -t 1 line; then
@@ -94,8 +98,9 @@ drop_incubator_warning() {
   )
 }
 
-# Replaces this shell by a Spark class (SparkSubmit, Master, Worker), as bin/spark-class does: Spark's
-# launcher prints the whole command, environment and module options included, each part ended by NUL.
+# exec_spark_class CLASS ARGUMENTS...: replaces this shell with a Spark class (SparkSubmit, Master, Worker),
+# as bin/spark-class does. Spark's launcher prints the complete command, with environment and module
+# options, and a NUL after each part.
 exec_spark_class() {
   spark_home
   if [[ -x $SPARK_HOME/bin/spark-class ]]; then
@@ -109,7 +114,7 @@ exec_spark_class() {
   status=${command[${#command[@]} - 1]}
   [[ $status == 0 ]] || exit "$status"
   unset "command[${#command[@]}-1]"
-  # The first NUL stands alone on a line before the command.
+  # The launcher prints a NUL and a line end before the command.
   command=("${command[@]:1}")
   command[0]=${command[0]#$'\n'}
   exec "${command[@]}"

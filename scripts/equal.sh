@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Shows that two versions of the job jar behave the same: scores to the bit, columns, summaries, ledgers,
-# reports, exit codes, messages, help and the Java API.
+# Checks that two versions of the job jar behave the same. Compares scores to the bit, columns, summaries,
+# ledgers, reports, exit codes, messages, help and the Java API.
 #
 #   scripts/equal.sh OLD_JAR NEW_JAR [WORK_DIR]
 #
-# Prints one line for each case of scripts/equal/Equal.java and exits with 1 if any differs. The results
-# of a case are in WORK_DIR/old/cases and WORK_DIR/new/cases, their difference is in WORK_DIR/diff
-# (default: target/equal). Texts of the column `error` are compared by themselves; a difference in them
-# is reported and is no failure. Both jars run at once, each in local[2]; the driver is compiled against
-# OLD_JAR, so NEW_JAR must also have the same classes and methods.
+# Prints one line for each case of scripts/equal/Equal.java and exits with 1 if any case differs. Writes the
+# results of the cases to WORK_DIR/old/cases and WORK_DIR/new/cases, and their differences to WORK_DIR/diff
+# (default of WORK_DIR: target/equal). Compares the texts of the columns `error` and `token_error`
+# separately: a difference in them is reported, but is not a failure. Both jars run at the same time, each
+# on local[2]. The driver program, Equal.java, is compiled against OLD_JAR, so NEW_JAR must have the classes
+# and methods that the driver uses.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -22,7 +23,7 @@ demo=$root/jobs/src/main/resources/io/mambaspark/jobs/demo
 cases=$root/jobs/src/test/resources/cases
 export TZ=UTC SPARK_LOCAL_IP=127.0.0.1
 
-# run JAR LOG ARGUMENTS...: the driver with a jar, through spark-submit.
+# run JAR LOG ARGUMENTS...: runs the driver with a job jar, through spark-submit.
 run() (
   exec_spark_class org.apache.spark.deploy.SparkSubmit \
     --master 'local[2]' --class Equal --jars "$1" --driver-memory 2g \
@@ -34,7 +35,7 @@ run() (
 
 fail() {
   tail -n 40 "$1" >&2
-  die "The driver failed; see $1"
+  die "Cannot compare the jars: the driver failed; see $1"
 }
 
 spark_home
@@ -56,10 +57,10 @@ for name in $(cd old/cases && { ls; ls ../../new/cases; } | sort -u); do
     rm "diff/$name"
     [[ $name == *.errors ]] || echo "${name%.txt}: equal"
   elif [[ $name == *.errors ]]; then
-    echo "${name%.errors}: error texts differ, see $work/diff/$name"
+    echo "${name%.errors}: error texts differ; see $work/diff/$name"
   else
-    echo "${name%.txt}: DIFFERS, see $work/diff/$name"
+    echo "${name%.txt}: DIFFERS; see $work/diff/$name"
     differ=$((differ + 1))
   fi
 done
-((differ == 0)) || die "$differ cases differ"
+((differ == 0)) || die "The jars differ in $differ cases; see $work/diff"

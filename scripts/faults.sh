@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Kills what a job consists of, on a standalone cluster on this machine, and compares what is there in
-# the end with a run in which nothing happened:
+# Causes faults in jobs on a standalone cluster on this machine, such as killed processes and a full disk,
+# and compares the final output with that of an undisturbed run:
 #
-#   scripts/faults.sh                        each fault once, some five minutes
-#   scripts/faults.sh --kills 20 --seed 7    a longer sweep: so many kills of the driver, at other
-#                                            moments
-#   scripts/faults.sh --test NAME            one fault, by the name of its test
+#   scripts/faults.sh                        every fault, about five minutes
+#   scripts/faults.sh --kills 20 --seed 7    kills the driver 20 times (default: 2), at random times
+#                                            from seed 7
+#   scripts/faults.sh --test NAME            only the test method NAME of FaultsTest
 #
-# Needs JDK 17, Maven and Linux; without root it mounts its full disk in a namespace of its own.
+# Needs JDK 17, Maven and Linux. Mounts a small file system for the test of a full disk; without
+# root, does so in a separate namespace.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

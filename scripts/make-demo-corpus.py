@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Makes the corpus that the demo scores: real prose beside two kinds of noise made from it.
+"""Creates the corpus of the demo: real prose, and two kinds of noise derived from it.
 
     pip install tokenizers
     make-demo-corpus.py PASSAGES TOKENIZER OUTPUT
 
-PASSAGES   JSON lines with id, source and text; rows that carry a `kind` other than "real" are passed
-           over, so the corpus itself can be the input and comes out again byte for byte
+PASSAGES   JSON lines with id, source and text; rows with a `kind` other than "real" are ignored, so the
+           corpus itself can be the input; the output then equals it, byte for byte
 TOKENIZER  a tokenizer.json whose id 0 is the document separator
 OUTPUT     JSON lines with id, source, kind, text, tokens
 
-Every passage is written as it is (kind "real"). Every second one is written again with its words in
-random order ("shuffled"), and with as many token ids drawn uniformly from the vocabulary ("random";
-its text is those tokens decoded). No prefix token is included.
+Writes every passage unchanged (kind "real"). Writes every second passage two more times: with its words
+in random order ("shuffled"), and with its tokens replaced by ids drawn uniformly from the vocabulary, from
+which the text is decoded ("random"). Adds no prefix token.
 """
 
 import json
@@ -42,7 +42,7 @@ def main(passages_path, tokenizer_path, output_path):
     for p in passages[::2]:
         draw = random.Random(f"{SEED} random {p['id']}")
         tokens = [draw.randrange(1, vocabulary) for _ in encode(p["text"])]
-        # Halves of UTF-8 characters and control bytes are tokens too, but no sight for a terminal.
+        # Some tokens are control characters or parts of UTF-8 characters: a terminal cannot display them.
         text = "".join(c if c.isprintable() else "\ufffd" for c in tokenizer.decode(tokens))
         rows.append(row(p, "random", text, tokens))
 

@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
-# Runs a real PySpark from PyPI, which gets the job jar, and with it the Python package, by --packages
-# alone: from the repository that the profile "publish" fills under target/, without a network. First
-# README's examples, by spark-submit and by spark-sql, then scripts/python/check.py: their scores, those of
-# a pipeline stage, saved with its model and without, and of SQL, with and without the extension, must be
-# those of the command line, to the bit. SPARK_VERSION=3.5.6 takes another PySpark. Needs JDK 17, Maven and
-# Python 3 with venv.
+# Tests the job jar, which contains the Python package, in PySpark from PyPI. PySpark gets the jar only
+# through --packages, from the repository that the profile "publish" fills under target/, and without a
+# network. Runs README's examples with spark-submit and spark-sql, then scripts/python/check.py. Each of
+# these must produce the scores of the command line, to the bit:
+#
+#   - README's examples
+#   - a pipeline stage, saved with its model and without
+#   - SQL functions, with the extension and without
+#
+# SPARK_VERSION=3.5.6 chooses another PySpark. Needs JDK 17, Maven and Python 3 with venv.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -19,7 +23,7 @@ publish
 for module in engine jobs; do
   for kind in .jar .pom -sources.jar -javadoc.jar; do
     file=${published//mamba-spark-jobs/mamba-spark-$module}
-    [[ -e ${file%.jar}$kind ]] || die "Not published: ${file%.jar}$kind"
+    [[ -e ${file%.jar}$kind ]] || die "The profile publish did not write ${file%.jar}$kind"
   done
 done
 corpus=$root/jobs/src/main/resources/io/mambaspark/jobs/demo/corpus.jsonl
@@ -29,12 +33,12 @@ for example in sql py; do
   mkdir -p "$out/$example"
   head -n 20 "$corpus" >"$out/$example/corpus.jsonl"
 done
-"$root/scripts/submit.sh" score --model demo --input "$out/py/corpus.jsonl" --input-format json --text-column text \
-  --keep-columns id --output "$out/scores" >&2
+"$root/scripts/submit.sh" score --model demo --input "$out/py/corpus.jsonl" --input-format json \
+  --text-column text --keep-columns id --output "$out/scores" >&2
 unset SPARK_HOME SPARK_CONF_DIR
 
-# pyspark PROGRAM FOLDER ...: a program of PySpark's, in a folder. Spark looks into ~/.m2 first; a proxy that is not there
-# is for whatever it does not find.
+# pyspark PROGRAM FOLDER ARGUMENTS...: runs a program of PySpark in a folder. Spark first
+# searches .m2 in user.home, which is $packages. All downloads use a proxy that does not exist, so they fail.
 pyspark() (
   program=$1
   cd "$2"
@@ -56,5 +60,6 @@ pyspark spark-submit "$out/py" "$root/scripts/python/filter.py"
 wait "$sql"
 pyspark spark-submit "$out" "$root/scripts/python/check.py" "${corpus%/*}/tiny-books" "$out"
 pulled=$(ls "$out/ivy/jars")
-[[ $pulled == "io.github.mambaspark_${jar##*/}" ]] || die "--packages pulled more than the job jar: $pulled"
+[[ $pulled == "io.github.mambaspark_${jar##*/}" ]] ||
+  die "--packages pulled other files than io.github.mambaspark_${jar##*/}: found ${pulled//$'\n'/, }"
 echo "--packages pulled $pulled and nothing else"

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Opens reports of made-up runs, and those given as arguments, in headless Chromium, wide and narrow,
-# light and dark, and looks for charts that do not show, requests and complaints. Pages and pictures
-# lie in jobs/target/report.
+# Opens sample reports, and the reports given as arguments, in headless Chromium, on wide and narrow screens,
+# in light and dark mode. Fails if a chart is not visible, or if a page loads a resource or logs a message.
+# Writes the sample reports and all screenshots to jobs/target/report.
 #
-# Needs JDK 17, Maven and Chromium; where that is missing root gets it by apt-get.
+# Needs JDK 17, Maven and Chromium. If Chromium is missing, root installs it with apt-get.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-# Any of these will do, so the first found ends the search.
+# Uses the first of these browsers that is installed.
 found=
 for name in chromium chromium-browser google-chrome google-chrome-stable; do
   found=${found:-$(type -P "$name" || true)}
 done
 if [[ -z $found ]]; then
   [[ $(id -u) == 0 ]] && type -P apt-get >/dev/null ||
-    die "Chromium is missing: install it, or run this as root where there is apt-get"
+    die "Cannot find Chromium: install it, or run this script as root on a system with apt-get"
   say "Installing Chromium with apt-get ..."
   apt-get -qq update >&2
   DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >&2

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Reads from and writes to s3a:// paths, against an S3 server (moto) on this machine: scores, a killed
-# driver and --resume, refusals, and that the secret key is written nowhere. What comes out equals, to
-# the bit, a run on local folders:
+# Tests jobs that read and write s3a:// paths, on an S3 server (moto) on this machine:
 #
 #   scripts/s3.sh
 #
-# Needs JDK 17, Maven and Python 3.9; moto and pyarrow come from PyPI into a venv under target/.
+# Runs jobs, kills a driver and resumes its job, and provokes refusals. The scores must equal those of a job
+# on local folders, to the bit, and no log or object may contain the secret key. Needs JDK 17, Maven and
+# Python 3.9; installs moto and pyarrow from PyPI into a venv under target/.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 here=$root/scripts/s3
 home=$target/s3
 
-# The connector's jars and the server, once.
+# Installs the jars of the connector and the server, if pom.xml is newer than the last installation.
 s3_home() {
   [[ $here/pom.xml -nt $home/RELEASE ]] || return 0
   say "Filling $home from Maven Central and PyPI ..."
@@ -56,7 +56,7 @@ score=("$root/scripts/submit.sh" --jars "$(printf '%s,' "$home"/jars/*.jar)"
   --conf "spark.hadoop.fs.s3a.secret.key=$AWS_SECRET_ACCESS_KEY"
   -- score --target-unit-tokens 1 --verbose)
 
-# Runs the job, its output to a log; what went wrong is shown.
+# job NAME ARGUMENTS...: runs the job, and prints its log if it fails.
 job() {
   local log=$work/$1.log begin=$SECONDS
   shift
@@ -64,13 +64,13 @@ job() {
   say "$(basename "$log" .log): $((SECONDS - begin)) s"
 }
 
-# Runs the job, which must end with exit code 1 and that text.
+# refused TEXT ARGUMENTS...: runs the job, which must end with exit code 1 and a log that contains TEXT.
 refused() {
   local log=$work/refused.log status=0
   "${score[@]}" "${@:2}" >>"$log" 2>&1 || status=$?
   if [[ $status != 1 ]] || ! tail -n 100 "$log" | grep -qF "$1"; then
     cat "$log" >&2
-    die "Exit code $status, and not refused as: $1"
+    die "The job was not refused: expected exit code 1 and '$1', found exit code $status and the log above"
   fi
 }
 
@@ -81,7 +81,7 @@ job local --model demo --input "$work/in" --output "$work/scores"
 job s3a --model s3a://bucket/model --input s3a://bucket/in --output s3a://bucket/scores
 in_bucket compare "$work/scores" bucket/scores
 
-# The driver dies when some units are done: a unit is when its file is there.
+# Kills the driver once a unit is complete, which is when the unit's file exists.
 killed=(--model demo --input s3a://bucket/in --output s3a://bucket/killed)
 "${score[@]}" "${killed[@]}" >"$work/killed.log" 2>&1 &
 driver=$!
@@ -90,18 +90,19 @@ while ((units < 1)) && kill -0 "$driver" 2>/dev/null; do
   units=$(curl -s "http://127.0.0.1:$port/bucket?list-type=2&prefix=killed/part-" |
     grep -o '<Key>' | wc -l || true)
 done
-kill -9 "$driver" || { cat "$work/killed.log" >&2; die "The driver was done before it was killed"; }
+kill -9 "$driver" || { cat "$work/killed.log" >&2; die "The driver ended before it was killed"; }
 wait "$driver" 2>/dev/null || true
 driver=
 refused 'continue with --resume' "${killed[@]}"
 job resumed "${killed[@]}" --resume
-grep -q 'done by earlier starts' "$work/resumed.log" || die "Nothing was resumed after $units units"
+grep -q 'done by earlier starts' "$work/resumed.log" ||
+  die "The job did not resume: its summary counts no unit of the $units that were complete before"
 in_bucket compare "$work/scores" bucket/killed
 
 refused 'an object store cannot replace a folder atomically' "${killed[@]}" --overwrite
 
 if grep -lF -- "$AWS_SECRET_ACCESS_KEY" "$work"/{local,s3a,killed,resumed,refused}.log; then
-  die "The secret key is in a log"
+  die "The secret key is in the logs above"
 fi
 in_bucket grep "$AWS_SECRET_ACCESS_KEY"
 say "All passed in $SECONDS s"

@@ -4,12 +4,13 @@
 #   scripts/submit.sh score --model DIR --input DATA --output DIR
 #   scripts/submit.sh --driver-memory 8g --conf k=v -- score @conf/perplexity.args ...
 #
-# What stands before a lone `--` goes to spark-submit. From the environment:
-#   SPARK_HOME   the Spark to use; its own configuration holds, with conf/spark-defaults.conf laid over
-#                it, and conf/log4j2.properties on the driver if it has none. Without SPARK_HOME
-#                Maven fills one under target/ that reads conf/ alone.
+# Passes the arguments before a lone `--` to spark-submit, and all others to mamba-spark. Environment
+# variables:
+#   SPARK_HOME   the Spark to use. Its own configuration applies, but conf/spark-defaults.conf overrides
+#                its settings. The driver uses conf/log4j2.properties, unless this Spark has such a file.
+#                If SPARK_HOME is not set, Maven fills a home under target/, and Spark reads only conf/.
 #   MASTER       the master: local[*] (default), local-cluster[2,1,1024], spark://..., yarn, k8s://...
-#   SPARK_VERSION, SCALA_VERSION   another Spark for the home under target/, such as 3.5.8 and 2.12
+#   SPARK_VERSION, SCALA_VERSION   the versions of the home under target/, such as 3.5.8 and 2.12
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -24,7 +25,7 @@ done
 
 build_jar
 master=${MASTER:-local[*]}
-# Nothing outside this machine takes part: listen on the loopback interface only.
+# With these masters all processes run on this machine, so they listen on the loopback interface only.
 case $master in local* | spark://127.0.0.1:* | spark://localhost:*)
   export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1} ;;
 esac

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Runs the one jar on every Spark that it is for: a scoring job, and scripts/versions/Smoke.java, the
-# ways into a pipeline and inputs that are awkward to some Spark. All must print and write the same, to the bit. Spark homes are filled by Maven;
-# JDK25_HOME says where a JDK 25 is, otherwise it is looked for where distributions put it.
+# Runs the same jar on Spark 4.2, 4.0 and 3.5: a scoring job, and scripts/versions/Smoke.java, which uses the
+# APIs and reads inputs that some versions of Spark read differently. All versions must print and
+# write the same, to the bit. Maven fills the Spark homes. JDK25_HOME names a JDK 25; if it is not set, the
+# script searches /usr/lib/jvm.
 #
-# Spark 3.5 does not start executors with the vector module. There both also run on a cluster of one
-# executor that nobody has given options: the command has to add the module, and in the session of the
-# smoke, which runs already, a warning has to name the remedy.
+# Spark 3.5 does not start executors with the vector module. On 3.5 both programs therefore also run on a
+# cluster of one executor, without any configured options. The scoring job must add the module to the
+# executor. Smoke.java scores in a running session, which cannot add the module; a warning must name the
+# remedy.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 unset SPARK_HOME SPARK_CONF_DIR MASTER
@@ -14,22 +16,22 @@ cluster='local-cluster[1,1,1024]'
 flag=--add-modules=jdk.incubator.vector
 corpus=$root/jobs/src/main/resources/io/mambaspark/jobs/demo/corpus.jsonl
 
-# bare MASTER: on a cluster no settings hold but those of the log.
+# bare MASTER: if MASTER is a cluster, sets SPARK_CONF_DIR to a folder that configures only the log.
 bare() { [[ $1 == local\[* ]] || export SPARK_CONF_DIR=$out/conf; }
 
-# Drivers do without C2: nothing here runs for long enough to be worth what it takes.
+# Drivers run without C2: these jobs are too short to gain from its compilations.
 driver="spark.driver.extraJavaOptions=$flag -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
-# command_line NAME MASTER: the command, through spark-submit. It has to find its output again, whose name
-# is a glob that matches something else.
+# command_line NAME MASTER: runs the scoring job through spark-submit. The name of its output is also
+# a glob that does not match this name, so the job must not expand it.
 command_line() (
   bare "$2"
   MASTER=$2 exec "$root/scripts/submit.sh" --conf spark.ui.enabled=false --conf "$driver" -- \
-    score --model demo --input "$corpus" --input-format json --limit 20 --max-tokens 40 --text-column text \
-    --keep-columns id --output-format json --output "$out/$1 [v1]"
+    score --model demo --input "$corpus" --input-format json --limit 20 --max-tokens 40 \
+    --text-column text --keep-columns id --output-format json --output "$out/$1 [v1]"
 )
 
-# smoke NAME MASTER: compiles the smoke for this Spark and runs it.
+# smoke NAME MASTER: compiles Smoke.java against this Spark and runs it.
 smoke() (
   bare "$2"
   spark_home
@@ -45,8 +47,9 @@ smoke() (
     --conf spark.mambaspark.model=demo "$classes.jar" "$root/jobs/src/test/resources/cases"
 )
 
-# check NAME [MASTER [MASTER]]: both at once, with SPARK_VERSION, SCALA_VERSION and JAVA_HOME as they
-# are, the command on the first master and the smoke on the second.
+# check NAME [MASTER [MASTER]]: runs the scoring job on the first master and Smoke.java on the second, at the
+# same time, with the current SPARK_VERSION, SCALA_VERSION and JAVA_HOME. Compares their output with that
+# of the first call.
 check() {
   local name=$1 begin=$SECONDS commands smokes failed=
   spark_version=$SPARK_VERSION scala_version=$SCALA_VERSION
@@ -59,26 +62,26 @@ check() {
   wait "$smokes" || failed="$failed smoke"
   if [[ $failed ]]; then
     tail -n 40 "$out/$name"-{command,smoke}.log >&2
-    die "$name failed: $failed"
+    die "$name failed: $failed; see $out/$name-*.log"
   fi
   LC_ALL=C sort "$out/$name [v1]"/part-* >"$out/$name.jsonl"
   first=${first:-$name}
   cmp "$out/$first.jsonl" "$out/$name.jsonl"
   cmp "$out/$first.txt" "$out/$name.txt"
-  say "$name: the same in $((SECONDS - begin)) s"
+  say "$name: passed in $((SECONDS - begin)) s"
 }
 
-# works HOME: empties the folder where executors of local-cluster leave their logs.
+# works HOME: sets $work to the folder in which executors of local-cluster write their logs, and deletes it.
 works() {
   work=$target/spark-home-$1/work
   rm -rf "$work"
 }
 
-# expect COUNT TEXT FILE...: so many lines with the text.
+# expect COUNT TEXT FILE...: fails unless the files contain TEXT in COUNT lines.
 expect() {
   local count
   count=$(cat "${@:3}" | grep -cF -e "$2") || true
-  [[ $count == "$1" ]] || die "Expected '$2' $1 times in ${*:3}, found $count"
+  [[ $count == "$1" ]] || die "Expected $1 lines with '$2' in ${*:3}, found $count"
 }
 
 rm -rf "$out"
@@ -110,7 +113,7 @@ if [[ -x $jdk25/bin/java ]]; then
   java=$JAVA_HOME/bin/java
   check 4.2.0-2.13-jdk25
 else
-  say "No JDK 25 here; set JDK25_HOME to run on one"
+  say "Skipped JDK 25: found none; set JDK25_HOME to its folder"
 fi
 cat "$out/$first.txt"
-echo "$(wc -l <"$out/$first.jsonl") rows, equal to the bit on all of them"
+echo "$(wc -l <"$out/$first.jsonl") rows, equal to the bit on all versions"

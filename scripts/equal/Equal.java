@@ -41,12 +41,12 @@ import scala.jdk.javaapi.CollectionConverters;
 
 /**
  * Runs every case of {@code scripts/equal.sh} in one JVM. Writes the results of each case to {@code
- * FOLDER/cases/NAME.txt}, without what differs between two runs of one jar: times, names of runs,
- * and the folder's own path. Texts of the columns {@code error} and {@code token_error} go to
- * {@code NAME.errors}.
+ * FOLDER/cases/NAME.txt}, except values that differ between two runs of one jar: times, names of
+ * runs, and the path of the folder. Writes the texts of the columns {@code error} and {@code
+ * token_error} to {@code NAME.errors}.
  */
 public final class Equal {
-  /** Runs before there is a session, so that the command starts and stops its own. */
+  /** Runs before a session exists, so that the command starts and stops its own session. */
   private static final String OWN_SESSION =
       """
       own-session: score --model demo --input demo --limit 9 --max-tokens 20
@@ -143,7 +143,7 @@ public final class Equal {
       stream-json: score --stream available-now --max-files-per-batch 1 --model demo --input $OUT/in-json --input-format json --text-column text --output-format json --checkpoint-location $OUT/checkpoint --bucket-thresholds $OUT/units-bucket --output $OUT/stream-json
       """;
 
-  /** Commands that are refused for their options. $S stands for a whole command line of score. */
+  /** Commands with invalid options. $S is replaced by a complete command line of score. */
   private static final String WRONG_USAGE =
       """
       scroe
@@ -220,7 +220,7 @@ public final class Equal {
       inspect --model
       """;
 
-  /** Commands that are refused for a file, and some that nearly are. */
+  /** Commands that are refused because of a file, and similar commands that succeed. */
   private static final String REFUSED =
       """
       inspect --model $IN/nowhere
@@ -301,7 +301,7 @@ public final class Equal {
     this.cases = cases;
   }
 
-  /** {@code inputs IN DEMO}, or {@code cases IN FOLDER CASES}. */
+  /** Arguments: {@code inputs IN DEMO}, or {@code cases IN FOLDER CASES}. */
   public static void main(String[] args) throws IOException {
     if (args[0].equals("inputs")) {
       new Inputs(Path.of(args[1]), Path.of(args[2])).write();
@@ -325,12 +325,12 @@ public final class Equal {
     attempt("api", () -> api(spark));
     attempt("functions", () -> functions(spark));
     attempt("ml", () -> ml(spark));
-    // Every file that all of them have left.
+    // All files that the cases wrote.
     tell("files", String.join("\n", names(out)));
     spark.stop();
   }
 
-  /** A step of a case. Its failure is recorded as the result of the case. */
+  /** A step of a case. If it fails, its exception is the result of the case. */
   private interface Step {
     void run() throws Exception;
   }
@@ -346,7 +346,7 @@ public final class Equal {
     System.out.printf("%s: %.1f s%n", name, (System.nanoTime() - start) / 1e9);
   }
 
-  /** Appends to the results of a case. */
+  /** Appends text to the results of a case. */
   private void tell(String name, String text) throws IOException {
     append(name + ".txt", text);
   }
@@ -375,13 +375,13 @@ public final class Equal {
     int number = 0;
     for (String line : commands.lines().toList()) {
       number++;
-      // Each command has an output of its own, so that none is refused for what another has
-      // written.
+      // Each command has its own output, so that no command is refused because of another one's
+      // output.
       command(name, line.replace("$OUT/no", "$OUT/no-" + number));
     }
   }
 
-  /** Runs a command, and records its exit code, what it printed and what it wrote. */
+  /** Runs a command. Records its exit code, its printed text and the files that it wrote. */
   private void command(String name, String line) throws IOException {
     attempt(
         name,
@@ -401,7 +401,7 @@ public final class Equal {
                   new PrintWriter(printed, true),
                   new PrintWriter(errors, true),
                   args.toArray(String[]::new));
-          // The times of a summary, and the speed of a dry run.
+          // Removes the times of a summary and the speed of a dry run.
           String still =
               printed
                   .toString()
@@ -431,7 +431,7 @@ public final class Equal {
     }
   }
 
-  /** The page with its lists of options and versions in the order of their names. */
+  /** Returns the page with its lists of options and versions sorted by name. */
   private static String sortedPairs(String page) {
     return Pattern.compile("(?s)<dl class=\"pairs\">\n(.*?)</dl>")
         .matcher(page)
@@ -441,25 +441,25 @@ public final class Equal {
                     list.group(1).lines().sorted().collect(Collectors.joining("\n"))));
   }
 
-  /** A summary, or a file of the ledger. */
+  /** Returns a summary or a file of the ledger, without values that differ from run to run. */
   private static String record(String text) throws IOException {
     ObjectNode json = (ObjectNode) JSON.readTree(text);
     json.remove(List.of("run", "seconds", "tokens_per_second", "versions"));
     if (json.path("file").isObject()) {
-      // The file has the name of the run in it, and texts of errors.
+      // The output file contains the name of the run, and error texts.
       ((ObjectNode) json.get("file")).remove("sha256");
       if (!json.path("totals").path("errors").isEmpty()) {
         ((ObjectNode) json.get("file")).remove("size");
       }
     }
-    // The order of an object's fields has no meaning.
+    // The order of the fields of a JSON object is not significant.
     return SORTED.writeValueAsString(JSON.treeToValue(json, Object.class));
   }
 
   private void rows(String name, SparkSession spark, String format, Path folder)
       throws IOException {
     if (format.equals("json")) {
-      // Read as text, to compare the order of columns and the digits of numbers as well.
+      // Reads lines of text, to compare the order of columns and the digits of numbers, too.
       List<String[]> lines = new ArrayList<>();
       for (Row row : spark.read().text(folder.toString()).collectAsList()) {
         ObjectNode json = (ObjectNode) JSON.readTree(row.getString(0));
@@ -480,7 +480,7 @@ public final class Equal {
     }
   }
 
-  /** Records the schema and the rows, to the bit. */
+  /** Records the schema, and the rows with the exact bits of their numbers. */
   private void rows(String name, Dataset<Row> rows) throws IOException {
     StructType schema = rows.schema();
     for (StructField field : schema.fields()) {
@@ -536,7 +536,7 @@ public final class Equal {
     if (value instanceof scala.collection.Seq<?> list) {
       String elements =
           CollectionConverters.asJava(list).stream().map(Equal::exact).toList().toString();
-      // A list of logits is as long as the vocabulary; its hash is enough.
+      // A list of logits is as long as the vocabulary, so a hash replaces it.
       return list.size() < 1000 ? elements : list.size() + " values, " + sha256(elements);
     }
     if (value instanceof scala.collection.Map<?, ?> map) {
@@ -552,7 +552,7 @@ public final class Equal {
       MessageDigest digest = MessageDigest.getInstance("SHA-256");
       return HexFormat.of().formatHex(digest.digest(text.getBytes(UTF_8)));
     } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java platform has SHA-256", e);
+      throw new IllegalStateException("This Java platform has no SHA-256", e);
     }
   }
 
@@ -721,10 +721,11 @@ public final class Equal {
   }
 
   /**
-   * The input of the cases. Both jars read the same files, because units are named by their paths.
+   * The input of the cases. Both jars read the same files, because the names of units depend on
+   * the paths of the files.
    *
    * @param in the folder to write
-   * @param demo the folder of the demo: a model and texts
+   * @param demo the folder with the model and the texts of the demo
    */
   private record Inputs(Path in, Path demo) {
     void write() throws IOException {
@@ -760,7 +761,7 @@ public final class Equal {
       models();
     }
 
-    /** Columns of many types to keep, texts of which some are odd, in row groups of a few rows. */
+    /** Returns texts, some of them unusual, with columns of many types that jobs copy. */
     private Dataset<Row> texts(SparkSession spark) {
       return spark
           .read()
@@ -815,7 +816,7 @@ public final class Equal {
           """);
     }
 
-    /** One file under a name of its own. */
+    /** Writes rows to one file with the given name, in row groups of at most four rows. */
     private void file(Dataset<Row> rows, String format, String name) throws IOException {
       Path folder = in.resolve("part");
       rows.coalesce(1)
@@ -838,7 +839,7 @@ public final class Equal {
       Files.delete(folder);
     }
 
-    /** A model of other weights with another tokenizer, and some that are none. */
+    /** Writes a model with other weights and another tokenizer, and some invalid models. */
     private void models() throws IOException {
       Path tiny = demo.resolve("tiny-books");
       byte[] weights = Files.readAllBytes(tiny.resolve("model.safetensors"));
@@ -850,7 +851,7 @@ public final class Equal {
       model("cut", config, Arrays.copyOf(weights, weights.length / 2));
       model(
           "mamba2", new String(config, UTF_8).replace("mamba", "mamba2").getBytes(UTF_8), weights);
-      // The last bit of each fifth weight, in BF16.
+      // Flips the last bit of every fifth BF16 weight.
       for (int i = weights.length - 2; i > weights.length / 2; i -= 10) {
         weights[i] ^= 1;
       }

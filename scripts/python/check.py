@@ -1,4 +1,4 @@
-"""What scripts/python.sh runs in a real PySpark: the package from the job jar, by --packages."""
+"""Tests the package from the job jar in PySpark with --packages. scripts/python.sh runs this file."""
 
 import glob
 import json
@@ -28,9 +28,9 @@ def check(rows, what):
     found = {row.id: (row.nll, row.token_count, row.perplexity) for row in rows.collect()}
     assert len(found) == 20, (what, len(found))
     for key, values in found.items():
-        # Floats that are equal in Python have equal bits, as none is a zero or a NaN.
+        # Equal floats have equal bits here, because no value is a zero or a NaN.
         assert values == by_command[key], (what, key, values, by_command[key])
-    print(f"{what}: 20 rows, equal to the bit to the command's")
+    print(f"{what}: 20 rows equal those of the command, to the bit")
 
 
 def refused(what, attempt, *parts):
@@ -40,7 +40,7 @@ def refused(what, attempt, *parts):
         assert all(part in str(e) for part in parts), (what, e)
         print(f"{what}: refused")
     else:
-        raise SystemExit(f"{what} was taken")
+        raise SystemExit(f"{what}: expected a refusal")
 
 
 def saved_params(path):
@@ -52,7 +52,7 @@ for example in ("py", "sql"):
     best = sorted((scores[2], id) for id, scores in by_command.items())[:18]
     filtered = spark.read.parquet(f"{out}/{example}/filtered").collect()
     assert sorted((row.perplexity, row.id) for row in filtered) == best, (example, filtered)
-    print(f"README's example, {example}: 18 of {len(by_command)} rows, those of the command")
+    print(f"README's example, {example}: the expected 18 of {len(by_command)} rows")
 
 stage = mambaspark.MambaPerplexity(model="demo", textColumn="text")
 java = stage._java_obj
@@ -64,33 +64,33 @@ assert "checkpoint: a folder" in stage.explainParams()
 check(stage.transform(corpus), "MambaPerplexity")
 
 work = tempfile.mkdtemp()
-cheap = SQLTransformer(statement="SELECT * FROM __THIS__ WHERE perplexity > 0")
-Pipeline(stages=[stage, cheap]).fit(corpus).write().overwrite().save(work + "/pipeline")
-check(PipelineModel.load(work + "/pipeline").transform(corpus), "a pipeline saved and loaded")
+filtering = SQLTransformer(statement="SELECT * FROM __THIS__ WHERE perplexity > 0")
+Pipeline(stages=[stage, filtering]).fit(corpus).write().overwrite().save(work + "/pipeline")
+check(PipelineModel.load(work + "/pipeline").transform(corpus), "a saved and loaded pipeline")
 assert not glob.glob(work + "/pipeline/**/*.safetensors", recursive=True)
 assert re.fullmatch("[0-9a-f]{64}", saved_params(work + "/pipeline/stages/*")["fingerprint"])
 assert not stage.isSet(stage.fingerprint)
 
-# With its model: the only one of its kind, which moves, is replaced by itself, and is changed.
+# Saves a stage with its model and deletes the original model. Then moves, overwrites and changes the copy.
 shutil.copytree(model, work + "/model")
-whole = mambaspark.MambaPerplexity(model=work + "/model", textColumn="text", saveModel=True)
-whole.save(work + "/whole")
-refused("saving over it", lambda: whole.save(work + "/whole"), "already exists")
+with_model = mambaspark.MambaPerplexity(model=work + "/model", textColumn="text", saveModel=True)
+with_model.save(work + "/saved")
+refused("saving to the same path", lambda: with_model.save(work + "/saved"), "already exists")
 shutil.rmtree(work + "/model")
-os.rename(work + "/whole", work + "/moved")
+os.rename(work + "/saved", work + "/moved")
 loaded = mambaspark.MambaPerplexity.load(work + "/moved")
-assert (loaded.uid, loaded._java_obj.uid()) == (whole.uid, whole.uid)
+assert (loaded.uid, loaded._java_obj.uid()) == (with_model.uid, with_model.uid)
 assert loaded.getOrDefault("model") == f"file:{work}/moved/model"
 assert saved_params(work + "/moved")["model"] == work + "/model"
 loaded.write().overwrite().save(work + "/moved")
-check(mambaspark.MambaPerplexity.load(work + "/moved").transform(corpus), "a copy, moved, replaced")
-Pipeline(stages=[loaded, cheap]).fit(corpus).save(work + "/with")
+check(mambaspark.MambaPerplexity.load(work + "/moved").transform(corpus), "a moved and overwritten stage")
+Pipeline(stages=[loaded, filtering]).fit(corpus).save(work + "/with")
 PipelineModel.load(work + "/with").write().overwrite().save(work + "/with")
 shutil.rmtree(work + "/moved")
-check(PipelineModel.load(work + "/with").transform(corpus), "a pipeline with a copy, replaced")
+check(PipelineModel.load(work + "/with").transform(corpus), "an overwritten pipeline with a model")
 plain = PipelineModel.load(work + "/with").stages[0].setParams(saveModel=False)
 refused(
-    "saving where the model lies, without it",
+    "overwriting the saved model without saving it again",
     lambda: plain.write().overwrite().save(glob.glob(work + "/with/stages/0*")[0]),
     "that folder contains the stage's model",
 )
@@ -103,12 +103,12 @@ with open(weights, "r+b") as file:
     file.seek(-4, os.SEEK_END)
     file.write(bytes([last ^ 1]))
 os.utime(weights, (0, 0))
-for path, what in ("/plain", "another model under the path"), ("/with", "another model in the copy"):
+for path, what in ("/plain", "a changed model"), ("/with", "a changed model in a pipeline"):
     load = PipelineModel.load if path == "/with" else mambaspark.MambaPerplexity.load
     refused(
         what,
         lambda: load(work + path).transform(corpus),
-        "is not the model that stage " + whole.uid + " was saved with",
+        "is not the model that stage " + with_model.uid + " was saved with",
     )
 shutil.rmtree(work)
 
@@ -118,10 +118,10 @@ FUNCTIONS = """
       SELECT id, mamba_score(text) AS s, mamba_perplexity(text) AS p, mamba_nll(text) AS n
       FROM corpus WHERE mamba_nll(text) > 0)
     WHERE s.nll = n AND s.perplexity = p"""
-check(spark.sql(FUNCTIONS), "the functions of the extension")
+check(spark.sql(FUNCTIONS), "SQL functions of the extension")
 usage = [spark.sql(f"DESCRIBE FUNCTION mamba_{f}").collect()[-1] for f in ("score", "nll")]
 rows = corpus.collect()
-# A scorer of a session that ends before it.
+# This scorer is closed only after its session has ended.
 scorer = spark._jvm.io.mambaspark.jobs.MambaScorer.load("demo").textColumn("text")
 scorer = scorer.modelDelivery("broadcast")
 assert scorer.score(corpus._jdf).count() == 20
@@ -129,9 +129,9 @@ spark.stop()
 
 spark = SparkSession.builder.config("spark.sql.extensions", "").getOrCreate()
 spark.createDataFrame(rows).createOrReplaceTempView("corpus")
-assert not spark.catalog.functionExists("mamba_score"), "the extension is still there"
+assert not spark.catalog.functionExists("mamba_score"), "the extension is still active"
 refused(
-    "a model that is not there",
+    "a model that does not exist",
     lambda: mambaspark.register_functions(spark, "/no/such/model"),
     "Cannot open model /no/such/model: no such folder",
 )

@@ -1,4 +1,4 @@
-"""README's example as a script of a user's. scripts/python.sh runs it and looks at what it has written."""
+"""README's example as a user's script. scripts/python.sh runs it and checks its output."""
 
 from pyspark.sql import SparkSession
 

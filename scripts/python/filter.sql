@@ -1,4 +1,4 @@
--- README's example. scripts/python.sh runs it in spark-sql and looks at what it has written.
+-- README's example. scripts/python.sh runs it in spark-sql and checks its output.
 
 INSERT OVERWRITE DIRECTORY 'scores' USING parquet
   SELECT id, text, mamba_perplexity(text) AS perplexity FROM json.`corpus.jsonl`;

@@ -20,8 +20,8 @@ import org.apache.spark.sql.streaming.StreamingQuery;
 import org.apache.spark.sql.streaming.Trigger;
 
 /**
- * The ways into a pipeline, on whatever Spark runs it: prints the same lines everywhere. {@code
- * scripts/versions.sh} runs it.
+ * Scores through every API, and through the command on inputs that versions of Spark read
+ * differently. Must print the same lines on every version. {@code scripts/versions.sh} runs it.
  */
 public final class Smoke {
   private Smoke() {}
@@ -29,7 +29,7 @@ public final class Smoke {
   public static void main(String[] args) throws Exception {
     SparkSession spark = SparkSession.builder().appName("smoke").getOrCreate();
     Path folder = Files.createTempDirectory("mamba-spark-smoke");
-    // As a file: Spark would compute a function of values in the query on the driver.
+    // From a file, because Spark evaluates functions of literal rows on the driver.
     spark
         .sql(
             "SELECT * FROM VALUES ('a', 'It was the best of times, it was the worst of times.'),"
@@ -39,7 +39,7 @@ public final class Smoke {
     Dataset<Row> corpus = spark.read().parquet(folder + "/corpus");
     try (MambaScorer scorer = MambaScorer.load("demo").textColumn("text")) {
       print("api", scorer.score(corpus));
-      // Lambdas, sequences and maps of Scala's are other classes in 2.12.
+      // Scala 2.12 and 2.13 have different classes for lambdas, sequences and maps.
       String kept = "map(id, named_struct('dates', array(date'1582-10-10', null))) AS kept";
       scorer.score(corpus.selectExpr("*", kept)).sort("id").selectExpr("string(kept)")
           .collectAsList().forEach(row -> System.out.println("kept " + row));
@@ -47,7 +47,8 @@ public final class Smoke {
     }
     pipeline(corpus, folder);
     sql(spark, corpus);
-    // Ids of all widths in one folder, and a column without values in one of two files.
+    // Integer types of all widths in one folder, a column without values in one of two files, nested
+    // folders, and JSON lines.
     files(spark, args[0] + "/int-widths/in/i64first", "--keep-columns id", folder + "/widths");
     files(spark, args[0] + "/kept-column-null-first/in", "--text-column text", folder + "/nulls");
     files(spark, args[0] + "/nested-folders/in", "--text-column text --limit 99", folder + "/once");
@@ -80,12 +81,12 @@ public final class Smoke {
                     + folder + "/streamed")
                 .split(" "));
     if (code != 0) {
-      throw new AssertionError("The command ended with " + code);
+      throw new AssertionError("score --stream failed with exit code " + code);
     }
     print("command", spark.read().parquet(folder + "/streamed"));
   }
 
-  /** The command, in the session that runs. */
+  /** Scores files with the command in the current session, and prints the rows. */
   private static void files(SparkSession spark, String input, String options, String output) {
     int code =
         Main.run(
@@ -94,7 +95,7 @@ public final class Smoke {
             ("score --model demo --input " + input + " --output " + output + " " + options)
                 .split(" "));
     if (code != 0) {
-      throw new AssertionError("The command ended with " + code + " for " + input);
+      throw new AssertionError("score failed with exit code " + code + " for input " + input);
     }
     String name = output.substring(output.lastIndexOf('/') + 1);
     spark.read().parquet(output).selectExpr("id", "nll", "token_count", "error").collectAsList()

@@ -23,7 +23,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Checks the documentation: the tests run its examples, its links resolve, and its commands name
- * files, options and Maven profiles that exist.
+ * files, options and Maven profiles that exist. A failure lists every problem with its page and
+ * line.
  */
 class DocsTest {
   private static final Path ROOT = Path.of("").toAbsolutePath().getParent();
@@ -39,27 +40,87 @@ class DocsTest {
   private static final Set<String> EXAMPLES = Set.of("java", "python", "sql");
   private static final Set<String> OTHER_BLOCKS = Set.of("sh", "text", "xml");
 
-  /** Options of picocli, Spark, Java, the scripts and lm-evaluation-harness. */
+  /** Options of picocli, Spark, Java, the scripts, lm-evaluation-harness and llama.cpp. */
   private static final Set<String> OTHER_OPTIONS =
       Set.of(
           ("--help --version --conf --jars --py-files --packages --master --deploy-mode --class"
                   + " --driver-memory --executor-memory --driver-java-options --add-modules"
-                  + " --short --shapes --repeats --kernels --spark --contexts --model_args")
+                  + " --short --shapes --repeats --kernels --spark --contexts --model_args"
+                  + " --outtype")
               .split(" "));
 
   private static final Pattern BLOCK = Pattern.compile("(?ms)^```(\\w*)\n(.*?)^```$");
   private static final Pattern LINK = Pattern.compile("\\[[^\\]]*\\]\\(([^)\\s]+)\\)");
   private static final Pattern HEADING = Pattern.compile("(?m)^#+ (.*)$");
   private static final Pattern INLINE_CODE = Pattern.compile("`([^`]+)`");
+  private static final Pattern NOT_CHECKED = Pattern.compile("```|(?m)^    ");
   private static final Pattern OPTION = Pattern.compile("(?<![\\w-])--[a-z][\\w-]*");
   private static final Pattern PROFILE = Pattern.compile("-P(\\w+)");
+  private static final Pattern COMMAND = Pattern.compile(".+");
   private static final Pattern FILE =
-      Pattern.compile("(?<![\\w./-])(?:scripts|conf|jobs|engine|[.]ci|target)/[\\w./-]*");
+      Pattern.compile(
+          "(?<![\\w./-])(?:[$]PWD/)?((?:scripts|conf|jobs|engine|[.]ci|target)/[\\w./-]*)");
   private static final Pattern WRITTEN =
       Pattern.compile(
-          "(?:--output|--report|mkdir -p|>|[Dd]irectory=\"[$]PWD/) ?(target/[\\w./-]*)");
+          "(?:--output|--report|mkdir -p|>|outputDirectory=\"[$]PWD/) ?(target/[\\w./-]*)");
   private static final Pattern VERSION =
       Pattern.compile("mamba-spark-\\w+(?:[:-]|</artifactId>\\s*<version>)(\\d+[.]\\d+[.]\\d+)");
+
+  /** A part of a page, such as a code block, and its offset in the page. */
+  private record Part(int offset, String text) {
+    static Part of(MatchResult match, int group) {
+      return new Part(match.start(group), match.group(group));
+    }
+
+    /** The matches of one group of a pattern. */
+    Stream<Part> all(Pattern pattern, int group) {
+      return pattern
+          .matcher(text)
+          .results()
+          .map(match -> new Part(offset + match.start(group), match.group(group)));
+    }
+  }
+
+  /** A page and its problems. */
+  private record Page(Path path, String text, List<String> problems) {
+    static Page read(Path path) throws IOException {
+      return new Page(path, DocsTest.read(path.toString()), new ArrayList<>());
+    }
+
+    void require(boolean holds, Part part, String problem) {
+      if (!holds) {
+        long line = 1 + text.substring(0, part.offset()).chars().filter(c -> c == '\n').count();
+        problems.add("%s:%d: %s".formatted(path, line, problem));
+      }
+    }
+
+    List<Part> blocks(String language) {
+      return BLOCK
+          .matcher(text)
+          .results()
+          .filter(block -> block.group(1).equals(language))
+          .map(block -> Part.of(block, 2))
+          .toList();
+    }
+
+    /** The page with dots instead of the code blocks. */
+    Part prose() {
+      return new Part(
+          0, BLOCK.matcher(text).replaceAll(block -> block.group().replaceAll(".", ".")));
+    }
+
+    /** The commands of the shell blocks, each on one line. */
+    List<Part> commands() {
+      return blocks("sh").stream()
+          .map(block -> new Part(block.offset(), block.text().replace("\\\n", "  ")))
+          .flatMap(block -> block.all(COMMAND, 0))
+          .toList();
+    }
+
+    List<Part> inlineCode() {
+      return prose().all(INLINE_CODE, 1).toList();
+    }
+  }
 
   static Stream<Path> pages() throws IOException {
     List<Path> pages = new ArrayList<>(List.of(Path.of("README.md"), Path.of("engine/README.md")));
@@ -78,68 +139,73 @@ class DocsTest {
     return Files.readString(ROOT.resolve(file));
   }
 
-  private static List<String> blocks(String page, String language) {
-    return all(BLOCK, page).filter(b -> b.group(1).equals(language)).map(b -> b.group(2)).toList();
-  }
-
-  private static Stream<MatchResult> all(Pattern pattern, String text) {
-    return pattern.matcher(text).results();
-  }
-
-  private static String prose(String page) {
-    return BLOCK.matcher(page).replaceAll("");
-  }
-
   /** The lines without indentation, which differs between a page and a test. */
   private static String bare(String text) {
     return text.lines()
         .map(String::strip)
         .filter(line -> !line.isEmpty())
-        .collect(Collectors.joining("\n", "", "\n"));
+        .collect(Collectors.joining("\n", "\n", "\n"));
   }
 
   @ParameterizedTest
   @MethodSource("pages")
   void the_tests_run_every_example(Path path) throws IOException {
-    String page = read(path.toString());
+    Page page = Page.read(path);
     StringBuilder run = new StringBuilder();
     for (String file : RUN) {
       run.append(bare(read(file)));
     }
     for (String language : EXAMPLES) {
-      for (String example : blocks(page, language)) {
-        assertThat(run.toString()).contains(bare(example));
+      for (Part example : page.blocks(language)) {
+        page.require(
+            run.indexOf(bare(example.text())) >= 0,
+            example,
+            "this %s example is in none of the files that tests run".formatted(language));
       }
     }
-    all(BLOCK, page)
-        .map(block -> block.group(1))
-        .filter(language -> !EXAMPLES.contains(language))
-        .forEach(language -> assertThat(OTHER_BLOCKS).contains(language));
-    assertThat(prose(page)).doesNotContain("```", "\n    ");
+    new Part(0, page.text())
+        .all(BLOCK, 1)
+        .filter(language -> !EXAMPLES.contains(language.text()))
+        .forEach(
+            language ->
+                page.require(
+                    OTHER_BLOCKS.contains(language.text()),
+                    language,
+                    "unknown language of a code block: '" + language.text() + "'"));
+    page.prose()
+        .all(NOT_CHECKED, 0)
+        .forEach(part -> page.require(false, part, "code that no check sees"));
+    assertThat(page.problems()).isEmpty();
   }
 
   @ParameterizedTest
   @MethodSource("pages")
   void every_link_resolves(Path path) throws IOException {
-    for (MatchResult link : all(LINK, prose(read(path.toString()))).toList()) {
-      String[] target = link.group(1).split("#", 2);
+    Page page = Page.read(path);
+    for (Part link : page.prose().all(LINK, 1).toList()) {
+      String[] target = link.text().split("#", 2);
       if (target[0].matches("https?:.*")) {
         continue;
       }
       Path file = target[0].isEmpty() ? path : path.resolveSibling(target[0]).normalize();
-      assertThat(ROOT.resolve(file)).exists();
-      if (target.length > 1) {
-        assertThat(anchors(read(file.toString()))).as(link.group()).contains(target[1]);
+      boolean exists = Files.exists(ROOT.resolve(file));
+      page.require(exists, link, "link to %s, which does not exist".formatted(file));
+      if (exists && target.length > 1) {
+        page.require(
+            anchors(Page.read(file)).contains(target[1]),
+            link,
+            "link to #%s, which is not a heading of %s".formatted(target[1], file));
       }
     }
+    assertThat(page.problems()).isEmpty();
   }
 
   /** The anchors that GitHub gives to headings. */
-  private static Set<String> anchors(String page) {
+  private static Set<String> anchors(Page page) {
     Set<String> anchors = new HashSet<>();
     Map<String, Integer> counts = new HashMap<>();
-    for (MatchResult heading : all(HEADING, prose(page)).toList()) {
-      String words = heading.group(1).toLowerCase(Locale.ROOT).replaceAll("[^\\p{L}\\p{N} _-]", "");
+    for (Part heading : page.prose().all(HEADING, 1).toList()) {
+      String words = heading.text().toLowerCase(Locale.ROOT).replaceAll("[^\\p{L}\\p{N} _-]", "");
       String anchor = words.replace(' ', '-');
       int count = counts.merge(anchor, 1, Integer::sum) - 1;
       anchors.add(count == 0 ? anchor : anchor + "-" + count);
@@ -150,39 +216,56 @@ class DocsTest {
   @ParameterizedTest
   @MethodSource("pages")
   void every_named_file_exists_or_is_written_before(Path path) throws IOException {
-    String page = read(path.toString());
+    Page page = Page.read(path);
     String version = value("version");
     Set<String> written = new HashSet<>();
-    for (String block : blocks(page, "sh")) {
-      for (String command : block.replace("\\\n", " ").split("\n")) {
-        all(WRITTEN, command).forEach(file -> written.add(file.group(1)));
-        for (MatchResult file : all(FILE, command).toList()) {
-          String name = file.group();
-          boolean isKnown =
-              name.contains("target/")
-                  ? written.stream().anyMatch(w -> name.equals(w) || name.startsWith(w + "/"))
-                  : Files.exists(ROOT.resolve(name));
-          assertThat(isKnown).as("%s in %s", name, command).isTrue();
-        }
-        if (command.matches(".*scripts/(submit|demo)[.]sh.*")) {
-          written.add("jobs/target/mamba-spark-jobs-" + version + ".jar");
-          written.add(
-              "target/spark-home-" + value("spark.version") + "-" + value("scala.binary.version"));
-        }
+    for (Part command : page.commands()) {
+      command.all(WRITTEN, 1).map(Part::text).forEach(written::add);
+      command
+          .all(FILE, 1)
+          .forEach(
+              file ->
+                  page.require(
+                      file.text().contains("target/")
+                          ? written.stream().anyMatch(w -> isIn(w, file.text()))
+                          : Files.exists(ROOT.resolve(file.text())),
+                      file,
+                      file.text() + " does not exist, and no command before writes it"));
+      if (command.text().matches(".*scripts/(submit|demo)[.]sh.*")) {
+        written.add("jobs/target/mamba-spark-jobs-" + version + ".jar");
+        written.add(
+            "target/spark-home-" + value("spark.version") + "-" + value("scala.binary.version"));
       }
     }
-    for (MatchResult code : all(INLINE_CODE, prose(page)).toList()) {
-      all(FILE, code.group(1))
-          .map(MatchResult::group)
-          .filter(name -> !name.contains("target/"))
-          .forEach(name -> assertThat(ROOT.resolve(name)).exists());
-    }
-    all(VERSION, page).forEach(found -> assertThat(found.group(1)).isEqualTo(version));
+    page.inlineCode().stream()
+        .flatMap(code -> code.all(FILE, 1))
+        .filter(file -> !file.text().contains("target/"))
+        .forEach(
+            file ->
+                page.require(
+                    Files.exists(ROOT.resolve(file.text())),
+                    file,
+                    file.text() + " does not exist"));
+    new Part(0, page.text())
+        .all(VERSION, 1)
+        .forEach(
+            found ->
+                page.require(
+                    found.text().equals(version),
+                    found,
+                    "version %s; the POM has %s".formatted(found.text(), version)));
+    assertThat(page.problems()).isEmpty();
+  }
+
+  private static boolean isIn(String folder, String file) {
+    return file.equals(folder) || file.startsWith(folder + "/");
   }
 
   /** The text of the first such element of the parent POM. */
   private static String value(String element) throws IOException {
-    return all(Pattern.compile("<" + element + ">(.*)</"), read("pom.xml"))
+    return Pattern.compile("<" + element + ">(.*)</")
+        .matcher(read("pom.xml"))
+        .results()
         .findFirst()
         .orElseThrow()
         .group(1);
@@ -191,7 +274,7 @@ class DocsTest {
   @ParameterizedTest
   @MethodSource("pages")
   void every_option_and_profile_exists(Path path) throws IOException {
-    String page = read(path.toString());
+    Page page = Page.read(path);
     Set<String> options =
         Stream.of(Options.SCORE, Options.COMPARE, Options.TOKENIZE, Options.INSPECT)
             .flatMap(List::stream)
@@ -199,19 +282,25 @@ class DocsTest {
             .collect(Collectors.toCollection(HashSet::new));
     options.addAll(OTHER_OPTIONS);
     String poms = read("pom.xml") + read("engine/pom.xml") + read("jobs/pom.xml");
-    List<String> code = new ArrayList<>(blocks(page, "sh"));
-    all(INLINE_CODE, prose(page)).map(inline -> inline.group(1)).forEach(code::add);
-    for (String text : code) {
-      if (text.startsWith("--") || text.contains("\n")) {
-        all(OPTION, text).forEach(option -> assertThat(options).as(text).contains(option.group()));
-      }
-      if (text.contains("mvn ")) {
-        all(PROFILE, text)
-            .forEach(
-                profile ->
-                    assertThat(poms)
-                        .containsPattern("<profile>\\s*<id>" + profile.group(1) + "</id>"));
-      }
+    for (Part code : Stream.of(page.commands(), page.inlineCode()).flatMap(List::stream).toList()) {
+      code.all(OPTION, 0)
+          .forEach(
+              option ->
+                  page.require(
+                      options.contains(option.text()),
+                      option,
+                      option.text() + " is not an option of any command"));
+      code.all(PROFILE, 1)
+          .filter(profile -> code.text().contains("mvn "))
+          .forEach(
+              profile ->
+                  page.require(
+                      Pattern.compile("<profile>\\s*<id>" + profile.text() + "</id>")
+                          .matcher(poms)
+                          .find(),
+                      profile,
+                      profile.text() + " is not a profile of any POM"));
     }
+    assertThat(page.problems()).isEmpty();
   }
 }

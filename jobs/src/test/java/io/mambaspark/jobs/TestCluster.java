@@ -22,6 +22,11 @@ public final class TestCluster implements AutoCloseable {
   private static final Path ROOT = Path.of("").toAbsolutePath().getParent();
   private static final long TIMEOUT_SECONDS = 120;
 
+  /** A driver on the cluster scores nothing and ends before C2's code would save time. */
+  private static final String SHORT_DRIVER =
+      "spark.driver.extraJavaOptions=--add-modules=jdk.incubator.vector"
+          + " -XX:TieredStopAtLevel=1 -XX:+UseSerialGC";
+
   private final Path logs;
   private final Map<String, String> ports =
       Map.of(
@@ -79,7 +84,9 @@ public final class TestCluster implements AutoCloseable {
 
   /** Starts a job on the cluster. */
   public Job submit(List<String> sparkOptions, Object... arguments) {
-    return submit(master, sparkOptions, arguments);
+    List<String> options = new ArrayList<>(List.of("--conf", SHORT_DRIVER));
+    options.addAll(sparkOptions);
+    return submit(master, options, arguments);
   }
 
   /** Starts a job on another master. */

@@ -20,9 +20,8 @@ public final class ScoreTokens {
         List.of(
             new Sequence<>("first", new int[] {0, 42, 371, 1000, 14}),
             new Sequence<>("second", new int[] {0, 7, 3000}));
-    boolean perplexity = true;
-    boolean tokenLogprobs = true;
-    Outputs outputs = new Outputs(perplexity, tokenLogprobs, false, 0, false);
+    // Only the perplexity: no values for each token, no top k, no last logits.
+    Outputs outputs = new Outputs(true, false, false, 0, false);
     Iterator<Scores<String>> results = new Scorer(model).score(sequences.iterator(), outputs);
     while (results.hasNext()) {
       Scores<String> scores = results.next();

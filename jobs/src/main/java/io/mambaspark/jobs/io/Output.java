@@ -206,18 +206,21 @@ public final class Output {
             files.getConf());
       }
       complete = true;
-    } catch (IOException e) {
-      throw Refusal.because(e, "Cannot write the output %s: %s", path(), Failures.oneLine(e));
-    } catch (RuntimeException e) {
-      if (!hasSecondPass() || records.latest().isEmpty()) {
-        throw e;
+    } catch (IOException | RuntimeException e) {
+      // Spark throws the IOException of a file system without declaring it.
+      boolean resumable = hasSecondPass() && records.latest().isPresent();
+      if (e instanceof RuntimeException failure && !resumable) {
+        throw failure;
       }
+      String reason = Failures.oneLine(e);
       throw Refusal.because(
           e,
-          "%s; all scores are in %s, continue with --resume%s",
-          Failures.oneLine(e),
-          scores(),
-          resumesOverAnother() ? " --overwrite" : "");
+          "%s%s",
+          e instanceof IOException ? "Cannot write the output " + path() + ": " + reason : reason,
+          resumable
+              ? "; all scores are in %s, continue with --resume%s"
+                  .formatted(scores(), resumesOverAnother() ? " --overwrite" : "")
+              : "");
     } finally {
       if (!complete) {
         discard();

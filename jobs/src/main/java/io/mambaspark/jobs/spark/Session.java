@@ -13,6 +13,7 @@ public final class Session {
 
   private static final String PLUGINS = "spark.plugins";
   private static final String BLOCK_SIZE = "spark.broadcast.blockSize";
+  private static final String BLOCKING_CLEANER = "spark.cleaner.referenceTracking.blocking";
 
   private Session() {}
 
@@ -84,6 +85,11 @@ public final class Session {
       // A piece of 4 MB, Spark's default, and its header occupy one more region of G1's heap. With
       // regions of 2 MB, a broadcast then occupies half as much again as its weights.
       builder.config(BLOCK_SIZE, "4095k");
+    }
+    if (!given.contains(BLOCKING_CLEANER)) {
+      // Spark's stop waits for the cleaner. A blocking cleaner waits for each executor to remove
+      // its blocks, two minutes for one that hangs (SPARK-54219).
+      builder.config(BLOCKING_CLEANER, "false");
     }
     for (String key : SessionSettings.STATIC) {
       if (given.getBoolean(key, false)) {

@@ -22,6 +22,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.BeforeAll;
@@ -524,7 +525,8 @@ class ScoreCommandTest {
   @Test
   void a_model_on_another_file_system_is_copied_and_the_copy_is_deleted() throws IOException {
     // The raw local file system under another scheme acts as a remote file system.
-    System.setProperty("spark.hadoop.fs.far.impl", FarFileSystem.class.getName());
+    Configuration configuration = TestSpark.session().sparkContext().hadoopConfiguration();
+    configuration.set("fs.far.impl", FarFileSystem.class.getName());
     try {
       List<String> before = temporaryModels();
       Cli run = Cli.run("inspect", "--model", "far://" + model);
@@ -554,7 +556,7 @@ class ScoreCommandTest {
               + "/checkpoint-20");
       assertThat(temporaryModels()).isEqualTo(before);
     } finally {
-      System.clearProperty("spark.hadoop.fs.far.impl");
+      configuration.unset("fs.far.impl");
     }
   }
 

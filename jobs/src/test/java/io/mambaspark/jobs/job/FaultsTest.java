@@ -357,7 +357,7 @@ public class FaultsTest {
   @Test
   void a_job_is_resumed_after_a_full_disk_was_enlarged() throws IOException {
     Path disk = Files.createDirectory(own.resolve("disk"));
-    TestCluster.run("mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", disk.toString());
+    TestCluster.run("mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", disk.toString());
     try {
       output = disk.resolve("scores");
       Job full = submit();

@@ -245,9 +245,9 @@ class StreamTest {
     assertSucceeded(stream(), 1, 5);
     assertThat(stream("--prefix-token", "bos").error())
         .isEqualTo(
-            "error: Cannot resume output file:%s: the prefix token was -1 and is 0; start it as it"
+            "error: Cannot resume output file:%s: the prefix token was -1 and is 0; restore the"
                     .formatted(output)
-                + " was, or choose another output");
+                + " earlier settings, or choose another output");
     assertThat(Cli.run(arguments()).error())
         .isEqualTo(
             "error: Output %s was written by a stream; continue with --stream, choose another, or"

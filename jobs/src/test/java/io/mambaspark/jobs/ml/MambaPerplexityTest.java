@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mambaspark.jobs.MambaScorer;
 import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.TestSpark;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -28,6 +29,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -47,6 +49,11 @@ class MambaPerplexityTest {
             RowFactory.create("b", "times worst the was it times best of the of It was."),
             RowFactory.create("c", "")),
         new StructType().add("id", "string").add("text", "string"));
+  }
+
+  @BeforeAll
+  static void startSession() {
+    TestSpark.session();
   }
 
   @Test
@@ -332,7 +339,7 @@ class MambaPerplexityTest {
         .contains("model: checkpoint: a folder, any Hadoop URI, or demo (undefined)")
         .contains(
             "saveModel: whether saving the stage copies the model's files into it (default: false)")
-        .contains("emit: what to add, such as perplexity,top-k=5 (default: perplexity)");
+        .contains("emit: values to write, such as perplexity,top-k=5 (default: perplexity)");
     assertThatThrownBy(() -> stage.setMaxTokens(0)).isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> stage.transform(texts()))
         .hasMessage("Stage " + stage.uid() + " has no model; set it with setModel");

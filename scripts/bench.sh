@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Measures the engine in tokens per second and as a share of the machine's peak of fused multiply-adds:
 #
-#   scripts/bench.sh                     all shapes, about half an hour; needs 13 GB of memory
+#   scripts/bench.sh                     130m, 370m, 1.4b, 2.8b and mamba2-130m, more than half an hour;
+#                                        needs 13 GB of memory
 #   scripts/bench.sh --short             the 130m shape, less than two minutes
-#   scripts/bench.sh --shapes 130m,370m  the listed shapes, out of 130m, 370m, 1.4b, 2.8b
+#   scripts/bench.sh --shapes 130m,370m  the listed shapes, out of these and mamba2-1.3b, mamba2-2.7b and
+#                                        codestral-7b-4-layers
 #   scripts/bench.sh --kernels           single kernels, with JMH and its gc profiler; passes further
 #                                        arguments to JMH
 #   scripts/bench.sh --spark             the Spark job on local[N], and the bare engine with N threads,
@@ -47,7 +49,12 @@ heap_of() {
     370m) echo 2200 ;;
     1.4b) echo 6200 ;;
     2.8b) echo 11800 ;;
-    *) die "Unknown shape $1 in --shapes: expected a list of 130m, 370m, 1.4b, 2.8b" ;;
+    mamba2-130m) echo 1200 ;;
+    mamba2-1.3b) echo 6000 ;;
+    mamba2-2.7b) echo 11600 ;;
+    codestral-7b-4-layers) echo 3800 ;;
+    *) die "Unknown shape $1 in --shapes: expected a list of 130m, 370m, 1.4b, 2.8b, mamba2-130m," \
+      "mamba2-1.3b, mamba2-2.7b, codestral-7b-4-layers" ;;
   esac
 }
 
@@ -101,7 +108,7 @@ if [[ -n $contexts ]]; then
   exec "$java" -Xmx1800m "${options[@]}" -cp "$classpath" io.mambaspark.engine.bench.SharedContext \
     ${arguments[@]+"${arguments[@]}"}
 fi
-[[ -n $shapes ]] || { [[ -n $short ]] && shapes=130m || shapes=130m,370m,1.4b,2.8b; }
+[[ -n $shapes ]] || { [[ -n $short ]] && shapes=130m || shapes=130m,370m,1.4b,2.8b,mamba2-130m; }
 choose_heap "$shapes"
 exec "$java" "-Xmx${heap}m" "${options[@]}" "-Dmambaspark.bench.command=$command" \
   "-Dmambaspark.bench.out=$bench" -cp "$classpath" io.mambaspark.engine.bench.Bench \

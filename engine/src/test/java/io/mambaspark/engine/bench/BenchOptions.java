@@ -35,7 +35,7 @@ record BenchOptions(
       }
     }
     if (shapes == null) {
-      shapes = brief ? List.of(Shape.SMALLEST) : Shape.ALL;
+      shapes = brief ? List.of(Shape.SMALLEST) : Shape.DEFAULT;
     }
     return brief
         ? new BenchOptions(shapes, threads, repeats > 0 ? repeats : 3, 8, 1, 2)

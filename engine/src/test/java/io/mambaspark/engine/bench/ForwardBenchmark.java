@@ -35,7 +35,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @Fork(1)
 @State(Scope.Thread)
 public class ForwardBenchmark {
-  private final Shape shape = new Shape("two layers", Shape.SMALLEST.dModel(), 2);
+  private final Shape shape = Shape.mamba1("two layers", 768, 2);
   private final MambaConfig config = shape.config();
   private final MambaModel model = RandomModel.of(config, 1);
   private final Workspace workspace = new Workspace(config, Scorer.CHUNK);

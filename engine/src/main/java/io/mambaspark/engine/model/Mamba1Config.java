@@ -107,7 +107,7 @@ public record Mamba1Config(
   }
 
   @Override
-  public Map<String, Object> others() {
+  public Map<String, Object> otherParameters() {
     return Map.of("dtRank", dtRank);
   }
 

@@ -247,7 +247,7 @@ public record Mamba2Config(
   }
 
   @Override
-  public Map<String, Object> others() {
+  public Map<String, Object> otherParameters() {
     Map<String, Object> others = new LinkedHashMap<>();
     others.put("headDim", headDim);
     others.put("nHeads", nHeads);

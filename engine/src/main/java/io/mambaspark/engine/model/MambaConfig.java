@@ -151,7 +151,9 @@ public record MambaConfig(
     line.append("dModel=%d nLayer=%d vocabSize=%d".formatted(dModel, nLayer, vocabSize));
     line.append(" dState=%d dConv=%d".formatted(mixer.dState(), mixer.dConv()));
     line.append(" dInner=%d".formatted(mixer.dInner()));
-    mixer.others().forEach((name, value) -> line.append(" %s=%s".formatted(name, exact(value))));
+    mixer
+        .otherParameters()
+        .forEach((name, value) -> line.append(" %s=%s".formatted(name, exact(value))));
     line.append(" normEps=%s mixerNormEps=%s".formatted(normEps, mixer.normEps()));
     return line.toString();
   }

@@ -33,7 +33,7 @@ public sealed interface MixerConfig extends Serializable permits Mamba1Config, M
    * The other hyper-parameters that affect the model's results and are not visible in the shapes of
    * the tensors, by name and in a fixed order. They are part of the fingerprint.
    */
-  Map<String, Object> others();
+  Map<String, Object> otherParameters();
 
   /** Returns this config with other biases. */
   MixerConfig with(boolean otherConvBias, boolean otherBias);

@@ -24,6 +24,10 @@ final class ConfigMutations {
           "use_bias",
           "layer_norm_epsilon",
           "mixer_rms_eps",
+          "head_dim",
+          "num_heads",
+          "n_groups",
+          "time_step_limit",
           "tie_word_embeddings",
           "d_model",
           "n_layer",
@@ -36,11 +40,34 @@ final class ConfigMutations {
 
   /** Keys within ssm_cfg. */
   private static final List<String> INNER =
-      List.of("layer", "d_state", "d_conv", "expand", "dt_rank", "conv_bias", "bias");
+      List.of(
+          "layer",
+          "d_state",
+          "d_conv",
+          "expand",
+          "dt_rank",
+          "conv_bias",
+          "bias",
+          "headdim",
+          "ngroups",
+          "dt_limit",
+          "rmsnorm",
+          "norm_before_gate",
+          "D_has_hdim",
+          "d_ssm");
 
   /** Keys whose values are not validated. */
   private static final List<String> UNVALIDATED =
-      List.of("architectures", "time_step_limit", "x", "", "bos_token_id", "eos_token_id", "a\\n");
+      List.of(
+          "architectures",
+          "time_step_min",
+          "chunk_size",
+          "norm_before_gate",
+          "x",
+          "",
+          "bos_token_id",
+          "eos_token_id",
+          "a\\n");
 
   private ConfigMutations() {}
 
@@ -59,8 +86,7 @@ final class ConfigMutations {
         return Expected.EITHER;
       }
       case 5 -> {
-        String inner = "{\"%s\": %s}".formatted(pick(random, INNER), HostileValues.json(random, 4));
-        set(folder, "ssm_cfg", inner);
+        setInner(folder, pick(random, INNER), HostileValues.json(random, 4));
         return Expected.EITHER;
       }
       case 6 -> {
@@ -111,6 +137,24 @@ final class ConfigMutations {
             + "\": "
             + value
             + "}");
+  }
+
+  /** Adds a key to ssm_cfg, or adds ssm_cfg with this key. */
+  private static void setInner(HostileFolder folder, String key, String value) {
+    String config = folder.text(CONFIG);
+    String inner = "\"%s\": %s".formatted(key, value);
+    int begin = config.indexOf("\"ssm_cfg\": {") + "\"ssm_cfg\": {".length();
+    if (!config.contains("\"ssm_cfg\": {")) {
+      set(folder, "ssm_cfg", "{" + inner + "}");
+      return;
+    }
+    folder.note("config: %s in ssm_cfg is %s", key, value);
+    folder.text(
+        CONFIG,
+        config.substring(0, begin)
+            + inner
+            + (config.startsWith("}", begin) ? "" : ", ")
+            + config.substring(begin).replace("\"" + key + "\":", "\"was " + key + "\":"));
   }
 
   /** Makes config.json very long, or replaces its content. */

@@ -123,7 +123,16 @@ final class HostileValues {
           "\"mamba\"",
           "\"falcon_mamba\"",
           "\"Mamba1\"",
-          "\"Mamba2\"");
+          "\"Mamba2\"",
+          "\"mamba2\"",
+          "[0.01, 0.1]",
+          "[0.0, Infinity]",
+          "[0, null]",
+          "[null, 1]",
+          "[NaN, 1]",
+          "[1, 0]",
+          "[0, 1, 2]",
+          "[0, {\"__float__\": \"Infinity\"}]");
 
   private HostileValues() {}
 

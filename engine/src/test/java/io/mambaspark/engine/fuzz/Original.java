@@ -5,6 +5,7 @@ import io.mambaspark.engine.checkpoint.SafetensorsWriter;
 import io.mambaspark.engine.checkpoint.SafetensorsWriter.Tensor;
 import io.mambaspark.engine.checkpoint.TorchWriter;
 import io.mambaspark.engine.checkpoint.TorchWriter.Pickler;
+import io.mambaspark.engine.model.Mamba2Config;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.TestModels;
 import java.io.IOException;
@@ -33,6 +34,18 @@ record Original(
     Map<String, byte[]> files) {
 
   static final List<String> SHARDS = List.of("one", "two");
+
+  /** Two heads of four channels in two groups, and a convolution of 8 + 2 · 2 · 3 channels. */
+  private static final String MAMBA2_HUGGING_FACE =
+      "{\"model_type\": \"mamba2\", \"hidden_size\": 4, \"num_hidden_layers\": 2, \"vocab_size\":"
+          + " 8, \"state_size\": 3, \"head_dim\": 4, \"num_heads\": 2, \"n_groups\": 2,"
+          + " \"time_step_limit\": [0.0, {\"__float__\": \"Infinity\"}], \"tie_word_embeddings\":"
+          + " true}";
+
+  private static final String MAMBA2_STATE_SPACES =
+      "{\"d_model\": 4, \"n_layer\": 2, \"vocab_size\": 7, \"ssm_cfg\": {\"layer\": \"Mamba2\","
+          + " \"d_state\": 3, \"headdim\": 4, \"ngroups\": 2, \"dt_limit\": [0.0, Infinity]},"
+          + " \"pad_vocab_size_multiple\": 4, \"attn_layer_idx\": []}";
 
   enum Format {
     SAFETENSORS("model.safetensors"),
@@ -106,21 +119,24 @@ record Original(
   /** Returns a checkpoint in each layout, and golden ones that other software has written. */
   static List<Original> all() {
     Map<String, Tensor> huggingFace = new LinkedHashMap<>();
-    Map<String, Tensor> stateSpaces = smallModel();
+    Map<String, Tensor> stateSpaces = smallModel(MambaConfig.of(4, 2, 8));
+    Map<String, Tensor> mamba2 = smallModel(smallMamba2());
     stateSpaces.forEach(
         (name, tensor) -> huggingFace.put(name.replace(".embedding.", ".embeddings."), tensor));
     String hfConfig =
-        "{\"model_type\": \"mamba\", \"hidden_size\": 4, \"num_hidden_layers\": 2, \"vocab_size\": 8,"
-            + " \"intermediate_size\": 8, \"state_size\": 16, \"layer_norm_epsilon\": 1e-5}";
+        "{\"model_type\": \"mamba\", \"hidden_size\": 4, \"num_hidden_layers\": 2, \"vocab_size\":"
+            + " 8, \"intermediate_size\": 8, \"state_size\": 16, \"layer_norm_epsilon\": 1e-5}";
     String ssConfig =
         "{\"d_model\": 4, \"n_layer\": 2, \"vocab_size\": 7, \"ssm_cfg\": {\"d_conv\": 4},"
             + " \"rms_norm\": true, \"pad_vocab_size_multiple\": 8}";
     return List.of(
         of("one safetensors file", Format.SAFETENSORS, false, huggingFace, hfConfig),
         of("safetensors shards", Format.SAFETENSORS, true, huggingFace, hfConfig),
+        of("Mamba-2 in safetensors", Format.SAFETENSORS, false, mamba2, MAMBA2_HUGGING_FACE),
         golden("golden safetensors", Format.SAFETENSORS, "bf16"),
         of("one PyTorch file", Format.PYTORCH, false, stateSpaces, ssConfig),
         of("PyTorch shards", Format.PYTORCH, true, stateSpaces, ssConfig),
+        of("Mamba-2 in PyTorch shards", Format.PYTORCH, true, mamba2, MAMBA2_STATE_SPACES),
         golden("golden PyTorch", Format.PYTORCH, "state-spaces-bin"));
   }
 
@@ -145,8 +161,7 @@ record Original(
   }
 
   /** Returns a model of two layers in all three dtypes. */
-  private static Map<String, Tensor> smallModel() {
-    MambaConfig config = MambaConfig.of(4, 2, 8);
+  private static Map<String, Tensor> smallModel(MambaConfig config) {
     SplittableRandom random = new SplittableRandom(1);
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     TestModels.tensors(config, 1)
@@ -162,6 +177,14 @@ record Original(
               tensors.put("backbone." + name, tensor);
             });
     return tensors;
+  }
+
+  /** Returns the config that both texts of Mamba-2 describe. */
+  private static MambaConfig smallMamba2() {
+    Mamba2Config mixer =
+        new Mamba2Config(
+            3, 4, 4, 2, 2, true, false, 1e-5f, false, false, 0f, Float.POSITIVE_INFINITY);
+    return new MambaConfig(4, 2, 8, mixer, 1e-5f, true, null, null);
   }
 
   /** Returns the bits of binary16 numbers with magnitudes from 1/16 to 1. */

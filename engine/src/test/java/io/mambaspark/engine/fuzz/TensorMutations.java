@@ -94,11 +94,12 @@ final class TensorMutations {
       }
       case 8 -> {
         String bias = "backbone.layers.1.mixer." + pick(random, List.of("out_proj", "conv1d", "q"));
-        int length = random.nextInt(3) == 0 ? 5 : bias.endsWith("out_proj") ? 4 : 8;
+        int channels = tensors.get("backbone.layers.1.mixer.conv1d.bias").shape()[0];
+        int length = random.nextInt(3) == 0 ? 5 : bias.endsWith("out_proj") ? 4 : channels;
         folder.note("%s.bias of %d elements", bias, length);
         tensors.put(bias + ".bias", Tensor.f32(new int[] {length}, new float[length]));
         // The config has a bias in the convolution, and no other.
-        return length == 8 && bias.endsWith("conv1d") ? Expected.LOADED : Expected.REFUSED;
+        return length == channels && bias.endsWith("conv1d") ? Expected.LOADED : Expected.REFUSED;
       }
       case 9 -> {
         String config = folder.text(HostileFolder.CONFIG);

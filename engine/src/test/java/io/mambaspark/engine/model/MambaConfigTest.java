@@ -153,11 +153,12 @@ class MambaConfigTest {
   @ParameterizedTest
   @CsvSource({"1, 1", "16, 1", "17, 2", "768, 48", "2560, 160"})
   void theRankOfDtIsASixteenthOfTheWidthRoundedUp(int dModel, int dtRank) {
-    assertThat(MambaConfig.of(dModel, 1, 8).mixer().others()).isEqualTo(Map.of("dtRank", dtRank));
+    assertThat(MambaConfig.of(dModel, 1, 8).mixer().otherParameters())
+        .isEqualTo(Map.of("dtRank", dtRank));
     String width = huggingFace(", 'time_step_rank': 'auto'").replace("768", "" + dModel);
-    assertThat(read(width).mixer().others()).isEqualTo(Map.of("dtRank", dtRank));
+    assertThat(read(width).mixer().otherParameters()).isEqualTo(Map.of("dtRank", dtRank));
     String other = stateSpaces(", 'ssm_cfg': {'dt_rank': 'auto'}").replace("768", "" + dModel);
-    assertThat(read(other).mixer().others()).isEqualTo(Map.of("dtRank", dtRank));
+    assertThat(read(other).mixer().otherParameters()).isEqualTo(Map.of("dtRank", dtRank));
   }
 
   @ParameterizedTest

@@ -27,7 +27,7 @@ public final class RandomModel {
   private static FloatReader floats(String name, int[] shape, SplittableRandom random) {
     boolean norm = name.endsWith("norm.weight") || name.equals(TensorNames.NORM_F);
     boolean aLog = name.endsWith("A_log");
-    boolean dtBias = name.endsWith("dt_proj.bias");
+    boolean dtBias = name.endsWith("dt_proj.bias") || name.endsWith("dt_bias");
     // Norms and D are around 1, which is neutral. dt starts small, as in training. Other weights
     // are scaled by the number of inputs.
     float mean = norm || name.endsWith("mixer.D") ? 1f : dtBias ? -4.6f : 0f;

@@ -16,6 +16,18 @@ public final class TestModels {
     return model.with(kernels);
   }
 
+  /**
+   * Returns the config of a small Mamba-2 model: heads of 4 channels in two groups, 5 states, a
+   * convolution of width 3, limits of dt, biases, and a tied head.
+   *
+   * @param dModel a multiple of 4
+   */
+  public static MambaConfig mamba2(int dModel, int nLayer, int vocabSize) {
+    Mamba2Config mixer =
+        new Mamba2Config(5, 3, 4, dModel / 2, 2, true, true, 1e-5f, false, false, 0.001f, 0.1f);
+    return new MambaConfig(dModel, nLayer, vocabSize, mixer, 1e-5f, true, null, null);
+  }
+
   /** Returns random tensors of every name that such a model requires, row-major and mutable. */
   public static Map<String, float[]> tensors(MambaConfig config, long seed) {
     SplittableRandom random = new SplittableRandom(seed);

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.within;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.MambaModel;
 import io.mambaspark.engine.model.RandomModel;
+import io.mambaspark.engine.model.TestModels;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -15,7 +16,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class ComparerTest {
   private static final MambaModel A = RandomModel.of(MambaConfig.of(16, 2, 300), 71);
-  private static final MambaModel B = RandomModel.of(MambaConfig.of(32, 1, 300), 72);
+
+  /** The other architecture. */
+  private static final MambaModel B = RandomModel.of(TestModels.mamba2(32, 1, 304), 72);
+
   private static final MambaModel WIDER = RandomModel.of(MambaConfig.of(16, 1, 320), 73);
   private static final List<Sequence<Integer>> SEQUENCES =
       TestSequences.random(74, 300, 3, 0, 1, 2, 60, 0, 25, 1, 130, 1);

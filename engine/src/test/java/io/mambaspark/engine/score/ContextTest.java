@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.MambaModel;
 import io.mambaspark.engine.model.RandomModel;
+import io.mambaspark.engine.model.TestModels;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -18,6 +19,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Tests continuations of contexts, and contexts that several sequences share. */
 class ContextTest {
   private static final MambaModel MODEL = RandomModel.of(MambaConfig.of(16, 2, 40), 67);
+  private static final MambaModel MAMBA2 = RandomModel.of(TestModels.mamba2(12, 2, 40), 67);
   private static final Outputs ALL = TestSequences.ALL;
 
   /** Returns continuations of two contexts per length: some contexts recur in a row, some later. */
@@ -45,16 +47,26 @@ class ContextTest {
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 3, 5, 16, Scorer.CHUNK})
   void sharingAContextDoesNotChangeScores(int chunk) {
+    sharingAContextDoesNotChangeScores(MODEL, chunk);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, Scorer.CHUNK})
+  void sharingAContextDoesNotChangeScoresOfMamba2(int chunk) {
+    sharingAContextDoesNotChangeScores(MAMBA2, chunk);
+  }
+
+  private static void sharingAContextDoesNotChangeScores(MambaModel model, int chunk) {
     List<Sequence<Integer>> sequences = continuations(68);
     for (Outputs outputs : List.of(ALL, new Outputs(true, true, true, 2, false))) {
       List<Scores<Integer>> alone = new ArrayList<>();
       for (Sequence<Integer> sequence : sequences) {
-        alone.addAll(TestSequences.scores(MODEL, Scorer.CHUNK, List.of(sequence), outputs));
+        alone.addAll(TestSequences.scores(model, Scorer.CHUNK, List.of(sequence), outputs));
       }
 
       TestSequences.assertSameBits(
           "seed 68, chunks of " + chunk,
-          TestSequences.scores(MODEL, chunk, sequences, outputs),
+          TestSequences.scores(model, chunk, sequences, outputs),
           alone);
     }
   }

@@ -49,7 +49,7 @@ class ScorerBitsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"falcon", "odd-shapes", "seed-demo"})
+  @ValueSource(strings = {"falcon", "odd-shapes", "seed-demo", "mamba2-groups"})
   void scoresDoNotDependOnTheSizeOfChunks(String name) {
     MambaModel model = model(name);
     List<Sequence<Integer>> sequences = sequences(model);
@@ -81,7 +81,7 @@ class ScorerBitsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"falcon", "odd-shapes", "seed-demo"})
+  @ValueSource(strings = {"falcon", "odd-shapes", "seed-demo", "mamba2-groups"})
   @Tag("vector")
   void scoresDoNotDependOnTheKernels(String name) {
     MambaModel model = model(name);
@@ -138,7 +138,7 @@ class ScorerBitsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"falcon", "odd-shapes"})
+  @ValueSource(strings = {"falcon", "odd-shapes", "mamba2-groups"})
   void theLogitsOfAllPositionsDoNotDependOnChunksAndEndWithTheLastLogits(String name) {
     MambaModel model = model(name);
     List<Sequence<Integer>> sequences =

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.model.MambaModel;
 import io.mambaspark.engine.model.RandomModel;
+import io.mambaspark.engine.model.TestModels;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -23,16 +24,22 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 class WindowsTest {
   private static final MambaModel MODEL = RandomModel.of(MambaConfig.of(16, 2, 40), 64);
+  private static final MambaModel MAMBA2 = RandomModel.of(TestModels.mamba2(12, 2, 40), 64);
   private static final int REPLACED = 7;
 
   /** The log-probabilities of the scored tokens of a sequence, and their indices. */
   private static final class Expected {
     final List<Float> logprobs = new ArrayList<>();
     final List<Integer> indices = new ArrayList<>();
+    private final MambaModel model;
+
+    Expected(MambaModel model) {
+      this.model = model;
+    }
 
     /** Adds the last {@code scored} tokens of a window, which begin at an index of the sequence. */
     void add(int[] window, int scored, int firstIndex) {
-      float[] all = TestSequences.score(MODEL, TestSequences.ALL, window).tokenLogprobs();
+      float[] all = TestSequences.score(model, TestSequences.ALL, window).tokenLogprobs();
       for (int i = 0; i < scored; i++) {
         logprobs.add(all[all.length - scored + i]);
         indices.add(firstIndex + i);
@@ -41,8 +48,8 @@ class WindowsTest {
   }
 
   /** lm-evaluation-harness, get_rolling_token_windows and make_disjoint_window, context_len 1. */
-  private static Expected rolling(int[] tokens, int maxSeqLen) {
-    Expected expected = new Expected();
+  private static Expected rolling(MambaModel model, int[] tokens, int maxSeqLen) {
+    Expected expected = new Expected(model);
     int[] tokenList = Arrays.copyOfRange(tokens, Math.min(1, tokens.length), tokens.length);
     if (tokenList.length == 0) {
       return expected;
@@ -64,8 +71,8 @@ class WindowsTest {
   }
 
   /** Hugging Face's guide; a window is weighted by the number of tokens that it scores. */
-  private static Expected strided(int[] tokens, int maxLength, int stride) {
-    Expected expected = new Expected();
+  private static Expected strided(MambaModel model, int[] tokens, int maxLength, int stride) {
+    Expected expected = new Expected(model);
     int prevEnd = 0;
     for (int begin = 0; begin < tokens.length; begin += stride) {
       int end = Math.min(begin + maxLength, tokens.length);
@@ -83,8 +90,8 @@ class WindowsTest {
   }
 
   /** llama.cpp, perplexity(). */
-  private static Expected chunked(int[] tokens, int nCtx, int bos) {
-    Expected expected = new Expected();
+  private static Expected chunked(MambaModel model, int[] tokens, int nCtx, int bos) {
+    Expected expected = new Expected(model);
     int nChunk = tokens.length / nCtx;
     int first = nCtx / 2;
     for (int i = 0; i < nChunk; i++) {
@@ -116,11 +123,11 @@ class WindowsTest {
     return policies.stream();
   }
 
-  private static Expected expected(Windows windows, int[] tokens) {
+  private static Expected expected(MambaModel model, Windows windows, int[] tokens) {
     return switch (windows.policy()) {
-      case ROLLING -> rolling(tokens, windows.tokens());
-      case STRIDED -> strided(tokens, windows.tokens(), windows.stride());
-      case CHUNKED -> chunked(tokens, windows.tokens(), windows.firstToken());
+      case ROLLING -> rolling(model, tokens, windows.tokens());
+      case STRIDED -> strided(model, tokens, windows.tokens(), windows.stride());
+      case CHUNKED -> chunked(model, tokens, windows.tokens(), windows.firstToken());
       case FULL -> throw new IllegalArgumentException();
     };
   }
@@ -128,18 +135,33 @@ class WindowsTest {
   @ParameterizedTest
   @MethodSource("policies")
   void aPolicyGivesTheSumsOfSeparateRunsOverItsWindows(Windows windows) {
+    aPolicyGivesTheSumsOfSeparateRunsOverItsWindows(MODEL, windows);
+  }
+
+  static List<Windows> onePolicyOfEachKind() {
+    return List.of(Windows.rolling(8), Windows.strided(8, 3), Windows.chunked(8, REPLACED));
+  }
+
+  @ParameterizedTest
+  @MethodSource("onePolicyOfEachKind")
+  void aPolicyGivesTheSumsOfSeparateRunsOfMamba2(Windows windows) {
+    aPolicyGivesTheSumsOfSeparateRunsOverItsWindows(MAMBA2, windows);
+  }
+
+  private static void aPolicyGivesTheSumsOfSeparateRunsOverItsWindows(
+      MambaModel model, Windows windows) {
     List<Sequence<Integer>> sequences =
         TestSequences.random(
             65, 40, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 16, 17, 24, 25, 49, 50, 51, 101);
     Outputs outputs = new Outputs(true, true, true, 3, false);
     for (int chunk : new int[] {1, 2, 3, 7, Scorer.CHUNK}) {
       List<Scores<Integer>> found =
-          list(new Scorer(MODEL, chunk).score(sequences.iterator(), outputs, windows));
+          list(new Scorer(model, chunk).score(sequences.iterator(), outputs, windows));
 
       assertThat(found).hasSameSizeAs(sequences);
       for (int i = 0; i < found.size(); i++) {
         Scores<Integer> scores = found.get(i);
-        Expected expected = expected(windows, sequences.get(i).tokens());
+        Expected expected = expected(model, windows, sequences.get(i).tokens());
         String what =
             "%s, %d tokens, chunks of %d"
                 .formatted(windows, sequences.get(i).tokens().length, chunk);

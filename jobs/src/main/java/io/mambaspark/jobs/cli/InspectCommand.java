@@ -61,7 +61,7 @@ public final class InspectCommand extends TableCommand {
     line(out, "dInner", config.mixer().dInner());
     line(out, "dState", config.mixer().dState());
     line(out, "dConv", config.mixer().dConv());
-    config.mixer().others().forEach((name, value) -> line(out, name, value));
+    config.mixer().otherParameters().forEach((name, value) -> line(out, name, value));
     line(out, "normEps", config.normEps());
     line(out, "mixerNormEps", config.mixer().normEps());
     line(out, "convBias", config.mixer().convBias());

@@ -207,7 +207,7 @@ class OutputTest {
     assertThat(names()).containsExactly("scores_new-RUN", "scores_old-RUN");
     assertThat(refusal(() -> output("broken://" + folder + "/scores", false, false)))
         .isEqualTo(
-            "Output failing://F/scores exists; choose another, or replace it with --overwrite");
+            "Output broken://F/scores exists; choose another, or replace it with --overwrite");
     assertThat(names()).containsExactly("scores");
     assertThat(count()).isEqualTo(3);
   }
@@ -263,7 +263,7 @@ class OutputTest {
   void an_output_without_a_ledger_cannot_be_resumed() {
     assertThat(refusal(() -> output("broken://" + folder + "/scores", false, true)))
         .isEqualTo(
-            "Cannot resume output failing://F/scores: it has no ledger (_mamba), so it was not"
+            "Cannot resume output broken://F/scores: it has no ledger (_mamba), so it was not"
                 + " written unit by unit; choose another output");
   }
 }

@@ -16,7 +16,7 @@ venv=$target/python-$spark_version
 if [[ ! -e $venv/ready ]]; then
   say "Installing PySpark $spark_version with pip ..."
   python3 -m venv "$venv"
-  "$venv/bin/pip" -q install "pyspark==$spark_version" numpy >&2
+  "$venv/bin/pip" -q install --no-compile "pyspark==$spark_version" numpy >&2
   touch "$venv/ready"
 fi
 publish

@@ -19,7 +19,7 @@ s3_home() {
   rm -rf "$home"
   mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$home/jars" >&2
   python3 -m venv "$home/venv"
-  "$home/venv/bin/pip" install -q 'moto[s3]==5.2.5' flask flask-cors pyarrow >&2
+  "$home/venv/bin/pip" install -q --no-compile 'moto[s3]==5.2.5' flask flask-cors pyarrow >&2
   touch "$home/RELEASE"
 }
 

@@ -30,12 +30,12 @@ class OutputTest {
 
     @Override
     public java.net.URI getUri() {
-      return java.net.URI.create("failing:///");
+      return java.net.URI.create("broken:///");
     }
 
     @Override
     public String getScheme() {
-      return "failing";
+      return "broken";
     }
 
     @Override
@@ -75,7 +75,7 @@ class OutputTest {
 
   @BeforeEach
   void writeOld() {
-    files.set("fs.failing.impl", Failing.class.getName());
+    files.set("fs.broken.impl", Failing.class.getName());
     rows(new int[] {1}).write().json(folder.resolve("scores").toString());
   }
 
@@ -83,11 +83,11 @@ class OutputTest {
   void stopFailures() {
     Failing.rename = name -> false;
     Failing.delete = name -> false;
-    files.unset("fs.failing.impl");
+    files.unset("fs.broken.impl");
   }
 
   private Output output() {
-    return output("failing://" + folder.resolve("scores"), true, false);
+    return output("broken://" + folder.resolve("scores"), true, false);
   }
 
   private Output output(String path, boolean overwrite, boolean resume) {
@@ -151,22 +151,22 @@ class OutputTest {
                             },
                             json -> "{}")))
         .isEqualTo(
-            "Cannot write the summary: out of luck; all scores are in failing:F/scores_new-RUN,"
-                + " the old output is still in failing:F/scores");
+            "Cannot write the summary: out of luck; all scores are in broken:F/scores_new-RUN,"
+                + " the old output is still in broken:F/scores");
     assertThat(names()).containsExactly("scores", "scores_new-RUN");
     assertThat(count(runFolder("scores_new"))).isEqualTo(3);
   }
 
   @Test
   void complete_scores_are_kept_if_the_second_pass_fails() throws IOException {
-    String path = "failing://" + folder.resolve("scores");
+    String path = "broken://" + folder.resolve("scores");
     Output output = Output.at(new OutputOptions(path, "json", true, false), true, true, files);
     output.writeScores(three);
     output.records().add(new RunRecord(output.runId(), Map.of(), List.of()));
     Failing.rename = name -> name.startsWith("part-");
     assertThat(refusal(() -> write(output)))
         .endsWith(
-            "; all scores are in failing:F/scores_scores-RUN, continue with --resume --overwrite");
+            "; all scores are in broken:F/scores_scores-RUN, continue with --resume --overwrite");
     assertThat(names()).containsExactly("scores", "scores_scores-RUN");
   }
 
@@ -175,8 +175,8 @@ class OutputTest {
     Failing.rename = "scores"::equals;
     assertThat(refusal(this::write))
         .isEqualTo(
-            "Cannot move the old output failing:F/scores to failing:F/scores_old-RUN: disk on fire;"
-                + " the new output is in failing:F/scores_new-RUN");
+            "Cannot move the old output broken:F/scores to broken:F/scores_old-RUN: disk on fire;"
+                + " the new output is in broken:F/scores_new-RUN");
     assertThat(count()).isEqualTo(1);
     assertThat(count(runFolder("scores_new"))).isEqualTo(3);
   }
@@ -186,8 +186,8 @@ class OutputTest {
     Failing.rename = name -> name.startsWith("scores_new");
     assertThat(refusal(this::write))
         .isEqualTo(
-            "Cannot move the new output to failing:F/scores: disk on fire; it is in"
-                + " failing:F/scores_new-RUN, the old output is in failing:F/scores");
+            "Cannot move the new output to broken:F/scores: disk on fire; it is in"
+                + " broken:F/scores_new-RUN, the old output is in broken:F/scores");
     assertThat(names()).containsExactly("scores", "scores_new-RUN");
     assertThat(count()).isEqualTo(1);
   }
@@ -197,7 +197,7 @@ class OutputTest {
     Failing.rename = name -> name.startsWith("scores_");
     assertThat(refusal(this::write))
         .endsWith(
-            "it is in failing:F/scores_new-RUN, the old output is in failing:F/scores_old-RUN");
+            "it is in broken:F/scores_new-RUN, the old output is in broken:F/scores_old-RUN");
     Failing.rename = name -> false;
   }
 
@@ -205,9 +205,9 @@ class OutputTest {
   void the_next_start_finishes_a_replacement_interrupted_between_its_renames() throws IOException {
     interruptBetweenRenames();
     assertThat(names()).containsExactly("scores_new-RUN", "scores_old-RUN");
-    assertThat(refusal(() -> output("failing://" + folder + "/scores", false, false)))
+    assertThat(refusal(() -> output("broken://" + folder + "/scores", false, false)))
         .isEqualTo(
-            "Output failing://F/scores exists; choose another, or replace it with --overwrite");
+            "Output broken://F/scores exists; choose another, or replace it with --overwrite");
     assertThat(names()).containsExactly("scores");
     assertThat(count()).isEqualTo(3);
   }
@@ -261,9 +261,9 @@ class OutputTest {
 
   @Test
   void an_output_without_a_ledger_cannot_be_resumed() {
-    assertThat(refusal(() -> output("failing://" + folder + "/scores", false, true)))
+    assertThat(refusal(() -> output("broken://" + folder + "/scores", false, true)))
         .isEqualTo(
-            "Cannot resume output failing://F/scores: it has no ledger (_mamba), so it was not"
+            "Cannot resume output broken://F/scores: it has no ledger (_mamba), so it was not"
                 + " written unit by unit; choose another output");
   }
 }

@@ -196,8 +196,7 @@ class OutputTest {
   private void interruptBetweenRenames() {
     Failing.rename = name -> name.startsWith("scores_");
     assertThat(refusal(this::write))
-        .endsWith(
-            "it is in broken:F/scores_new-RUN, the old output is in broken:F/scores_old-RUN");
+        .endsWith("it is in broken:F/scores_new-RUN, the old output is in broken:F/scores_old-RUN");
     Failing.rename = name -> false;
   }
 

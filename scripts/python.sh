@@ -58,7 +58,8 @@ pyspark spark-sql "$out/sql" -f "$root/scripts/python/filter.sql" &
 sql=$!
 pyspark spark-submit "$out/py" "$root/scripts/python/filter.py"
 wait "$sql"
-pyspark spark-submit "$out" "$root/scripts/python/check.py" "${corpus%/*}/tiny-books" "$out"
+pyspark spark-submit "$out" "$root/scripts/python/check.py" "${corpus%/*}/tiny-books" \
+  "$root/engine/src/test/resources/golden/mamba2" "$out"
 pulled=$(ls "$out/ivy/jars")
 [[ $pulled == "io.github.mambaspark_${jar##*/}" ]] ||
   die "--packages pulled other files than io.github.mambaspark_${jar##*/}: found ${pulled//$'\n'/, }"

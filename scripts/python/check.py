@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 import mambaspark
 
-model, out = sys.argv[1:]
+model, mamba2, out = sys.argv[1:]
 assert ".jar" in mambaspark.__file__, mambaspark.__file__
 spark = SparkSession.builder.getOrCreate()
 corpus = spark.read.json(out + "/py/corpus.jsonl").select("id", "text").cache()
@@ -142,4 +142,16 @@ check(stage.transform(spark.table("corpus")), "MambaPerplexity in another sessio
 assert usage == [
     spark.sql(f"DESCRIBE FUNCTION mamba_{f}").collect()[-1] for f in ("score", "nll")
 ]
+
+tokens = spark.createDataFrame(
+    [(f"row-{i}", [7 * i % 50 + j % 3 for j in range(i + 2)]) for i in range(20)],
+    "id string, tokens array<int>",
+)
+tokens.createOrReplaceTempView("tokens")
+mambaspark.register_functions(spark, mamba2)
+by_sql = spark.sql("SELECT id, mamba_perplexity(tokens) AS perplexity FROM tokens")
+by_stage = mambaspark.MambaPerplexity(model=mamba2, tokensColumn="tokens").transform(tokens)
+by_sql, by_stage = ({row.id: row.perplexity for row in r.collect()} for r in (by_sql, by_stage))
+assert len(by_sql) == 20 and by_sql == by_stage, (by_sql, by_stage)
+print("Mamba-2: 20 rows, equal to the bit in the stage and in SQL")
 spark.stop()

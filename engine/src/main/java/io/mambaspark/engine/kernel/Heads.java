@@ -14,7 +14,7 @@ package io.mambaspark.engine.kernel;
  * @param dState N, the number of states of the scan per channel
  */
 public record Heads(int heads, int headDim, int groups, int dState) {
-  /** The rows of the scratch memory that do not depend on the number of heads. */
+  /** The rows of scratch memory for the decays of each channel of two panels. */
   static final int SCRATCH_ROWS = 128;
 
   /** Throws IllegalArgumentException unless all are positive and the groups divide the heads. */

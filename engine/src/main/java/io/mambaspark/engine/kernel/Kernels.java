@@ -120,7 +120,8 @@ public interface Kernels {
    * Runs Mamba-2's scan over one piece of a sequence. For each head, {@code dt =
    * min(max(softplus(dt + dtBias), low), high)}. For each of its channels, {@code s = exp(dt·A)·s +
    * (dt·x)·B; y = C·s + D·x} (arXiv:2405.21060, section 3.2, with a scalar A per head). The terms
-   * of {@code y} are added in the order D·x, then n = 0 … dState-1.
+   * of {@code y} are added in the order D·x, then n = 0 … dState-1. A decay exp(dt·A) below 2^-64
+   * is replaced by zero.
    *
    * <p>All arrays of channels have the padding of {@link Heads}. In the padding, x and D must be
    * zero; dt and the decay count as zero there, so y and s are zero, unless B is not finite.
@@ -131,9 +132,8 @@ public interface Kernels {
    * @param bc holds B from float {@code bOffset} and C from float {@code cOffset} on, each (groups
    *     × state panels, stride, 16). May be the array of x, if B and C are behind the panels of x;
    *     B and C are not overwritten
-   * @param a A · log2(e), one float per head, padded to panels: negative or -0. Exponents dt·A that
-   *     are +0, positive or NaN, and those below -126, are replaced by -126. For the decay, an
-   *     infinite dt therefore counts as a large one, and dt = 0 keeps the state
+   * @param a A · log2(e), one float per head, padded to panels: negative or -0. If dt is zero, the
+   *     state is kept. If dt·A is positive or NaN, the decay is zero
    * @param d D of each channel, (panels, 16)
    * @param dtBias one float per head, padded to panels
    * @param low the smallest dt

@@ -204,7 +204,7 @@ final class ScalarKernels implements Kernels {
         int at = Panels.index(t, head, stride);
         float step = ScalarMath.softplus(dt[at] + dtBias[head]);
         dt[at] = Math.min(Math.max(step, low), high);
-        steps[at] = ScalarMath.decay(dt[at] * a[head]);
+        steps[at] = ScalarMath.headDecay(dt[at] * a[head]);
       }
     }
     int dState = heads.dState();
@@ -222,7 +222,7 @@ final class ScalarKernels implements Kernels {
         for (int n = 0; n < dState; n++) {
           int stateAt = (panel * dState + n) * WIDTH + lane;
           int bcAt = Panels.index(t, firstColumn + n, stride);
-          state[stateAt] = Math.fma(decay, state[stateAt], input * bc[bOffset + bcAt]);
+          state[stateAt] = Math.fma(input, bc[bOffset + bcAt], decay * state[stateAt]);
           out = Math.fma(state[stateAt], bc[cOffset + bcAt], out);
         }
         x[at] = input;

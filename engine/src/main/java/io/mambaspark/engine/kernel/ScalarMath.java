@@ -59,11 +59,16 @@ final class ScalarMath {
 
   static final float TWO_25 = 0x1p25f;
 
+  /** The value of exp2 that {@link #headDecay} subtracts. */
+  static final float HEAD_FLOOR = 0x1p-64f;
+
   static final int SIGN = 0x80000000;
 
   static final int EXP_LOW_BITS = Float.floatToRawIntBits(EXP_LOW);
 
   static final int EXP2_LOW_BITS = Float.floatToRawIntBits(EXP2_LOW);
+
+  static final int HEAD_LOW_BITS = Float.floatToRawIntBits(-64f);
 
   private ScalarMath() {}
 
@@ -127,6 +132,17 @@ final class ScalarMath {
    */
   static float decay(float t) {
     return exp2InRange(Float.intBitsToFloat(Math.min(Float.floatToRawIntBits(t), EXP2_LOW_BITS)));
+  }
+
+  /**
+   * 2 to the power of t minus 2^-64, for t < 0 and -0, and zero for t below -64. Exponents that are
+   * +0, positive or NaN give zero. Used for the decays of Mamba-2's heads. The subtraction changes
+   * only results below 2^-40. Without it, a state multiplied by 2^-126 would often be subnormal,
+   * and subnormal numbers are slow to compute.
+   */
+  static float headDecay(float t) {
+    return exp2InRange(Float.intBitsToFloat(Math.min(Float.floatToRawIntBits(t), HEAD_LOW_BITS)))
+        - HEAD_FLOOR;
   }
 
   private static float exp2InRange(float t) {

@@ -10,12 +10,10 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * The kernels on the Vector API. {@link VectorProduct} and {@link VectorScan} implement the two
- * largest.
+ * The kernels on the Vector API. {@link VectorProduct}, {@link VectorScan} and {@link
+ * VectorHeadScan} implement the largest.
  */
 final class VectorKernels implements Kernels {
-  private static final Kernels SCALAR = new ScalarKernels("not yet on vectors");
-
   /** The number of rows of logits folded at a time, so that their maxima and sums stay in L1. */
   private static final int STRIP = 64;
 
@@ -64,10 +62,7 @@ final class VectorKernels implements Kernels {
     for (int panel = 0; panel < panels; panel++) {
       addSquares(x, xOffset + panel * stride * WIDTH, length, sums);
     }
-    for (int at = 0; at < length; at += WIDTH) {
-      float scale = ScalarKernels.inverseRoot(sums, at, columns, eps);
-      Arrays.fill(sums, at, at + WIDTH, scale);
-    }
+    inverseRoots(sums, length, columns, eps);
     for (int panel = 0; panel < panels; panel++) {
       int at = xOffset + panel * stride * WIDTH;
       if (weight == null) {
@@ -77,6 +72,14 @@ final class VectorKernels implements Kernels {
           scale(x, at + lane, length, sums, weight, panel * WIDTH + lane, to);
         }
       }
+    }
+  }
+
+  /** Replaces the sums of squares of each row with its scale in all lanes. */
+  private static void inverseRoots(float[] sums, int length, int columns, float eps) {
+    for (int at = 0; at < length; at += WIDTH) {
+      float scale = ScalarKernels.inverseRoot(sums, at, columns, eps);
+      Arrays.fill(sums, at, at + WIDTH, scale);
     }
   }
 
@@ -215,7 +218,7 @@ final class VectorKernels implements Kernels {
       float[] state,
       float[] y,
       float[] steps) {
-    SCALAR.headScan(
+    VectorHeadScan.scan(
         x, dt, bc, bOffset, cOffset, heads, stride, row, length, a, d, dtBias, low, high, state, y,
         steps);
   }
@@ -233,8 +236,39 @@ final class VectorKernels implements Kernels {
       boolean normBeforeGate,
       float eps,
       float[] sums) {
-    SCALAR.gatedNorm(
-        y, z, zOffset, groups, channelsPerGroup, rows, stride, weight, normBeforeGate, eps, sums);
+    int panels = Panels.count(channelsPerGroup);
+    int length = rows * WIDTH;
+    boolean gateFirst = weight == null || !normBeforeGate;
+    for (int group = 0; group < groups; group++) {
+      int end = (group + 1) * panels;
+      Arrays.fill(sums, 0, length, 0f);
+      for (int panel = group * panels; panel < end; panel++) {
+        if (gateFirst) {
+          gate(y, z, zOffset, panel * stride * WIDTH, rows);
+        }
+        addSquares(y, panel * stride * WIDTH, length, sums);
+      }
+      if (weight == null) {
+        continue;
+      }
+      inverseRoots(sums, length, channelsPerGroup, eps);
+      for (int panel = group * panels; panel < end; panel++) {
+        int at = panel * stride * WIDTH;
+        for (int lane = 0; lane < WIDTH; lane += LANES) {
+          scale(y, at + lane, length, sums, weight, panel * WIDTH + lane, y);
+        }
+        if (!gateFirst) {
+          gate(y, z, zOffset, at, rows);
+        }
+      }
+    }
+  }
+
+  /** {@code y *= silu(z)} for one panel. */
+  private static void gate(float[] y, float[] z, int zOffset, int at, int rows) {
+    for (int lane = at; lane < at + WIDTH; lane += LANES) {
+      VectorPass.run(VectorPass.GATE, z, zOffset + lane, z, 0, y, lane, rows);
+    }
   }
 
   @Override

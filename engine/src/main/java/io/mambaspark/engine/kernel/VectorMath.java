@@ -52,6 +52,10 @@ final class VectorMath {
       IntVector.broadcast(SPECIES.withLanes(int.class), ScalarMath.EXP_LOW_BITS);
   static final IntVector EXP2_LOW =
       IntVector.broadcast(SPECIES.withLanes(int.class), ScalarMath.EXP2_LOW_BITS);
+  private static final IntVector HEAD_LOW =
+      IntVector.broadcast(SPECIES.withLanes(int.class), ScalarMath.HEAD_LOW_BITS);
+  private static final FloatVector HEAD_FLOOR =
+      FloatVector.broadcast(SPECIES, ScalarMath.HEAD_FLOOR);
 
   private VectorMath() {}
 
@@ -78,8 +82,15 @@ final class VectorMath {
   }
 
   static FloatVector exp2(FloatVector t) {
-    FloatVector u =
-        t.blend(ScalarMath.EXP2_LOW, t.compare(VectorOperators.LT, ScalarMath.EXP2_LOW));
+    return exp2InRange(
+        t.blend(ScalarMath.EXP2_LOW, t.compare(VectorOperators.LT, ScalarMath.EXP2_LOW)));
+  }
+
+  static FloatVector headDecay(FloatVector t) {
+    return exp2InRange(t.reinterpretAsInts().min(HEAD_LOW).reinterpretAsFloats()).sub(HEAD_FLOOR);
+  }
+
+  private static FloatVector exp2InRange(FloatVector u) {
     FloatVector q = u.add(ROUND);
     FloatVector f = u.sub(q.sub(ROUND));
     FloatVector p = f.fma(EXP2_5, EXP2_4).fma(f, EXP2_3).fma(f, EXP2_2).fma(f, EXP2_1).fma(f, ONE);

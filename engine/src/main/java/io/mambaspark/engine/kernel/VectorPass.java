@@ -35,13 +35,17 @@ final class VectorPass {
   /** {@code y += exp(x - p)} where p is at least x. */
   static final int ADD_EXP = 5;
 
+  /** {@code y = headDecay(x·p)}. */
+  static final int HEAD_DECAY = 6;
+
   private static final Pass[] PASSES = {
     VectorPass::bias,
     VectorPass::log1p,
     VectorPass::gate,
     VectorPass::silu,
     VectorPass::rescale,
-    VectorPass::addExp
+    VectorPass::addExp,
+    VectorPass::headDecay
   };
 
   private interface Pass {
@@ -52,8 +56,8 @@ final class VectorPass {
 
   /**
    * Runs the loop {@code pass} over {@code length} rows of one vector each, which are 16 floats
-   * apart. {@code p} is one vector for {@link #BIAS}, has rows like {@code x} and {@code y} for
-   * {@link #RESCALE} and {@link #ADD_EXP}, and is ignored by the other loops.
+   * apart. {@code p} is one vector for {@link #BIAS} and {@link #HEAD_DECAY}, has rows like {@code
+   * x} and {@code y} for {@link #RESCALE} and {@link #ADD_EXP}, and is ignored by the other loops.
    */
   static void run(
       int pass, float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {
@@ -102,6 +106,15 @@ final class VectorPass {
     for (int i = 0; i < length * WIDTH; i += WIDTH) {
       FloatVector term = expOfDifference(x, xAt + i, p, pAt + i);
       FloatVector.fromArray(SPECIES, y, yAt + i).add(term).intoArray(y, yAt + i);
+    }
+  }
+
+  private static void headDecay(
+      float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {
+    FloatVector rate = FloatVector.fromArray(SPECIES, p, pAt);
+    for (int i = 0; i < length * WIDTH; i += WIDTH) {
+      FloatVector t = FloatVector.fromArray(SPECIES, x, xAt + i).mul(rate);
+      VectorMath.headDecay(t).intoArray(y, yAt + i);
     }
   }
 

@@ -1,5 +1,6 @@
 package io.mambaspark.engine.bench;
 
+import io.mambaspark.engine.kernel.Heads;
 import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.kernel.LogSoftmax;
 import io.mambaspark.engine.kernel.PackedMatrix;
@@ -28,9 +29,10 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * The kernels one by one, at the sizes of the 130m shape and of a full chunk. Each kernel is
- * compared with the scalar kernels before it is timed. For a product, {@code flop} per nanosecond
- * is its speed in GFLOP/s, which can be compared with {@link #fmaPeak}.
+ * The kernels one by one, at the sizes of the 130m and mamba2-130m shapes and of a full chunk. Each
+ * kernel is compared with the scalar kernels before it is timed. For a product, {@code flop} per
+ * nanosecond is its speed in GFLOP/s, which can be compared with {@link #fmaPeak}. So can that of
+ * {@link #headScan}, whose multiplications count as much as its fused multiply-adds.
  */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
@@ -185,6 +187,87 @@ public class KernelsBenchmark {
     }
   }
 
+  /** The operands of the kernels of Mamba-2, at the mamba2-130m shape. */
+  @State(Scope.Thread)
+  public static class HeadLayer {
+    /** A head's number of channels; at 64, each panel belongs to one head. */
+    @Param({"64", "61"})
+    public int headDim;
+
+    /** The number of states of each channel. */
+    @Param({"128", "127"})
+    public int dState;
+
+    private Heads heads;
+    private float[] xbc;
+    private float[] dt;
+    private float[] a;
+    private float[] dtBias;
+    private float[] channels;
+    private float[] state;
+    private float[] y;
+    private float[] z;
+    private float[] steps;
+    private final float[] sums = new float[STRIDE * Panels.WIDTH];
+    private int bOffset;
+    private int cOffset;
+    private long flop;
+
+    /** Fills the operands and compares the results. */
+    @Setup
+    public void fill() {
+      heads = new Heads(24, headDim, 1, dState);
+      int panelFloats = STRIDE * Panels.WIDTH;
+      bOffset = heads.panels() * panelFloats;
+      cOffset = bOffset + heads.statePanels() * panelFloats;
+      xbc = random(cOffset + heads.statePanels() * panelFloats, -1, 1);
+      dt = random(heads.headPanels() * panelFloats, -1, 1);
+      a = random(heads.headPanels() * Panels.WIDTH, -2, -0.1);
+      dtBias = random(a.length, -4.8, -4.4);
+      channels = random(heads.panels() * Panels.WIDTH, 0.5, 1);
+      state = new float[heads.stateFloats()];
+      y = new float[heads.panels() * panelFloats];
+      z = random(y.length, -1, 1);
+      steps = new float[heads.scratchFloats(STRIDE)];
+      flop = 6L * ROWS * heads.heads() * headDim * dState;
+      check(
+          y,
+          kernels -> {
+            Arrays.fill(state, 0f);
+            scan(kernels);
+          });
+      float[] before = y.clone();
+      check(
+          y,
+          kernels -> {
+            System.arraycopy(before, 0, y, 0, y.length);
+            norm(kernels);
+          });
+    }
+
+    private void scan(Kernels kernels) {
+      // Limited to 1, dt leaves x as it is, so that calls can be repeated.
+      kernels.headScan(
+          xbc, dt, xbc, bOffset, cOffset, heads, STRIDE, 0, ROWS, a, channels, dtBias, 1f, 1f,
+          state, y, steps);
+    }
+
+    private void norm(Kernels kernels) {
+      kernels.gatedNorm(
+          y,
+          z,
+          0,
+          heads.groups(),
+          heads.channelsPerGroup(),
+          ROWS,
+          STRIDE,
+          channels,
+          false,
+          CONFIG.normEps(),
+          sums);
+    }
+  }
+
   /** The loop that measures the peak. */
   @State(Scope.Thread)
   public static class PeakLoop {
@@ -239,6 +322,23 @@ public class KernelsBenchmark {
   @Benchmark
   public float[] selectiveScan(Layer layer) {
     layer.scan(KERNELS);
+    return layer.y;
+  }
+
+  /** Runs Mamba-2's scan of one layer. */
+  @Benchmark
+  @BenchmarkMode(Mode.Throughput)
+  @OutputTimeUnit(TimeUnit.NANOSECONDS)
+  public float[] headScan(HeadLayer layer, Flop flop) {
+    layer.scan(KERNELS);
+    flop.flop += layer.flop;
+    return layer.y;
+  }
+
+  /** Runs Mamba-2's gate and norm of one layer. */
+  @Benchmark
+  public float[] gatedNorm(HeadLayer layer) {
+    layer.norm(KERNELS);
     return layer.y;
   }
 

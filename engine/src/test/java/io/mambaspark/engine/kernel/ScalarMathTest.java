@@ -89,6 +89,25 @@ class ScalarMathTest {
     assertThat(ScalarMath.decay(Float.NaN)).isEqualTo(Float.MIN_NORMAL);
   }
 
+  @Test
+  void decaysOfHeadsAreExp2DownToZero() {
+    for (int bits = 0x80000000; bits <= 0xff800000; bits += FloatFunction.STEP) {
+      float t = Float.intBitsToFloat(bits);
+      float decay = ScalarMath.headDecay(t);
+      if (t >= -39) {
+        assertThat(decay).isEqualTo(ScalarMath.exp2(t));
+      } else if (t > -64) {
+        assertThat(decay).isBetween(0f, ScalarMath.exp2(t));
+      } else {
+        assertThat(decay).isZero();
+      }
+    }
+    assertThat(ScalarMath.headDecay(-0f)).isEqualTo(1f);
+    for (float t : new float[] {0f, 1f, Float.POSITIVE_INFINITY, Float.NaN}) {
+      assertThat(ScalarMath.headDecay(t)).isZero();
+    }
+  }
+
   private static void checkExp2(float t) {
     double expected = Math.max(StrictMath.pow(2, t), SMALLEST);
     float found = ScalarMath.exp2(t);

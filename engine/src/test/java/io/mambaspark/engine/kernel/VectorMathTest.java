@@ -15,6 +15,7 @@ class VectorMathTest {
   /** The functions in both implementations. */
   enum Both {
     EXP2(ScalarMath::exp2, VectorMath::exp2),
+    HEAD_DECAY(ScalarMath::headDecay, VectorMath::headDecay),
     EXP_OF_MINUS_ABS(ScalarMath::expOfMinusAbs, VectorMath::expOfMinusAbs),
     SILU(ScalarMath::silu, VectorMath::silu),
     LOG1P_OF_UNIT(ScalarMath::log1pOfUnit, VectorMath::log1pOfUnit);

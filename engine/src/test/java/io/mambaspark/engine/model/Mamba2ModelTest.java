@@ -30,8 +30,10 @@ class Mamba2ModelTest {
   /** Returns a model of random shape and flags, in either layout of config.json. */
   private static Sample sample(SplittableRandom random) {
     int g = pick(random, 1, 1, 2, 3, 5);
-    int heads = g * pick(random, 1, 2, 3, 4);
     int p = pick(random, 1, 2, 3, 4, 7, 8, 16, 20, 33);
+    // A norm over fewer than eight channels may be nearly zero and then amplifies rounding errors
+    // beyond the tolerance.
+    int heads = g * Math.max(pick(random, 1, 2, 3, 4), (15 + g * p) / (g * p));
     int expand = heads * p % 2 == 0 ? 2 : 1;
     int dModel = heads * p / expand;
     int n = pick(random, 1, 2, 5, 8, 15, 16, 17, 24, 33, 128, 256);

@@ -251,7 +251,7 @@ class BucketsTest {
             model,
             corpus,
             output,
-            with(BUCKETS, "--overwrite", "--on-error", "fail", "--partitions", 2));
+            with(BUCKETS, "--overwrite", "--on-error", "fail", "--partitions", 1));
     assertThat(once.code()).isEqualTo(1);
     assertThat(buckets(output)).isEqualTo(expected);
     assertThat(names(own)).containsExactly("scores");

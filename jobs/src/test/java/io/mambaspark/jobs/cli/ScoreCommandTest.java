@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mambaspark.engine.checkpoint.StoredTensor;
 import io.mambaspark.jobs.Cli;
+import io.mambaspark.jobs.QuickPermissions;
 import io.mambaspark.jobs.TestModels;
 import io.mambaspark.jobs.TestSpark;
 import io.mambaspark.jobs.io.RowError;
@@ -620,7 +621,7 @@ class ScoreCommandTest {
   }
 
   /** The local file system under another scheme. */
-  public static final class FarFileSystem extends org.apache.hadoop.fs.RawLocalFileSystem {
+  public static final class FarFileSystem extends QuickPermissions.Raw {
     @Override
     public java.net.URI getUri() {
       return java.net.URI.create("far:///");

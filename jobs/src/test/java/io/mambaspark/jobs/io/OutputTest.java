@@ -4,6 +4,7 @@ import static io.mambaspark.jobs.TestSpark.rows;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import io.mambaspark.jobs.QuickPermissions;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.TestSpark;
 import java.io.IOException;
@@ -24,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class OutputTest {
   /** A local file system whose renames and deletions throw exceptions, as in HDFS and S3A. */
-  public static final class Failing extends org.apache.hadoop.fs.RawLocalFileSystem {
+  public static final class Failing extends QuickPermissions.Raw {
     static Predicate<String> rename = name -> false;
     static Predicate<String> delete = name -> false;
 
@@ -57,7 +58,7 @@ class OutputTest {
   }
 
   /** A local file system with the scheme of an object store. */
-  public static final class Store extends org.apache.hadoop.fs.RawLocalFileSystem {
+  public static final class Store extends QuickPermissions.Raw {
     @Override
     public java.net.URI getUri() {
       return java.net.URI.create("s3a://bucket");

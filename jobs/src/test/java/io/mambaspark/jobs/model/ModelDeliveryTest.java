@@ -12,6 +12,7 @@ import io.mambaspark.engine.model.MambaModel;
 import io.mambaspark.engine.score.Outputs;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Sequence;
+import io.mambaspark.jobs.QuickPermissions;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.TestModels;
 import io.mambaspark.jobs.TestSpark;
@@ -177,7 +178,7 @@ class ModelDeliveryTest {
   }
 
   /** A file system that is not the local file system. */
-  public static final class Elsewhere extends org.apache.hadoop.fs.RawLocalFileSystem {
+  public static final class Elsewhere extends QuickPermissions.Raw {
     @Override
     public java.net.URI getUri() {
       return java.net.URI.create("hdfslike:///");

@@ -98,6 +98,7 @@ class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWrita
     tokensColumn = _string("tokensColumn", "documents as token ids")
     textColumn = _string("textColumn", "documents as text")
     tokenizer = _string("tokenizer", "tokenizer.json or its folder, if not in the model's folder")
+    addSpecialTokens = _boolean("addSpecialTokens", "whether to add the tokenizer's special tokens")
     emit = _string("emit", "values to write, such as perplexity,top-k=5")
     prefixToken = _string("prefixToken", "token placed before every row: an id, bos, eos or none")
     maxTokens = _number("maxTokens", "maximum number of tokens of a row that are scored")
@@ -118,6 +119,7 @@ class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWrita
         tokensColumn: Optional[str] = None,
         textColumn: Optional[str] = None,
         tokenizer: Optional[str] = None,
+        addSpecialTokens: bool = False,
         emit: str = "perplexity",
         prefixToken: Optional[str] = None,
         maxTokens: Optional[int] = None,
@@ -134,6 +136,7 @@ class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWrita
         self._java_obj = self._new_java_obj(_STAGE, self.uid)
         self._setDefault(
             saveModel=False,
+            addSpecialTokens=False,
             emit="perplexity",
             window="full",
             onError="quarantine",

@@ -1,7 +1,5 @@
 package io.mambaspark.jobs;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import io.mambaspark.jobs.io.DocumentColumns;
 import io.mambaspark.jobs.model.ModelOptions;
 import io.mambaspark.jobs.model.OpenModel;
@@ -47,7 +45,7 @@ public final class MambaScorer implements AutoCloseable {
     this.model = model;
     this.values = values;
     this.scorer =
-        new DatasetScorer(
+        DatasetScorer.of(
             model, ModelOptions.of(values.get(Options.MODEL), values), ScoreOptions.of(values));
   }
 
@@ -169,6 +167,16 @@ public final class MambaScorer implements AutoCloseable {
     return with(Options.MAX_TOKENS, tokens);
   }
 
+  /** Keeps the last {@code length} + 1 tokens of a context and its continuation. */
+  public MambaScorer maxLength(int length) {
+    return with(Options.MAX_LENGTH, length);
+  }
+
+  /** Selects whether the special tokens of the tokenizer's template are added to each text. */
+  public MambaScorer addSpecialTokens(boolean add) {
+    return with(Options.ADD_SPECIAL_TOKENS, add);
+  }
+
   /**
    * Selects how documents are split into windows: {@code full}, {@code rolling}, {@code strided} or
    * {@code chunked}.
@@ -241,15 +249,13 @@ public final class MambaScorer implements AutoCloseable {
 
   /**
    * Copies the model to a new folder: the checkpoint's files, and this scorer's tokenizer as
-   * tokenizer.json.
+   * tokenizer.json, with its settings.
    *
    * @param folder a local path or any Hadoop URI
    * @throws Refusal if a file cannot be read or written
    */
   public void saveModel(String folder) {
-    String tokenizer = values.get(Options.TOKENIZER);
-    byte[] other = tokenizer == null ? null : model.tokenizer(tokenizer).json().getBytes(UTF_8);
-    model.copyTo(folder, other, HadoopFiles.configuration());
+    model.copyTo(folder, values.get(Options.TOKENIZER), HadoopFiles.configuration());
   }
 
   /**

@@ -4,11 +4,12 @@ import io.mambaspark.engine.checkpoint.CheckpointException;
 import io.mambaspark.engine.checkpoint.StoredTensor;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.engine.model.MambaConfig;
+import io.mambaspark.jobs.model.ModelConventions;
 import io.mambaspark.jobs.model.ModelSource;
+import io.mambaspark.jobs.model.OpenModel;
 import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.spark.ByteSize;
-import io.mambaspark.jobs.spark.HadoopFiles;
 import java.io.PrintWriter;
 import java.util.Arrays;
 import java.util.Locale;
@@ -37,14 +38,13 @@ public final class InspectCommand extends TableCommand {
 
   @Override
   int run(OptionValues values, PrintWriter out) {
-    try (ModelSource source =
-        ModelSource.open(values.get(Options.MODEL), HadoopFiles.configuration())) {
-      print(source, out);
+    try (OpenModel model = new OpenModel(values.get(Options.MODEL))) {
+      print(model.source(), model.conventions(null), out);
     }
     return 0;
   }
 
-  private static void print(ModelSource source, PrintWriter out) {
+  private static void print(ModelSource source, ModelConventions conventions, PrintWriter out) {
     MambaCheckpoint checkpoint = source.checkpoint();
     MambaConfig config = checkpoint.config();
     // Compute the fingerprint before the first line, because this also validates the weights.
@@ -54,6 +54,7 @@ public final class InspectCommand extends TableCommand {
     line(out, "parameters", String.format(Locale.ROOT, "%,d", checkpoint.parameterCount()));
     line(out, "packed in memory", ByteSize.shown(checkpoint.packedBytes()));
     checkpoint.notes().forEach(note -> line(out, "note", note));
+    conventions.notes().forEach(note -> line(out, "note", note));
     out.println();
     line(out, "dModel", config.dModel());
     line(out, "nLayer", config.nLayer());
@@ -69,6 +70,9 @@ public final class InspectCommand extends TableCommand {
     line(out, "tiedHead", config.tiedHead());
     line(out, "bosTokenId", config.bosTokenId());
     line(out, "eosTokenId", config.eosTokenId());
+    out.println();
+    line(out, "prefix token", conventions.prefix());
+    line(out, "rolling window", conventions.maxLength());
     out.println();
     int widest =
         Stream.of(checkpoint.tensors(), checkpoint.ignoredTensors())

@@ -33,6 +33,8 @@ public record RowError(Kind kind, String message) implements Serializable {
         "Continuation has no token of its own: ",
         "column %s merges into the last token of column %s; move the end of the context to the"
             + " continuation"),
+    LONG_CONTINUATION(
+        "Continuation is too long: ", "found %d tokens, expected at most --max-length %d"),
     NEGATIVE_COUNT("Count in column ", "%s is %d; expected at least 0"),
     TOO_LARGE(
         "Scores of ",
@@ -104,6 +106,20 @@ public record RowError(Kind kind, String message) implements Serializable {
   /** The error for a file that cannot be read further, after {@code rows} rows of a part of it. */
   static RowError unreadableInput(String file, long rows, String cause) {
     return Kind.UNREADABLE_INPUT.error(file, rows, cause);
+  }
+
+  /** The error for a continuation whose only token is the prefix token, which is its context. */
+  public static RowError onlyPrefix(String continuation) {
+    return new RowError(
+        Kind.MERGED_CONTINUATION,
+        Kind.MERGED_CONTINUATION.start
+            + "under an empty context, the only token of column %s is the prefix token"
+                .formatted(continuation));
+  }
+
+  /** The error for a continuation that is longer than the limit of a pair. */
+  public static RowError longContinuation(int tokens, int limit) {
+    return Kind.LONG_CONTINUATION.error(tokens, limit);
   }
 
   public static RowError nullElement(int position) {

@@ -1,14 +1,15 @@
 package io.mambaspark.jobs.job;
 
-import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.Input;
 import io.mambaspark.jobs.io.Output;
+import io.mambaspark.jobs.model.ModelConventions;
 import io.mambaspark.jobs.model.ModelDelivery;
 import io.mambaspark.jobs.model.ModelMemory;
 import io.mambaspark.jobs.model.ModelOptions;
 import io.mambaspark.jobs.model.ModelSource;
 import io.mambaspark.jobs.model.OpenModel;
+import io.mambaspark.jobs.model.TextEncoding;
 import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.score.CompareColumn;
 import io.mambaspark.jobs.score.ComparedRow;
@@ -19,16 +20,15 @@ import io.mambaspark.jobs.score.TokenOptions;
 import io.mambaspark.jobs.spark.Tasks;
 import io.mambaspark.jobs.stats.ComparedTotals;
 import io.mambaspark.jobs.stats.Groups;
+import io.mambaspark.jobs.text.SpecialTokens;
 import io.mambaspark.jobs.text.TokenizerFile;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
@@ -58,53 +58,56 @@ public final class CompareJob {
         Preparation.of(request.input(), Optional.of(request.output()), false, true);
     try (OpenModel a = new OpenModel(request.models().get(0).path());
         OpenModel b = new OpenModel(request.models().get(1).path())) {
+      List<OpenModel> models = List.of(a, b);
       List<Optional<TokenizerFile>> tokenizers = new ArrayList<>();
-      for (OpenModel model : List.of(a, b)) {
-        request.tokens().prefixId(model.source().checkpoint().config(), false);
+      for (int i = 0; i < models.size(); i++) {
+        request.tokens().prefixId(models.get(i).conventions(tokenizer()), false);
         tokenizers.add(
             request.documents().columns().text() == null
                 ? Optional.empty()
-                : Optional.of(model.tokenizer(modelOptions().tokenizer())));
-        model.check(modelOptions().weights());
+                : Optional.of(models.get(i).tokenizer(tokenizer())));
+        models.get(i).check(request.models().get(i).weights());
       }
-      return prepared.inSession(
-          "compare", spark -> run(spark, prepared, List.of(a.source(), b.source()), tokenizers));
+      return prepared.inSession("compare", spark -> run(spark, prepared, models, tokenizers));
     }
   }
 
-  /** Returns the first model's options, which the models share except for the path. */
-  private ModelOptions modelOptions() {
-    return request.models().get(0);
+  /** Returns the tokenizer that the command names for both models, or null. */
+  private String tokenizer() {
+    return request.models().get(0).tokenizer();
   }
 
   private long run(
       SparkSession spark,
       Preparation prepared,
-      List<ModelSource> models,
+      List<OpenModel> open,
       List<Optional<TokenizerFile>> tokenizers) {
+    List<ModelSource> models = open.stream().map(OpenModel::source).toList();
     Output output = prepared.output().orElseThrow();
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    ModelOptions first = request.models().get(0);
+    ModelOptions second = request.models().get(1);
     ModelDelivery.Mode mode =
-        ModelMemory.choose(modelOptions().delivery(), models, modelOptions().weights(), context);
+        ModelMemory.choose(
+            first.delivery(), models, List.of(first.weights(), second.weights()), context);
     Input input = prepared.open(spark, request.documents());
     RowSchema schema = RowSchema.of(input.schema(), request.documents());
     schema.checkKept(request.groupBy(), "--group-by");
     boolean sameTokens = sameTokens(tokenizers);
     List<CompareColumn> columns = columns(schema, sameTokens);
     columns.forEach(column -> schema.checkFree(column.column()));
-    List<Broadcast<TokenizerFile>> sent = sent(tokenizers, context);
+    // Opening a tokenizer validates it, before any task uses it.
+    tokenizers.forEach(one -> one.ifPresent(file -> file.tokenizer(Tasks.localFolder())));
     LongAccumulator progress = spark.sparkContext().longAccumulator("tokens");
     long start = System.nanoTime();
-    try (ModelDelivery a =
-            ModelDelivery.send(mode, models.get(0), modelOptions().weights(), context);
-        ModelDelivery b =
-            ModelDelivery.send(mode, models.get(1), modelOptions().weights(), context)) {
+    try (ModelDelivery a = ModelDelivery.send(mode, models.get(0), first.weights(), context);
+        ModelDelivery b = ModelDelivery.send(mode, models.get(1), second.weights(), context)) {
       PartitionComparing comparing =
           new PartitionComparing(
               a,
               b,
-              reader(models.get(0), sent.get(0)),
-              reader(models.get(1), sent.get(1)),
+              reader(open.get(0), context),
+              reader(open.get(1), context),
               sameTokens,
               progress);
       context.setJobDescription(
@@ -119,8 +122,6 @@ public final class CompareJob {
       new SummaryLines(out).writtenTo(output.path());
       out.flush();
       return summary.failures();
-    } finally {
-      sent.stream().filter(Objects::nonNull).forEach(Broadcast::destroy);
     }
   }
 
@@ -140,18 +141,6 @@ public final class CompareJob {
               + " score a different part of a text; truncate the texts instead");
     }
     return same;
-  }
-
-  /** Sends the tokenizers to the executors; null for each model if the input holds tokens. */
-  private static List<Broadcast<TokenizerFile>> sent(
-      List<Optional<TokenizerFile>> tokenizers, JavaSparkContext context) {
-    List<Broadcast<TokenizerFile>> sent = new ArrayList<>();
-    for (Optional<TokenizerFile> tokenizer : tokenizers) {
-      // Opening the tokenizer validates it, before any task uses it.
-      tokenizer.ifPresent(file -> file.tokenizer(Tasks.localFolder()));
-      sent.add(tokenizer.map(context::broadcast).orElse(null));
-    }
-    return sent;
   }
 
   private static Dataset<Row> compared(
@@ -199,15 +188,25 @@ public final class CompareJob {
     }
   }
 
-  private DocumentReader reader(ModelSource source, Broadcast<TokenizerFile> tokenizer) {
-    MambaConfig config = source.checkpoint().config();
+  private DocumentReader reader(OpenModel model, JavaSparkContext context) {
+    TokenOptions tokens = request.tokens();
+    ModelConventions conventions = model.conventions(tokenizer());
+    TextEncoding texts = null;
+    if (request.documents().columns().text() != null) {
+      SpecialTokens special =
+          tokens.addSpecialTokens()
+              ? model.specialTokens(tokenizer(), tokens.emptyContextId(conventions))
+              : SpecialTokens.NONE;
+      texts = model.sentTokenizer(tokenizer(), special, context);
+    }
     return new DocumentReader(
         request.documents().columns(),
-        request.tokens().prefixId(config, false),
+        tokens.prefixId(conventions, false),
         TokenOptions.NO_PREFIX,
-        request.tokens().maxTokens(),
-        config.vocabSize(),
-        tokenizer);
+        tokens.maxTokens(),
+        0,
+        conventions.vocabSize(),
+        texts);
   }
 
   private static List<CompareColumn> columns(RowSchema schema, boolean sameTokens) {

@@ -48,7 +48,7 @@ public record CompareRequest(
     documents.checkTokenizer(given.get(Options.TOKENIZER));
     return new CompareRequest(
         input,
-        models.stream().map(model -> ModelOptions.of(model, given)).toList(),
+        ModelOptions.ofEach(models, given),
         documents,
         tokens,
         output,

@@ -76,14 +76,15 @@ public final class ScoreJob {
             ? Map.of()
             : Buckets.thresholds(corpus.bucketThresholds(), prepared.files());
     try (OpenModel model = new OpenModel(request.model().path())) {
-      DatasetScorer scorer = new DatasetScorer(model, request.model(), request.scores());
+      DatasetScorer scorer = DatasetScorer.of(model, request.model(), request.scores());
       scorer.check();
       return prepared.inSession(
           "score",
           spark -> {
             // Close the model and its broadcasts before the session ends.
             try (model) {
-              return new Run(spark, scorer, prepared, report, thresholds).run();
+              ScoreRequest resolved = request.with(scorer.options());
+              return new Run(spark, resolved, scorer, prepared, report, thresholds).run();
             }
           });
     }
@@ -92,6 +93,7 @@ public final class ScoreJob {
   /** The part of the job that runs in a Spark session. */
   private final class Run {
     private final SparkSession spark;
+    private final ScoreRequest request;
     private final JavaSparkContext context;
     private final Configuration files;
     private final DatasetScorer scorer;
@@ -109,11 +111,13 @@ public final class ScoreJob {
 
     Run(
         SparkSession spark,
+        ScoreRequest request,
         DatasetScorer scorer,
         Preparation prepared,
         Optional<ReportFile> report,
         Map<String, Double> givenThresholds) {
       this.spark = spark;
+      this.request = request;
       this.context = JavaSparkContext.fromSparkContext(spark.sparkContext());
       this.files = spark.sparkContext().hadoopConfiguration();
       this.output = prepared.output().orElse(null);
@@ -164,13 +168,7 @@ public final class ScoreJob {
                       unitPlan,
                       request.units(),
                       RunIdentity.of(
-                          request.values(),
-                          request.scores(),
-                          schema,
-                          source.checkpoint(),
-                          tokenizer,
-                          buckets,
-                          spark.conf()),
+                          request.values(), scorer, schema, tokenizer, buckets, spark.conf()),
                       context));
       Summary summary = units.isPresent() ? scoreUnits(units.get()) : scoreInOneJob();
       SummaryText.print(summary, out);

@@ -114,7 +114,7 @@ public final class StreamJob {
             ? Map.of()
             : Buckets.thresholds(request.corpus().bucketThresholds(), files);
     try (OpenModel model = new OpenModel(request.model().path())) {
-      DatasetScorer scorer = new DatasetScorer(model, request.model(), request.scores());
+      DatasetScorer scorer = DatasetScorer.of(model, request.model(), request.scores());
       scorer.check();
       return prepared.inSession(
           "score",
@@ -244,10 +244,9 @@ public final class StreamJob {
     }
     Map<String, String> settings =
         RunIdentity.of(
-            request.values(),
-            request.scores(),
+            request.with(scorer.options()).values(),
+            scorer,
             schema,
-            scorer.model().source().checkpoint(),
             scorer.tokenizer(schema),
             thresholds.toString(),
             spark.conf());

@@ -82,6 +82,8 @@ final class SummaryJson {
     json.putAll(summary.input().json());
     json.put(
         "truncated_documents", request.countsTruncated() ? totals.count(Count.TRUNCATED) : null);
+    json.put(
+        "truncated_contexts", request.isPair() ? totals.count(Count.TRUNCATED_CONTEXTS) : null);
   }
 
   private void distributions() {

@@ -144,6 +144,10 @@ final class SummaryPage {
           "%,d documents were truncated to %,d tokens."
               .formatted(totals.count(Count.TRUNCATED), request.maxTokens()));
     }
+    noteIfAny(
+        notes,
+        totals.count(Count.TRUNCATED_CONTEXTS),
+        "%,d contexts lost their first tokens because of --max-length.");
     noteIfAny(notes, summary.input().unread(), "%,d files could not be read.");
     if (summary.execution().resumedUnits() > 0) {
       notes.add(

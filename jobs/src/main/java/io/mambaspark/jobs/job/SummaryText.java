@@ -48,6 +48,7 @@ final class SummaryText {
     if (request.countsTruncated()) {
       lineIfAny("  truncated", totals.count(Count.TRUNCATED));
     }
+    lineIfAny("  contexts truncated", totals.count(Count.TRUNCATED_CONTEXTS));
     lineIfAny("  with errors", totals.errorRows());
     totals.errors().forEach((error, count) -> lines.line("    " + error.label(), "%,d", count));
     if (request.isPair() && request.emit().nll()) {

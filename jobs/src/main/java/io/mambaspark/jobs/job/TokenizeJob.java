@@ -7,11 +7,15 @@ import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.Input;
 import io.mambaspark.jobs.io.Output;
 import io.mambaspark.jobs.io.RowError;
+import io.mambaspark.jobs.model.TextEncoding;
 import io.mambaspark.jobs.model.TokenizerSource;
 import io.mambaspark.jobs.score.RowSchema;
 import io.mambaspark.jobs.spark.ColumnNames;
 import io.mambaspark.jobs.spark.Tasks;
 import io.mambaspark.jobs.text.PythonText;
+import io.mambaspark.jobs.text.SpecialTokens;
+import io.mambaspark.jobs.text.Tokenizer;
+import io.mambaspark.jobs.text.TokenizerConfig;
 import io.mambaspark.jobs.text.TokenizerFile;
 import io.mambaspark.jobs.text.Utf8;
 import java.io.PrintWriter;
@@ -21,7 +25,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -66,13 +69,15 @@ public final class TokenizeJob {
   private long run(SparkSession spark, Preparation prepared, TokenizerFile tokenizer) {
     Output output = prepared.output().orElseThrow();
     // Opening the tokenizer validates it, before any task uses it.
-    tokenizer.tokenizer(Tasks.localFolder());
+    Tokenizer opened = tokenizer.tokenizer(Tasks.localFolder());
+    SpecialTokens special =
+        request.addSpecialTokens() ? special(tokenizer, opened, prepared) : SpecialTokens.NONE;
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     Input input = prepared.open(spark, request.documents());
     RowSchema schema = RowSchema.of(input.schema(), request.documents());
     List<String> kept = kept(schema);
     long start = System.nanoTime();
-    Broadcast<TokenizerFile> sent = context.broadcast(tokenizer);
+    TextEncoding sent = new TextEncoding(context.broadcast(tokenizer), special);
     try {
       context.setJobDescription("Tokenizing with " + tokenizer.name());
       Dataset<Row> tokens =
@@ -96,8 +101,16 @@ public final class TokenizeJob {
       out.flush();
       return summary.failures();
     } finally {
-      sent.destroy();
+      sent.file().destroy();
     }
+  }
+
+  /** Returns the template; the prefix token, which it must not double, is the tokenizer's own. */
+  private SpecialTokens special(TokenizerFile file, Tokenizer tokenizer, Preparation prepared) {
+    TokenizerConfig config = TokenizerSource.configAt(request.tokenizer(), prepared.files());
+    TokenizerConfig.Named prefix = config.bos() != null ? config.bos() : config.eos();
+    Integer id = prefix == null ? null : file.id(prefix.text());
+    return tokenizer.specialTokens(config, id == null ? -1 : id);
   }
 
   /** Returns the kept columns: by default all but the text, which the tokens replace. */
@@ -121,11 +134,11 @@ public final class TokenizeJob {
   }
 
   private Dataset<Row> tokens(
-      Dataset<Row> rows, RowSchema schema, List<String> kept, Broadcast<TokenizerFile> tokenizer) {
+      Dataset<Row> rows, RowSchema schema, List<String> kept, TextEncoding encoding) {
     String text = request.documents().columns().text();
     UDF2<byte[], String, Row> encode =
         (bytes, inputError) ->
-            inputError != null ? unreadable(inputError) : encode(bytes, text, tokenizer.value());
+            inputError != null ? unreadable(inputError) : encode(bytes, text, encoding);
     // Spark may call a deterministic function once for each field of its result.
     UserDefinedFunction once = udf(encode, RESULT).asNondeterministic();
     List<Column> columns = new ArrayList<>();
@@ -141,13 +154,13 @@ public final class TokenizeJob {
     return rows.select(with.toArray(Column[]::new)).select(columns.toArray(Column[]::new));
   }
 
-  private static Row encode(byte[] bytes, String column, TokenizerFile tokenizer) {
+  private static Row encode(byte[] bytes, String column, TextEncoding encoding) {
     if (bytes == null) {
       return RowFactory.create(null, null, null, null);
     }
     try {
       String text = Utf8.decode(bytes);
-      int[] ids = tokenizer.tokenizer(Tasks.localFolder()).encode(text);
+      int[] ids = encoding.special().add(text, encoding.tokenizer().encode(text));
       return RowFactory.create(
           Arrays.stream(ids).boxed().toList(), (long) bytes.length, PythonText.words(text), null);
     } catch (Utf8.Malformed e) {

@@ -13,10 +13,15 @@ import io.mambaspark.jobs.options.Options;
  * @param input selects the input rows
  * @param documents selects the text column and the kept columns
  * @param tokenizer a tokenizer file, its folder, or {@code demo}
+ * @param addSpecialTokens whether the tokenizer's template is applied to each text
  * @param output the place and the format of the output
  */
 public record TokenizeRequest(
-    InputOptions input, DocumentOptions documents, String tokenizer, OutputOptions output) {
+    InputOptions input,
+    DocumentOptions documents,
+    String tokenizer,
+    boolean addSpecialTokens,
+    OutputOptions output) {
 
   /**
    * Builds a request from options and validates it, without accessing any file.
@@ -30,6 +35,7 @@ public record TokenizeRequest(
             DocumentColumns.text(given.get(Options.TOKENIZED_COLUMN)),
             given.get(Options.KEEP_COLUMNS)),
         given.get(Options.TOKENIZER),
+        given.get(Options.ADD_SPECIAL_TOKENS),
         OutputOptions.of(given));
   }
 }

@@ -134,6 +134,12 @@ public final class MambaPerplexity extends StageParams implements MLWritable {
     return this;
   }
 
+  /** Sets {@link #addSpecialTokens}. */
+  public MambaPerplexity setAddSpecialTokens(boolean value) {
+    set(addSpecialTokens(), value);
+    return this;
+  }
+
   /** Sets {@link #maxTokens}. */
   public MambaPerplexity setMaxTokens(int value) {
     set(maxTokens(), value);

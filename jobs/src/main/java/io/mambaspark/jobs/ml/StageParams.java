@@ -37,6 +37,12 @@ abstract class StageParams extends Transformer {
           new IntParam(this, option.property(), option.brief(), ParamValidators.gt(0)));
       return;
     }
+    if (option.kind() == Option.Kind.FLAG) {
+      BooleanParam flag = new BooleanParam(this, option.property(), option.brief());
+      byOption.put(option.name(), flag);
+      setDefault(flag, option.defaultValue());
+      return;
+    }
     Param<T> param = new Param<>(this, option.property(), option.brief());
     byOption.put(option.name(), param);
     if (option.defaultValue() != null) {
@@ -47,6 +53,10 @@ abstract class StageParams extends Transformer {
   @SuppressWarnings("unchecked")
   private Param<String> text(Option<String> option) {
     return (Param<String>) byOption.get(option.name());
+  }
+
+  private BooleanParam flag(Option<Boolean> option) {
+    return (BooleanParam) byOption.get(option.name());
   }
 
   private IntParam number(Option<Integer> option) {
@@ -116,6 +126,11 @@ abstract class StageParams extends Transformer {
   /** Parameter {@code tokenizer}. */
   public Param<String> tokenizer() {
     return text(Options.TOKENIZER);
+  }
+
+  /** Parameter {@code addSpecialTokens}. */
+  public BooleanParam addSpecialTokens() {
+    return flag(Options.ADD_SPECIAL_TOKENS);
   }
 
   /** Parameter {@code emit}. */

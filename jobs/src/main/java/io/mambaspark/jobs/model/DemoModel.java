@@ -1,6 +1,7 @@
 package io.mambaspark.jobs.model;
 
 import io.mambaspark.jobs.spark.Demo;
+import io.mambaspark.jobs.text.TokenizerConfig;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -12,7 +13,8 @@ import java.util.List;
 public final class DemoModel {
   private static final String FOLDER = "tiny-books/";
   private static final String TOKENIZER = "tokenizer.json";
-  private static final List<String> FILES = List.of("config.json", "model.safetensors", TOKENIZER);
+  private static final List<String> FILES =
+      List.of("config.json", "model.safetensors", TOKENIZER, TokenizerConfig.FILE);
 
   private DemoModel() {}
 
@@ -27,7 +29,15 @@ public final class DemoModel {
 
   /** Returns the content of the model's tokenizer.json. */
   public static byte[] tokenizer() {
-    try (InputStream in = Demo.open(FOLDER + TOKENIZER)) {
+    return read(TOKENIZER);
+  }
+
+  /** Returns the content of one of the model's files; null if it has no such file. */
+  static byte[] read(String file) {
+    if (!FILES.contains(file)) {
+      return null;
+    }
+    try (InputStream in = Demo.open(FOLDER + file)) {
       return in.readAllBytes();
     } catch (IOException e) {
       throw new UncheckedIOException(e);

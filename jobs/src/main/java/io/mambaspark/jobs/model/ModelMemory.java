@@ -30,14 +30,18 @@ public record ModelMemory(
   /** Resolves {@code auto}, and refuses a model that would run out of memory. */
   static ModelDelivery.Mode choose(
       ModelDelivery.Mode mode, ModelSource source, WeightFormat weights, JavaSparkContext context) {
-    return choose(mode, List.of(source), weights, context);
+    return choose(mode, List.of(source), List.of(weights), context);
   }
 
-  /** Resolves {@code auto} as above, for models that are in memory at the same time. */
+  /**
+   * Resolves {@code auto} as above, for models that are in memory at the same time.
+   *
+   * @param weights the format of each model
+   */
   public static ModelDelivery.Mode choose(
       ModelDelivery.Mode mode,
       List<ModelSource> sources,
-      WeightFormat weights,
+      List<WeightFormat> weights,
       JavaSparkContext context) {
     ModelMemory memory = of(sources, weights, context);
     ModelDelivery.Mode chosen = memory.choose(mode);
@@ -46,13 +50,13 @@ public record ModelMemory(
   }
 
   private static ModelMemory of(
-      List<ModelSource> sources, WeightFormat weights, JavaSparkContext context) {
+      List<ModelSource> sources, List<WeightFormat> weights, JavaSparkContext context) {
     long stored = 0;
     long packed = 0;
-    for (ModelSource source : sources) {
-      MambaCheckpoint checkpoint = source.checkpoint();
+    for (int i = 0; i < sources.size(); i++) {
+      MambaCheckpoint checkpoint = sources.get(i).checkpoint();
       stored += checkpoint.tensors().values().stream().mapToLong(t -> t.byteSize()).sum();
-      packed += checkpoint.packedBytes(weights);
+      packed += checkpoint.packedBytes(weights.get(i));
     }
     long driver = Runtime.getRuntime().maxMemory();
     SparkConf conf = context.getConf();

@@ -4,6 +4,8 @@ import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * The options that select a model, its format in memory and its delivery.
@@ -18,9 +20,32 @@ public record ModelOptions(
 
   /** Reads the options of the model at a path from the given values. */
   public static ModelOptions of(String path, OptionValues values) {
+    return of(path, values.get(Options.WEIGHTS), values);
+  }
+
+  /**
+   * Reads the options of several models. {@code --weights} names one format for all models, or one
+   * for each.
+   */
+  public static List<ModelOptions> ofEach(List<String> paths, OptionValues values) {
+    String given = values.get(Options.WEIGHTS);
+    String[] formats = given.split(",", -1);
+    if (formats.length != 1 && formats.length != paths.size()) {
+      throw Refusal.wrongUsage(
+          "--weights %s: found %d formats for %d models; expected one format, or one for each model",
+          given, formats.length, paths.size());
+    }
+    List<ModelOptions> models = new ArrayList<>();
+    for (int i = 0; i < paths.size(); i++) {
+      models.add(of(paths.get(i), formats[formats.length == 1 ? 0 : i], values));
+    }
+    return models;
+  }
+
+  private static ModelOptions of(String path, String weights, OptionValues values) {
     return new ModelOptions(
         path,
-        weightFormat(values.get(Options.WEIGHTS)),
+        weightFormat(weights),
         ModelDelivery.Mode.parse(values.get(Options.MODEL_DELIVERY)),
         values.get(Options.TOKENIZER));
   }

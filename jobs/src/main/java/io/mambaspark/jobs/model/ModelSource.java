@@ -131,6 +131,11 @@ public final class ModelSource implements AutoCloseable {
     }
   }
 
+  /** Reads a file as {@link #read} does; returns null if it does not exist. */
+  byte[] readIfExists(String file) throws IOException {
+    return has(file) ? read(file) : null;
+  }
+
   /** Whether the model's folder has a file of this name. */
   boolean has(String file) {
     try {

@@ -1,8 +1,13 @@
 package io.mambaspark.jobs.model;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.spark.HadoopFiles;
+import io.mambaspark.jobs.spark.Tasks;
+import io.mambaspark.jobs.text.SpecialTokens;
+import io.mambaspark.jobs.text.TokenizerConfig;
 import io.mambaspark.jobs.text.TokenizerFile;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -13,15 +18,20 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * An open model on the driver: its checkpoint, its tokenizers, and their deliveries to executors.
  * Each of these is opened or sent once for all callers, and closed with this model.
  */
 public final class OpenModel implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(OpenModel.class);
+
   private final ModelSource source;
   private final Set<WeightFormat> warned = EnumSet.noneOf(WeightFormat.class);
   private final Map<String, TokenizerFile> tokenizers = new HashMap<>();
+  private final Map<String, ModelConventions> conventions = new HashMap<>();
   private final Map<SparkContext, OnExecutors> sent = new HashMap<>();
   private RetainedModelFiles retained;
   private boolean closed;
@@ -101,6 +111,12 @@ public final class OpenModel implements AutoCloseable {
    * @param option a file or its folder; null for the tokenizer in the model's folder
    */
   public synchronized TokenizerFile tokenizer(String option) {
+    TokenizerFile tokenizer = tokenizerOfAnySize(option);
+    tokenizer.checkFits(source.name(), source.checkpoint().config().vocabSize());
+    return tokenizer;
+  }
+
+  private TokenizerFile tokenizerOfAnySize(String option) {
     checkOpen();
     if (!tokenizers.containsKey(option)) {
       tokenizers.put(option, TokenizerSource.open(option, source, HadoopFiles.configuration()));
@@ -108,16 +124,53 @@ public final class OpenModel implements AutoCloseable {
     return tokenizers.get(option);
   }
 
+  /** Returns the settings of a tokenizer, which {@link #tokenizer} names alike. */
+  public synchronized TokenizerConfig tokenizerConfig(String option) {
+    return TokenizerSource.config(option, source, HadoopFiles.configuration());
+  }
+
+  /**
+   * Returns what the model's files say about its prefix token and its windows. The first call logs
+   * their contradictions.
+   *
+   * @param option a tokenizer or its folder; null for the model's folder, which may have none
+   */
+  public synchronized ModelConventions conventions(String option) {
+    if (!conventions.containsKey(option)) {
+      boolean exists = option != null || hasTokenizer();
+      ModelConventions found =
+          ModelConventions.of(
+              source,
+              tokenizerConfig(option),
+              token -> exists ? tokenizerOfAnySize(option).id(token) : null);
+      found.notes().forEach(note -> LOG.warn("Model {}: {}", source.name(), note));
+      conventions.put(option, found);
+    }
+    return conventions.get(option);
+  }
+
   /** Whether the model's folder has a tokenizer.json. */
   public boolean hasTokenizer() {
     return source.has(TokenizerSource.FILE);
   }
 
-  /** Returns the broadcast of the tokenizer; the first call sends it. */
-  public synchronized Broadcast<TokenizerFile> sentTokenizer(
-      String option, JavaSparkContext context) {
+  /**
+   * Returns the special tokens that are added to texts. Loads the native tokenizer.
+   *
+   * @param prefix the id of the model's prefix token; negative if it has none
+   */
+  public SpecialTokens specialTokens(String option, int prefix) {
+    return tokenizer(option)
+        .tokenizer(Tasks.localFolder())
+        .specialTokens(tokenizerConfig(option), prefix);
+  }
+
+  /** Returns the encoding of texts for tasks; the first call sends the tokenizer. */
+  public synchronized TextEncoding sentTokenizer(
+      String option, SpecialTokens special, JavaSparkContext context) {
     TokenizerFile file = tokenizer(option);
-    return of(context).tokenizers.computeIfAbsent(option, key -> context.broadcast(file));
+    return new TextEncoding(
+        of(context).tokenizers.computeIfAbsent(option, key -> context.broadcast(file)), special);
   }
 
   /**
@@ -144,14 +197,19 @@ public final class OpenModel implements AutoCloseable {
   }
 
   /**
-   * Copies the checkpoint's files, and the tokenizer.json of their folder if it exists.
+   * Copies the checkpoint's files, and a tokenizer with its settings.
    *
    * @param folder the target folder, local or at any Hadoop URI
-   * @param tokenizer the content of a tokenizer.json to write instead, or null
+   * @param tokenizer a tokenizer or its folder; null for the files of the model's folder
    * @throws Refusal if a file cannot be read or written
    */
-  public void copyTo(String folder, byte[] tokenizer, Configuration configuration) {
-    retained().copyTo(folder, tokenizer, configuration);
+  public void copyTo(String folder, String tokenizer, Configuration configuration) {
+    Map<String, byte[]> other = null;
+    if (tokenizer != null) {
+      other = new HashMap<>(TokenizerSource.settings(tokenizer, source, configuration));
+      other.put(TokenizerSource.FILE, tokenizer(tokenizer).json().getBytes(UTF_8));
+    }
+    retained().copyTo(folder, other, configuration);
   }
 
   private void checkOpen() {

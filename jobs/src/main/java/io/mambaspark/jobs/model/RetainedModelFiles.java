@@ -3,12 +3,15 @@ package io.mambaspark.jobs.model;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.spark.Failures;
 import io.mambaspark.jobs.spark.HadoopFiles;
+import io.mambaspark.jobs.text.TokenizerConfig;
 import java.io.FileInputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
@@ -26,7 +29,9 @@ final class RetainedModelFiles implements AutoCloseable {
   private final Map<String, RandomAccessFile> files = new LinkedHashMap<>();
 
   private final String name;
-  private byte[] tokenizer;
+
+  /** The tokenizer and its settings, by the names of their files. */
+  private final Map<String, byte[]> tokenizer = new LinkedHashMap<>();
 
   RetainedModelFiles(ModelSource source) {
     this.name = source.name();
@@ -34,8 +39,12 @@ final class RetainedModelFiles implements AutoCloseable {
       for (String file : source.files()) {
         files.put(file, new RandomAccessFile(source.folder().resolve(file).toFile(), "r"));
       }
-      if (source.has(TokenizerSource.FILE)) {
-        tokenizer = source.read(TokenizerSource.FILE);
+      List<String> ofTokenizer = new ArrayList<>(TokenizerConfig.FILES);
+      ofTokenizer.add(TokenizerSource.FILE);
+      for (String file : ofTokenizer) {
+        if (source.has(file)) {
+          tokenizer.put(file, source.read(file));
+        }
       }
     } catch (IOException | UncheckedIOException e) {
       close();
@@ -44,12 +53,12 @@ final class RetainedModelFiles implements AutoCloseable {
   }
 
   /**
-   * Copies the checkpoint's files, and the tokenizer.json of their folder if it exists.
+   * Copies the checkpoint's files, and the tokenizer of their folder with its settings.
    *
-   * @param other the content of a tokenizer.json to write instead, or null
+   * @param other the files of another tokenizer by their names, or null
    * @throws Refusal if a file cannot be read or written
    */
-  synchronized void copyTo(String folder, byte[] other, Configuration configuration) {
+  synchronized void copyTo(String folder, Map<String, byte[]> other, Configuration configuration) {
     Path target = HadoopFiles.qualified(folder, configuration);
     try {
       FileSystem system = target.getFileSystem(configuration);
@@ -60,10 +69,9 @@ final class RetainedModelFiles implements AutoCloseable {
           IOUtils.copyBytes(new FileInputStream(file.getValue().getFD()), out, BUFFER);
         }
       }
-      byte[] json = other == null ? tokenizer : other;
-      if (json != null) {
-        try (OutputStream out = system.create(new Path(target, TokenizerSource.FILE), false)) {
-          out.write(json);
+      for (Map.Entry<String, byte[]> file : (other == null ? tokenizer : other).entrySet()) {
+        try (OutputStream out = system.create(new Path(target, file.getKey()), false)) {
+          out.write(file.getValue());
         }
       }
     } catch (IOException e) {

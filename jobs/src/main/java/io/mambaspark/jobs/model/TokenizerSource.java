@@ -4,11 +4,14 @@ import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.spark.Demo;
 import io.mambaspark.jobs.spark.Failures;
 import io.mambaspark.jobs.spark.HadoopFiles;
+import io.mambaspark.jobs.text.TokenizerConfig;
 import io.mambaspark.jobs.text.TokenizerFile;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.NoSuchFileException;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -25,12 +28,67 @@ public final class TokenizerSource {
    *
    * @param option a file, or the folder that holds it, local or at any Hadoop URI; null for the
    *     model's folder
-   * @throws Refusal if the tokenizer does not exist, or has ids outside the model's embedding
+   * @throws Refusal if the tokenizer does not exist
    */
   static TokenizerFile open(String option, ModelSource model, Configuration configuration) {
-    TokenizerFile tokenizer = option == null ? ofModel(model) : at(option, configuration);
-    tokenizer.checkFits(model.name(), model.checkpoint().config().vocabSize());
-    return tokenizer;
+    return option == null ? ofModel(model) : at(option, configuration);
+  }
+
+  /**
+   * Reads those of the {@linkplain TokenizerConfig#FILES settings of a tokenizer} that exist.
+   *
+   * @param option a tokenizer.json or its folder, as for {@link #open}; null for the model's folder
+   */
+  static TokenizerConfig config(String option, ModelSource model, Configuration configuration) {
+    String folder = option == null ? model.name() : Refusal.redacted(option);
+    return TokenizerConfig.parse(folder, settings(option, model, configuration));
+  }
+
+  /** Reads the settings of a tokenizer that is not in a model's folder. */
+  public static TokenizerConfig configAt(String option, Configuration configuration) {
+    return config(option, null, configuration);
+  }
+
+  /** Returns the contents of the files of {@link #config} by their names. */
+  static Map<String, byte[]> settings(
+      String option, ModelSource model, Configuration configuration) {
+    if (option == null || option.equals(Demo.NAME)) {
+      return read(file -> option == null ? model.readIfExists(file) : DemoModel.read(file));
+    }
+    Path path = HadoopFiles.located(option, configuration);
+    FileSystem files = HadoopFiles.fileSystem(path, configuration);
+    return read(
+        file -> {
+          try {
+            Path folder = files.getFileStatus(path).isDirectory() ? path : path.getParent();
+            try (InputStream in = files.open(HadoopFiles.child(folder, file))) {
+              return in.readAllBytes();
+            }
+          } catch (FileNotFoundException e) {
+            // A tokenizer that does not exist is refused when it is opened.
+            return null;
+          }
+        });
+  }
+
+  /** Reads a file; null if it does not exist. */
+  private interface Reader {
+    byte[] read(String file) throws IOException;
+  }
+
+  private static Map<String, byte[]> read(Reader reader) {
+    Map<String, byte[]> contents = new LinkedHashMap<>();
+    for (String file : TokenizerConfig.FILES) {
+      try {
+        byte[] content = reader.read(file);
+        if (content != null) {
+          contents.put(file, content);
+        }
+      } catch (IOException e) {
+        throw Refusal.because(e, "Cannot read %s of the tokenizer: %s", file, Failures.oneLine(e));
+      }
+    }
+    return contents;
   }
 
   /**

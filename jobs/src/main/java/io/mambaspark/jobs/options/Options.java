@@ -139,7 +139,7 @@ public final class Options {
               "ID",
               "Token placed before every row: an id, bos, eos or none{default}. With --window chunked"
                   + " it replaces each window's first token.")
-          .defaultInWords("none; with --window rolling bos, or eos if there is no bos")
+          .defaultInWords("none; with --window rolling the tokenizer's bos, or else its eos")
           .shortHelp("token placed before every row: an id, bos, eos or none");
 
   public static final Option<Integer> MAX_TOKENS =
@@ -150,6 +150,23 @@ public final class Options {
                   + " truncated. Dropped tokens are not validated.")
           .partOfIdentity("0")
           .shortHelp("maximum number of tokens of a row that are scored");
+
+  public static final Option<Integer> MAX_LENGTH =
+      count(
+              "max-length",
+              "N",
+              "With --context-column: the model predicts from at most N tokens. Of a longer context"
+                  + " and continuation, keep the last N + 1 tokens, as lm-evaluation-harness does; a"
+                  + " continuation of more than N tokens is an error.")
+          .partOfIdentity("0");
+
+  public static final Option<Boolean> ADD_SPECIAL_TOKENS =
+      flag(
+              "add-special-tokens",
+              "Add the special tokens of the tokenizer's template to each text, as"
+                  + " lm-evaluation-harness does by default.")
+          .partOfIdentity("false")
+          .shortHelp("whether to add the tokenizer's special tokens");
 
   public static final Option<String> WINDOW =
       text(
@@ -164,7 +181,7 @@ public final class Options {
 
   public static final Option<Integer> WINDOW_TOKENS =
       integer("window-tokens", "N", "Number of tokens of a window.")
-          .defaultInWords("2048 rolling, 1024 strided, 512 chunked")
+          .defaultInWords("the model's length or 2048 rolling, 1024 strided, 512 chunked")
           .shortHelp("number of tokens of a window");
 
   public static final Option<Integer> STRIDE =
@@ -300,6 +317,7 @@ public final class Options {
           TOKENS_COLUMN,
           TEXT_COLUMN,
           TOKENIZER,
+          ADD_SPECIAL_TOKENS,
           BYTE_COUNT_COLUMN,
           WORD_COUNT_COLUMN,
           KEEP_COLUMNS);
@@ -320,6 +338,7 @@ public final class Options {
               EMIT,
               PREFIX_TOKEN,
               MAX_TOKENS,
+              MAX_LENGTH,
               WINDOW,
               WINDOW_TOKENS,
               STRIDE,
@@ -345,8 +364,14 @@ public final class Options {
   /** The options of {@code compare}. */
   public static final List<Option<?>> COMPARE =
       joined(
-          List.of(MODELS),
-          KEPT,
+          List.of(
+              MODELS,
+              WEIGHTS
+                  .help(
+                      "Format of the weights in memory: f32 or bf16, or one for each model, such as"
+                          + " f32,bf16.")
+                  .withDefault("f32"),
+              MODEL_DELIVERY),
           ROWS,
           DOCUMENT,
           List.of(
@@ -371,7 +396,8 @@ public final class Options {
               TOKENIZER
                   .help("A tokenizer.json of Hugging Face's tokenizers, or its folder, or 'demo'.")
                   .defaultInWords(null)
-                  .asRequired()),
+                  .asRequired(),
+              ADD_SPECIAL_TOKENS),
           ROWS,
           List.of(
               TOKENIZED_COLUMN,
@@ -397,6 +423,7 @@ public final class Options {
               EMIT,
               PREFIX_TOKEN,
               MAX_TOKENS,
+              MAX_LENGTH,
               WINDOW,
               WINDOW_TOKENS,
               STRIDE,

@@ -1,15 +1,16 @@
 package io.mambaspark.jobs.score;
 
-import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.DocumentColumns;
+import io.mambaspark.jobs.model.ModelConventions;
 import io.mambaspark.jobs.model.ModelDelivery;
 import io.mambaspark.jobs.model.ModelOptions;
 import io.mambaspark.jobs.model.OpenModel;
+import io.mambaspark.jobs.model.TextEncoding;
 import io.mambaspark.jobs.spark.Tasks;
+import io.mambaspark.jobs.text.SpecialTokens;
 import io.mambaspark.jobs.text.TokenizerFile;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -19,17 +20,32 @@ import org.apache.spark.util.LongAccumulator;
 /** Scores datasets with an open model, which the caller closes. */
 public record DatasetScorer(OpenModel model, ModelOptions modelOptions, ScoreOptions options) {
 
+  /** Creates a scorer; options without a value get the defaults that the model's files name. */
+  public static DatasetScorer of(OpenModel model, ModelOptions modelOptions, ScoreOptions options) {
+    ModelConventions conventions = model.conventions(modelOptions.tokenizer());
+    return new DatasetScorer(model, modelOptions, options.resolved(conventions));
+  }
+
   /** Validates model, weights, tokenizer and options together, before Spark starts. */
   public void check() {
-    options.check(config());
+    options.check(conventions());
     if (options.columns().text() != null) {
       model.tokenizer(modelOptions.tokenizer());
     }
     model.check(modelOptions.weights());
   }
 
-  private MambaConfig config() {
-    return model.source().checkpoint().config();
+  /** Returns what the model's files say about its prefix token. */
+  public ModelConventions conventions() {
+    return model.conventions(modelOptions.tokenizer());
+  }
+
+  /** Returns the special tokens that are added to texts. */
+  public SpecialTokens specialTokens() {
+    return options.tokens().addSpecialTokens()
+        ? model.specialTokens(
+            modelOptions.tokenizer(), options.tokens().emptyContextId(conventions()))
+        : SpecialTokens.NONE;
   }
 
   private static JavaSparkContext context(SparkSession spark) {
@@ -72,7 +88,7 @@ public record DatasetScorer(OpenModel model, ModelOptions modelOptions, ScoreOpt
     return Scoring.score(
         rows,
         options,
-        config(),
+        conventions(),
         model.sent(modelOptions, context),
         sentTokenizer(schema(rows.schema()), context),
         progress);
@@ -85,16 +101,16 @@ public record DatasetScorer(OpenModel model, ModelOptions modelOptions, ScoreOpt
     return Scoring.partitions(
         schema,
         options,
-        config(),
+        conventions(),
         model.sent(modelOptions, context),
         sentTokenizer(schema, context),
         progress);
   }
 
-  private Broadcast<TokenizerFile> sentTokenizer(ScoringSchema schema, JavaSparkContext context) {
+  private TextEncoding sentTokenizer(ScoringSchema schema, JavaSparkContext context) {
     return tokenizer(schema) == null
         ? null
-        : model.sentTokenizer(modelOptions.tokenizer(), context);
+        : model.sentTokenizer(modelOptions.tokenizer(), specialTokens(), context);
   }
 
   /**
@@ -108,24 +124,25 @@ public record DatasetScorer(OpenModel model, ModelOptions modelOptions, ScoreOpt
   /** Sends the model, and its tokenizer if it has one, to the executors of a session. */
   public Sent sent(SparkSession spark) {
     JavaSparkContext context = context(spark);
-    Broadcast<TokenizerFile> file = null;
+    TextEncoding texts = null;
     if (modelOptions.tokenizer() != null || model.hasTokenizer()) {
       model.tokenizer(modelOptions.tokenizer()).tokenizer(Tasks.localFolder());
-      file = model.sentTokenizer(modelOptions.tokenizer(), context);
+      texts = model.sentTokenizer(modelOptions.tokenizer(), specialTokens(), context);
     }
     return new Sent(
         model.sent(modelOptions, context),
         reader(DocumentColumns.tokens("tokens"), null),
-        file == null ? null : reader(DocumentColumns.text("text"), file));
+        texts == null ? null : reader(DocumentColumns.text("text"), texts));
   }
 
-  private DocumentReader reader(DocumentColumns columns, Broadcast<TokenizerFile> file) {
+  private DocumentReader reader(DocumentColumns columns, TextEncoding texts) {
     return new DocumentReader(
         columns,
-        options.prefixId(config()),
+        options.prefixId(conventions()),
         TokenOptions.NO_PREFIX,
         options.maxTokens(),
-        config().vocabSize(),
-        file);
+        0,
+        conventions().vocabSize(),
+        texts);
   }
 }

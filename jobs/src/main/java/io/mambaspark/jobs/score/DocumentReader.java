@@ -4,11 +4,10 @@ import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.DocumentColumns;
 import io.mambaspark.jobs.io.InputErrors;
 import io.mambaspark.jobs.io.RowError;
-import io.mambaspark.jobs.spark.Tasks;
+import io.mambaspark.jobs.model.TextEncoding;
 import io.mambaspark.jobs.text.PairEncoding;
 import io.mambaspark.jobs.text.PythonText;
 import io.mambaspark.jobs.text.Tokenizer;
-import io.mambaspark.jobs.text.TokenizerFile;
 import io.mambaspark.jobs.text.Utf8;
 import java.io.Serializable;
 import java.math.BigDecimal;
@@ -16,7 +15,6 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Row;
 
 /**
@@ -28,15 +26,18 @@ import org.apache.spark.sql.Row;
  *     used for pairs only
  * @param maxTokens the limit of tokens per document; 0 for no limit. Tokens beyond the limit are
  *     dropped without validation
- * @param tokenizer the tokenizer of text columns; null for token columns
+ * @param maxLength the limit of tokens from which a continuation's last token is predicted; 0 for
+ *     no limit. The first tokens of a longer context are dropped
+ * @param encoding the encoding of text columns; null for token columns
  */
 public record DocumentReader(
     DocumentColumns columns,
     int prefix,
     int emptyContext,
     int maxTokens,
+    int maxLength,
     int vocabSize,
-    Broadcast<TokenizerFile> tokenizer)
+    TextEncoding encoding)
     implements Serializable {
   private static final long serialVersionUID = 1;
   private static final BigDecimal LARGEST = BigDecimal.valueOf(Long.MAX_VALUE);
@@ -46,14 +47,21 @@ public record DocumentReader(
    *
    * @param tokens the ids, prefix included; empty if there is an error, null for a null document
    * @param context the number of tokens at the beginning that are given and not scored, at least 1
-   * @param truncated whether tokens were dropped
+   * @param truncated whether tokens at the end were dropped
+   * @param contextTruncated whether tokens at the beginning of the context were dropped
    * @param bytes UTF-8 bytes of the document, or of a pair's continuation; null if unknown
    * @param words words of the document, or of a pair's continuation; null if unknown
    * @param error null if there is no error
    */
   public record Document(
-      int[] tokens, int context, boolean truncated, Long bytes, Long words, RowError error) {
-    private static final Document NULL = new Document(null, 1, false, null, null, null);
+      int[] tokens,
+      int context,
+      boolean truncated,
+      boolean contextTruncated,
+      Long bytes,
+      Long words,
+      RowError error) {
+    private static final Document NULL = new Document(null, 1, false, false, null, null, null);
 
     /**
      * Whether the text, the tokens or the continuation is null in a row without an error. Unlike
@@ -102,9 +110,9 @@ public record DocumentReader(
   /** Reads the rows of one task. */
   public final class ForTask {
     private final int content = columns.content().size();
-    private final Tokenizer texts =
-        tokenizer == null ? null : tokenizer.value().tokenizer(Tasks.localFolder());
-    private final PairEncoding pairs = texts == null ? null : new PairEncoding(texts::encode);
+    private final Tokenizer texts = encoding == null ? null : encoding.tokenizer();
+    private final PairEncoding pairs =
+        texts == null ? null : new PairEncoding(texts::encode, encoding.special());
 
     /** Reads the document of a row; it has the error that the input has marked, if any. */
     public Document read(Row row) {
@@ -124,7 +132,11 @@ public record DocumentReader(
       return row.isNullAt(0) ? Document.NULL : document(row, prefix, read);
     }
 
-    /** Joins a context and its continuation. The prefix token replaces an empty or null context. */
+    /**
+     * Joins a context and its continuation. The prefix token replaces an empty or null context,
+     * unless the continuation begins with it: then its first token is the context, as in
+     * lm-evaluation-harness.
+     */
     private Document pair(Row row) {
       Contents read =
           texts == null
@@ -140,6 +152,20 @@ public record DocumentReader(
       boolean empty = read.context.ids.length == 0;
       if (empty && emptyContext == TokenOptions.NO_PREFIX) {
         return refused(false, RowError.emptyContext());
+      }
+      int[] scored = read.scored.ids;
+      if (empty && scored.length > 0 && scored[0] == emptyContext) {
+        if (scored.length == 1) {
+          return refused(false, RowError.onlyPrefix(columns.continuation()));
+        }
+        read =
+            new Contents(
+                new Ids(new int[0], false, null),
+                new Ids(Arrays.copyOfRange(scored, 1, scored.length), false, null),
+                read.bytes,
+                read.words);
+      } else if (maxLength > 0 && scored.length > maxLength) {
+        return refused(false, RowError.longContinuation(scored.length, maxLength));
       }
       return document(row, empty ? emptyContext : prefix, read);
     }
@@ -160,10 +186,12 @@ public record DocumentReader(
       }
       System.arraycopy(context, 0, tokens, from, context.length);
       System.arraycopy(scored, 0, tokens, given, scored.length);
+      int dropped = maxLength == 0 ? 0 : Math.max(0, tokens.length - maxLength - 1);
       return new Document(
-          tokens,
-          columns.isPair() ? given : 1,
+          dropped == 0 ? tokens : Arrays.copyOfRange(tokens, dropped, tokens.length),
+          columns.isPair() ? given - dropped : 1,
           read.scored.truncated,
+          dropped > 0,
           count(row, columns.byteCount(), read.bytes),
           count(row, columns.wordCount(), read.words),
           null);
@@ -203,7 +231,7 @@ public record DocumentReader(
     private Ids encoded(String text) {
       int[] ids;
       try {
-        ids = text == null ? new int[0] : texts.encode(text);
+        ids = text == null ? new int[0] : encoding.special().add(text, texts.encode(text));
       } catch (Refusal e) {
         return Ids.failed(RowError.notTokenized(e.getMessage()));
       }
@@ -273,7 +301,7 @@ public record DocumentReader(
     }
 
     private static Document refused(boolean truncated, RowError error) {
-      return new Document(new int[0], 1, truncated, null, null, error);
+      return new Document(new int[0], 1, truncated, false, null, null, error);
     }
   }
 }

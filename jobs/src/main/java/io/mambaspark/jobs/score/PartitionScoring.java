@@ -128,6 +128,7 @@ public record PartitionScoring(
       }
     }
     out.setTruncated(row.document.truncated());
+    out.setContextTruncated(row.document.contextTruncated());
     out.fail(error);
     if (error == null) {
       if (emit.nll()) {

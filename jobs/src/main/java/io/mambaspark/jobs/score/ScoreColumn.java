@@ -36,6 +36,12 @@ public enum ScoreColumn {
       "truncated",
       "boolean",
       "True if tokens beyond --max-tokens were dropped; null for a null document"),
+  CONTEXT_TRUNCATED(
+      "context_truncated",
+      "contextTruncated",
+      "boolean",
+      "True if tokens at the beginning of the context were dropped because of --max-length; null"
+          + " for a null document"),
   TOKEN_LOGPROBS(
       "token_logprobs", "tokenLogprobs", "array<float>", "ln p of each scored token, in nats"),
   GREEDY_MATCH(

@@ -1,10 +1,10 @@
 package io.mambaspark.jobs.score;
 
-import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.score.Windows;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.DocumentColumns;
 import io.mambaspark.jobs.io.DocumentOptions;
+import io.mambaspark.jobs.model.ModelConventions;
 import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
 
@@ -44,6 +44,14 @@ public record ScoreOptions(
     }
     if (documents.columns().isPair()) {
       checkPair(full, emit, tokens.maxTokens());
+    } else if (tokens.maxLength() > 0) {
+      throw Refusal.wrongUsage(
+          "--max-length needs --context-column; --max-tokens truncates documents");
+    }
+    if (tokens.addSpecialTokens() && documents.columns().tokens() != null) {
+      throw Refusal.wrongUsage(
+          "--add-special-tokens requires text; give --text-column, or a context and continuation"
+              + " of text");
     }
     boolean bounded = minPerplexity != null || maxPerplexity != null;
     if (bounded && !emit.nll()) {
@@ -71,7 +79,7 @@ public record ScoreOptions(
     }
     if (maxTokens > 0) {
       throw Refusal.wrongUsage(
-          "--max-tokens cannot be combined with --context-column: pairs are not truncated");
+          "--max-tokens cannot be combined with --context-column; --max-length truncates contexts");
     }
   }
 
@@ -114,6 +122,18 @@ public record ScoreOptions(
         .with(Options.STRIDE, windows.stride() == 0 ? null : (Integer) windows.stride());
   }
 
+  /** Returns these options with the defaults that the model's files name. */
+  ScoreOptions resolved(ModelConventions model) {
+    return new ScoreOptions(
+        documents,
+        tokens,
+        emit,
+        windows.resolved(model),
+        minPerplexity,
+        maxPerplexity,
+        failOnError);
+  }
+
   /** Returns these options with the nll by position. */
   public ScoreOptions withPositionNll() {
     return new ScoreOptions(
@@ -142,16 +162,16 @@ public record ScoreOptions(
   }
 
   /** Returns the id of the prefix token, or {@link TokenOptions#NO_PREFIX}. */
-  public int prefixId(MambaConfig config) {
-    return tokens.prefixId(config, windows.policy() == Windows.Policy.ROLLING);
+  public int prefixId(ModelConventions model) {
+    return tokens.prefixId(model, windows.policy() == Windows.Policy.ROLLING);
   }
 
   /** Validates the options that depend on the model. */
-  public void check(MambaConfig config) {
-    prefixId(config);
-    if (emit.topK() > config.vocabSize()) {
+  public void check(ModelConventions model) {
+    prefixId(model);
+    if (emit.topK() > model.vocabSize()) {
       throw Refusal.wrongUsage(
-          "--emit top-k=%d: the vocabulary has only %d ids", emit.topK(), config.vocabSize());
+          "--emit top-k=%d: the vocabulary has only %d ids", emit.topK(), model.vocabSize());
     }
   }
 }

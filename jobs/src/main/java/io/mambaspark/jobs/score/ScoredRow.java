@@ -15,6 +15,7 @@ public final class ScoredRow {
   private Long tokenCount;
   private Double perplexity;
   private Boolean truncated;
+  private Boolean contextTruncated;
   private float[] tokenLogprobs;
   private boolean[] greedyMatch;
   private int[] tokenRanks;
@@ -65,6 +66,16 @@ public final class ScoredRow {
   /** exp(nll / tokenCount); null if no token was scored or if it overflows a double. */
   public void setPerplexity(Double perplexity) {
     this.perplexity = perplexity;
+  }
+
+  /** Whether the beginning of the context was dropped. */
+  public Boolean getContextTruncated() {
+    return contextTruncated;
+  }
+
+  /** Whether the beginning of the context was dropped. */
+  public void setContextTruncated(Boolean contextTruncated) {
+    this.contextTruncated = contextTruncated;
   }
 
   /** Whether tokens beyond the limit were dropped; null for a null document. */

@@ -4,13 +4,12 @@ import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.not;
 
-import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.engine.score.Windows;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.DocumentColumns;
+import io.mambaspark.jobs.model.ModelConventions;
 import io.mambaspark.jobs.model.ModelDelivery;
-import io.mambaspark.jobs.text.TokenizerFile;
-import org.apache.spark.broadcast.Broadcast;
+import io.mambaspark.jobs.model.TextEncoding;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoder;
 import org.apache.spark.sql.Encoders;
@@ -29,8 +28,8 @@ public final class Scoring {
    * at once.
    *
    * @param input the rows, with the document's columns and the columns to keep
-   * @param config the configuration of {@code model}
-   * @param tokenizer the tokenizer of text columns; may be null for token columns
+   * @param conventions those of {@code model}
+   * @param texts the tokenizer of text columns and its template; may be null for token columns
    * @param progress counts the processed tokens, for display only, because retries are counted
    *     again; may be null
    * @throws Refusal if a column is missing or has the wrong type, if two columns of the output have
@@ -39,12 +38,12 @@ public final class Scoring {
   static Dataset<Row> score(
       Dataset<Row> input,
       ScoreOptions options,
-      MambaConfig config,
+      ModelConventions conventions,
       ModelDelivery model,
-      Broadcast<TokenizerFile> tokenizer,
+      TextEncoding texts,
       LongAccumulator progress) {
     ScoringSchema schema = ScoringSchema.of(input.schema(), options);
-    PartitionScoring scoring = partitions(schema, options, config, model, tokenizer, progress);
+    PartitionScoring scoring = partitions(schema, options, conventions, model, texts, progress);
     return written(
         input.select(schema.rows().input()).mapPartitions(scoring, encoder(schema)),
         schema,
@@ -55,26 +54,29 @@ public final class Scoring {
   public static PartitionScoring partitions(
       ScoringSchema schema,
       ScoreOptions options,
-      MambaConfig config,
+      ModelConventions conventions,
       ModelDelivery model,
-      Broadcast<TokenizerFile> tokenizer,
+      TextEncoding texts,
       LongAccumulator progress) {
-    options.check(config);
-    if (schema.rows().text() && tokenizer == null) {
+    options.check(conventions);
+    if (schema.rows().text() && texts == null) {
       throw new IllegalArgumentException("Text columns require a tokenizer");
     }
     DocumentColumns columns = options.columns();
-    Windows windows = options.windows().windows(options.prefixId(config));
+    Windows windows = options.windows().windows(options.prefixId(conventions));
     DocumentReader reader =
         new DocumentReader(
             columns,
             windows.firstToken() == Windows.AS_IT_IS
-                ? options.prefixId(config)
+                ? options.prefixId(conventions)
                 : TokenOptions.NO_PREFIX,
-            columns.isPair() ? options.tokens().emptyContextId(config) : TokenOptions.NO_PREFIX,
+            columns.isPair()
+                ? options.tokens().emptyContextId(conventions)
+                : TokenOptions.NO_PREFIX,
             options.maxTokens(),
-            config.vocabSize(),
-            schema.rows().text() ? tokenizer : null);
+            options.tokens().maxLength(),
+            conventions.vocabSize(),
+            schema.rows().text() ? texts : null);
     return new PartitionScoring(
         model,
         reader,

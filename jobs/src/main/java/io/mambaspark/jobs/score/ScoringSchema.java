@@ -53,6 +53,8 @@ public record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
       }
       if (!document.isPair()) {
         columns.add(ScoreColumn.TRUNCATED);
+      } else if (options.tokens().maxLength() > 0) {
+        columns.add(ScoreColumn.CONTEXT_TRUNCATED);
       }
       if (emit.tokenLogprobs()) {
         columns.addAll(List.of(ScoreColumn.TOKEN_LOGPROBS, ScoreColumn.GREEDY_MATCH));

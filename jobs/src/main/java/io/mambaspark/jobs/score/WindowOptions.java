@@ -3,6 +3,7 @@ package io.mambaspark.jobs.score;
 import io.mambaspark.engine.score.Windows;
 import io.mambaspark.engine.score.Windows.Policy;
 import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.model.ModelConventions;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -11,7 +12,8 @@ import java.util.stream.Collectors;
 /**
  * The options that split documents into windows; see {@link Windows}.
  *
- * @param tokens the number of tokens in a window; 0 for {@link Policy#FULL}
+ * @param tokens the number of tokens in a window; 0 for {@link Policy#FULL}, and for {@link
+ *     Policy#ROLLING} until the model's length is known
  * @param stride the stride of {@link Policy#STRIDED}; 0 for the others
  */
 public record WindowOptions(Policy policy, int tokens, int stride) {
@@ -20,7 +22,8 @@ public record WindowOptions(Policy policy, int tokens, int stride) {
 
   /**
    * Parses the values of the command line. The default lengths are those of the programs that
-   * define the policies: lm-evaluation-harness, Hugging Face's guide, llama.cpp.
+   * define the policies: Hugging Face's guide and llama.cpp; for lm-evaluation-harness see {@link
+   * #resolved}.
    *
    * @param tokens null for the default
    * @param stride null for the default
@@ -48,13 +51,12 @@ public record WindowOptions(Policy policy, int tokens, int stride) {
         tokens != null
             ? tokens
             : switch (policy) {
-              case FULL -> 0;
-              case ROLLING -> 2048;
+              case FULL, ROLLING -> 0;
               case STRIDED -> 1024;
               case CHUNKED -> 512;
             };
     int step = policy != Policy.STRIDED ? 0 : stride != null ? stride : (length + 1) / 2;
-    if (!policy.allowsTokens(length)) {
+    if ((tokens != null || policy != Policy.ROLLING) && !policy.allowsTokens(length)) {
       throw Refusal.wrongUsage(
           "--window-tokens %d: expected at least %d for --window %s, so that something is scored",
           length, policy.leastTokens(), name);
@@ -64,6 +66,13 @@ public record WindowOptions(Policy policy, int tokens, int stride) {
           "--stride %d: expected 1 to %d, the number of tokens in a window", step, length);
     }
     return new WindowOptions(policy, length, step);
+  }
+
+  /** Returns these options; rolling windows without a length get that of the model. */
+  WindowOptions resolved(ModelConventions model) {
+    return policy == Policy.ROLLING && tokens == 0
+        ? new WindowOptions(policy, model.maxLength().value(), stride)
+        : this;
   }
 
   /** Returns the name of the policy on the command line. */

@@ -37,6 +37,8 @@ public final class Totals implements Serializable {
     TOKENS,
     /** Rows from which tokens were dropped. */
     TRUNCATED,
+    /** Rows whose context lost its first tokens. */
+    TRUNCATED_CONTEXTS,
     /** Rows that were excluded by their perplexity. No other count or sum includes them. */
     DROPPED,
     /** Rows with scored tokens whose perplexity is too large for a double. */
@@ -138,6 +140,7 @@ public final class Totals implements Serializable {
     boolean truncated = Boolean.TRUE.equals(row.getTruncated());
     add(Count.ROWS, 1);
     add(Count.TRUNCATED, truncated && !emit.logits() ? 1 : 0);
+    add(Count.TRUNCATED_CONTEXTS, Boolean.TRUE.equals(row.getContextTruncated()) ? 1 : 0);
     if (row.error() != null) {
       errors.merge(row.error().kind(), 1L, Long::sum);
       return;

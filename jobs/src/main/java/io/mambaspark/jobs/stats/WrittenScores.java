@@ -23,6 +23,7 @@ final class WrittenScores implements Serializable {
       List.of(
           ScoreColumn.ERROR,
           ScoreColumn.TRUNCATED,
+          ScoreColumn.CONTEXT_TRUNCATED,
           ScoreColumn.TOKEN_COUNT,
           ScoreColumn.NLL,
           ScoreColumn.PERPLEXITY,
@@ -71,6 +72,7 @@ final class WrittenScores implements Serializable {
     boolean isNullDocument = row.getBoolean(selected.size());
     Boolean truncated = places.value(row, ScoreColumn.TRUNCATED);
     scored.setTruncated(isNullDocument ? null : Boolean.TRUE.equals(truncated));
+    scored.setContextTruncated(places.value(row, ScoreColumn.CONTEXT_TRUNCATED));
     scored.setTokenCount(places.value(row, ScoreColumn.TOKEN_COUNT));
     scored.setNll(places.value(row, ScoreColumn.NLL));
     scored.setPerplexity(places.value(row, ScoreColumn.PERPLEXITY));

@@ -4,6 +4,8 @@ import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import io.mambaspark.jobs.Refusal;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -29,6 +31,9 @@ public final class Tokenizer {
    * almost no memory and, because they fit in the processor's cache, a third of the time.
    */
   private static final int PIECE = 4096;
+
+  /** A text that shows what a template adds. */
+  private static final String SAMPLE = "a";
 
   private final String name;
   private final boolean splittable;
@@ -83,16 +88,42 @@ public final class Tokenizer {
     return splittable ? encode(text, PIECE) : encode(text, text.length());
   }
 
+  /**
+   * Returns the ids that the tokenizer's template adds around every text. As in transformers,
+   * {@code add_bos_token} and {@code add_eos_token} replace the template if they are given.
+   *
+   * @param prefix the id of the model's prefix token; negative if it has none
+   */
+  public SpecialTokens specialTokens(TokenizerConfig config, int prefix) {
+    int[] plain = ints(encodePiece(SAMPLE, false), new int[0], 0);
+    int[] all = ints(encodePiece(SAMPLE, true), new int[0], 0);
+    int before = Collections.indexOfSubList(boxed(all), boxed(plain));
+    if (before < 0) {
+      throw Refusal.because(
+          "Cannot use the special tokens of tokenizer %s: its template changes the tokens of the"
+              + " text",
+          name);
+    }
+    return new SpecialTokens(
+        Arrays.copyOf(all, before),
+        Arrays.copyOfRange(all, before + plain.length, all.length),
+        prefix < 0 ? "" : TokenizersLibrary.LIB.decode(handle, new long[] {prefix}, false));
+  }
+
+  private static List<Integer> boxed(int[] ids) {
+    return Arrays.stream(ids).boxed().toList();
+  }
+
   /** Encodes a text in pieces of at least {@code pieceLength} chars. */
   int[] encode(String text, int pieceLength) {
     if (text.length() <= pieceLength) {
-      return ints(encodePiece(text), new int[0], 0);
+      return ints(encodePiece(text, false), new int[0], 0);
     }
     int[] ids = new int[text.length() / 3];
     int count = 0;
     for (int start = 0; start < text.length(); ) {
       int end = SplitPoints.next(text, start + pieceLength);
-      long[] piece = encodePiece(text.substring(start, end));
+      long[] piece = encodePiece(text.substring(start, end), false);
       ids = ints(piece, ids, count);
       count += piece.length;
       start = end;
@@ -104,10 +135,10 @@ public final class Tokenizer {
    * Encodes one piece. Only the ids are fetched: other parts of an encoding would need Java objects
    * for each token.
    */
-  private long[] encodePiece(String text) {
+  private long[] encodePiece(String text, boolean specialTokens) {
     long encoding;
     try {
-      encoding = TokenizersLibrary.LIB.encode(handle, text, false);
+      encoding = TokenizersLibrary.LIB.encode(handle, text, specialTokens);
     } catch (RuntimeException e) {
       throw Refusal.because(e, "Cannot encode a text with tokenizer %s: %s", name, e.getMessage());
     }

@@ -26,6 +26,7 @@ public final class TokenizerFile implements Serializable {
 
   private static final Logger LOG = LoggerFactory.getLogger(TokenizerFile.class);
   private static final String DROPOUT = "dropout";
+  private static final String PARSED = "tokenizer.json was parsed before";
 
   private static final ObjectMapper MAPPER =
       new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
@@ -228,6 +229,31 @@ public final class TokenizerFile implements Serializable {
     return largestId;
   }
 
+  /** Returns the id of a token of the vocabulary or of the added tokens; null if it has none. */
+  public Integer id(String token) {
+    JsonNode tokenizer;
+    try {
+      tokenizer = MAPPER.readTree(json);
+    } catch (IOException e) {
+      throw new IllegalStateException(PARSED, e);
+    }
+    for (JsonNode added : tokenizer.path("added_tokens")) {
+      if (added.path("content").asText().equals(token)) {
+        return added.path("id").intValue();
+      }
+    }
+    JsonNode vocab = tokenizer.path("model").path("vocab");
+    if (!vocab.isArray()) {
+      return vocab.has(token) ? (Integer) vocab.get(token).intValue() : null;
+    }
+    for (int i = 0; i < vocab.size(); i++) {
+      if (vocab.path(i).path(0).asText().equals(token)) {
+        return i;
+      }
+    }
+    return null;
+  }
+
   /** Whether texts may be split at {@link SplitPoints}. */
   boolean splittable() {
     return splittable;
@@ -249,7 +275,7 @@ public final class TokenizerFile implements Serializable {
       // Escapes keep a text that is not valid Unicode, so that the library refuses it as usual.
       return MAPPER.writer().with(JsonWriteFeature.ESCAPE_NON_ASCII).writeValueAsString(tokenizer);
     } catch (IOException e) {
-      throw new IllegalStateException("tokenizer.json was parsed before", e);
+      throw new IllegalStateException(PARSED, e);
     }
   }
 

@@ -1,11 +1,11 @@
 package io.mambaspark.jobs.units;
 
-import io.mambaspark.engine.model.MambaCheckpoint;
-import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.model.ModelConventions;
 import io.mambaspark.jobs.options.Option;
 import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
+import io.mambaspark.jobs.score.DatasetScorer;
 import io.mambaspark.jobs.score.ScoreOptions;
 import io.mambaspark.jobs.score.ScoringSchema;
 import io.mambaspark.jobs.spark.Versions;
@@ -43,21 +43,22 @@ public final class RunIdentity {
    * Returns the settings of a run.
    *
    * @param values the options after defaults were resolved
+   * @param scorer the model and the options of scoring
    * @param tokenizer null if the columns hold token ids
    * @param buckets the names of the buckets and their percentiles or thresholds
    * @param conf the configuration of the session that reads the input
    */
   public static Map<String, String> of(
       OptionValues values,
-      ScoreOptions scoring,
+      DatasetScorer scorer,
       ScoringSchema schema,
-      MambaCheckpoint checkpoint,
       TokenizerFile tokenizer,
       String buckets,
       RuntimeConfig conf) {
-    MambaConfig config = checkpoint.config();
+    ScoreOptions scoring = scorer.options();
+    ModelConventions conventions = scorer.conventions();
     Map<String, String> settings = new LinkedHashMap<>();
-    settings.put("the model's fingerprint", checkpoint.fingerprint());
+    settings.put("the model's fingerprint", scorer.model().source().checkpoint().fingerprint());
     settings.put("the columns of the document", String.join(", ", scoring.columns().named()));
     settings.put(
         "the kept columns",
@@ -69,14 +70,17 @@ public final class RunIdentity {
     for (Option<?> option : Options.IDENTITY) {
       settings.put(option.flag(), option.identity(identifying.get(option)));
     }
-    settings.put("the prefix token", Integer.toString(scoring.prefixId(config)));
+    settings.put("the prefix token", Integer.toString(scoring.prefixId(conventions)));
     if (scoring.columns().isPair()) {
       settings.put(
           "the token of an empty context",
-          Integer.toString(scoring.tokens().emptyContextId(config)));
+          Integer.toString(scoring.tokens().emptyContextId(conventions)));
     }
     settings.put(
         "the tokenizer's fingerprint", tokenizer == null ? "none" : tokenizer.fingerprint());
+    if (scoring.tokens().addSpecialTokens()) {
+      settings.put("the special tokens", scorer.specialTokens().toString());
+    }
     settings.put("the buckets", buckets);
     settings.put(VERSION, Versions.mambaSpark());
     for (String key : KEPT_VALUES) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.jobs.Cli;
 import io.mambaspark.jobs.TestModels;
+import io.mambaspark.jobs.model.DemoModel;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -30,6 +31,8 @@ class InspectCommandTest {
           .containsPattern("dModel +8")
           .containsPattern("bosTokenId +3")
           .containsPattern("eosTokenId +none")
+          .containsPattern("prefix token +3 \\(bos_token_id of config.json\\)\n")
+          .containsPattern("rolling window +2048 \\(default; no file names another\\)\n")
           .containsPattern(
               "backbone.layers.1.mixer.in_proj.weight +F32 +\\[32, 8\\] +.*model.safetensors");
     }
@@ -69,6 +72,22 @@ class InspectCommandTest {
         .containsPattern("v_head.bias +F64 +\\[1\\] +model.safetensors \\(ignored\\)\n")
         .containsPattern("eosTokenId +5\n")
         .containsPattern("  bias +false\n");
+  }
+
+  @Test
+  void a_contradiction_between_the_files_is_a_note() throws IOException {
+    DemoModel.unpack(folder);
+    Files.writeString(
+        folder.resolve("tokenizer_config.json"),
+        "{\"bos_token\": \"A\", \"model_max_length\": 64}");
+    Cli run = Cli.runWithoutSession("inspect", "--model", folder);
+    assertThat(run.out())
+        .contains(
+            "  note              the tokenizer and config.json disagree: bos_token \"A\" of"
+                + " tokenizer_config.json is id 33, but bos_token_id of config.json is 0; the"
+                + " tokenizer's tokens are used, as in lm-evaluation-harness\n")
+        .containsPattern("prefix token +33 \\(bos_token \"A\" of tokenizer_config.json\\)\n")
+        .containsPattern("rolling window +64 \\(model_max_length of tokenizer_config.json\\)\n");
   }
 
   @Test

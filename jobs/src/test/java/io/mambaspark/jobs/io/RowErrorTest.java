@@ -25,6 +25,8 @@ class RowErrorTest {
           RowError.notTokenized("Token id 3"),
           RowError.emptyContext(),
           RowError.mergedContinuation("a", "b"),
+          RowError.onlyPrefix("b"),
+          RowError.longContinuation(5, 4),
           RowError.negativeCount("bytes", -1),
           RowError.tooLarge(5, 7),
           RowError.nonFinite("nll", 0));
@@ -45,6 +47,12 @@ class RowErrorTest {
         .isEqualTo(
             "Continuation has no token of its own: column answer merges into the last token of"
                 + " column question; move the end of the context to the continuation");
+    assertThat(RowError.onlyPrefix("answer").message())
+        .isEqualTo(
+            "Continuation has no token of its own: under an empty context, the only token of column"
+                + " answer is the prefix token");
+    assertThat(RowError.longContinuation(5, 4).message())
+        .isEqualTo("Continuation is too long: found 5 tokens, expected at most --max-length 4");
     assertThat(RowError.malformedInput("'}' at character 25", "a value").message())
         .isEqualTo("Input line is malformed: found '}' at character 25; expected a value");
     assertThat(RowError.notText("a list", 9, "text").message())

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mambaspark.jobs.Cli;
+import io.mambaspark.jobs.TestModels;
 import io.mambaspark.jobs.TestSpark;
 import io.mambaspark.jobs.io.DemoCorpus;
 import io.mambaspark.jobs.model.DemoModel;
@@ -17,6 +18,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.StructType;
@@ -76,6 +78,53 @@ class CompareTest {
 
   private static JsonNode summary(Path of) throws IOException {
     return new ObjectMapper().readTree(of.resolve("_mamba_summary.json").toFile());
+  }
+
+  @Test
+  void each_model_may_have_its_own_format_of_weights() throws IOException {
+    // The demo model is stored in BF16, which both formats hold exactly.
+    Path f32 = TestModels.write(own.resolve("f32"));
+    Path tokens = own.resolve("tokens");
+    TestSpark.rows(new int[] {1, 2, 3, 4, 5}, new int[] {7, 8, 9}).write().parquet(tokens + "");
+    Object[] of = {"--input", tokens, "--output"};
+    for (String weights : List.of("f32", "bf16")) {
+      assertThat(
+              Cli.run(
+                      with(
+                          of,
+                          own.resolve(weights + "-scores"),
+                          "score",
+                          "--model",
+                          f32,
+                          "--weights",
+                          weights))
+                  .code())
+          .isZero();
+    }
+    Path compared = own.resolve("compared");
+    Cli run =
+        Cli.run(
+            with(of, compared, "compare", "--model", f32, "--model", f32, "--weights", "f32,bf16"));
+    assertThat(run.code()).as(run.err()).isZero();
+    List<Row> a = rows(own.resolve("f32-scores"));
+    List<Row> b = rows(own.resolve("bf16-scores"));
+    List<Row> both = rows(compared);
+    for (int i = 0; i < both.size(); i++) {
+      assertThat(both.get(i).<Double>getAs("nll_a")).isEqualTo(a.get(i).getAs("nll"));
+      assertThat(both.get(i).<Double>getAs("nll_b")).isEqualTo(b.get(i).getAs("nll"));
+      assertThat(both.get(i).<Double>getAs("delta_nll")).isNotZero();
+    }
+    assertThat(summary(compared).get("options").get("weights").asText()).isEqualTo("f32,bf16");
+    assertThat(compare(own.resolve("none"), "--weights", "f32,bf16,f32").error())
+        .isEqualTo(
+            "error: --weights f32,bf16,f32: found 3 formats for 2 models; expected one format, or"
+                + " one for each model");
+    assertThat(compare(own.resolve("none"), "--weights", "f32,f16").error())
+        .isEqualTo("error: --weights f16: expected f32 or bf16");
+  }
+
+  private static Object[] with(Object[] of, Path output, Object... before) {
+    return Stream.of(before, of, new Object[] {output}).flatMap(Stream::of).toArray();
   }
 
   @Test

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mambaspark.jobs.MambaScorer;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.TestSpark;
@@ -260,6 +261,28 @@ class MambaPerplexityTest {
     MambaPerplexity none = stageWithModel(model.toString()).setTokenizer("/no/such.json");
     assertThatThrownBy(() -> none.save(folder.resolve("none").toString()))
         .hasMessageStartingWith("Cannot open tokenizer /no/such.json: no such file");
+  }
+
+  @Test
+  void special_tokens_and_the_tokenizers_settings_are_saved_with_the_stage() throws IOException {
+    Path model = model("model");
+    Path tokenizer = model.resolve("tokenizer.json");
+    String template =
+        "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"A\", \"type_id\":"
+            + " 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}], \"pair\": [],"
+            + " \"special_tokens\": {\"A\": {\"id\": \"A\", \"ids\": [33], \"tokens\": [\"A\"]}}}";
+    ObjectNode json = (ObjectNode) new ObjectMapper().readTree(Files.readAllBytes(tokenizer));
+    json.set("post_processor", new ObjectMapper().readTree(template));
+    Files.write(tokenizer, new ObjectMapper().writeValueAsBytes(json));
+    Files.writeString(model.resolve("tokenizer_config.json"), "{\"bos_token\": \"B\"}");
+    MambaPerplexity stage =
+        stageWithModel(model.toString()).setAddSpecialTokens(true).setPrefixToken("bos");
+    List<Row> scores = scores(stage);
+    assertThat(scores).isNotEqualTo(scores(stageWithModel(model.toString()).setPrefixToken("bos")));
+    stage.save(folder.resolve("saved").toString());
+    delete(model);
+    assertThat(folder.resolve("saved/model/tokenizer_config.json")).exists();
+    assertThat(scores(MambaPerplexity.load(folder.resolve("saved").toString()))).isEqualTo(scores);
   }
 
   @Test

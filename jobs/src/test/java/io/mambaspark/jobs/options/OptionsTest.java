@@ -77,7 +77,9 @@ class OptionsTest {
     String python = Files.readString(Path.of("src/main/resources/mambaspark/__init__.py"));
     Map<String, String> expected = new LinkedHashMap<>();
     for (Option<?> option : Options.STAGE) {
-      String make = option.kind().type() == Integer.class ? "_number" : "_string";
+      String make =
+          Map.of(Integer.class, "_number", Boolean.class, "_boolean")
+              .getOrDefault(option.kind().type(), "_string");
       expected.put(option.property(), make + " " + option.brief());
     }
     Map<String, String> declared = new LinkedHashMap<>();
@@ -90,17 +92,18 @@ class OptionsTest {
     declared.keySet().removeAll(List.of("fingerprint", "saveModel"));
     assertThat(declared).containsExactlyInAnyOrderEntriesOf(expected);
     for (Option<?> option : Options.STAGE) {
-      String type = option.kind().type() == Integer.class ? "int" : "str";
+      String type =
+          Map.of(Integer.class, "int", Boolean.class, "bool")
+              .getOrDefault(option.kind().type(), "str");
+      Object value = option.defaultValue();
+      String literal = Boolean.FALSE.equals(value) ? "False" : "\"%s\"".formatted(value);
       assertThat(python)
           .contains(
-              option.defaultValue() == null
+              value == null
                   ? "        %s: Optional[%s] = None,\n".formatted(option.property(), type)
-                  : "        %s: %s = \"%s\",\n"
-                      .formatted(option.property(), type, option.defaultValue()));
-      if (option.defaultValue() != null) {
-        assertThat(python)
-            .contains(
-                "            %s=\"%s\",\n".formatted(option.property(), option.defaultValue()));
+                  : "        %s: %s = %s,\n".formatted(option.property(), type, literal));
+      if (value != null) {
+        assertThat(python).contains("            %s=%s,\n".formatted(option.property(), literal));
       }
     }
   }

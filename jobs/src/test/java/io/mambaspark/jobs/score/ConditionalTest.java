@@ -135,6 +135,10 @@ class ConditionalTest {
         // The most likely token of the model.
         continuation = new int[] {greedy(given)};
       }
+      if (continuation.length > 0 && given.length == 1 && continuation[0] == TestModels.BOS) {
+        // Its first token would be the context; see the tests below.
+        continuation[0]++;
+      }
       String id = "row-%02d".formatted(i);
       boolean isNull = i % 20 == 17;
       rows.add(RowFactory.create(id, context, isNull ? null : continuation));
@@ -194,6 +198,91 @@ class ConditionalTest {
     assertThat(scores.get("row-1")).isEqualTo(end(new int[] {9, 7}, 1, model));
     assertThat(scores.get("row-2")).last().asString().contains("24").contains("position 1");
     assertThat(scores.get("row-3")).last().asString().contains("-1").contains("position 1");
+  }
+
+  @Test
+  void a_continuation_that_begins_with_the_prefix_under_an_empty_context_has_it_as_context() {
+    int bos = TestModels.BOS;
+    List<Row> rows =
+        List.of(
+            RowFactory.create("row-0", new int[] {}, new int[] {bos, 7, 8}),
+            RowFactory.create("row-1", null, new int[] {bos, bos, 7}),
+            RowFactory.create("row-2", new int[] {}, new int[] {bos}),
+            RowFactory.create("row-3", new int[] {5}, new int[] {bos, 7}));
+    Path input = write(own.resolve("input"), 10, schema(TestScores.TOKENS), rows);
+    scored(folder, input, output, PAIR);
+    Map<String, List<Object>> scores = columns(output, SCORES);
+    assertThat(scores.get("row-0")).isEqualTo(end(new int[] {bos, 7, 8}, 1, model));
+    assertThat(scores.get("row-1")).isEqualTo(end(new int[] {bos, bos, 7}, 1, model));
+    assertThat(scores.get("row-2"))
+        .containsExactly(
+            null,
+            null,
+            null,
+            null,
+            "Continuation has no token of its own: under an empty context, the only token of column"
+                + " continuation is the prefix token");
+    assertThat(scores.get("row-3")).isEqualTo(end(new int[] {5, bos, 7}, 1, model));
+  }
+
+  @Test
+  void a_pair_keeps_the_last_tokens_under_a_maximum_length() throws IOException {
+    Random random = new Random(11);
+    List<Row> rows = new ArrayList<>();
+    Map<String, List<Object>> expected = new java.util.LinkedHashMap<>();
+    int[][] lengths = {{7, 3}, {5, 3}, {6, 3}, {8, 1}, {1, 7}, {1, 8}, {3, 8}, {0, 8}, {3, 9}};
+    for (int[] length : lengths) {
+      int[] context = random.ints(length[0], 4, 24).toArray();
+      int[] continuation = random.ints(length[1], 4, 24).toArray();
+      String id = "row-" + rows.size();
+      rows.add(RowFactory.create(id, context, continuation));
+      int[] all = join(length[0] == 0 ? new int[] {TestModels.BOS} : context, continuation);
+      int[] kept = Arrays.copyOfRange(all, Math.max(0, all.length - 9), all.length);
+      expected.put(id, end(kept, kept.length - Math.min(8, length[1]), model));
+    }
+    String error = "Continuation is too long: found 9 tokens, expected at most --max-length 8";
+    expected.put("row-8", Arrays.asList(null, null, null, null, error));
+    Path input = write(own.resolve("input"), 4, schema(TestScores.TOKENS), rows);
+    scored(folder, input, output, with(PAIR, "--max-length", 8));
+    assertThat(columns(output, SCORES)).isEqualTo(expected);
+    assertThat(columns(output, "context_truncated").values())
+        .containsExactly(
+            List.of(true),
+            List.of(false),
+            List.of(false),
+            List.of(false),
+            List.of(false),
+            List.of(false),
+            List.of(true),
+            List.of(false),
+            List.of(false));
+    assertThat(summary().get("truncated_contexts").asInt()).isEqualTo(2);
+    assertThat(summary().get("errors").get("long_continuation").asInt()).isEqualTo(1);
+    assertThat(score(folder, input, output, with(PAIR, "--max-length", 9, "--resume")).error())
+        .contains("--max-length was 8 and is 9");
+    // A prefix is a part of the context, and is dropped first.
+    Path prefixed = own.resolve("prefixed");
+    Cli run = scored(folder, input, prefixed, with(PAIR, "--max-length", 8, "--prefix-token", 9));
+    assertThat(run.out()).containsPattern("  contexts truncated +5\n");
+    int[] tokens = join(ints(rows.get(1).get(1)), ints(rows.get(1).get(2)));
+    assertThat(columns(prefixed, SCORES).get("row-1"))
+        .isEqualTo(end(join(new int[] {9}, tokens), 6, model));
+    assertThat(columns(prefixed, SCORES).get("row-2")).isEqualTo(expected.get("row-2"));
+  }
+
+  private static int[] ints(Object array) {
+    return (int[]) array;
+  }
+
+  @Test
+  void a_maximum_length_needs_pairs_and_special_tokens_need_texts() {
+    Path input = write(own.resolve("input"), "tokens", TestScores.TOKENS, new int[] {1, 2});
+    assertThat(score(folder, input, output, "--max-length", 8).error())
+        .isEqualTo("error: --max-length needs --context-column; --max-tokens truncates documents");
+    assertThat(score(folder, input, output, "--add-special-tokens").error())
+        .isEqualTo(
+            "error: --add-special-tokens requires text; give --text-column, or a context and"
+                + " continuation of text");
   }
 
   @Test

@@ -22,8 +22,10 @@ import io.mambaspark.jobs.TestSpark;
 import io.mambaspark.jobs.io.DocumentColumns;
 import io.mambaspark.jobs.io.InputErrors;
 import io.mambaspark.jobs.io.RowError;
+import io.mambaspark.jobs.model.ModelConventions;
 import io.mambaspark.jobs.model.ModelDelivery;
 import io.mambaspark.jobs.model.ModelSource;
+import io.mambaspark.jobs.model.OpenModel;
 import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.spark.Failures;
@@ -58,7 +60,7 @@ class ScoringTest {
   private static final int V = TestModels.VOCABULARY;
 
   private static final DocumentReader READER =
-      new DocumentReader(DocumentColumns.tokens("tokens"), -1, -1, 0, V, null);
+      new DocumentReader(DocumentColumns.tokens("tokens"), -1, -1, 0, 0, V, null);
 
   @TempDir static Path folder;
 
@@ -89,6 +91,12 @@ class ScoringTest {
     return ModelSource.open(model.toString(), context().hadoopConfiguration());
   }
 
+  private static ModelConventions conventions(ModelSource source) {
+    try (OpenModel model = new OpenModel(source.folder().toString())) {
+      return model.conventions(null);
+    }
+  }
+
   private static ModelDelivery sent(ModelSource source) {
     return ModelDelivery.send(ModelDelivery.Mode.BROADCAST, source, WeightFormat.F32, context());
   }
@@ -98,7 +106,7 @@ class ScoringTest {
   }
 
   private static Dataset<Row> score(Dataset<Row> rows, ScoreOptions options) {
-    return Scoring.score(rows, options, checkpoint.config(), delivery, null, null);
+    return Scoring.score(rows, options, conventions(source), delivery, null, null);
   }
 
   private static List<Scores<String>> engine(Outputs outputs, int[]... tokens) {
@@ -351,8 +359,7 @@ class ScoringTest {
       for (String emit : List.of("perplexity", "last-logits", "top-k=1", "logits")) {
         Dataset<Row> input = rows(new int[] {1, 2, 3}, new int[0]);
         List<Row> scored =
-            Scoring.score(input, emit(emit), hot.checkpoint().config(), sent, null, null)
-                .collectAsList();
+            Scoring.score(input, emit(emit), conventions(hot), sent, null, null).collectAsList();
         assertThat(scored).hasSize(emit.equals("logits") ? 1 : 2);
         assertThat(value(scored.get(0), "error").toString()).startsWith("Score is not finite: ");
         assertThat(scored.get(0).isNullAt(1)).isEqualTo(scored.get(0).fieldIndex("error") > 3);

@@ -292,13 +292,13 @@ class WindowTest {
     assertThat(neither.code()).isEqualTo(2);
     assertThat(neither.error())
         .isEqualTo(
-            "error: --window rolling needs a prefix token, but the model's config.json has no"
-                + " bos_token_id or eos_token_id in the vocabulary; give --prefix-token ID");
+            "error: --window rolling needs a prefix token, but the model's files name no bos or"
+                + " eos token in its vocabulary; give --prefix-token ID");
     Files.writeString(config, bos.replace(": 3}", ": 24}"));
     assertThat(score(other, corpus, own.resolve("outside"), rolling).error())
         .isEqualTo(
-            "error: --window rolling needs a prefix token, but the model's config.json has no"
-                + " bos_token_id or eos_token_id in the vocabulary; give --prefix-token ID");
+            "error: --window rolling needs a prefix token, but the model's files name no bos or"
+                + " eos token in its vocabulary; give --prefix-token ID");
   }
 
   @Test

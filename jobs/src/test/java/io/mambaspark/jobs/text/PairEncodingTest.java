@@ -15,7 +15,8 @@ class PairEncodingTest {
           text -> {
             encoded.add(text);
             return text.replace("th", "þ").chars().toArray();
-          });
+          },
+          SpecialTokens.NONE);
 
   private static int[] ids(String characters) {
     return characters.chars().toArray();
@@ -38,7 +39,8 @@ class PairEncodingTest {
   @Test
   void a_continuation_is_empty_if_both_texts_together_have_fewer_tokens_than_the_context() {
     PairEncoding shrinking =
-        new PairEncoding(text -> text.endsWith("!") ? new int[] {1} : ids(text));
+        new PairEncoding(
+            text -> text.endsWith("!") ? new int[] {1} : ids(text), SpecialTokens.NONE);
     assertThat(shrinking.encode("abc", "!").continuation()).isEmpty();
   }
 
@@ -48,6 +50,23 @@ class PairEncodingTest {
     assertThat(pairs.encode("", "ab").continuation()).containsExactly(ids("ab"));
     assertThat(pairs.encode(" \n", "ab").context()).isEmpty();
     assertThat(pairs.encode(" \n", "ab").continuation()).containsExactly(ids(" \nab"));
+  }
+
+  @Test
+  void special_tokens_are_added_to_a_context_and_to_both_texts_but_not_after_an_empty_context() {
+    PairEncoding special =
+        new PairEncoding(
+            PairEncodingTest::ids, new SpecialTokens(new int[] {1, 2}, new int[] {3}, "<s>"));
+    PairEncoding.EncodedPair pair = special.encode("ab ", "cd");
+    assertThat(pair.context()).containsExactly(1, 2, 'a', 'b', 3);
+    // The first five of 1 2 a b _ c d 3 are the context's.
+    assertThat(pair.continuation()).containsExactly('c', 'd', 3);
+    assertThat(special.encode("", "c").context()).isEmpty();
+    assertThat(special.encode("", "c").continuation()).containsExactly('c');
+    assertThat(special.encode(" ", "c").context()).containsExactly(1, 2, 3);
+    // A text that begins with the prefix token gets no template.
+    assertThat(special.encode("<s>a", "b").context()).containsExactly(ids("<s>a"));
+    assertThat(special.encode("<s>a", "b").continuation()).containsExactly('b');
   }
 
   @Test

@@ -7,9 +7,11 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.TestModels;
 import io.mambaspark.jobs.model.DemoModel;
-import io.mambaspark.jobs.model.ModelSource;
+import io.mambaspark.jobs.model.ModelOptions;
+import io.mambaspark.jobs.model.OpenModel;
 import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
+import io.mambaspark.jobs.score.DatasetScorer;
 import io.mambaspark.jobs.score.ScoreOptions;
 import io.mambaspark.jobs.score.ScoringSchema;
 import io.mambaspark.jobs.spark.Demo;
@@ -20,7 +22,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.RuntimeConfig;
 import org.apache.spark.sql.internal.SQLConf;
 import org.apache.spark.sql.types.DataTypes;
@@ -41,13 +42,11 @@ class RunIdentityTest {
           .add("continuation", DataTypes.StringType);
 
   @TempDir static Path shared;
-  private static ModelSource model;
+  private static OpenModel model;
 
   @BeforeAll
   static void openModel() {
-    model =
-        ModelSource.open(
-            TestModels.write(shared.resolve("model")).toString(), new Configuration(false));
+    model = new OpenModel(TestModels.write(shared.resolve("model")).toString());
   }
 
   @AfterAll
@@ -70,9 +69,8 @@ class RunIdentityTest {
     ScoreOptions scoring = ScoreOptions.of(given);
     return RunIdentity.of(
         scoring.normalize(given),
-        scoring,
+        DatasetScorer.of(model, ModelOptions.of("model", given), scoring),
         ScoringSchema.of(INPUT, scoring),
-        model.checkpoint(),
         tokenizer,
         buckets,
         conf);
@@ -89,12 +87,14 @@ class RunIdentityTest {
   @Test
   void every_setting_has_a_fixed_name_and_position() {
     Map<String, String> expected = new LinkedHashMap<>();
-    expected.put("the model's fingerprint", model.checkpoint().fingerprint());
+    expected.put("the model's fingerprint", model.source().checkpoint().fingerprint());
     expected.put("the columns of the document", "--tokens-column tokens");
     expected.put("the kept columns", "id string, at timestamp, text string, continuation string");
     expected.put("--weights", "f32");
+    expected.put("--add-special-tokens", "false");
     expected.put("--emit", "perplexity");
     expected.put("--max-tokens", "0");
+    expected.put("--max-length", "0");
     expected.put("--window", "full");
     expected.put("--min-perplexity", "null");
     expected.put("--max-perplexity", "null");

@@ -23,8 +23,9 @@ import io.mambaspark.jobs.io.RowGroups;
 import io.mambaspark.jobs.io.RunRecord;
 import io.mambaspark.jobs.io.RunRecords;
 import io.mambaspark.jobs.job.FaultsTest;
+import io.mambaspark.jobs.model.ModelConventions;
 import io.mambaspark.jobs.model.ModelDelivery;
-import io.mambaspark.jobs.model.ModelSource;
+import io.mambaspark.jobs.model.OpenModel;
 import io.mambaspark.jobs.model.PackedModels;
 import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
@@ -831,16 +832,16 @@ public class UnitsTest {
             List.of(
                 new RowGroups(
                     part.input(), 0, 0, part.start(), part.end(), 0, ROWS, part.tokens())));
-    try (ModelSource source =
-            ModelSource.open(model.toString(), spark().sparkContext().hadoopConfiguration());
+    try (OpenModel open = new OpenModel(model.toString());
         ModelDelivery delivery =
             ModelDelivery.send(
                 ModelDelivery.Mode.FILE,
-                source,
+                open.source(),
                 WeightFormat.F32,
                 JavaSparkContext.fromSparkContext(spark().sparkContext()))) {
       ScoreOptions failing = ScoreOptions.of(OptionValues.NONE.with(Options.ON_ERROR, "fail"));
       ScoringSchema schema = ScoringSchema.of(input.schema(), failing);
+      ModelConventions conventions = open.conventions(null);
       Dataset<Row> scored =
           UnitScoring.score(
               "r",
@@ -848,8 +849,7 @@ public class UnitsTest {
               List.of(wrong),
               schema,
               failing,
-              Scoring.partitions(
-                  schema, failing, source.checkpoint().config(), delivery, null, null),
+              Scoring.partitions(schema, failing, conventions, delivery, null, null),
               spark());
       assertThat(Failures.oneLine(catchThrowable(scored::collectAsList)))
           .matches("Cannot read row group 0 of file:\\S+: read 10 rows, its footer says 40");

@@ -1,7 +1,11 @@
 package io.mambaspark.examples;
 
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.concat;
+import static org.apache.spark.sql.functions.expr;
+import static org.apache.spark.sql.functions.lit;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import io.mambaspark.jobs.Main;
 import io.mambaspark.jobs.MambaScorer;
@@ -10,6 +14,8 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.LocalFileSystem;
 import org.apache.spark.ml.Pipeline;
@@ -34,6 +40,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class ExamplesTest {
   private static final String DEMO = "src/main/resources/io/mambaspark/jobs/demo/corpus.jsonl";
+  private static final String RECORDED = "src/test/resources/harness/choices.jsonl";
 
   @TempDir Path folder;
   private SparkSession spark;
@@ -138,24 +145,28 @@ class ExamplesTest {
     assertThat(written(nightly)).isEqualTo(byCommand());
   }
 
-  /** Selects the true ending of each document; a random choice would be right one time in four. */
+  /**
+   * Compares {@code acc}, {@code acc_norm} and each score with those that lm-evaluation-harness
+   * computed for the same items, see {@code scripts/harness.sh}.
+   */
   @Test
-  void choices_are_scored_after_their_questions() {
-    spark
-        .sql(
-            "SELECT q.id AS question_id, substring(q.text, 1, 200) AS question, c.id AS choice_id,"
-                + " substring(c.text, 201, 100) AS choice, q.id = c.id AS correct"
-                + " FROM parquet.corpus q JOIN parquet.corpus c"
-                + " ON q.id = c.id OR abs(hash(q.id, c.id)) % 6 = 0")
-        .write()
-        .parquet("questions");
-    Dataset<Row> choices = spark.read().parquet("questions");
+  void choices_have_the_accuracies_of_lm_evaluation_harness() {
+    Dataset<Row> recorded = spark.read().json(Path.of(RECORDED).toAbsolutePath().toString());
+    Dataset<Row> choices =
+        recorded
+            .selectExpr("query", "gold", "posexplode(choices) AS (place, choice)")
+            .selectExpr(
+                "query AS question_id", "query AS question", "choice", "place = gold AS correct");
 
     // As documented.
     MambaScorer scorer =
-        MambaScorer.load("demo").contextAndContinuationColumns("question", "choice");
+        MambaScorer.load("demo").contextAndContinuationColumns("question", "continuation");
     scorer
-        .score(choices.repartition(col("question")).sortWithinPartitions("question"))
+        .score(
+            choices
+                .withColumn("continuation", concat(lit(" "), col("choice")))
+                .repartition(col("question"))
+                .sortWithinPartitions("question"))
         .createOrReplaceTempView("scored");
     Row accuracy =
         spark
@@ -167,6 +178,13 @@ class ExamplesTest {
             .first();
     scorer.close();
 
+    Row expected = recorded.selectExpr("avg(acc)", "avg(acc_norm)").first();
+    assertThat(accuracy).isEqualTo(expected);
+    choices
+        .withColumn("continuation", concat(lit(" "), col("choice")))
+        .coalesce(1)
+        .write()
+        .parquet("questions");
     String[] args = {
       "score",
       "--model",
@@ -178,19 +196,42 @@ class ExamplesTest {
       "--context-column",
       "question",
       "--continuation-column",
-      "choice"
+      "continuation"
     };
     assertThat(Main.run(new PrintWriter(System.out), new PrintWriter(System.err), args)).isZero();
-    List<Row> best =
+    Map<String, Row> items =
         spark
             .read()
             .parquet("all")
-            .selectExpr("*", "rank() OVER (PARTITION BY question_id ORDER BY nll) AS place")
-            .where("place = 1")
-            .collectAsList();
-    assertThat(best).hasSize(20);
-    long right = best.stream().filter(row -> row.getAs("correct")).count();
-    assertThat(accuracy.getDouble(0)).isEqualTo(right / 20.0).isGreaterThan(0.3);
-    assertThat(accuracy.getDouble(1)).isBetween(0.3, 1.0);
+            .groupBy("question_id")
+            .agg(
+                expr("int(min_by(correct, nll))"),
+                expr("int(min_by(correct, nll / length(choice)))"),
+                expr("int(min_by(correct, nll / length(continuation)))"),
+                expr("map_from_entries(collect_list(struct(choice, -nll)))"))
+            .collectAsList()
+            .stream()
+            .collect(Collectors.toMap(row -> row.getString(0), row -> row));
+    boolean delimiterMatters = false;
+    for (Row sample : recorded.collectAsList()) {
+      Row item = items.get(sample.<String>getAs("query"));
+      assertThat(item.getInt(1)).as(sample.toString()).isEqualTo(number(sample, "acc"));
+      assertThat(item.getInt(2)).as(sample.toString()).isEqualTo(number(sample, "acc_norm"));
+      delimiterMatters |= item.getInt(3) != number(sample, "acc_norm");
+      List<String> texts = sample.getList(sample.fieldIndex("choices"));
+      List<Double> loglikelihoods = sample.getList(sample.fieldIndex("loglikelihoods"));
+      Map<String, Double> scores = item.getJavaMap(4);
+      assertThat(scores).containsOnlyKeys(texts);
+      for (int i = 0; i < texts.size(); i++) {
+        assertThat(scores.get(texts.get(i)))
+            .as(texts.get(i))
+            .isCloseTo(loglikelihoods.get(i), within(1e-5));
+      }
+    }
+    assertThat(delimiterMatters).isTrue();
+  }
+
+  private static int number(Row sample, String column) {
+    return Math.toIntExact(sample.<Long>getAs(column));
   }
 }

@@ -109,8 +109,9 @@ public final class TokenizeJob {
   private SpecialTokens special(TokenizerFile file, Tokenizer tokenizer, Preparation prepared) {
     TokenizerConfig config = TokenizerSource.configAt(request.tokenizer(), prepared.files());
     TokenizerConfig.Named prefix = config.bos() != null ? config.bos() : config.eos();
-    Integer id = prefix == null ? null : file.id(prefix.text());
-    return tokenizer.specialTokens(config, id == null ? -1 : id);
+    TokenizerFile.Token token = prefix == null ? null : file.token(prefix.text());
+    config.warnOfFlags();
+    return tokenizer.specialTokens(token == null ? -1 : token.id());
   }
 
   /** Returns the kept columns: by default all but the text, which the tokens replace. */

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.jobs.text.TokenizerConfig;
+import io.mambaspark.jobs.text.TokenizerFile;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
@@ -56,14 +57,14 @@ public record ModelConventions(
   /**
    * Reads the files of a model.
    *
-   * @param ids returns the id of a token in tokenizer.json; null if it has none
+   * @param tokens returns a token of tokenizer.json by its text; null if there is none
    */
   static ModelConventions of(
-      ModelSource model, TokenizerConfig config, Function<String, Integer> ids) {
+      ModelSource model, TokenizerConfig config, Function<String, TokenizerFile.Token> tokens) {
     MambaConfig mamba = model.checkpoint().config();
     List<String> notes = new ArrayList<>();
-    Found bos = id("bos_token", config.bos(), ids, notes);
-    Found eos = id("eos_token", config.eos(), ids, notes);
+    Found bos = id("bos_token", config.bos(), tokens, notes);
+    Found eos = id("eos_token", config.eos(), tokens, notes);
     Found bosOfConfig = ofConfig("bos_token_id", mamba.bosTokenId());
     Found eosOfConfig = ofConfig("eos_token_id", mamba.eosTokenId());
     List<String> differences = new ArrayList<>();
@@ -98,17 +99,26 @@ public record ModelConventions(
   }
 
   private static Found id(
-      String key, TokenizerConfig.Named token, Function<String, Integer> ids, List<String> notes) {
+      String key,
+      TokenizerConfig.Named token,
+      Function<String, TokenizerFile.Token> tokens,
+      List<String> notes) {
     if (token == null) {
       return Found.NONE;
     }
     String source = "%s \"%s\" of %s".formatted(key, token.text(), token.file());
-    Integer id = ids.apply(token.text());
-    if (id == null) {
+    TokenizerFile.Token found = tokens.apply(token.text());
+    if (found == null) {
       notes.add(source + " is not used: no tokenizer.json in its folder has an id for it");
       return Found.NONE;
     }
-    return new Found(id, source);
+    if (!found.added()) {
+      notes.add(
+          source
+              + " is not an added token of tokenizer.json: transformers matches it in texts before"
+              + " all other tokens, mamba-spark does not");
+    }
+    return new Found(found.id(), source);
   }
 
   private static void addDifference(Found token, Found ofConfig, List<String> differences) {

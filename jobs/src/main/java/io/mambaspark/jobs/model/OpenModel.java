@@ -32,6 +32,7 @@ public final class OpenModel implements AutoCloseable {
   private final Set<WeightFormat> warned = EnumSet.noneOf(WeightFormat.class);
   private final Map<String, TokenizerFile> tokenizers = new HashMap<>();
   private final Map<String, ModelConventions> conventions = new HashMap<>();
+  private final Map<List<Object>, SpecialTokens> special = new HashMap<>();
   private final Map<SparkContext, OnExecutors> sent = new HashMap<>();
   private RetainedModelFiles retained;
   private boolean closed;
@@ -125,7 +126,7 @@ public final class OpenModel implements AutoCloseable {
   }
 
   /** Returns the settings of a tokenizer, which {@link #tokenizer} names alike. */
-  public synchronized TokenizerConfig tokenizerConfig(String option) {
+  private TokenizerConfig tokenizerConfig(String option) {
     return TokenizerSource.config(option, source, HadoopFiles.configuration());
   }
 
@@ -142,7 +143,7 @@ public final class OpenModel implements AutoCloseable {
           ModelConventions.of(
               source,
               tokenizerConfig(option),
-              token -> exists ? tokenizerOfAnySize(option).id(token) : null);
+              token -> exists ? tokenizerOfAnySize(option).token(token) : null);
       found.notes().forEach(note -> LOG.warn("Model {}: {}", source.name(), note));
       conventions.put(option, found);
     }
@@ -155,14 +156,18 @@ public final class OpenModel implements AutoCloseable {
   }
 
   /**
-   * Returns the special tokens that are added to texts. Loads the native tokenizer.
+   * Returns the special tokens that are added to texts. Loads the native tokenizer. The first call
+   * logs settings that another version of transformers would use.
    *
    * @param prefix the id of the model's prefix token; negative if it has none
    */
-  public SpecialTokens specialTokens(String option, int prefix) {
-    return tokenizer(option)
-        .tokenizer(Tasks.localFolder())
-        .specialTokens(tokenizerConfig(option), prefix);
+  public synchronized SpecialTokens specialTokens(String option, int prefix) {
+    return special.computeIfAbsent(
+        List.of(String.valueOf(option), prefix),
+        key -> {
+          tokenizerConfig(option).warnOfFlags();
+          return tokenizer(option).tokenizer(Tasks.localFolder()).specialTokens(prefix);
+        });
   }
 
   /** Returns the encoding of texts for tasks; the first call sends the tokenizer. */

@@ -89,12 +89,11 @@ public final class Tokenizer {
   }
 
   /**
-   * Returns the ids that the tokenizer's template adds around every text. As in transformers,
-   * {@code add_bos_token} and {@code add_eos_token} replace the template if they are given.
+   * Returns the ids that the template of tokenizer.json adds around every text.
    *
    * @param prefix the id of the model's prefix token; negative if it has none
    */
-  public SpecialTokens specialTokens(TokenizerConfig config, int prefix) {
+  public SpecialTokens specialTokens(int prefix) {
     int[] plain = ints(encodePiece(SAMPLE, false), new int[0], 0);
     int[] all = ints(encodePiece(SAMPLE, true), new int[0], 0);
     int before = Collections.indexOfSubList(boxed(all), boxed(plain));

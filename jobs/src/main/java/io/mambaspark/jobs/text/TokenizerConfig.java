@@ -6,10 +6,13 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mambaspark.jobs.Refusal;
 import java.util.List;
 import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * The settings beside a tokenizer.json that lm-evaluation-harness uses, through transformers: the
- * special tokens and the model's maximum length.
+ * The settings beside a tokenizer.json that lm-evaluation-harness uses, through transformers
+ * ({@code PreTrainedTokenizerBase._from_pretrained} of 5.24): the special tokens and the model's
+ * maximum length.
  *
  * @param bos the text of the token that begins a document, and its file; null if no file has one
  * @param eos the text of the token that ends a document, and its file; null if no file has one
@@ -22,6 +25,8 @@ public record TokenizerConfig(
     Named bos, Named eos, Long maxLength, Boolean addBos, Boolean addEos) {
   /** The settings of a tokenizer without these files. */
   public static final TokenizerConfig NONE = new TokenizerConfig(null, null, null, null, null);
+
+  private static final Logger LOG = LoggerFactory.getLogger(TokenizerConfig.class);
 
   /** The file of the settings. */
   public static final String FILE = "tokenizer_config.json";
@@ -49,14 +54,35 @@ public record TokenizerConfig(
    */
   public static TokenizerConfig parse(String folder, Map<String, byte[]> files) {
     JsonNode config = read(folder, FILE, files);
-    JsonNode map = read(folder, SPECIAL_TOKENS, files);
-    JsonNode length = config.path("model_max_length");
+    // Newer files have all special tokens in this key, and transformers then ignores the older
+    // file.
+    JsonNode map =
+        config.has("added_tokens_decoder")
+            ? MAPPER.createObjectNode()
+            : read(folder, SPECIAL_TOKENS, files);
+    JsonNode length = config.path(config.has("model_max_length") ? "model_max_length" : "max_len");
     return new TokenizerConfig(
         token("bos_token", config, map),
         token("eos_token", config, map),
         length.isNumber() && length.doubleValue() < NO_LIMIT ? (Long) length.longValue() : null,
         flag(config.path("add_bos_token")),
         flag(config.path("add_eos_token")));
+  }
+
+  /**
+   * Logs a warning if transformers 4 would add other special tokens than the template of
+   * tokenizer.json. Transformers 5 ignores these flags.
+   */
+  public void warnOfFlags() {
+    if (addBos != null || addEos != null) {
+      LOG.warn(
+          "{} sets {}{}{}: only the template of tokenizer.json adds special tokens, as in"
+              + " transformers 5; transformers 4 uses these flags for Llama and GPT-NeoX tokenizers",
+          FILE,
+          addBos == null ? "" : "add_bos_token to " + addBos,
+          addBos == null || addEos == null ? "" : " and ",
+          addEos == null ? "" : "add_eos_token to " + addEos);
+    }
   }
 
   private static JsonNode read(String folder, String name, Map<String, byte[]> files) {
@@ -80,14 +106,10 @@ public record TokenizerConfig(
         folder, name, found);
   }
 
-  /** Returns a token of tokenizer_config.json, or else of special_tokens_map.json, or null. */
+  /** Returns a token of special_tokens_map.json, or else of tokenizer_config.json, or null. */
   private static Named token(String key, JsonNode config, JsonNode map) {
-    String text = text(config.path(key));
-    if (text != null) {
-      return new Named(text, FILE);
-    }
-    text = text(map.path(key));
-    return text == null ? null : new Named(text, SPECIAL_TOKENS);
+    String text = text((map.has(key) ? map : config).path(key));
+    return text == null ? null : new Named(text, map.has(key) ? SPECIAL_TOKENS : FILE);
   }
 
   /** Returns the text of a token, which is a string or an object with its content. */

@@ -229,8 +229,15 @@ public final class TokenizerFile implements Serializable {
     return largestId;
   }
 
-  /** Returns the id of a token of the vocabulary or of the added tokens; null if it has none. */
-  public Integer id(String token) {
+  /**
+   * A token of the vocabulary or of the added tokens.
+   *
+   * @param added whether it is an added token, which is matched in texts before all others
+   */
+  public record Token(int id, boolean added) {}
+
+  /** Returns a token by its text; null if there is none. */
+  public Token token(String token) {
     JsonNode tokenizer;
     try {
       tokenizer = MAPPER.readTree(json);
@@ -239,16 +246,16 @@ public final class TokenizerFile implements Serializable {
     }
     for (JsonNode added : tokenizer.path("added_tokens")) {
       if (added.path("content").asText().equals(token)) {
-        return added.path("id").intValue();
+        return new Token(added.path("id").intValue(), true);
       }
     }
     JsonNode vocab = tokenizer.path("model").path("vocab");
     if (!vocab.isArray()) {
-      return vocab.has(token) ? (Integer) vocab.get(token).intValue() : null;
+      return vocab.has(token) ? new Token(vocab.get(token).intValue(), false) : null;
     }
     for (int i = 0; i < vocab.size(); i++) {
       if (vocab.path(i).path(0).asText().equals(token)) {
-        return i;
+        return new Token(i, false);
       }
     }
     return null;

@@ -72,7 +72,9 @@ class ModelConventionsTest {
     assertThat(found.prefix()).hasToString("33 (bos_token \"A\" of tokenizer_config.json)");
     assertThat(found.eos()).hasToString("34 (eos_token \"B\" of tokenizer_config.json)");
     assertThat(found.notes())
-        .containsExactly(
+        .contains(
+            "bos_token \"A\" of tokenizer_config.json is not an added token of tokenizer.json:"
+                + " transformers matches it in texts before all other tokens, mamba-spark does not",
             "the tokenizer and config.json disagree: bos_token \"A\" of tokenizer_config.json is id"
                 + " 33, but bos_token_id of config.json is 0, and eos_token \"B\" of"
                 + " tokenizer_config.json is id 34, but eos_token_id of config.json is 0; the"
@@ -92,6 +94,20 @@ class ModelConventionsTest {
     write(TOKENIZER_CONFIG, "{\"bos_token\": null, \"eos_token\": \"B\"}");
     assertThat(found().prefix()).hasToString("34 (eos_token \"B\" of tokenizer_config.json)");
     assertThat(found().bos()).hasToString("0 (bos_token_id of config.json)");
+  }
+
+  @Test
+  void special_tokens_map_json_takes_precedence_over_an_older_tokenizer_config_json()
+      throws IOException {
+    write(TOKENIZER_CONFIG, "{\"bos_token\": \"A\", \"eos_token\": \"B\"}");
+    write(SPECIAL_TOKENS, "{\"bos_token\": \"C\"}");
+    assertThat(found().bos()).hasToString("35 (bos_token \"C\" of special_tokens_map.json)");
+    assertThat(found().eos()).hasToString("34 (eos_token \"B\" of tokenizer_config.json)");
+    write(SPECIAL_TOKENS, "{\"bos_token\": null}");
+    assertThat(found().prefix()).hasToString("34 (eos_token \"B\" of tokenizer_config.json)");
+    write(TOKENIZER_CONFIG, "{\"bos_token\": \"A\", \"added_tokens_decoder\": {}, \"max_len\": 7}");
+    assertThat(found().prefix()).hasToString("33 (bos_token \"A\" of tokenizer_config.json)");
+    assertThat(found().maxLength()).hasToString("7 (model_max_length of tokenizer_config.json)");
   }
 
   @Test

@@ -70,9 +70,11 @@ public record DatasetScorer(OpenModel model, ModelOptions modelOptions, ScoreOpt
       file.tokenizer(Tasks.localFolder());
       return file;
     }
-    if (modelOptions.tokenizer() != null) {
+    boolean special = options.tokens().addSpecialTokens();
+    if (special || modelOptions.tokenizer() != null) {
       throw Refusal.wrongUsage(
-          "--tokenizer needs text columns; found tokens in %s",
+          "%s needs text columns; found tokens in %s",
+          special ? "--add-special-tokens" : "--tokenizer",
           String.join(" and ", schema.rows().document().content()));
     }
     return null;

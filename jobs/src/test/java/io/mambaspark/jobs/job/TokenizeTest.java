@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mambaspark.jobs.Cli;
 import io.mambaspark.jobs.TestSpark;
 import io.mambaspark.jobs.io.DemoCorpus;
+import io.mambaspark.jobs.model.DemoModel;
 import io.mambaspark.jobs.text.PythonText;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -58,6 +60,69 @@ class TokenizeTest {
 
   private JsonNode summary(Path of) throws IOException {
     return new ObjectMapper().readTree(of.resolve("_mamba_summary.json").toFile());
+  }
+
+  @Test
+  void tokens_with_special_tokens_have_the_scores_of_their_texts_with_special_tokens()
+      throws IOException {
+    Path model = Files.createDirectory(folder.resolve("model"));
+    DemoModel.unpack(model);
+    Path tokenizer = model.resolve("tokenizer.json");
+    ObjectNode json = (ObjectNode) new ObjectMapper().readTree(tokenizer.toFile());
+    String around =
+        "{'type': 'TemplateProcessing', 'pair': [], 'single': ["
+            + "{'SpecialToken': {'id': '<|endoftext|>', 'type_id': 0}},"
+            + "{'Sequence': {'id': 'A', 'type_id': 0}}, {'SpecialToken': {'id': 'B', 'type_id': 0}}],"
+            + "'special_tokens': {'<|endoftext|>': {'id': '<|endoftext|>', 'ids': [0],"
+            + "'tokens': ['<|endoftext|>']}, 'B': {'id': 'B', 'ids': [34], 'tokens': ['B']}}}";
+    json.set("post_processor", new ObjectMapper().readTree(around.replace('\'', '"')));
+    Files.writeString(tokenizer, json.toString());
+    Cli run =
+        Cli.run(
+            "tokenize",
+            "--tokenizer",
+            model,
+            "--input",
+            texts,
+            "--add-special-tokens",
+            "--keep-columns",
+            "id,text,ids",
+            "--output",
+            output);
+    assertThat(run.code()).as(run.err()).isZero();
+    List<Row> rows = TestSpark.session().read().parquet(output.toString()).collectAsList();
+    for (Row row : rows) {
+      if (row.isNullAt(1)) {
+        assertThat(row.isNullAt(3)).isTrue();
+        continue;
+      }
+      List<Integer> expected = new ArrayList<>();
+      expected.add(0);
+      expected.addAll(row.getList(2));
+      expected.add(34);
+      assertThat(row.<Integer>getList(3)).isEqualTo(expected);
+    }
+    List<List<Row>> scores = new ArrayList<>();
+    for (Object[] columns :
+        List.of(
+            new Object[] {"--text-column", "text", "--add-special-tokens"},
+            new Object[] {"--tokens-column", "tokens"})) {
+      Path scored = folder.resolve("scores" + scores.size());
+      List<Object> args =
+          new ArrayList<>(
+              List.of("score", "--model", model, "--input", output, "--output", scored));
+      args.addAll(Arrays.asList(columns));
+      args.addAll(List.of("--keep-columns", "id"));
+      assertThat(Cli.run(args.toArray()).code()).isZero();
+      scores.add(
+          TestSpark.session()
+              .read()
+              .parquet(scored.toString())
+              .select("id", "nll", "token_count", "error")
+              .sort("id")
+              .collectAsList());
+    }
+    assertThat(scores.get(0)).isEqualTo(scores.get(1));
   }
 
   @Test

@@ -268,11 +268,11 @@ class MambaPerplexityTest {
     Path model = model("model");
     Path tokenizer = model.resolve("tokenizer.json");
     String template =
-        "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"A\", \"type_id\":"
-            + " 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}], \"pair\": [],"
-            + " \"special_tokens\": {\"A\": {\"id\": \"A\", \"ids\": [33], \"tokens\": [\"A\"]}}}";
+        "{'type': 'TemplateProcessing', 'pair': [], 'single': [{'SpecialToken': {'id': 'A', 'type_id':"
+            + " 0}}, {'Sequence': {'id': 'A', 'type_id': 0}}], 'special_tokens': {'A': {'id': 'A',"
+            + " 'ids': [33], 'tokens': ['A']}}}";
     ObjectNode json = (ObjectNode) new ObjectMapper().readTree(Files.readAllBytes(tokenizer));
-    json.set("post_processor", new ObjectMapper().readTree(template));
+    json.set("post_processor", new ObjectMapper().readTree(template.replace('\'', '"')));
     Files.write(tokenizer, new ObjectMapper().writeValueAsBytes(json));
     Files.writeString(model.resolve("tokenizer_config.json"), "{\"bos_token\": \"B\"}");
     MambaPerplexity stage =

@@ -283,6 +283,12 @@ class ConditionalTest {
         .isEqualTo(
             "error: --add-special-tokens requires text; give --text-column, or a context and"
                 + " continuation of text");
+    List<Row> row = List.of(RowFactory.create("row-0", new int[] {5}, new int[] {7}));
+    Path pair = write(own.resolve("pair"), 10, schema(TestScores.TOKENS), row);
+    assertThat(score(folder, pair, output, with(PAIR, "--add-special-tokens")).error())
+        .isEqualTo(
+            "error: --add-special-tokens needs text columns; found tokens in context and"
+                + " continuation");
   }
 
   @Test

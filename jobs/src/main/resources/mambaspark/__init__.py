@@ -97,11 +97,14 @@ class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWrita
     saveModel = _boolean("saveModel", "whether saving the stage copies the model's files into it")
     tokensColumn = _string("tokensColumn", "documents as token ids")
     textColumn = _string("textColumn", "documents as text")
+    contextColumn = _string("contextColumn", "contexts whose continuations are scored")
+    continuationColumn = _string("continuationColumn", "continuations to score after the contexts")
     tokenizer = _string("tokenizer", "tokenizer.json or its folder, if not in the model's folder")
     addSpecialTokens = _boolean("addSpecialTokens", "whether to add the tokenizer's special tokens")
     emit = _string("emit", "values to write, such as perplexity,top-k=5")
     prefixToken = _string("prefixToken", "token placed before every row: an id, bos, eos or none")
     maxTokens = _number("maxTokens", "maximum number of tokens of a row that are scored")
+    maxLength = _number("maxLength", "keep the last N + 1 tokens of a context and its continuation")
     window = _string("window", "full, rolling, strided or chunked")
     windowTokens = _number("windowTokens", "number of tokens of a window")
     stride = _number("stride", "number of tokens between the starts of consecutive strided windows")
@@ -118,11 +121,14 @@ class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWrita
         saveModel: bool = False,
         tokensColumn: Optional[str] = None,
         textColumn: Optional[str] = None,
+        contextColumn: Optional[str] = None,
+        continuationColumn: Optional[str] = None,
         tokenizer: Optional[str] = None,
         addSpecialTokens: bool = False,
         emit: str = "perplexity",
         prefixToken: Optional[str] = None,
         maxTokens: Optional[int] = None,
+        maxLength: Optional[int] = None,
         window: str = "full",
         windowTokens: Optional[int] = None,
         stride: Optional[int] = None,

@@ -134,6 +134,24 @@ public final class MambaPerplexity extends StageParams implements MLWritable {
     return this;
   }
 
+  /** Sets {@link #contextColumn}. */
+  public MambaPerplexity setContextColumn(String value) {
+    set(contextColumn(), value);
+    return this;
+  }
+
+  /** Sets {@link #continuationColumn}. */
+  public MambaPerplexity setContinuationColumn(String value) {
+    set(continuationColumn(), value);
+    return this;
+  }
+
+  /** Sets {@link #maxLength}. */
+  public MambaPerplexity setMaxLength(int value) {
+    set(maxLength(), value);
+    return this;
+  }
+
   /** Sets {@link #addSpecialTokens}. */
   public MambaPerplexity setAddSpecialTokens(boolean value) {
     set(addSpecialTokens(), value);

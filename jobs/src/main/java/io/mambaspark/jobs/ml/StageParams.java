@@ -123,6 +123,16 @@ abstract class StageParams extends Transformer {
     return text(Options.TEXT_COLUMN);
   }
 
+  /** Parameter {@code contextColumn}. */
+  public Param<String> contextColumn() {
+    return text(Options.CONTEXT_COLUMN);
+  }
+
+  /** Parameter {@code continuationColumn}. */
+  public Param<String> continuationColumn() {
+    return text(Options.CONTINUATION_COLUMN);
+  }
+
   /** Parameter {@code tokenizer}. */
   public Param<String> tokenizer() {
     return text(Options.TOKENIZER);
@@ -146,6 +156,11 @@ abstract class StageParams extends Transformer {
   /** Parameter {@code maxTokens}. */
   public IntParam maxTokens() {
     return number(Options.MAX_TOKENS);
+  }
+
+  /** Parameter {@code maxLength}. */
+  public IntParam maxLength() {
+    return number(Options.MAX_LENGTH);
   }
 
   /** Parameter {@code window}. */

@@ -112,16 +112,18 @@ public final class Options {
 
   public static final Option<String> CONTEXT_COLUMN =
       text(
-          "context-column",
-          "COLUMN",
-          "Contexts, as tokens or text, whose continuations are scored. Consecutive rows with the"
-              + " same context compute it once.");
+              "context-column",
+              "COLUMN",
+              "Contexts, as tokens or text, whose continuations are scored. Consecutive rows with the"
+                  + " same context compute it once.")
+          .shortHelp("contexts whose continuations are scored");
 
   public static final Option<String> CONTINUATION_COLUMN =
       text(
-          "continuation-column",
-          "COLUMN",
-          "With --context-column: the continuations to score, as tokens or text.");
+              "continuation-column",
+              "COLUMN",
+              "With --context-column: the continuations to score, as tokens or text.")
+          .shortHelp("continuations to score after the contexts");
 
   public static final Option<String> EMIT =
       text(
@@ -158,7 +160,8 @@ public final class Options {
               "With --context-column: the model predicts from at most N tokens. Of a longer context"
                   + " and continuation, keep the last N + 1 tokens, as lm-evaluation-harness does; a"
                   + " continuation of more than N tokens is an error.")
-          .partOfIdentity("0");
+          .partOfIdentity("0")
+          .shortHelp("keep the last N + 1 tokens of a context and its continuation");
 
   public static final Option<Boolean> ADD_SPECIAL_TOKENS =
       flag(

@@ -286,6 +286,28 @@ class MambaPerplexityTest {
   }
 
   @Test
+  void pairs_have_the_scores_of_a_scorer() {
+    Dataset<Row> pairs =
+        texts().selectExpr("substring(text, 1, 60) AS context", "substring(text, 61, 9) AS choice");
+    try (MambaScorer scorer = MambaScorer.load("demo")) {
+      assertThat(
+              new MambaPerplexity()
+                  .setModel("demo")
+                  .setContextColumn("context")
+                  .setContinuationColumn("choice")
+                  .setMaxLength(8)
+                  .transform(pairs)
+                  .collectAsList())
+          .isEqualTo(
+              scorer
+                  .contextAndContinuationColumns("context", "choice")
+                  .maxLength(8)
+                  .score(pairs)
+                  .collectAsList());
+    }
+  }
+
+  @Test
   void a_changed_or_missing_model_of_a_saved_stage_is_refused_on_loading() throws IOException {
     Path saved = folder.resolve("saved");
     stageWithModel("demo").save(saved.toString());

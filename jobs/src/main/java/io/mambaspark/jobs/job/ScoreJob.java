@@ -102,6 +102,7 @@ public final class ScoreJob {
     private final Input input;
     private final Optional<UnitPlan> plan;
     private final ScoringSchema schema;
+    private final List<String> groupBy;
     private final TokenizerFile tokenizer;
     private final LongAccumulator progress;
     private final LongAccumulator bytesRead;
@@ -137,7 +138,7 @@ public final class ScoreJob {
                       input.parquet().orElseThrow(),
                       source.checkpoint().parameterCount() * request.scores().windows().runs()))
               : Optional.empty();
-      schema.rows().checkKept(request.corpus().groupBy(), "--group-by");
+      this.groupBy = schema.rows().namesOfKept(request.corpus().groupBy(), "--group-by");
       if (request.corpus().hasBuckets()) {
         schema.rows().checkFree(Buckets.COLUMN);
       }
@@ -275,7 +276,7 @@ public final class ScoreJob {
 
     private Summarizer summarizer() {
       return new Summarizer(
-          SummaryRequest.of(request),
+          SummaryRequest.of(request, groupBy),
           input,
           schema,
           report.isPresent(),

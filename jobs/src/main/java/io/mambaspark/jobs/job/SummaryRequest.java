@@ -31,7 +31,7 @@ record SummaryRequest(
     boolean hasBuckets,
     Map<String, Object> options) {
 
-  static SummaryRequest of(ScoreRequest request) {
+  static SummaryRequest of(ScoreRequest request, List<String> groupBy) {
     return new SummaryRequest(
         input(request.input()),
         request.scores().emit(),
@@ -39,7 +39,7 @@ record SummaryRequest(
         request.scores().maxTokens(),
         request.scores().columns().isPair(),
         request.scores().filters(),
-        request.corpus().groupBy(),
+        groupBy,
         request.corpus().hasBuckets(),
         request.values().recorded(Options.SCORE));
   }

@@ -11,6 +11,7 @@ import io.mambaspark.jobs.spark.SessionSettings;
 import io.mambaspark.jobs.spark.Tasks;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -149,7 +150,7 @@ public final class JsonInput implements Input {
       sources.add(field.name());
     }
     Dataset<Row> lines =
-        FileScan.reader(spark, "text", LINE, listed.files().get(0).path())
+        FileScan.reader(spark, "text", Map.of(), LINE, listed.files().get(0).path())
             .select(columns.toArray(Column[]::new));
     return new FileScan(List.of(lines), sources, partitions)
         .rows(context, tasks(spark, listed, partitions), read, reading);

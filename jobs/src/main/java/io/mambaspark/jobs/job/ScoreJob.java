@@ -401,12 +401,12 @@ public final class ScoreJob {
 
     /** Returns the description that Spark's UI shows for the job. */
     private String description(String what) {
-      String from =
-          request.input().table() != null
-              ? request.input().table()
-              : Refusal.redacted(String.join(", ", request.input().paths()));
       return "Scoring %s of %s with %s (%s)"
-          .formatted(what, from, source.name(), source.checkpoint().fingerprint().substring(0, 12));
+          .formatted(
+              what,
+              request.input().described(),
+              source.name(),
+              source.checkpoint().fingerprint().substring(0, 12));
     }
 
     private Optional<InputSize> inputSize() {

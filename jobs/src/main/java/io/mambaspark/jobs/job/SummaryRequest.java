@@ -1,7 +1,6 @@
 package io.mambaspark.jobs.job;
 
 import io.mambaspark.engine.score.Windows;
-import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.InputOptions;
 import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.score.Emit;
@@ -48,12 +47,9 @@ record SummaryRequest(
     if (input.isDemo()) {
       return "the demo";
     }
-    if (input.table() != null) {
-      return input.table();
-    }
-    return input.paths().size() == 1
-        ? Refusal.redacted(input.paths().get(0))
-        : "%,d inputs".formatted(input.paths().size());
+    return input.paths().size() > 1
+        ? "%,d inputs".formatted(input.paths().size())
+        : input.described();
   }
 
   boolean isChunked() {

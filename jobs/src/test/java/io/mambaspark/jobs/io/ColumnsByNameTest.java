@@ -122,7 +122,8 @@ class ColumnsByNameTest {
         ParquetInput.plan(
             TestSpark.session(),
             InputFiles.list(List.of(own.resolve("in").toString()), new Configuration()),
-            new DocumentOptions(DocumentColumns.text("meta.BODY"), List.of("ID")));
+            new DocumentOptions(DocumentColumns.text("meta.BODY"), List.of("ID")),
+            SparkOptions.NONE);
     assertThat(input.schema().apply("Meta").dataType().catalogString())
         .isEqualTo("struct<Body:string>");
     // A quarter of the bytes of the text and of its encoding.

@@ -2,8 +2,8 @@ package io.mambaspark.jobs.cli;
 
 import io.mambaspark.jobs.options.Option;
 import io.mambaspark.jobs.options.OptionValues;
+import io.mambaspark.jobs.spark.ColumnNames;
 import java.io.PrintWriter;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Model.CommandSpec;
@@ -69,17 +69,9 @@ abstract class TableCommand implements Callable<Integer> {
           continue;
         }
         boolean list = option.kind() == Option.Kind.LIST;
-        values = values.withUnchecked(option, list ? list((String) value) : value);
+        values = values.withUnchecked(option, list ? ColumnNames.split((String) value) : value);
       }
     }
     return values;
-  }
-
-  /** Splits a list at its commas. */
-  private static List<String> list(String names) {
-    return Arrays.stream(names.split(","))
-        .map(String::strip)
-        .filter(name -> !name.isEmpty())
-        .toList();
   }
 }

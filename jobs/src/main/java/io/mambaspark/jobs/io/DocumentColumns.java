@@ -9,7 +9,8 @@ import java.util.Set;
 import java.util.stream.Stream;
 
 /**
- * The names of the input columns that hold a document: token ids, a text, or a context and its
+ * The names of the input columns that hold a document, as {@link
+ * io.mambaspark.jobs.spark.ColumnNames} resolves them: token ids, a text, or a context and its
  * continuation. A context and its continuation are both token ids or both texts.
  *
  * @param tokens column of token ids; null for other documents
@@ -30,6 +31,10 @@ public record DocumentColumns(
     String wordCount)
     implements java.io.Serializable {
 
+  /** The message about a column that two options name. */
+  public static final String GIVEN_TWICE =
+      "Column %s is given for two options; give a different column for each";
+
   /** The default name of the tokens column. */
   public static final String TOKENS = "tokens";
 
@@ -49,8 +54,7 @@ public record DocumentColumns(
     Set<String> seen = new HashSet<>(Set.of(first));
     for (String column : new String[] {continuation, byteCount, wordCount}) {
       if (column != null && !seen.add(column)) {
-        throw Refusal.wrongUsage(
-            "Column %s is given for two options; give a different column for each", column);
+        throw Refusal.wrongUsage(GIVEN_TWICE, column);
       }
     }
   }
@@ -80,21 +84,6 @@ public record DocumentColumns(
     List<String> all = new ArrayList<>(content());
     Stream.of(byteCount, wordCount).filter(Objects::nonNull).forEach(all::add);
     return all;
-  }
-
-  /**
-   * Returns the name of an input column as the user spelled it, here or in {@code kept}; returns
-   * {@code column} if the user did not name it.
-   *
-   * @param kept the columns to keep; may be null
-   */
-  String userSpelling(String column, List<String> kept, boolean caseSensitive) {
-    return caseSensitive
-        ? column
-        : Stream.concat(all().stream(), kept == null ? Stream.of() : kept.stream())
-            .filter(column::equalsIgnoreCase)
-            .findFirst()
-            .orElse(column);
   }
 
   /** Lists each column after its option, for example {@code --text-column text}. */

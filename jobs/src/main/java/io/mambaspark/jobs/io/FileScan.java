@@ -69,7 +69,8 @@ public final class FileScan implements Serializable {
    *
    * @param any the path of any file of the format
    */
-  static Dataset<Row> reader(SparkSession spark, String format, StructType schema, Path any) {
+  static Dataset<Row> reader(
+      SparkSession spark, String format, Map<String, String> options, StructType schema, Path any) {
     // Only version 1 of Spark's file sources accepts other partitions than its own.
     return SessionSettings.with(
         spark,
@@ -79,6 +80,7 @@ public final class FileScan implements Serializable {
                 .read()
                 .schema(schema)
                 .format(format)
+                .options(options)
                 .option("__globPaths__", "false")
                 .load(any.toString()));
   }

@@ -24,7 +24,9 @@ public sealed interface Input permits ParquetInput, JsonInput, SourceInput {
   /** Lists the files that a job reads. Requires no Spark session. */
   static InputFiles list(InputOptions options, Configuration configuration) {
     return options.hasFiles()
-        ? InputFiles.list(options.paths(), configuration).notEmpty(options.paths()).oneTable()
+        ? InputFiles.list(options.paths(), options.options().basePath(), configuration)
+            .notEmpty(options.paths())
+            .oneTable()
         : InputFiles.NONE;
   }
 
@@ -67,8 +69,15 @@ public sealed interface Input permits ParquetInput, JsonInput, SourceInput {
       return SourceInput.of(spark, options, documents, nonEmpty);
     }
     return switch (options.format()) {
-      case "parquet" -> ParquetInput.plan(spark, nonEmpty, documents);
-      case "json" -> JsonInput.plan(spark, nonEmpty, documents);
+      case "parquet" -> ParquetInput.plan(spark, nonEmpty, documents, options.options());
+      case "json" ->
+          options.options().isMultiLine()
+              ? SourceInput.of(
+                  spark,
+                  options,
+                  documents,
+                  MultiLineJson.readable(spark, nonEmpty, options.options()))
+              : JsonInput.plan(spark, nonEmpty, documents);
       default -> SourceInput.of(spark, options, documents, nonEmpty);
     };
   }

@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
@@ -138,7 +139,20 @@ public record InputFiles(
    * @throws Refusal if a path does not exist, or if a folder belongs to a table
    */
   public static InputFiles list(List<String> paths, Configuration configuration) {
-    return InputListing.of(paths, configuration);
+    return list(paths, Optional.empty(), configuration);
+  }
+
+  /**
+   * Lists the files under the paths.
+   *
+   * @param basePath the folder below which the names of folders are partition columns, also those
+   *     in the named paths; by default only folders below the named paths and matches of globs are
+   * @throws Refusal if a path does not exist or is not in {@code basePath}, or if a folder belongs
+   *     to a table
+   */
+  public static InputFiles list(
+      List<String> paths, Optional<String> basePath, Configuration configuration) {
+    return InputListing.of(paths, basePath, configuration);
   }
 
   /**

@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
@@ -30,6 +31,10 @@ final class InputListing {
           .thenComparing(file -> file.path().toString());
 
   private final Configuration configuration;
+
+  /** The folder below which folder names give partition columns; null if the paths decide. */
+  private final Path basePath;
+
   private final ExecutorService threads = HadoopFiles.threads("mamba-spark-listing");
 
   /** The files by key: the canonical path of the named folder, followed by the path below it. */
@@ -44,14 +49,15 @@ final class InputListing {
   /** The number of entries found; an entry counts each time that it is found. */
   private long found;
 
-  private InputListing(Configuration configuration) {
+  private InputListing(Optional<String> basePath, Configuration configuration) {
     this.configuration = configuration;
+    this.basePath = basePath.map(path -> HadoopFiles.qualified(path, configuration)).orElse(null);
     this.tables = new TableFolders(configuration);
   }
 
   /** Lists the files under the paths that the user named. */
-  static InputFiles of(List<String> paths, Configuration configuration) {
-    InputListing listing = new InputListing(configuration);
+  static InputFiles of(List<String> paths, Optional<String> basePath, Configuration configuration) {
+    InputListing listing = new InputListing(basePath, configuration);
     try {
       paths.forEach(listing::add);
     } finally {
@@ -146,7 +152,7 @@ final class InputListing {
           new Folder(
               path,
               key,
-              Map.of(),
+              partition(path, path, path),
               null,
               LocalFiles.real(path, configuration),
               SinkLog.of(path, configuration)));
@@ -155,7 +161,7 @@ final class InputListing {
       String why =
           LocalFiles.isLocal(path, configuration) ? LocalFiles.unreadableReason(status) : null;
       if (why == null) {
-        addFile(key, status, Map.of());
+        addFile(key, status, partition(path, path.getParent(), path.getParent()));
       } else {
         unread(shown(path), why);
       }
@@ -170,14 +176,7 @@ final class InputListing {
   private void addMatch(FileStatus status, Path base) throws IOException {
     Path path = status.getPath();
     Path folder = status.isDirectory() ? path : path.getParent();
-    List<String> names = new ArrayList<>();
-    for (Path p = folder; p != null && !p.equals(base); p = p.getParent()) {
-      names.add(0, p.getName());
-    }
-    Map<String, String> partition = Map.of();
-    for (String name : names) {
-      partition = with(partition, name, path);
-    }
+    Map<String, String> partition = partition(path, folder, base);
     tables.checkNotInTable(folder);
     Path parent = canonical.computeIfAbsent(folder, f -> HadoopFiles.canonical(f, configuration));
     SinkLog log = logs.computeIfAbsent(folder, f -> SinkLog.of(f, configuration));
@@ -188,6 +187,32 @@ final class InputListing {
     } else {
       addFile(parent + "/" + path.getName(), status, partition, log);
     }
+  }
+
+  /**
+   * Returns the partition values that the names of a folder and of the folders above it give.
+   *
+   * @param path the path to which the folder belongs, for messages
+   * @param base the folder at which the names begin, unless the user has named another
+   */
+  private Map<String, String> partition(Path path, Path folder, Path base) {
+    Path from = basePath == null ? base : basePath;
+    List<String> names = new ArrayList<>();
+    Path p = folder;
+    while (p != null && !p.equals(from)) {
+      names.add(0, p.getName());
+      p = p.getParent();
+    }
+    if (p == null && basePath != null) {
+      throw Refusal.because(
+          "Cannot read input %s: it is not in the folder %s of --input-option basePath",
+          shown(path), shown(basePath));
+    }
+    Map<String, String> partition = Map.of();
+    for (String name : names) {
+      partition = with(partition, name, path);
+    }
+    return partition;
   }
 
   private void addFile(String key, FileStatus status, Map<String, String> partition, SinkLog log) {

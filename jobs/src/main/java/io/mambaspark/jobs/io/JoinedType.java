@@ -74,6 +74,29 @@ record JoinedType(DataType type, BitSet allNull) {
     return nullTypes.get(leaf) ? DataTypes.NullType : type;
   }
 
+  /** Returns the part of this type that is {@code narrow}, which lacks fields of structs. */
+  JoinedType narrowed(DataType narrow) {
+    BitSet nulls = new BitSet();
+    narrow(type, 0, narrow, nulls, 0);
+    return new JoinedType(narrow, nulls);
+  }
+
+  /** Copies the bits of the leaves of a part, and returns the number of the next leaf to write. */
+  private int narrow(DataType from, int first, DataType to, BitSet nulls, int at) {
+    int next = at;
+    if (from instanceof StructType a && to instanceof StructType b) {
+      for (StructField field : b.fields()) {
+        StructField own = a.apply(field.name());
+        next = narrow(own.dataType(), first + firstLeaf(a, own), field.dataType(), nulls, next);
+      }
+      return next;
+    }
+    for (int leaf = first; leaf < first + leaves(from); leaf++) {
+      nulls.set(next++, allNull.get(leaf));
+    }
+    return next;
+  }
+
   /** Whether this is a type of single values, all of which are null. */
   boolean isNull() {
     boolean group =

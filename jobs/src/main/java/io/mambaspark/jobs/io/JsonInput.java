@@ -11,6 +11,7 @@ import io.mambaspark.jobs.spark.SessionSettings;
 import io.mambaspark.jobs.spark.Tasks;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -71,10 +72,9 @@ public final class JsonInput implements Input {
    */
   static JsonInput plan(SparkSession spark, InputFiles listed, DocumentOptions documents) {
     DocumentColumns document = documents.columns();
-    List<String> keepColumns = documents.kept();
     Configuration configuration = spark.sparkContext().hadoopConfiguration();
     boolean caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
-    JsonBeginnings beginnings = JsonBeginnings.of(listed, keepColumns != null, configuration);
+    JsonBeginnings beginnings = JsonBeginnings.of(listed, documents.kept() != null, configuration);
     InputFiles readable = listed.without(beginnings.unread());
     readable.notEmpty(listed.files().stream().map(InputFile::name).limit(1).toList());
     PartitionColumns partitions = PartitionColumns.of(readable.files(), spark.conf());
@@ -92,13 +92,12 @@ public final class JsonInput implements Input {
     partitions.checkDocument(document, caseSensitive);
     List<String> notes = new ArrayList<>();
     StructType columns = new StructType();
-    for (StructField field : types.fields()) {
-      String name = document.userSpelling(field.name(), keepColumns, caseSensitive);
-      String hiding = partitions.hiding(name, caseSensitive);
+    for (StructField field : JsonPlan.typed(types, document, caseSensitive).fields()) {
+      String hiding = partitions.hiding(field.name(), caseSensitive);
       if (hiding != null) {
         notes.add(partitions.note(hiding, readable.files().get(0)));
       } else {
-        columns = columns.add(name, JsonPlan.type(name, field.dataType(), document), true);
+        columns = columns.add(field);
       }
     }
     return new JsonInput(
@@ -151,7 +150,7 @@ public final class JsonInput implements Input {
       sources.add(field.name());
     }
     Dataset<Row> lines =
-        FileScan.reader(spark, "text", LINE, listed.files().get(0).path())
+        FileScan.reader(spark, "text", Map.of(), LINE, listed.files().get(0).path())
             .select(columns.toArray(Column[]::new));
     return new FileScan(List.of(lines), sources, partitions)
         .rows(context, tasks(spark, listed, partitions), read, reading);

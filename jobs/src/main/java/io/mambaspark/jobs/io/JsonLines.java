@@ -1,5 +1,6 @@
 package io.mambaspark.jobs.io;
 
+import io.mambaspark.jobs.spark.ColumnNames;
 import io.mambaspark.jobs.text.Utf8;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -8,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
@@ -60,14 +62,19 @@ final class JsonLines {
 
   /**
    * @param plan columns with types that {@link JsonTypes} infers, or binary for strings
-   * @param texts the columns that hold the document's text, where a JSON value other than a string
-   *     has its own kind of error
+   * @param texts the columns and fields, each as {@link #key}, that hold the document's text; a
+   *     JSON value other than a string has its own kind of error there
    * @param caseSensitive whether a key must have the case of its column
    */
   JsonLines(StructType plan, Set<String> texts, boolean caseSensitive) {
     this.caseSensitive = caseSensitive;
     this.texts = texts;
-    this.columns = fields(plan, null);
+    this.columns = fields(plan, List.of());
+  }
+
+  /** Returns the text that identifies a column, or a field of a struct, among {@code texts}. */
+  static String key(List<String> path) {
+    return path.size() == 1 ? path.get(0) : ColumnNames.sql(path);
   }
 
   /** Returns the values of a row whose line cannot be read: all null. */
@@ -148,24 +155,26 @@ final class JsonLines {
   }
 
   /**
-   * @param column the column that contains the struct; null for the columns themselves
+   * @param above the names of the column and of the fields that contain the struct; empty for the
+   *     columns themselves
    */
-  private Fields fields(StructType struct, String column) {
+  private Fields fields(StructType struct, List<String> above) {
     Map<String, Integer> places =
         caseSensitive ? new HashMap<>() : new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
     List<Value> values = new ArrayList<>();
     for (StructField field : struct.fields()) {
       places.put(field.name(), values.size());
+      List<String> path = Stream.concat(above.stream(), Stream.of(field.name())).toList();
       values.add(
-          column == null && texts.contains(field.name())
-              ? text(field)
-              : value(field.dataType(), column == null ? field.name() : column));
+          texts.contains(key(path))
+              ? text(field.dataType(), String.join(".", path))
+              : value(field.dataType(), path));
     }
     return new Fields(places, values);
   }
 
-  private static Value text(StructField field) {
-    boolean binary = field.dataType().equals(DataTypes.BinaryType);
+  private static Value text(DataType type, String column) {
+    boolean binary = type.equals(DataTypes.BinaryType);
     return in -> {
       JsonKind kind = in.peek();
       if (kind == JsonKind.STRING) {
@@ -173,14 +182,18 @@ final class JsonLines {
         return binary ? text.getBytes(StandardCharsets.UTF_8) : text;
       }
       if (kind != JsonKind.NULL) {
-        in.recordError(RowError.notText(kind.words(), in.character(in.token()), field.name()));
+        in.recordError(RowError.notText(kind.words(), in.character(in.token()), column));
       }
       in.skip();
       return kind == JsonKind.NULL ? null : INVALID;
     };
   }
 
-  private Value value(DataType type, String column) {
+  /**
+   * @param path the names of the column and of the fields that contain the value
+   */
+  private Value value(DataType type, List<String> path) {
+    String column = path.get(0);
     if (type.equals(DataTypes.StringType)) {
       return orNull(in -> in.peek() == JsonKind.STRING ? in.string() : in.raw());
     } else if (type.equals(DataTypes.BinaryType)) {
@@ -199,10 +212,10 @@ final class JsonLines {
     } else if (type.equals(DataTypes.BooleanType)) {
       return of(JsonKind.BOOLEAN, JsonReader::bool, "true or false in column " + column);
     } else if (type instanceof ArrayType list) {
-      Value element = value(list.elementType(), column);
+      Value element = value(list.elementType(), path);
       return of(JsonKind.LIST, in -> list(in, element), "a list in column " + column);
     } else if (type instanceof StructType struct) {
-      Fields fields = fields(struct, column);
+      Fields fields = fields(struct, path);
       return of(JsonKind.OBJECT, in -> object(in, fields), "an object in column " + column);
     }
     throw new IllegalStateException("Cannot read JSON as " + type.catalogString());

@@ -17,6 +17,7 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.FileUtil;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.DataFrameWriter;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SaveMode;
@@ -52,13 +53,13 @@ public final class Output {
   public static final long ROW_GROUP_BYTES = 16 << 20;
 
   private final OutputPlacement placement;
-  private final String format;
+  private final OutputOptions options;
   private final RunRecords records;
   private final FileSystem files;
 
-  private Output(OutputPlacement placement, String format, Configuration configuration) {
+  private Output(OutputPlacement placement, OutputOptions options, Configuration configuration) {
     this.placement = placement;
-    this.format = format;
+    this.options = options;
     this.records = new RunRecords(placement.scores(), configuration);
     this.files = HadoopFiles.fileSystem(placement.path(), configuration);
   }
@@ -87,7 +88,7 @@ public final class Output {
         state = OutputState.read(path, neighbours, files, configuration);
       }
       OutputPlacement placement = OutputPlacement.of(options, secondPass, state, newRunId());
-      return new Output(placement, options.format(), configuration);
+      return new Output(placement, options, configuration);
     } catch (IOException e) {
       throw Refusal.because(e, "Cannot use output %s: %s", options.path(), e.getMessage());
     }
@@ -235,13 +236,12 @@ public final class Output {
   }
 
   private void write(Dataset<Row> rows, Path folder) {
-    rows.write()
-        .format(format)
-        // Write nulls: otherwise a JSON file without errors has no error column.
-        .option("ignoreNullFields", false)
-        .option("parquet.block.size", ROW_GROUP_BYTES)
-        .mode(SaveMode.ErrorIfExists)
-        .save(folder.toString());
+    writer(rows).mode(SaveMode.ErrorIfExists).save(folder.toString());
+  }
+
+  /** Returns a writer with the format and the options of this output. */
+  public DataFrameWriter<Row> writer(Dataset<Row> rows) {
+    return rows.write().format(options.format()).options(options.ofWriter());
   }
 
   /**
@@ -258,7 +258,9 @@ public final class Output {
     return spark
         .read()
         .schema(nullable)
-        .format(format)
+        .format(options.format())
+        // Dates and line ends are read as they were written.
+        .options(options.options().values())
         .option("__globPaths__", false)
         .load(folder.toString());
   }

@@ -4,16 +4,19 @@ import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
 import java.util.List;
+import java.util.Map;
 
 /**
  * The options for the output of a command.
  *
  * @param path a folder
  * @param format parquet, json or orc
+ * @param options the options of Spark's writer
  * @param overwrite whether to replace an existing output
  * @param resume whether to continue an earlier start of the same job where it stopped
  */
-public record OutputOptions(String path, String format, boolean overwrite, boolean resume) {
+public record OutputOptions(
+    String path, String format, SparkOptions options, boolean overwrite, boolean resume) {
   /** The formats that a command can write. A stream reads the same formats. */
   public static final List<String> FORMATS = List.of("parquet", "json", "orc");
 
@@ -31,8 +34,23 @@ public record OutputOptions(String path, String format, boolean overwrite, boole
     return new OutputOptions(
         path,
         values.get(Options.OUTPUT_FORMAT),
+        SparkOptions.ofOutput(values, values.get(Options.OUTPUT_FORMAT)),
         values.get(Options.OVERWRITE),
         values.get(Options.RESUME));
+  }
+
+  /** Returns all options of the writer: those of the user, and this project's defaults. */
+  public Map<String, String> ofWriter() {
+    return options
+        // Write nulls: otherwise a JSON file without errors has no error column.
+        .withDefault("ignoreNullFields", false)
+        .withDefault("parquet.block.size", Output.ROW_GROUP_BYTES)
+        .values();
+  }
+
+  /** Returns the values with the options as summaries show them. */
+  public OptionValues normalize(OptionValues values) {
+    return values.with(Options.OUTPUT_OPTION, options.shown());
   }
 
   /** Refuses a format that is not one of {@link #FORMATS}. */

@@ -2,6 +2,7 @@ package io.mambaspark.jobs.io;
 
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.InputFiles.InputFile;
+import io.mambaspark.jobs.spark.ColumnNames;
 import io.mambaspark.jobs.spark.Failures;
 import io.mambaspark.jobs.spark.FileContent;
 import io.mambaspark.jobs.spark.HadoopFiles;
@@ -20,6 +21,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Future;
+import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FileStatus;
@@ -32,6 +34,7 @@ import org.apache.parquet.hadoop.metadata.BlockMetaData;
 import org.apache.parquet.hadoop.metadata.ColumnChunkMetaData;
 import org.apache.parquet.hadoop.metadata.FileMetaData;
 import org.apache.parquet.hadoop.util.HadoopInputFile;
+import org.apache.parquet.schema.Type;
 
 /**
  * A Parquet file as its footer describes it; data is not read.
@@ -79,7 +82,7 @@ public record ParquetFile(
   /**
    * Reads the footers of files, several at a time. Returns them in the order of the files.
    *
-   * @param document the columns of documents; their case is ignored
+   * @param document the names of the columns of documents; their case is ignored
    * @param columns converts a schema to columns
    * @throws Refusal if a file cannot be read although its content may be valid
    */
@@ -125,9 +128,13 @@ public record ParquetFile(
       Map<String, Long> columnBytes = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
       BitSet values = new BitSet();
       int leaves = 0;
+      List<String> names =
+          reader.getFileMetaData().getSchema().getFields().stream().map(Type::getName).toList();
+      List<List<String>> paths =
+          document.stream().map(name -> ColumnNames.path(names, name, false)).toList();
       boolean unknown = reader.getFooter().getBlocks().isEmpty();
       for (BlockMetaData block : reader.getFooter().getBlocks()) {
-        groups.add(rowGroup(block, document));
+        groups.add(rowGroup(block, paths));
         for (int leaf = 0; leaf < block.getColumns().size(); leaf++) {
           ColumnChunkMetaData column = block.getColumns().get(leaf);
           columnBytes.merge(name(column), column.getTotalSize(), Long::sum);
@@ -184,12 +191,13 @@ public record ParquetFile(
     }
   }
 
-  private static RowGroup rowGroup(BlockMetaData block, List<String> document) {
-    long tokens =
-        block.getColumns().stream()
-            .filter(column -> document.stream().anyMatch(name(column)::equalsIgnoreCase))
-            .mapToLong(ParquetFile::tokens)
-            .sum();
+  private static RowGroup rowGroup(BlockMetaData block, List<List<String>> document) {
+    long tokens = 0;
+    for (ColumnChunkMetaData column : block.getColumns()) {
+      for (List<String> path : document) {
+        tokens += isIn(column, path) ? tokens(column, path) : 0;
+      }
+    }
     return new RowGroup(block.getStartingPos(), block.getRowCount(), tokens);
   }
 
@@ -198,8 +206,15 @@ public record ParquetFile(
     return column.getPath().toArray()[0];
   }
 
-  private static long tokens(ColumnChunkMetaData column) {
-    boolean text = column.getPath().size() == 1;
+  /** Whether a leaf is a column, a field of a struct, or a part of it. */
+  private static boolean isIn(ColumnChunkMetaData leaf, List<String> path) {
+    String[] names = leaf.getPath().toArray();
+    return names.length >= path.size()
+        && IntStream.range(0, path.size()).allMatch(i -> path.get(i).equalsIgnoreCase(names[i]));
+  }
+
+  private static long tokens(ColumnChunkMetaData column, List<String> path) {
+    boolean text = column.getPath().size() == path.size();
     return text ? column.getTotalUncompressedSize() / BYTES_PER_TOKEN : column.getValueCount();
   }
 

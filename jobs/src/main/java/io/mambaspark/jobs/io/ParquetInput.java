@@ -50,6 +50,7 @@ public final class ParquetInput implements Input {
   private final List<ParquetFile> files;
   private final PartitionColumns partitions;
   private final ParquetSchema planned;
+  private final SparkOptions options;
   private final Map<String, ParquetFile> byName = new HashMap<>();
 
   private ParquetInput(
@@ -57,12 +58,14 @@ public final class ParquetInput implements Input {
       InputFiles listed,
       List<ParquetFile> files,
       PartitionColumns partitions,
-      ParquetSchema planned) {
+      ParquetSchema planned,
+      SparkOptions options) {
     this.spark = spark;
     this.listed = listed;
     this.files = files;
     this.partitions = partitions;
     this.planned = planned;
+    this.options = options;
     files.forEach(file -> byName.put(file.file().name(), file));
   }
 
@@ -70,10 +73,11 @@ public final class ParquetInput implements Input {
    * Reads the footers and decides the schema.
    *
    * @param documents the columns that are used
+   * @param options the options of Spark's reader
    * @throws Refusal if no file can be read, or if a used column cannot be read in one of the files
    */
   public static ParquetInput plan(
-      SparkSession spark, InputFiles listed, DocumentOptions documents) {
+      SparkSession spark, InputFiles listed, DocumentOptions documents, SparkOptions options) {
     ParquetColumn.Reader columns =
         new ParquetColumn.Reader(new ParquetToSparkSchemaConverter(SQLConf.get()));
     List<ParquetFile> read =
@@ -100,7 +104,7 @@ public final class ParquetInput implements Input {
     PartitionColumns partitions = PartitionColumns.of(listed.files(), spark.conf());
     ParquetSchema planned =
         new ParquetPlanning(readable, partitions, documents, caseSensitive).plan();
-    return new ParquetInput(spark, listed.without(damaged), readable, partitions, planned);
+    return new ParquetInput(spark, listed.without(damaged), readable, partitions, planned, options);
   }
 
   /** Refuses files of another recognised format, such as JSON, with a more specific message. */
@@ -247,7 +251,8 @@ public final class ParquetInput implements Input {
             .filter(file -> planned.layout(file) == layout)
             .min(Comparator.comparing(file -> file.file().size()))
             .orElseThrow();
-    Dataset<Row> rows = FileScan.reader(spark, "parquet", read, any.file().path());
+    Dataset<Row> rows =
+        FileScan.reader(spark, "parquet", options.ofFiles(), read, any.file().path());
     List<Column> columns = new ArrayList<>();
     StructField[] fields = planned.schema().fields();
     for (int i = 0; i < fields.length; i++) {

@@ -1,6 +1,7 @@
 package io.mambaspark.jobs.io;
 
 import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.spark.ColumnNames;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -26,8 +27,13 @@ final class ParquetPlanning {
   private final List<ParquetFile> files;
   private final PartitionColumns partitions;
   private final DocumentColumns document;
-  private final List<String> keepColumns;
+  private final boolean keepsAll;
+  private final UsedColumns usedColumns;
   private final boolean caseSensitive;
+
+  /** The top-level columns that hold the document. */
+  private final List<String> documentColumns;
+
   private final List<String> notes = new ArrayList<>();
 
   ParquetPlanning(
@@ -38,8 +44,15 @@ final class ParquetPlanning {
     this.files = files;
     this.partitions = partitions;
     this.document = documents.columns();
-    this.keepColumns = documents.kept();
+    this.keepsAll = documents.kept() == null;
     this.caseSensitive = caseSensitive;
+    Set<String> names = new HashSet<>();
+    files.forEach(file -> file.columns().forEach(column -> names.add(column.name())));
+    this.usedColumns = new UsedColumns(names, documents, caseSensitive);
+    this.documentColumns =
+        document.all().stream()
+            .map(name -> ColumnNames.path(names, name, caseSensitive).get(0))
+            .toList();
   }
 
   /** A column of the schema, with the column of each file that has it. */
@@ -64,12 +77,12 @@ final class ParquetPlanning {
     Map<String, Planned> columns = columns();
     partitions.checkDocument(document, caseSensitive);
     hide(columns);
-    checkDocument(columns);
+    checkDocument();
     StructType schema = new StructType();
     List<Planned> readable = new ArrayList<>();
     Set<String> used = new HashSet<>();
     for (Planned column : columns.values()) {
-      boolean isUsed = isUsed(column.name);
+      boolean isUsed = usedColumns.contains(column.name);
       if (column.problem == null) {
         readable.add(column);
         ParquetColumn first = column.columns.values().iterator().next();
@@ -90,7 +103,7 @@ final class ParquetPlanning {
     for (ParquetFile file : files) {
       List<StructField> layout = new ArrayList<>();
       for (Planned column : readable) {
-        layout.add(isUsed(column.name) ? fieldIn(column, file) : null);
+        layout.add(usedColumns.contains(column.name) ? fieldIn(column, file) : null);
       }
       layoutOf.put(file.file().name(), numbers.computeIfAbsent(layout, key -> numbers.size()));
     }
@@ -99,13 +112,13 @@ final class ParquetPlanning {
   }
 
   private Refusal unreadable(Planned column) {
-    boolean isDocument = document.all().stream().anyMatch(c -> key(c).equals(key(column.name)));
+    boolean isDocument = documentColumns.stream().anyMatch(c -> key(c).equals(key(column.name)));
     return Refusal.because(
         "%s; %s",
         column.problem,
         isDocument
             ? "write the files with one readable type, or score them in separate runs"
-            : keepColumns == null
+            : keepsAll
                 ? "list the columns to keep with --keep-columns, without " + column.name
                 : "write the column with one type, or omit it from --keep-columns");
   }
@@ -117,9 +130,7 @@ final class ParquetPlanning {
       Set<String> seen = new HashSet<>();
       for (ParquetColumn column : file.columns()) {
         Planned planned =
-            byKey.computeIfAbsent(
-                key(column.name()),
-                k -> new Planned(document.userSpelling(column.name(), keepColumns, caseSensitive)));
+            byKey.computeIfAbsent(key(column.name()), key -> new Planned(column.name()));
         if (!seen.add(key(column.name()))) {
           planned.problem =
               "File %s has two columns with the name %s%s"
@@ -151,7 +162,8 @@ final class ParquetPlanning {
               .formatted(column.name(), file.file().name(), column.unreadableType());
       return;
     }
-    JoinedType own = JoinedType.of(column, file);
+    JoinedType complete = JoinedType.of(column, file);
+    JoinedType own = complete.narrowed(usedColumns.type(column.name(), complete.type()));
     if (planned.type == null) {
       planned.type = own;
       planned.typedBy = file;
@@ -197,12 +209,6 @@ final class ParquetPlanning {
     return caseSensitive ? name : name.toLowerCase(Locale.ROOT);
   }
 
-  private boolean isUsed(String column) {
-    return keepColumns == null
-        || document.all().stream().anyMatch(c -> key(c).equals(key(column)))
-        || keepColumns.stream().anyMatch(c -> key(c).equals(key(column)));
-  }
-
   private void hide(Map<String, Planned> columns) {
     for (String name : List.copyOf(columns.keySet())) {
       String hiding = partitions.hiding(name, caseSensitive);
@@ -213,15 +219,12 @@ final class ParquetPlanning {
     }
   }
 
-  /** Refuses a file that has rows but lacks a column of the document. */
-  private void checkDocument(Map<String, Planned> columns) {
+  /** Refuses a file that has rows but lacks a column of the document that other files have. */
+  private void checkDocument() {
     for (String name : document.content()) {
-      Planned column = columns.get(key(name));
-      if (column == null) {
-        continue;
-      }
+      List<ParquetFile> with = files.stream().filter(file -> has(file, name)).toList();
       for (ParquetFile file : files) {
-        if (!column.columns.containsKey(file) && file.rows() > 0) {
+        if (!with.isEmpty() && !with.contains(file) && file.rows() > 0) {
           throw Refusal.because(
               "Column %s (%s) is not in %s; its columns are %s",
               name,
@@ -231,6 +234,14 @@ final class ParquetPlanning {
         }
       }
     }
+  }
+
+  private boolean has(ParquetFile file, String column) {
+    StructType columns = new StructType();
+    for (ParquetColumn own : file.columns()) {
+      columns = columns.add(own.name(), own.type() == null ? DataTypes.NullType : own.type());
+    }
+    return !ColumnNames.find(columns, column, document.option(column), caseSensitive).isEmpty();
   }
 
   private void noteMissing(Planned column) {

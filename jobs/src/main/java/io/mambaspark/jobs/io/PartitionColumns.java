@@ -1,6 +1,7 @@
 package io.mambaspark.jobs.io;
 
 import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.spark.ColumnNames;
 import io.mambaspark.jobs.spark.TaskFailure;
 import java.io.Serializable;
 import java.math.BigDecimal;
@@ -87,7 +88,7 @@ public final class PartitionColumns implements Serializable {
   /** The partition column with the same name as a column of the files; null if there is none. */
   String hiding(String column, boolean caseSensitive) {
     for (String name : schema.fieldNames()) {
-      if (caseSensitive ? name.equals(column) : name.equalsIgnoreCase(column)) {
+      if (ColumnNames.same(name, column, caseSensitive)) {
         return name;
       }
     }
@@ -101,7 +102,8 @@ public final class PartitionColumns implements Serializable {
    */
   void checkDocument(DocumentColumns document, boolean caseSensitive) {
     for (String column : document.all()) {
-      String hiding = hiding(column, caseSensitive);
+      List<String> path = ColumnNames.path(List.of(schema.fieldNames()), column, caseSensitive);
+      String hiding = hiding(path.get(0), caseSensitive);
       if (hiding != null) {
         throw Refusal.because(
             "Column %s (%s) is a partition column (%s=), but a document must be a column of the"

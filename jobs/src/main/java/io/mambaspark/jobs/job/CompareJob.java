@@ -92,7 +92,7 @@ public final class CompareJob {
             first.delivery(), models, List.of(first.weights(), second.weights()), context);
     Input input = prepared.open(spark, request.documents());
     RowSchema schema = RowSchema.of(input.schema(), request.documents());
-    schema.checkKept(request.groupBy(), "--group-by");
+    List<String> groupBy = schema.namesOfKept(request.groupBy(), "--group-by");
     boolean sameTokens = sameTokens(tokenizers);
     List<CompareColumn> columns = columns(schema, sameTokens);
     columns.forEach(column -> schema.checkFree(column.column()));
@@ -117,7 +117,7 @@ public final class CompareJob {
           Input.limited(input.rows(schema.inputNames(), bytesRead), request.input());
       Dataset<Row> compared = compared(rows, schema, comparing, columns);
       Progress display = showProgress(context, progress, bytesRead, input);
-      CompareSummary summary = write(compared, output, models, input, display, start);
+      CompareSummary summary = write(compared, groupBy, output, models, input, display, start);
       summary.print(out);
       new SummaryLines(out).writtenTo(output.path());
       out.flush();
@@ -168,6 +168,7 @@ public final class CompareJob {
 
   private CompareSummary write(
       Dataset<Row> compared,
+      List<String> groupBy,
       Output output,
       List<ModelSource> models,
       Input input,
@@ -180,7 +181,7 @@ public final class CompareJob {
             double seconds = (System.nanoTime() - start) / 1e9;
             display.stop();
             Dataset<Row> written = output.read(compared.sparkSession(), folder, compared.schema());
-            return summary(written, output.runId(), models, input, seconds);
+            return summary(written, groupBy, output.runId(), models, input, seconds);
           },
           CompareSummary::json);
     } finally {
@@ -227,10 +228,14 @@ public final class CompareJob {
   }
 
   private CompareSummary summary(
-      Dataset<Row> written, String run, List<ModelSource> models, Input input, double seconds) {
+      Dataset<Row> written,
+      List<String> groupBy,
+      String run,
+      List<ModelSource> models,
+      Input input,
+      double seconds) {
     List<Groups.Group<ComparedTotals>> all = ComparedTotals.byGroup(written, List.of()).largest();
     ComparedTotals totals = all.isEmpty() ? new ComparedTotals() : all.get(0).sums();
-    List<String> groupBy = request.groupBy();
     return new CompareSummary(
         run,
         totals.numbers(),

@@ -53,6 +53,6 @@ public record CompareRequest(
         tokens,
         output,
         groupBy,
-        documents.normalize(given.with(Options.INPUT_FORMAT, input.format())));
+        output.normalize(input.normalize(documents.normalize(given))));
   }
 }

@@ -48,7 +48,7 @@ record Preparation(
   static Preparation ofStream(InputOptions input, Path output) {
     Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
-    InputFiles listed = InputFiles.list(input.paths(), files);
+    InputFiles listed = InputFiles.list(input.paths(), input.options().basePath(), files);
     Input.checkOverlap("Output", output, input, files);
     return new Preparation(files, input, listed, Optional.empty());
   }

@@ -104,6 +104,7 @@ public final class ScoreJob {
     private final Input input;
     private final Optional<UnitPlan> plan;
     private final ScoringSchema schema;
+    private final List<String> groupBy;
     private final TokenizerFile tokenizer;
     private final LongAccumulator progress;
     private final LongAccumulator bytesRead;
@@ -141,7 +142,7 @@ public final class ScoreJob {
                       input.parquet().orElseThrow(),
                       source.checkpoint().parameterCount() * request.scores().windows().runs()))
               : Optional.empty();
-      schema.rows().checkKept(request.corpus().groupBy(), "--group-by");
+      this.groupBy = schema.rows().namesOfKept(request.corpus().groupBy(), "--group-by");
       if (request.corpus().hasBuckets()) {
         schema.rows().checkFree(Buckets.COLUMN);
       }
@@ -273,7 +274,7 @@ public final class ScoreJob {
 
     private Summarizer summarizer() {
       return new Summarizer(
-          SummaryRequest.of(request),
+          SummaryRequest.of(request, groupBy),
           input,
           schema,
           report.isPresent(),
@@ -398,12 +399,12 @@ public final class ScoreJob {
 
     /** Returns the description that Spark's UI shows for the job. */
     private String description(String what) {
-      String from =
-          request.input().table() != null
-              ? request.input().table()
-              : Refusal.redacted(String.join(", ", request.input().paths()));
       return "Scoring %s of %s with %s (%s)"
-          .formatted(what, from, source.name(), source.checkpoint().fingerprint().substring(0, 12));
+          .formatted(
+              what,
+              request.input().described(),
+              source.name(),
+              source.checkpoint().fingerprint().substring(0, 12));
     }
 
     private Optional<InputSize> inputSize() {

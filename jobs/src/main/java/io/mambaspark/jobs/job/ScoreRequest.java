@@ -3,11 +3,14 @@ package io.mambaspark.jobs.job;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.InputOptions;
 import io.mambaspark.jobs.io.OutputOptions;
+import io.mambaspark.jobs.io.SparkOptions;
 import io.mambaspark.jobs.model.ModelOptions;
+import io.mambaspark.jobs.options.Option;
 import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.score.ScoreOptions;
 import io.mambaspark.jobs.units.UnitOptions;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -51,7 +54,7 @@ public record ScoreRequest(
             UnitOptions.of(given),
             corpus,
             dryRun,
-            corpus.normalize(scores.normalize(given.with(Options.INPUT_FORMAT, input.format()))));
+            corpus.normalize(scores.normalize(input.normalize(shownOutput(given)))));
     request.check();
     return request;
   }
@@ -61,11 +64,16 @@ public record ScoreRequest(
     if (given.isGiven(Options.OUTPUT) || !optional) {
       return Optional.of(OutputOptions.of(given));
     }
-    if (given.get(Options.OVERWRITE) || given.get(Options.RESUME)) {
-      throw Refusal.wrongUsage(
-          "%s needs --output", given.get(Options.OVERWRITE) ? "--overwrite" : "--resume");
+    for (Option<?> option : List.of(Options.OVERWRITE, Options.RESUME, Options.OUTPUT_OPTION)) {
+      if (given.isGiven(option)) {
+        throw Refusal.wrongUsage("%s needs --output", option.flag());
+      }
     }
     return Optional.empty();
+  }
+
+  private static OptionValues shownOutput(OptionValues given) {
+    return given.isGiven(Options.OUTPUT) ? OutputOptions.of(given).normalize(given) : given;
   }
 
   private void check() {
@@ -77,11 +85,21 @@ public record ScoreRequest(
     }
     scores.documents().checkTokenizer(model.tokenizer());
     corpus.check(scores.emit());
+    checkOneFilePerUnit();
     if ((resumes() || units.targetTokens() > 0) && !byUnits()) {
       throw Refusal.wrongUsage(
           "%s needs a job that can be cut into units: Parquet files as input, Parquet as output,"
               + " and neither --limit nor --partitions",
           resumes() ? "--resume" : "--target-unit-tokens");
+    }
+  }
+
+  private void checkOneFilePerUnit() {
+    if (byUnits() && output.filter(to -> to.options().has(SparkOptions.MAX_RECORDS)).isPresent()) {
+      throw Refusal.wrongUsage(
+          "--output-option %s cannot be set: each unit is written to one file; use"
+              + " --target-unit-tokens",
+          SparkOptions.MAX_RECORDS);
     }
   }
 

@@ -296,6 +296,7 @@ public final class StreamJob {
             .readStream()
             .schema(json ? JsonInput.LINE : columns.ofFiles)
             .format(json ? "text" : request.input().format())
+            .options(json ? Map.of() : request.input().options().ofFiles())
             .option("maxFilesPerTrigger", filesPerBatch(spark))
             .option("maxFileAge", MAX_FILE_AGE)
             // Without this option, Spark reads files in plain sub-folders or files in partition
@@ -381,10 +382,8 @@ public final class StreamJob {
             .observed(scored, scores)
             .writeStream()
             .format(target.format())
-            // The same options as in Output.
-            .option("ignoreNullFields", false)
-            .option("parquet.block.size", Output.ROW_GROUP_BYTES)
             .trigger(stream.trigger());
+    target.ofWriter().forEach((key, value) -> option(writer, key, value));
     option(writer, "checkpointLocation", checkpoint.toString());
     spark.streams().addListener(batches);
     try {

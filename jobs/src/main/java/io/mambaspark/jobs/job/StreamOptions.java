@@ -72,7 +72,7 @@ public record StreamOptions(String when, String checkpointLocation, int maxFiles
   }
 
   private static void check(OptionValues values, InputOptions input) {
-    if (input.isDemo() || input.table() != null || input.paths().size() > 1) {
+    if (input.isDemo() || input.table() != null || input.paths().size() != 1) {
       throw Refusal.wrongUsage(
           "--stream watches one folder; expected one --input, a folder or a glob, found %s",
           input.table() != null
@@ -83,6 +83,11 @@ public record StreamOptions(String when, String checkpointLocation, int maxFiles
       throw Refusal.wrongUsage(
           "--stream does not support --input-format %s; expected one of %s",
           input.format(), String.join(", ", OutputOptions.FORMATS));
+    }
+    if (input.options().isMultiLine()) {
+      throw Refusal.wrongUsage(
+          "--stream cannot be combined with --input-option multiLine=true: it reads one JSON object"
+              + " a line; write each object on one line: jq -c . FILE");
     }
     if (values.isGiven(Options.RESUME)) {
       throw Refusal.wrongUsage(

@@ -1,7 +1,6 @@
 package io.mambaspark.jobs.job;
 
 import io.mambaspark.engine.score.Windows;
-import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.InputOptions;
 import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.score.Emit;
@@ -31,7 +30,7 @@ record SummaryRequest(
     boolean hasBuckets,
     Map<String, Object> options) {
 
-  static SummaryRequest of(ScoreRequest request) {
+  static SummaryRequest of(ScoreRequest request, List<String> groupBy) {
     return new SummaryRequest(
         input(request.input()),
         request.scores().emit(),
@@ -39,7 +38,7 @@ record SummaryRequest(
         request.scores().maxTokens(),
         request.scores().columns().isPair(),
         request.scores().filters(),
-        request.corpus().groupBy(),
+        groupBy,
         request.corpus().hasBuckets(),
         request.values().recorded(Options.SCORE));
   }
@@ -48,12 +47,9 @@ record SummaryRequest(
     if (input.isDemo()) {
       return "the demo";
     }
-    if (input.table() != null) {
-      return input.table();
-    }
-    return input.paths().size() == 1
-        ? Refusal.redacted(input.paths().get(0))
-        : "%,d inputs".formatted(input.paths().size());
+    return input.paths().size() > 1
+        ? "%,d inputs".formatted(input.paths().size())
+        : input.described();
   }
 
   boolean isChunked() {

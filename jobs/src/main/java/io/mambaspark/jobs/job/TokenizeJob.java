@@ -22,7 +22,9 @@ import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Column;
@@ -75,7 +77,7 @@ public final class TokenizeJob {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     Input input = prepared.open(spark, request.documents());
     RowSchema schema = RowSchema.of(input.schema(), request.documents());
-    List<String> kept = kept(schema);
+    Map<String, String> kept = kept(schema);
     long start = System.nanoTime();
     TextEncoding sent = new TextEncoding(context.broadcast(tokenizer), special);
     try {
@@ -114,17 +116,20 @@ public final class TokenizeJob {
     return tokenizer.specialTokens(token == null ? -1 : token.id());
   }
 
-  /** Returns the kept columns: by default all but the text, which the tokens replace. */
-  private List<String> kept(RowSchema schema) {
-    List<String> kept =
-        schema.keptNames().stream()
-            .filter(
-                column ->
-                    request.documents().kept() != null
-                        || !column.equals(request.documents().columns().text()))
-            .toList();
+  /**
+   * Returns the names of the kept columns in the input, by their names in the output: by default
+   * all but the text, which the tokens replace.
+   */
+  private Map<String, String> kept(RowSchema schema) {
+    Map<String, String> kept = new LinkedHashMap<>();
+    for (int i = 0; i < schema.kept().size(); i++) {
+      String from = schema.keptFrom().get(i);
+      if (request.documents().kept() != null || !schema.paths().contains(List.of(from))) {
+        kept.put(schema.keptNames().get(i), from);
+      }
+    }
     for (String column : RESULT.fieldNames()) {
-      if (kept.stream().anyMatch(column::equalsIgnoreCase)) {
+      if (kept.keySet().stream().anyMatch(column::equalsIgnoreCase)) {
         throw Refusal.wrongUsage(
             "Kept column %s has the same name as a column that tokenize adds; exclude it with"
                 + " --keep-columns, or rename it",
@@ -135,19 +140,25 @@ public final class TokenizeJob {
   }
 
   private Dataset<Row> tokens(
-      Dataset<Row> rows, RowSchema schema, List<String> kept, TextEncoding encoding) {
+      Dataset<Row> rows, RowSchema schema, Map<String, String> kept, TextEncoding encoding) {
     String text = request.documents().columns().text();
     UDF2<byte[], String, Row> encode =
         (bytes, inputError) ->
             inputError != null ? unreadable(inputError) : encode(bytes, text, encoding);
     // Spark may call a deterministic function once for each field of its result.
     UserDefinedFunction once = udf(encode, RESULT).asNondeterministic();
-    List<Column> columns = new ArrayList<>();
-    kept.forEach(column -> columns.add(ColumnNames.quoted(column)));
     Column encoded =
-        once.apply(ColumnNames.quoted(text).cast("binary"), schema.inputErrorMessage())
+        once.apply(
+                ColumnNames.column(schema.paths().get(0)).cast("binary"),
+                schema.inputErrorMessage())
             .as("mamba_tokens");
-    List<Column> with = new ArrayList<>(columns);
+    List<Column> with = new ArrayList<>();
+    List<Column> columns = new ArrayList<>();
+    kept.forEach(
+        (name, from) -> {
+          with.add(ColumnNames.quoted(from).as(name));
+          columns.add(ColumnNames.quoted(name));
+        });
     with.add(encoded);
     for (StructField field : RESULT.fields()) {
       columns.add(col("mamba_tokens").getField(field.name()).as(field.name()));

@@ -221,7 +221,7 @@ public final class Option<T> {
 
   /** The text for a value in a run's identity. */
   public String identity(Object normalized) {
-    return normalized == null ? noIdentity : normalized.toString();
+    return normalized == null || normalized.equals(List.of()) ? noIdentity : normalized.toString();
   }
 
   /** The explanation of the stage's parameter; null if the stage does not have this option. */

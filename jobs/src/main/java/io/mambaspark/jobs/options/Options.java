@@ -72,6 +72,13 @@ public final class Options {
           "Table of the session's catalog to read instead of --input. The catalog is Hive's if"
               + " Spark has Hive, or one that spark.sql.catalog.* settings define.");
 
+  public static final Option<List<String>> INPUT_OPTION =
+      repeated(
+              "input-option",
+              "KEY=VALUE",
+              "Option of Spark's reader, such as header=true for CSV. Give it once for each key.")
+          .partOfIdentity("none");
+
   public static final Option<Integer> PARTITIONS =
       count("partitions", "N", "Distribute the rows to N tasks.")
           .defaultInWords("as the input is split");
@@ -257,6 +264,13 @@ public final class Options {
   public static final Option<String> OUTPUT_FORMAT =
       text("output-format", "FORMAT", "parquet, json or orc.").withDefault("parquet");
 
+  public static final Option<List<String>> OUTPUT_OPTION =
+      repeated(
+              "output-option",
+              "KEY=VALUE",
+              "Option of Spark's writer, such as compression=zstd. Give it once for each key.")
+          .partOfIdentity("none");
+
   public static final Option<Boolean> OVERWRITE =
       flag("overwrite", "Replace an existing output, once the new one is complete.");
 
@@ -312,7 +326,7 @@ public final class Options {
 
   /** Options for the rows to read. */
   private static final List<Option<?>> ROWS =
-      List.of(INPUT, INPUT_FORMAT, INPUT_TABLE, PARTITIONS, LIMIT);
+      List.of(INPUT, INPUT_FORMAT, INPUT_TABLE, INPUT_OPTION, PARTITIONS, LIMIT);
 
   /** Options for the columns of a document. */
   private static final List<Option<?>> DOCUMENT =
@@ -326,7 +340,8 @@ public final class Options {
           KEEP_COLUMNS);
 
   /** Options for the output. */
-  private static final List<Option<?>> WRITTEN = List.of(OUTPUT, OUTPUT_FORMAT, OVERWRITE);
+  private static final List<Option<?>> WRITTEN =
+      List.of(OUTPUT, OUTPUT_FORMAT, OUTPUT_OPTION, OVERWRITE);
 
   /** The options of {@code score}, in the order of its help. */
   public static final List<Option<?>> SCORE =

@@ -2,10 +2,14 @@ package io.mambaspark.jobs.score;
 
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.DocumentColumns;
-import java.util.Arrays;
+import io.mambaspark.jobs.spark.ColumnNames;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.sql.internal.SQLConf;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.Metadata;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
@@ -73,20 +77,40 @@ final class DocumentTypes {
         || type.equals(DataTypes.ByteType);
   }
 
+  /** Returns a column with the name that the user wrote. */
+  private static StructField field(StructType input, String name, String option) {
+    return new StructField(
+        name, ColumnNames.type(input, path(input, name, option)), true, Metadata.empty());
+  }
+
   /**
-   * Returns a column of the input.
+   * Returns the names of a column of the input and of the fields in it, see {@link
+   * ColumnNames#find}.
    *
    * @param option the option that names the column, for the message
-   * @throws Refusal if the input has no such column
+   * @throws Refusal if the input has no such column, or several
    */
-  static StructField field(StructType input, String name, String option) {
-    return Arrays.stream(input.fields())
-        .filter(f -> f.name().equals(name))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                Refusal.because(
-                    "Column %s (%s) is not in the input; its columns are %s",
-                    name, option, String.join(", ", input.fieldNames())));
+  static List<String> path(StructType input, String name, String option) {
+    List<String> found = ColumnNames.find(input, name, option, isCaseSensitive());
+    if (found.isEmpty()) {
+      List<String> columns = new ArrayList<>();
+      for (StructField field : input.fields()) {
+        boolean begins =
+            ColumnNames.path(List.of(), name, true).get(0).equalsIgnoreCase(field.name());
+        columns.add(
+            begins && field.dataType() instanceof StructType struct
+                ? "%s with the fields %s"
+                    .formatted(field.name(), String.join(" and ", struct.fieldNames()))
+                : field.name());
+      }
+      throw Refusal.because(
+          "Column %s (%s) is not in the input; its columns are %s",
+          name, option, String.join(", ", columns));
+    }
+    return found;
+  }
+
+  static boolean isCaseSensitive() {
+    return SQLConf.get().caseSensitiveAnalysis();
   }
 }

@@ -24,12 +24,21 @@ import org.apache.spark.sql.types.StructType;
  * The columns that are read from the input.
  *
  * @param document the columns of a document
+ * @param paths for each of {@link DocumentColumns#all}, the names of the column and of the fields
+ *     in it
  * @param text whether the document's columns hold text; otherwise they hold tokens
- * @param kept the input columns that are copied to the output
+ * @param kept the input columns that are copied to the output, with their names in the output
+ * @param keptFrom the names of these columns in the input
  * @param hasInputErrors whether the input has a column {@link InputErrors#COLUMN}
  */
 public record RowSchema(
-    DocumentColumns document, boolean text, List<StructField> kept, boolean hasInputErrors) {
+    DocumentColumns document,
+    List<List<String>> paths,
+    boolean text,
+    List<StructField> kept,
+    List<String> keptFrom,
+    boolean hasInputErrors) {
+  private static final String KEEP_COLUMNS = "--keep-columns";
 
   /**
    * Finds the columns in the input. Throws {@link Refusal} if a column is missing or has a wrong
@@ -39,27 +48,36 @@ public record RowSchema(
    */
   public static RowSchema of(StructType found, DocumentOptions documents) {
     DocumentColumns document = documents.columns();
-    List<String> keepColumns = documents.kept();
     StructType input = new StructType();
     for (StructField field : found.fields()) {
       input = InputErrors.isMarked(field) ? input : input.add(field);
     }
     boolean text = DocumentTypes.isText(input, document);
-    List<StructField> kept = new ArrayList<>();
-    if (keepColumns == null) {
-      List<String> notKept = new ArrayList<>(document.all());
-      if (text) {
-        // By default texts are kept, for the readers of the scores; tokens are not.
-        notKept.removeAll(document.content());
+    List<List<String>> paths = new ArrayList<>();
+    for (String column : document.all()) {
+      List<String> path = DocumentTypes.path(input, column, document.option(column));
+      if (paths.contains(path)) {
+        throw Refusal.wrongUsage(DocumentColumns.GIVEN_TWICE, column);
       }
+      paths.add(path);
+    }
+    List<StructField> kept = new ArrayList<>();
+    List<String> from = new ArrayList<>();
+    if (documents.kept() == null) {
+      // By default texts are kept, for the readers of the scores; tokens are not.
+      int replaced = text ? document.content().size() : 0;
+      List<List<String>> notKept = paths.subList(replaced, paths.size());
       for (StructField field : input.fields()) {
-        if (!notKept.contains(field.name())) {
+        if (!notKept.contains(List.of(field.name()))) {
           kept.add(field);
+          from.add(field.name());
         }
       }
     } else {
-      for (String name : keepColumns) {
-        kept.add(DocumentTypes.field(input, name, "--keep-columns"));
+      for (String name : documents.kept()) {
+        StructField field = kept(input, name);
+        kept.add(field);
+        from.add(DocumentTypes.path(input, name, KEEP_COLUMNS).get(0));
       }
     }
     Set<String> names = new HashSet<>();
@@ -74,7 +92,26 @@ public record RowSchema(
             "Column %s is kept twice; list it once in --keep-columns", field.name());
       }
     }
-    return new RowSchema(document, text, List.copyOf(kept), found.length() > input.length());
+    return new RowSchema(
+        document,
+        List.copyOf(paths),
+        text,
+        List.copyOf(kept),
+        List.copyOf(from),
+        found.length() > input.length());
+  }
+
+  /** Returns a column of {@code --keep-columns}. As in Spark, it is named as the user names it. */
+  private static StructField kept(StructType input, String name) {
+    List<String> path = DocumentTypes.path(input, name, KEEP_COLUMNS);
+    if (path.size() > 1) {
+      throw Refusal.wrongUsage(
+          "Column %s (%s) is a field of column %s; only complete columns are kept: list %s",
+          name, KEEP_COLUMNS, path.get(0), path.get(0));
+    }
+    StructField found = input.apply(path.get(0));
+    String written = ColumnNames.path(path, name, DocumentTypes.isCaseSensitive()).get(0);
+    return new StructField(written, found.dataType(), found.nullable(), found.metadata());
   }
 
   /**
@@ -83,18 +120,16 @@ public record RowSchema(
    */
   public Column[] input() {
     List<Column> columns = new ArrayList<>();
-    for (String column : document.all()) {
-      boolean content = document.content().contains(column);
+    for (int i = 0; i < paths.size(); i++) {
+      boolean content = i < document.content().size();
+      Column column = ColumnNames.column(paths.get(i));
       // Texts are read as binary, because Spark replaces malformed UTF-8 in strings.
-      Column read =
-          !content
-              ? ColumnNames.quoted(column).cast("bigint")
-              : text ? ColumnNames.quoted(column).cast("binary") : ColumnNames.quoted(column);
+      Column read = !content ? column.cast("bigint") : text ? column.cast("binary") : column;
       columns.add(read.as("d" + columns.size()));
     }
     columns.add(inputError().as("error"));
     for (int i = 0; i < kept.size(); i++) {
-      Column column = ColumnNames.quoted(kept.get(i).name());
+      Column column = ColumnNames.quoted(keptFrom.get(i));
       columns.add(PackedColumn.pack(column, kept.get(i).dataType()).as(keptName(i)));
     }
     return columns.toArray(Column[]::new);
@@ -112,9 +147,10 @@ public record RowSchema(
 
   /** Lists the name of the input's column for each column of {@link #input}. */
   public List<String> inputNames() {
-    List<String> names = new ArrayList<>(document.all());
+    List<String> names = new ArrayList<>();
+    paths.forEach(path -> names.add(path.get(0)));
     names.add(InputErrors.COLUMN);
-    names.addAll(keptNames());
+    names.addAll(keptFrom);
     return names;
   }
 
@@ -140,20 +176,28 @@ public record RowSchema(
     return columns;
   }
 
-  /** Returns the kept columns with the names and types that they have in the input. */
+  /** Returns the kept columns with the types that they have in the input. */
   StructType keptAsRead() {
     return new StructType(kept.toArray(StructField[]::new));
   }
 
-  /** Refuses columns that are not kept. */
-  public void checkKept(List<String> columns, String option) {
+  /** Returns the names of kept columns; refuses columns that are not kept. */
+  public List<String> namesOfKept(List<String> columns, String option) {
+    List<String> names = new ArrayList<>();
     for (String column : columns) {
-      if (!keptNames().contains(column)) {
+      List<String> path =
+          ColumnNames.find(keptAsRead(), column, option, DocumentTypes.isCaseSensitive());
+      if (path.size() != 1) {
         throw Refusal.because(
             "Column %s (%s) is not among the kept columns: %s",
             column, option, kept.isEmpty() ? "none" : String.join(", ", keptNames()));
       }
+      if (names.contains(path.get(0))) {
+        throw Refusal.wrongUsage("%s lists column %s twice; list it once", option, column);
+      }
+      names.add(path.get(0));
     }
+    return names;
   }
 
   /** Refuses a kept column that has the name of an added column. */

@@ -56,6 +56,9 @@ public final class SessionSettings {
   /** Settings that do not depend on Spark's version or on the user's settings. */
   private static final Map<String, String> ALWAYS =
       Map.of(
+          // Makes Spark compare each record of CSV with all columns, not with the used ones only.
+          "spark.sql.csv.parser.columnPruning.enabled",
+          "false",
           // Prevents Spark's warnings about plans that it has shortened in messages.
           "spark.sql.debug.maxToStringFields",
           Integer.toString(Integer.MAX_VALUE),
@@ -65,6 +68,11 @@ public final class SessionSettings {
           "false");
 
   private SessionSettings() {}
+
+  /** Whether a setting may make Spark, Hadoop or ORC skip input. */
+  public static boolean skipsInput(String key) {
+    return READ_ALL.keySet().stream().anyMatch(key::equalsIgnoreCase);
+  }
 
   /** Accepts every path; replaces a user's filter that might skip files. */
   public static final class EveryPath implements PathFilter {

@@ -144,12 +144,12 @@ public final class UnitRun {
           scored.sparkSession(),
           COMMIT,
           () -> {
-            scored
-                .write()
+            output
+                .writer(scored)
                 // Writes one file for each unit.
                 .option("maxRecordsPerFile", 0)
                 .mode(SaveMode.Append)
-                .parquet(output.scores().toString());
+                .save(output.scores().toString());
             return null;
           });
     } catch (Exception e) {

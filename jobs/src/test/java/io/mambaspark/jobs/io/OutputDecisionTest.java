@@ -53,7 +53,12 @@ class OutputDecisionTest {
   private Output at(String path, Flag... flags) {
     Set<Flag> set = Set.of(flags);
     return Output.at(
-        new OutputOptions(path, "parquet", set.contains(Flag.OVERWRITE), set.contains(Flag.RESUME)),
+        new OutputOptions(
+            path,
+            "parquet",
+            SparkOptions.NONE,
+            set.contains(Flag.OVERWRITE),
+            set.contains(Flag.RESUME)),
         set.contains(Flag.BUCKET),
         !set.contains(Flag.DRY_RUN),
         configuration);

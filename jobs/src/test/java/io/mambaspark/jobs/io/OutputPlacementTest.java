@@ -58,7 +58,10 @@ class OutputPlacementTest {
   private static OutputPlacement decide(
       OutputState state, boolean overwrite, boolean resume, boolean bucket) {
     return OutputPlacement.of(
-        new OutputOptions("OUT", "parquet", overwrite, resume), bucket, state, NEW);
+        new OutputOptions("OUT", "parquet", SparkOptions.NONE, overwrite, resume),
+        bucket,
+        state,
+        NEW);
   }
 
   private static OutputPlacement decide(OutputState state, String flags) {

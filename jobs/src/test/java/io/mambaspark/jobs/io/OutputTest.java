@@ -93,7 +93,7 @@ class OutputTest {
 
   private Output output(String path, boolean overwrite, boolean resume) {
     return Output.at(
-        new OutputOptions(path, resume ? "parquet" : "json", overwrite, resume),
+        new OutputOptions(path, resume ? "parquet" : "json", SparkOptions.NONE, overwrite, resume),
         false,
         true,
         files);
@@ -161,7 +161,9 @@ class OutputTest {
   @Test
   void complete_scores_are_kept_if_the_second_pass_fails() throws IOException {
     String path = "broken://" + folder.resolve("scores");
-    Output output = Output.at(new OutputOptions(path, "json", true, false), true, true, files);
+    Output output =
+        Output.at(
+            new OutputOptions(path, "json", SparkOptions.NONE, true, false), true, true, files);
     output.writeScores(three);
     output.records().add(new RunRecord(output.runId(), Map.of(), List.of()));
     Failing.rename = name -> name.startsWith("part-");

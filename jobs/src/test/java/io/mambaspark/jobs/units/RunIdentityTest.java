@@ -91,6 +91,7 @@ class RunIdentityTest {
     expected.put("the columns of the document", "--tokens-column tokens");
     expected.put("the kept columns", "id string, at timestamp, text string, continuation string");
     expected.put("--weights", "f32");
+    expected.put("--input-option", "none");
     expected.put("--add-special-tokens", "false");
     expected.put("--emit", "perplexity");
     expected.put("--max-tokens", "0");
@@ -99,6 +100,7 @@ class RunIdentityTest {
     expected.put("--min-perplexity", "null");
     expected.put("--max-perplexity", "null");
     expected.put("--on-error", "quarantine");
+    expected.put("--output-option", "none");
     expected.put("the prefix token", "-1");
     expected.put("the tokenizer's fingerprint", "none");
     expected.put("the buckets", "none");

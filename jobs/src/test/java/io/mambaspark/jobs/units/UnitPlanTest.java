@@ -9,6 +9,7 @@ import io.mambaspark.jobs.io.InputFiles;
 import io.mambaspark.jobs.io.InputVersion;
 import io.mambaspark.jobs.io.ParquetInput;
 import io.mambaspark.jobs.io.RowGroups;
+import io.mambaspark.jobs.io.SparkOptions;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -66,7 +67,8 @@ class UnitPlanTest {
     return ParquetInput.plan(
         spark,
         InputFiles.list(List.of(folder.toString()), spark.sparkContext().hadoopConfiguration()),
-        new DocumentOptions(DocumentColumns.tokens("tokens"), null));
+        new DocumentOptions(DocumentColumns.tokens("tokens"), null),
+        SparkOptions.NONE);
   }
 
   private UnitPlan plan() {

@@ -22,6 +22,7 @@ import io.mambaspark.jobs.io.ParquetInput;
 import io.mambaspark.jobs.io.RowGroups;
 import io.mambaspark.jobs.io.RunRecord;
 import io.mambaspark.jobs.io.RunRecords;
+import io.mambaspark.jobs.io.SparkOptions;
 import io.mambaspark.jobs.job.FaultsTest;
 import io.mambaspark.jobs.model.ModelConventions;
 import io.mambaspark.jobs.model.ModelDelivery;
@@ -821,7 +822,8 @@ public class UnitsTest {
         ParquetInput.plan(
             spark(),
             InputFiles.list(List.of(file.toString()), hadoop),
-            new DocumentOptions(DocumentColumns.tokens("tokens"), null));
+            new DocumentOptions(DocumentColumns.tokens("tokens"), null),
+            SparkOptions.NONE);
     Unit complete = Unit.cut(input.footers(), Long.MAX_VALUE).get(0);
     Unit cut = Unit.cut(input.footers(), 1).get(0);
     assertThat(complete.rows()).isEqualTo(ROWS);

@@ -52,7 +52,6 @@ public record RowSchema(
     for (StructField field : found.fields()) {
       input = InputErrors.isMarked(field) ? input : input.add(field);
     }
-    boolean text = DocumentTypes.isText(input, document);
     List<List<String>> paths = new ArrayList<>();
     for (String column : document.all()) {
       List<String> path = DocumentTypes.path(input, column, document.option(column));
@@ -61,6 +60,7 @@ public record RowSchema(
       }
       paths.add(path);
     }
+    boolean text = DocumentTypes.isText(input, document);
     List<StructField> kept = new ArrayList<>();
     List<String> from = new ArrayList<>();
     if (documents.kept() == null) {

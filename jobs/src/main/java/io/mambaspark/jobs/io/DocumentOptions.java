@@ -49,6 +49,19 @@ public record DocumentOptions(DocumentColumns columns, List<String> kept) {
     }
   }
 
+  /**
+   * Refuses special tokens if the documents are token ids.
+   *
+   * @param added whether special tokens are added to texts
+   */
+  public void checkSpecialTokens(boolean added) {
+    if (added && columns.tokens() != null) {
+      throw Refusal.wrongUsage(
+          "--add-special-tokens requires text; give --text-column, or a context and continuation"
+              + " of text");
+    }
+  }
+
   /** Returns the values with the default document column filled in. */
   public OptionValues normalize(OptionValues values) {
     return values

@@ -89,7 +89,7 @@ public final class JsonInput implements Input {
         types = types.add(column, DataTypes.StringType);
       }
     }
-    partitions.checkDocument(document, caseSensitive);
+    partitions.checkDocument(List.of(types.fieldNames()), document, caseSensitive);
     List<String> notes = new ArrayList<>();
     StructType columns = new StructType();
     for (StructField field : JsonPlan.typed(types, document, caseSensitive).fields()) {

@@ -5,7 +5,6 @@ import java.io.Serializable;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
@@ -45,7 +44,9 @@ record JsonPlan(StructType columns, Set<String> texts, boolean caseSensitive)
   static boolean hasAll(StructType types, DocumentOptions documents, boolean caseSensitive) {
     List<String> kept = documents.kept();
     return kept != null
-        && Stream.concat(documents.columns().all().stream(), kept.stream())
+        && documents.columns().all().stream()
+            .noneMatch(name -> find(types, documents.columns(), name, caseSensitive).isEmpty())
+        && kept.stream()
             .noneMatch(
                 name -> ColumnNames.find(types, name, "--keep-columns", caseSensitive).isEmpty());
   }

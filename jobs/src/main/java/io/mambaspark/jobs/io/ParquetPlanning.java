@@ -75,7 +75,7 @@ final class ParquetPlanning {
    */
   ParquetSchema plan() {
     Map<String, Planned> columns = columns();
-    partitions.checkDocument(document, caseSensitive);
+    partitions.checkDocument(columns.keySet(), document, caseSensitive);
     hide(columns);
     checkDocument();
     StructType schema = new StructType();

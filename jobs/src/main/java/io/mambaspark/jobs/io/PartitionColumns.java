@@ -8,6 +8,8 @@ import java.math.BigDecimal;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.ZoneId;
+import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -98,11 +100,14 @@ public final class PartitionColumns implements Serializable {
   /**
    * Refuses a document with a column that partition folders provide or hide.
    *
+   * @param ofFiles the names of the columns of the files
    * @throws Refusal if a column of the document has the same name as a partition column
    */
-  void checkDocument(DocumentColumns document, boolean caseSensitive) {
+  void checkDocument(Collection<String> ofFiles, DocumentColumns document, boolean caseSensitive) {
+    List<String> names = new ArrayList<>(ofFiles);
+    names.addAll(List.of(schema.fieldNames()));
     for (String column : document.all()) {
-      List<String> path = ColumnNames.path(List.of(schema.fieldNames()), column, caseSensitive);
+      List<String> path = ColumnNames.path(names, column, caseSensitive);
       String hiding = hiding(path.get(0), caseSensitive);
       if (hiding != null) {
         throw Refusal.because(

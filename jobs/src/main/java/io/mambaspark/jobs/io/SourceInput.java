@@ -99,7 +99,7 @@ record SourceInput(InputFiles files, Dataset<Row> all) implements Input {
     }
     PartitionColumns partitions = PartitionColumns.of(files.files(), spark.conf());
     boolean caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
-    partitions.checkDocument(documents.columns(), caseSensitive);
+    partitions.checkDocument(List.of(rows.columns()), documents.columns(), caseSensitive);
     for (String column : rows.columns()) {
       String hiding = partitions.hiding(column, caseSensitive);
       if (hiding != null) {

@@ -5,6 +5,7 @@ import io.mambaspark.jobs.options.Option;
 import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.spark.SessionSettings;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -35,11 +36,13 @@ public record SparkOptions(Map<String, String> values) {
 
   /** The names of options whose values must not be shown: the defaults of Spark, and encryption. */
   private static final Pattern SECRET =
-      Pattern.compile("(?i)secret|password|token|access[.]?key|url|encryption");
+      Pattern.compile("(?i)secret|pass|pwd|token|key|cred|jaas|auth|url|uri|sas|encryption");
 
   private static final String LISTED = "the job lists the files itself; name the files in --input";
   private static final String SKIPS = "it would skip input without an error";
   private static final String PLACE = "the job sets the place; use --input or --output";
+
+  private static final Set<String> CHARACTER_SETS = Set.of("encoding", "charset");
 
   /** The refused keys, with the reasons and the remedies. */
   private static final Map<String, String> REFUSED =
@@ -56,6 +59,7 @@ public record SparkOptions(Map<String, String> values) {
               Map.entry("ignoreMissingFiles", SKIPS),
               Map.entry("ignoreInvalidPartitionPaths", SKIPS),
               Map.entry("ignoreExtension", SKIPS),
+              Map.entry("columnPruning", "the job compares each record with all columns"),
               Map.entry("path", PLACE),
               Map.entry("paths", PLACE),
               Map.entry("__globPaths__", PLACE)));
@@ -178,14 +182,18 @@ public record SparkOptions(Map<String, String> values) {
       int equals = word.indexOf('=');
       String key = equals < 0 ? word : word.substring(0, equals).strip();
       if (equals < 0 || key.isEmpty()) {
+        // The rest of the word may be a password.
         throw Refusal.wrongUsage(
             "%s %s: expected KEY=VALUE, such as %s",
             option.flag(),
-            word,
+            equals < 0 ? word.replaceFirst("[^\\w.-].*", "…") : "=…",
             option == Options.INPUT_OPTION ? "header=true" : "compression=zstd");
       }
       if (REFUSED.containsKey(key)) {
         throw reserved(option.flag(), key, REFUSED.get(key));
+      }
+      if (CHARACTER_SETS.contains(key.toLowerCase(Locale.ROOT))) {
+        checkCharacterSet(option.flag(), key, word.substring(equals + 1));
       }
       if (values.put(key, word.substring(equals + 1)) != null) {
         throw Refusal.wrongUsage(
@@ -193,6 +201,16 @@ public record SparkOptions(Map<String, String> values) {
       }
     }
     return new SparkOptions(values);
+  }
+
+  private static void checkCharacterSet(String flag, String key, String name) {
+    try {
+      Charset.forName(name);
+    } catch (IllegalArgumentException e) {
+      throw Refusal.wrongUsage(
+          "%s %s=%s: Java has no character set of this name; give one such as UTF-8 or ISO-8859-1",
+          flag, key, name);
+    }
   }
 
   /** Whether a JSON value may take many lines, so that a file can only be read as a whole. */

@@ -93,7 +93,8 @@ public final class CompareJob {
     Input input = prepared.open(spark, request.documents());
     RowSchema schema = RowSchema.of(input.schema(), request.documents());
     List<String> groupBy = schema.namesOfKept(request.groupBy(), "--group-by");
-    boolean sameTokens = sameTokens(tokenizers);
+    boolean sameTokens =
+        sameTokens(tokenizers) && special(open.get(0)).isSame(special(open.get(1)));
     List<CompareColumn> columns = columns(schema, sameTokens);
     columns.forEach(column -> schema.checkFree(column.column()));
     // Opening a tokenizer validates it, before any task uses it.
@@ -189,16 +190,19 @@ public final class CompareJob {
     }
   }
 
+  private SpecialTokens special(OpenModel model) {
+    TokenOptions tokens = request.tokens();
+    return tokens.addSpecialTokens()
+        ? model.specialTokens(tokenizer(), tokens.emptyContextId(model.conventions(tokenizer())))
+        : SpecialTokens.NONE;
+  }
+
   private DocumentReader reader(OpenModel model, JavaSparkContext context) {
     TokenOptions tokens = request.tokens();
     ModelConventions conventions = model.conventions(tokenizer());
     TextEncoding texts = null;
     if (request.documents().columns().text() != null) {
-      SpecialTokens special =
-          tokens.addSpecialTokens()
-              ? model.specialTokens(tokenizer(), tokens.emptyContextId(conventions))
-              : SpecialTokens.NONE;
-      texts = model.sentTokenizer(tokenizer(), special, context);
+      texts = model.sentTokenizer(tokenizer(), special(model), context);
     }
     return new DocumentReader(
         request.documents().columns(),

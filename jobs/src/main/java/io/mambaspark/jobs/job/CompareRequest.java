@@ -46,6 +46,7 @@ public record CompareRequest(
     InputOptions input = InputOptions.of(given);
     OutputOptions output = OutputOptions.of(given);
     documents.checkTokenizer(given.get(Options.TOKENIZER));
+    documents.checkSpecialTokens(tokens.addSpecialTokens());
     return new CompareRequest(
         input,
         ModelOptions.ofEach(models, given),

@@ -25,7 +25,9 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -107,13 +109,19 @@ public final class TokenizeJob {
     }
   }
 
-  /** Returns the template; the prefix token, which it must not double, is the tokenizer's own. */
+  /** Returns the template; the prefix token is the first of bos and eos that has an id. */
   private SpecialTokens special(TokenizerFile file, Tokenizer tokenizer, Preparation prepared) {
     TokenizerConfig config = TokenizerSource.configAt(request.tokenizer(), prepared.files());
-    TokenizerConfig.Named prefix = config.bos() != null ? config.bos() : config.eos();
-    TokenizerFile.Token token = prefix == null ? null : file.token(prefix.text());
     config.warnOfFlags();
-    return tokenizer.specialTokens(token == null ? -1 : token.id());
+    int prefix =
+        Stream.of(config.bos(), config.eos())
+            .filter(Objects::nonNull)
+            .map(named -> file.token(named.text()))
+            .filter(Objects::nonNull)
+            .mapToInt(TokenizerFile.Token::id)
+            .findFirst()
+            .orElse(-1);
+    return tokenizer.specialTokens(prefix);
   }
 
   /**

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.mambaspark.engine.model.MambaConfig;
+import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.text.TokenizerConfig;
 import io.mambaspark.jobs.text.TokenizerFile;
 import java.io.IOException;
@@ -107,7 +108,14 @@ public record ModelConventions(
       return Found.NONE;
     }
     String source = "%s \"%s\" of %s".formatted(key, token.text(), token.file());
-    TokenizerFile.Token found = tokens.apply(token.text());
+    TokenizerFile.Token found;
+    try {
+      found = tokens.apply(token.text());
+    } catch (Refusal e) {
+      // A job on tokens does not need the tokenizer.
+      notes.add(source + " is not used: " + e.getMessage());
+      return Found.NONE;
+    }
     if (found == null) {
       notes.add(source + " is not used: no tokenizer.json in its folder has an id for it");
       return Found.NONE;

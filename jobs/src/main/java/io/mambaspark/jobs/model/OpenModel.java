@@ -31,6 +31,7 @@ public final class OpenModel implements AutoCloseable {
   private final ModelSource source;
   private final Set<WeightFormat> warned = EnumSet.noneOf(WeightFormat.class);
   private final Map<String, TokenizerFile> tokenizers = new HashMap<>();
+  private final Map<String, Map<String, byte[]>> settings = new HashMap<>();
   private final Map<String, ModelConventions> conventions = new HashMap<>();
   private final Map<List<Object>, SpecialTokens> special = new HashMap<>();
   private final Map<SparkContext, OnExecutors> sent = new HashMap<>();
@@ -127,7 +128,16 @@ public final class OpenModel implements AutoCloseable {
 
   /** Returns the settings of a tokenizer, which {@link #tokenizer} names alike. */
   private TokenizerConfig tokenizerConfig(String option) {
-    return TokenizerSource.config(option, source, HadoopFiles.configuration());
+    String folder = option == null ? source.name() : Refusal.redacted(option);
+    return TokenizerConfig.parse(folder, settings(option));
+  }
+
+  /** Returns the contents of the settings of a tokenizer, which are read once. */
+  private synchronized Map<String, byte[]> settings(String option) {
+    if (!settings.containsKey(option)) {
+      settings.put(option, TokenizerSource.settings(option, source, HadoopFiles.configuration()));
+    }
+    return settings.get(option);
   }
 
   /**
@@ -211,7 +221,7 @@ public final class OpenModel implements AutoCloseable {
   public void copyTo(String folder, String tokenizer, Configuration configuration) {
     Map<String, byte[]> other = null;
     if (tokenizer != null) {
-      other = new HashMap<>(TokenizerSource.settings(tokenizer, source, configuration));
+      other = new HashMap<>(settings(tokenizer));
       other.put(TokenizerSource.FILE, tokenizer(tokenizer).json().getBytes(UTF_8));
     }
     retained().copyTo(folder, other, configuration);

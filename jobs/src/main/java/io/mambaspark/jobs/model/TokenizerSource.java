@@ -9,6 +9,7 @@ import io.mambaspark.jobs.text.TokenizerFile;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.file.NoSuchFileException;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -34,61 +35,57 @@ public final class TokenizerSource {
     return option == null ? ofModel(model) : at(option, configuration);
   }
 
+  /** Reads the settings of a tokenizer that is not in a model's folder. */
+  public static TokenizerConfig configAt(String option, Configuration configuration) {
+    return TokenizerConfig.parse(Refusal.redacted(option), settings(option, null, configuration));
+  }
+
   /**
-   * Reads those of the {@linkplain TokenizerConfig#FILES settings of a tokenizer} that exist.
+   * Reads those of the {@linkplain TokenizerConfig#FILES settings of a tokenizer} that exist, and
+   * returns their contents by their names.
    *
    * @param option a tokenizer.json or its folder, as for {@link #open}; null for the model's folder
    */
-  static TokenizerConfig config(String option, ModelSource model, Configuration configuration) {
-    String folder = option == null ? model.name() : Refusal.redacted(option);
-    return TokenizerConfig.parse(folder, settings(option, model, configuration));
-  }
-
-  /** Reads the settings of a tokenizer that is not in a model's folder. */
-  public static TokenizerConfig configAt(String option, Configuration configuration) {
-    return config(option, null, configuration);
-  }
-
-  /** Returns the contents of the files of {@link #config} by their names. */
   static Map<String, byte[]> settings(
       String option, ModelSource model, Configuration configuration) {
-    if (option == null || option.equals(Demo.NAME)) {
-      return read(file -> option == null ? model.readIfExists(file) : DemoModel.read(file));
-    }
-    Path path = HadoopFiles.located(option, configuration);
-    FileSystem files = HadoopFiles.fileSystem(path, configuration);
-    return read(
-        file -> {
-          try {
-            Path folder = files.getFileStatus(path).isDirectory() ? path : path.getParent();
-            try (InputStream in = files.open(HadoopFiles.child(folder, file))) {
-              return in.readAllBytes();
-            }
-          } catch (FileNotFoundException e) {
-            // A tokenizer that does not exist is refused when it is opened.
-            return null;
-          }
-        });
-  }
-
-  /** Reads a file; null if it does not exist. */
-  private interface Reader {
-    byte[] read(String file) throws IOException;
-  }
-
-  private static Map<String, byte[]> read(Reader reader) {
     Map<String, byte[]> contents = new LinkedHashMap<>();
     for (String file : TokenizerConfig.FILES) {
       try {
-        byte[] content = reader.read(file);
+        byte[] content =
+            option == null
+                ? model.readIfExists(file)
+                : option.equals(Demo.NAME)
+                    ? DemoModel.read(file)
+                    : beside(option, file, configuration);
         if (content != null) {
           contents.put(file, content);
         }
-      } catch (IOException e) {
-        throw Refusal.because(e, "Cannot read %s of the tokenizer: %s", file, Failures.oneLine(e));
+      } catch (IOException | UncheckedIOException e) {
+        throw Refusal.because(
+            e,
+            "Cannot read %s/%s: %s",
+            option == null ? model.name() : option,
+            file,
+            Failures.oneLine(e));
       }
     }
     return contents;
+  }
+
+  /** Reads a file in the folder of a tokenizer; returns null if it does not exist. */
+  private static byte[] beside(String option, String file, Configuration configuration)
+      throws IOException {
+    Path path = HadoopFiles.located(option, configuration);
+    FileSystem files = HadoopFiles.fileSystem(path, configuration);
+    try {
+      Path folder = files.getFileStatus(path).isDirectory() ? path : path.getParent();
+      try (InputStream in = files.open(HadoopFiles.child(folder, file))) {
+        return in.readAllBytes();
+      }
+    } catch (FileNotFoundException e) {
+      // A tokenizer that does not exist is refused when it is opened.
+      return null;
+    }
   }
 
   /**

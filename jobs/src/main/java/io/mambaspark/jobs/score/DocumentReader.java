@@ -164,8 +164,10 @@ public record DocumentReader(
                 new Ids(Arrays.copyOfRange(scored, 1, scored.length), false, null),
                 read.bytes,
                 read.words);
-      } else if (maxLength > 0 && scored.length > maxLength) {
-        return refused(false, RowError.longContinuation(scored.length, maxLength));
+      }
+      int length = read.scored.ids.length;
+      if (maxLength > 0 && length > maxLength) {
+        return refused(false, RowError.longContinuation(length, maxLength));
       }
       return document(row, empty ? emptyContext : prefix, read);
     }

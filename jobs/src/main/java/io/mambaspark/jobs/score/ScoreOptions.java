@@ -44,14 +44,6 @@ public record ScoreOptions(
     }
     if (documents.columns().isPair()) {
       checkPair(full, emit, tokens.maxTokens());
-    } else if (tokens.maxLength() > 0) {
-      throw Refusal.wrongUsage(
-          "--max-length needs --context-column; --max-tokens truncates documents");
-    }
-    if (tokens.addSpecialTokens() && documents.columns().tokens() != null) {
-      throw Refusal.wrongUsage(
-          "--add-special-tokens requires text; give --text-column, or a context and continuation"
-              + " of text");
     }
     boolean bounded = minPerplexity != null || maxPerplexity != null;
     if (bounded && !emit.nll()) {
@@ -168,6 +160,11 @@ public record ScoreOptions(
 
   /** Validates the options that depend on the model. */
   public void check(ModelConventions model) {
+    if (tokens.maxLength() > 0 && !documents.columns().isPair()) {
+      throw Refusal.wrongUsage(
+          "--max-length needs --context-column; --max-tokens truncates documents");
+    }
+    documents.checkSpecialTokens(tokens.addSpecialTokens());
     prefixId(model);
     if (emit.topK() > model.vocabSize()) {
       throw Refusal.wrongUsage(

@@ -27,9 +27,15 @@ public record SpecialTokens(int[] before, int[] after, String prefix) implements
     return all;
   }
 
-  /** Returns a text such as {@code [0] before, [] after} for a run's identity. */
+  /** Whether this template changes every text in the same way as another. */
+  public boolean isSame(SpecialTokens other) {
+    return toString().equals(other.toString());
+  }
+
+  /** Returns a text that identifies the template. */
   @Override
   public String toString() {
-    return "%s before, %s after".formatted(Arrays.toString(before), Arrays.toString(after));
+    return "%s before, %s after, none if the text begins with \"%s\""
+        .formatted(Arrays.toString(before), Arrays.toString(after), prefix);
   }
 }

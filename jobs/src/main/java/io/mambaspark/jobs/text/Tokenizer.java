@@ -97,10 +97,10 @@ public final class Tokenizer {
     int[] plain = ints(encodePiece(SAMPLE, false), new int[0], 0);
     int[] all = ints(encodePiece(SAMPLE, true), new int[0], 0);
     int before = Collections.indexOfSubList(boxed(all), boxed(plain));
-    if (before < 0) {
+    if (before < 0 || plain.length == 0) {
       throw Refusal.because(
           "Cannot use the special tokens of tokenizer %s: its template changes the tokens of the"
-              + " text",
+              + " text, or the text \"a\" has no token",
           name);
     }
     return new SpecialTokens(

@@ -1,8 +1,10 @@
 package io.mambaspark.jobs.text;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.mambaspark.jobs.Refusal;
 import java.util.List;
 import java.util.Map;
@@ -40,7 +42,8 @@ public record TokenizerConfig(
   /** Transformers saves 10^30, as rounded to a double, for a tokenizer without a limit. */
   private static final double NO_LIMIT = 1e30;
 
-  private static final ObjectMapper MAPPER = new ObjectMapper();
+  private static final ObjectMapper MAPPER =
+      JsonMapper.builder().enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS).build();
 
   /** The text of a special token and the name of its file. */
   public record Named(String text, String file) {}

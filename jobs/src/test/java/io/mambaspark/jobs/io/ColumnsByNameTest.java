@@ -102,6 +102,17 @@ class ColumnsByNameTest {
   }
 
   @Test
+  void a_column_of_the_whole_name_wins_over_a_field_of_a_partition_column() {
+    TestSpark.session()
+        .sql("SELECT 'It was' AS `lang.text`")
+        .write()
+        .parquet(own.resolve("in/lang=en").toString());
+    assertSucceeded(run("score", "--text-column", "LANG.text", "--keep-columns", "lang"));
+    assertThat(rows().first().<String>getAs("lang")).isEqualTo("en");
+    assertThat(rows().first().<Long>getAs("token_count")).isPositive();
+  }
+
+  @Test
   void an_unused_field_with_two_types_is_refused_only_if_its_column_is_kept() {
     write("parquet");
     assertThat(run("score", "--text-column", "meta.body").error())

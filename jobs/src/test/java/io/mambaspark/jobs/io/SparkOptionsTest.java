@@ -63,7 +63,12 @@ class SparkOptionsTest {
       delimiter = '|',
       value = {
         "--input-option header | --input-option header: expected KEY=VALUE, such as header=true",
-        "--input-option =true | --input-option =true: expected KEY=VALUE, such as header=true",
+        "--input-option =true | --input-option =…: expected KEY=VALUE, such as header=true",
+        "--input-option db:hunter2 | --input-option db…: expected KEY=VALUE, such as header=true",
+        "--input-option columnPRUNING=true | --input-option columnPRUNING cannot be set: the job"
+            + " compares each record with all columns",
+        "--input-option encoding=utf8x | --input-option encoding=utf8x: Java has no character set of"
+            + " this name; give one such as UTF-8 or ISO-8859-1",
         "--output-option zstd | --output-option zstd: expected KEY=VALUE, such as compression=zstd",
         "--input-option sep=; --input-option SEP=, | --input-option SEP is given twice; keys are equal"
             + " whatever their case",
@@ -149,10 +154,17 @@ class SparkOptionsTest {
     assertThat(shown("Snapshot-Id=7", "asOf=a=b", "empty="))
         .isEqualTo(shown("empty=", "ASOF=a=b", "snapshot-id=7"))
         .containsExactly("asof=a=b", "empty=", "snapshot-id=7");
-    List<String> secret = shown("dbPassword=hunter2", "url=jdbc:x:me/pw@db");
+    List<String> secret =
+        shown(
+            "dbPassword=hunter2",
+            "url=jdbc:x:me/pw@db",
+            "kafka.sasl.jaas.config=x password=pw@",
+            "credentials=hunter2",
+            "accountKey=hunter2",
+            "es.net.http.auth.pass=hunter2");
     assertThat(secret).allMatch(option -> option.contains("=*********(redacted, hash "));
     assertThat(secret.toString()).doesNotContain("hunter2", "pw@");
-    assertThat(shown("dbPassword=hunter3")).isNotEqualTo(secret.subList(0, 1));
+    assertThat(shown("dbPassword=hunter3")).isNotEqualTo(shown("dbPassword=hunter2"));
   }
 
   @Test

@@ -119,6 +119,21 @@ class CompareTest {
         .isEqualTo(
             "error: --weights f32,bf16,f32: found 3 formats for 2 models; expected one format, or"
                 + " one for each model");
+    assertThat(
+            Cli.run(
+                    with(
+                        of,
+                        own.resolve("none"),
+                        "compare",
+                        "--model",
+                        f32,
+                        "--model",
+                        f32,
+                        "--add-special-tokens"))
+                .error())
+        .isEqualTo(
+            "error: --add-special-tokens requires text; give --text-column, or a context and"
+                + " continuation of text");
     assertThat(compare(own.resolve("none"), "--weights", "f32,f16").error())
         .isEqualTo("error: --weights f16: expected f32 or bf16");
   }

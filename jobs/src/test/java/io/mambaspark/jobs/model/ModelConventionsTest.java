@@ -97,6 +97,19 @@ class ModelConventionsTest {
   }
 
   @Test
+  void a_tokenizer_that_cannot_be_read_is_a_note() throws IOException {
+    write(TOKENIZER_CONFIG, "{\"bos_token\": \"A\", \"model_max_length\": Infinity}");
+    write("tokenizer.json", "version https://git-lfs.github.com/spec/v1");
+    assertThat(found().prefix()).isEqualTo(new Found(0, "bos_token_id of config.json"));
+    assertThat(found().maxLength().value()).isEqualTo(2048);
+    assertThat(found().notes())
+        .singleElement()
+        .asString()
+        .startsWith("bos_token \"A\" of tokenizer_config.json is not used: Cannot read tokenizer ")
+        .endsWith("fetch the file itself with git lfs pull");
+  }
+
+  @Test
   void special_tokens_map_json_takes_precedence_over_an_older_tokenizer_config_json()
       throws IOException {
     write(TOKENIZER_CONFIG, "{\"bos_token\": \"A\", \"eos_token\": \"B\"}");

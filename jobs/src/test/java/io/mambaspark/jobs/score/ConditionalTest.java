@@ -260,6 +260,15 @@ class ConditionalTest {
     assertThat(summary().get("errors").get("long_continuation").asInt()).isEqualTo(1);
     assertThat(score(folder, input, output, with(PAIR, "--max-length", 9, "--resume")).error())
         .contains("--max-length was 8 and is 9");
+    // The limit also holds after the first token of a continuation became its context.
+    int[] tooLong = random.ints(10, 4, 24).toArray();
+    tooLong[0] = TestModels.BOS;
+    List<Row> begins = List.of(RowFactory.create("row-0", new int[] {}, tooLong));
+    Path beginning = write(own.resolve("beginning"), 10, schema(TestScores.TOKENS), begins);
+    scored(folder, beginning, own.resolve("too-long"), with(PAIR, "--max-length", 8));
+    assertThat(columns(own.resolve("too-long"), SCORES).get("row-0")).last().isEqualTo(error);
+    scored(folder, beginning, own.resolve("fits"), with(PAIR, "--max-length", 9));
+    assertThat(columns(own.resolve("fits"), SCORES).get("row-0")).isEqualTo(end(tooLong, 1, model));
     // A prefix is a part of the context, and is dropped first.
     Path prefixed = own.resolve("prefixed");
     Cli run = scored(folder, input, prefixed, with(PAIR, "--max-length", 8, "--prefix-token", 9));

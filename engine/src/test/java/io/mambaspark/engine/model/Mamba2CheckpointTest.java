@@ -374,7 +374,7 @@ class Mamba2CheckpointTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"F32, true", "F32, false", "BF16, true", "BF16, false"})
+  @CsvSource({"F32, true", "F32, false", "BF16, true", "BF16, false", "INT8, true", "INT8, false"})
   void thePackedBytesAreThoseOfTheArrays(WeightFormat format, boolean mamba2) {
     MambaConfig config = mamba2 ? MambaConfig.ofMamba2(256, 3, 999) : MambaConfig.of(256, 3, 999);
     MambaModel model = RandomModel.of(config, 92, format);

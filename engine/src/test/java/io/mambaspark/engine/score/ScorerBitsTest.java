@@ -57,13 +57,7 @@ class ScorerBitsTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {
-        "falcon",
-        "odd-shapes",
-        "mamba2-groups",
-        "falcon:int8",
-        "mamba2-groups:int8"
-      })
+      strings = {"falcon", "odd-shapes", "mamba2-groups", "falcon:int8", "mamba2-groups:int8"})
   void scoresDoNotDependOnTheSizeOfChunks(String name) {
     checkChunks(name);
   }

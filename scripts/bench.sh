@@ -42,7 +42,7 @@ build_tests() {
 }
 
 # Prints the MB of heap for a shape: its packed weights and a reserve. The smallest shape has weights in
-# both formats.
+# all formats.
 heap_of() {
   case $1 in
     130m) echo 1800 ;;

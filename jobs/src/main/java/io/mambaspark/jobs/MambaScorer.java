@@ -219,7 +219,7 @@ public final class MambaScorer implements AutoCloseable {
     return with(Options.ON_ERROR, what);
   }
 
-  /** Selects the format of the weights in memory: {@code f32} or {@code bf16}. */
+  /** Selects the format of the weights in memory: {@code f32}, {@code bf16} or {@code int8}. */
   public MambaScorer weights(String format) {
     return with(Options.WEIGHTS, format);
   }

@@ -5,9 +5,9 @@ package io.mambaspark.engine.kernel;
  *
  * <p>There are two implementations: plain loops, which are the reference, and the Vector API. Their
  * results are equal bit for bit on every machine. Each element of a product is one chain of fused
- * multiply-adds in the order of k. A sum over channels has sixteen partial sums, whatever the width
- * of the hardware's vectors. exp, log and log1p are this library's own polynomials ({@link
- * ScalarMath}).
+ * multiply-adds in the order of k, or in INT8 an exact sum. A sum over channels has sixteen partial
+ * sums, whatever the width of the hardware's vectors. exp, log and log1p are this library's own
+ * polynomials ({@link ScalarMath}).
  *
  * <p>Kernels are stateless except for thread-local scratch memory. Many threads may use them, each
  * with its own arrays. Arrays must not overlap unless a method allows it.
@@ -27,7 +27,8 @@ public interface Kernels {
   String describe();
 
   /**
-   * Computes the matrix product {@code C = A·Wᵀ (+ bias)} for the panels [first, end) of W.
+   * Computes the matrix product {@code C = A·Wᵀ (+ bias)} for the panels [first, end) of W, which
+   * is in F32 or BF16.
    *
    * @param a A, (k panels, stride, 16), rows 0 … rows-1
    * @param w W, (n, k)
@@ -38,6 +39,37 @@ public interface Kernels {
    */
   void product(
       float[] a, int rows, int stride, PackedMatrix w, float[] bias, int first, int end, float[] c);
+
+  /**
+   * Rounds rows to the integers that {@link #int8Product} multiplies, as {@link Int8} defines.
+   *
+   * @param a (k panels, stride, 16); may contain anything beyond column k
+   * @param to the integers, in the layout of {@code a}; may be {@code a}. Beyond column k, and in
+   *     rows whose scale is NaN, the values are undefined
+   * @param scales the scale of each row, {@code rows} floats
+   */
+  void toInt8(float[] a, int k, int rows, int stride, float[] to, float[] scales);
+
+  /**
+   * Computes the panels [first, end) of a product with a matrix in {@link WeightFormat#INT8}, as
+   * {@link Int8} defines.
+   *
+   * @param a the integers of A from {@link #toInt8}, (k panels, stride, 16), rows 0 … rows-1
+   * @param scales the scales of A's rows
+   * @param w W, (n, k), in INT8
+   * @param bias what is added last, n floats padded to panels; null for none
+   * @param c result, (end - first, stride, 16); rows up to the stride may be overwritten
+   */
+  void int8Product(
+      float[] a,
+      float[] scales,
+      int rows,
+      int stride,
+      PackedMatrix w,
+      float[] bias,
+      int first,
+      int end,
+      float[] c);
 
   /**
    * Computes the root mean square norm: {@code to = x · rsqrt(mean(x²) + eps) · weight}.

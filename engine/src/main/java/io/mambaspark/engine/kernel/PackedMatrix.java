@@ -9,6 +9,10 @@ package io.mambaspark.engine.kernel;
  * are the second. A shift converts the lower halves to floats, and a mask converts the upper
  * halves.
  *
+ * <p>In INT8 a pair is (k / 2 rounded up, 16) ints of two steps along k. The bytes of an int, from
+ * the lowest, are the first panel and the second at the first step, then both at the second step.
+ * Each row also has a scale, as {@link Int8} defines.
+ *
  * <p>The rows may be divided into sections. Each section begins in a new panel, and the rest of its
  * last panel is zero. {@link #rows} fills the matrix once; afterwards it must not change.
  */
@@ -38,11 +42,14 @@ public final class PackedMatrix {
   private final int pairsPerSegment;
   private final WeightFormat format;
 
-  /** The pairs in F32; empty in BF16. */
+  /** The pairs in F32; empty in other formats. */
   private final float[][] floats;
 
-  /** The pairs in BF16; empty in F32. */
-  private final int[][] halves;
+  /** The pairs in BF16 and INT8; empty in F32. */
+  private final int[][] ints;
+
+  /** The scale of each row in INT8, (panels, 16); empty in other formats. */
+  private final float[] scales;
 
   /** Creates a matrix of zeros with {@code k} columns and sections of these numbers of rows. */
   public PackedMatrix(WeightFormat format, int k, int... sections) {
@@ -51,6 +58,11 @@ public final class PackedMatrix {
 
   /** Creates a matrix of zeros whose arrays have about {@code segment} elements. */
   PackedMatrix(WeightFormat format, int k, int[] sections, int segment) {
+    if (format == WeightFormat.INT8 && k > Int8.MAX_K) {
+      throw new IllegalArgumentException(
+          "Cannot pack a matrix of %d columns as INT8: expected at most %d"
+              .formatted(k, Int8.MAX_K));
+    }
     this.format = format;
     this.k = k;
     this.panels = panelsOf(sections);
@@ -63,13 +75,14 @@ public final class PackedMatrix {
     this.pairsPerSegment = Math.max(1, segment / elements);
     int count = (pairs + pairsPerSegment - 1) / pairsPerSegment;
     this.floats = new float[format == WeightFormat.F32 ? count : 0][];
-    this.halves = new int[format == WeightFormat.BF16 ? count : 0][];
+    this.ints = new int[format == WeightFormat.F32 ? 0 : count][];
+    this.scales = new float[format == WeightFormat.INT8 ? panels * Panels.WIDTH : 0];
     for (int s = 0; s < count; s++) {
       int held = Math.min(pairsPerSegment, pairs - s * pairsPerSegment);
       if (format == WeightFormat.F32) {
         floats[s] = new float[LEAD + held * elements];
       } else {
-        halves[s] = new int[LEAD + held * elements];
+        ints[s] = new int[LEAD + held * elements];
       }
     }
   }
@@ -84,16 +97,30 @@ public final class PackedMatrix {
 
   /** The size in memory, in bytes, of a matrix of this shape. */
   public static long bytes(WeightFormat format, int k, int... sections) {
-    return (panelsOf(sections) + 1L) / 2 * PAIR * k * format.bytes();
+    int panels = panelsOf(sections);
+    long pairs = (panels + 1L) / 2;
+    if (format == WeightFormat.INT8) {
+      return pairs * intsOfPair(k) * Integer.BYTES + (long) panels * Panels.WIDTH * Float.BYTES;
+    }
+    return pairs * PAIR * k * format.bytes();
   }
 
   /** The number of columns of W. */
-  int k() {
+  public int k() {
     return k;
   }
 
   private int elementsOfPair() {
-    return format == WeightFormat.F32 ? k * PAIR : k * Panels.WIDTH;
+    return switch (format) {
+      case F32 -> k * PAIR;
+      case BF16 -> k * Panels.WIDTH;
+      case INT8 -> intsOfPair(k);
+    };
+  }
+
+  /** The number of ints of a pair in INT8. */
+  private static int intsOfPair(int k) {
+    return (k + 1) / 2 * Panels.WIDTH;
   }
 
   /** The number of panels in all sections. */
@@ -102,7 +129,7 @@ public final class PackedMatrix {
   }
 
   /** The format of the weights in memory. */
-  WeightFormat format() {
+  public WeightFormat format() {
     return format;
   }
 
@@ -112,10 +139,16 @@ public final class PackedMatrix {
   }
 
   /**
-   * The array of BF16 weights that contains a panel; the panel's pair begins at {@link #offset}.
+   * The array of BF16 or INT8 weights that contains a panel; the panel's pair begins at {@link
+   * #offset}.
    */
-  int[] halves(int panel) {
-    return halves[panel / 2 / pairsPerSegment];
+  int[] ints(int panel) {
+    return ints[panel / 2 / pairsPerSegment];
+  }
+
+  /** The scales of the rows in INT8, (panels, 16), zero for padding. Not a copy. */
+  float[] scales() {
+    return scales;
   }
 
   /** The index at which the pair of panel {@code panel} begins in its array. */
@@ -123,13 +156,25 @@ public final class PackedMatrix {
     return LEAD + panel / 2 % pairsPerSegment * elementsOfPair();
   }
 
-  /** The weight at step {@code i} and lane {@code lane} of panel {@code panel}. */
+  /**
+   * The weight at step {@code i} and lane {@code lane} of panel {@code panel}. In INT8 it is the
+   * integer, without the scale.
+   */
   float weight(int panel, int i, int lane) {
     if (format == WeightFormat.F32) {
       return floats(panel)[offset(panel) + i * PAIR + panel % 2 * Panels.WIDTH + lane];
     }
-    int both = halves(panel)[offset(panel) + i * Panels.WIDTH + lane];
+    if (format == WeightFormat.INT8) {
+      int four = ints(panel)[offset(panel) + i / 2 * Panels.WIDTH + lane];
+      return (byte) (four >> shift(panel, i));
+    }
+    int both = ints(panel)[offset(panel) + i * Panels.WIDTH + lane];
     return WeightFormat.fromBf16((short) (panel % 2 == 0 ? both : both >>> 16));
+  }
+
+  /** The number of bits below the INT8 weights of panel {@code panel} at step {@code i}. */
+  private static int shift(int panel, int i) {
+    return (i % 2 * 2 + panel % 2) * Byte.SIZE;
   }
 
   /** The panel after the last one in the same array as {@code panel}. */
@@ -149,10 +194,10 @@ public final class PackedMatrix {
       int panel = firstPanels[section] + row / Panels.WIDTH;
       int lane = row % Panels.WIDTH;
       int from = (row - first) * k;
-      if (format == WeightFormat.F32) {
-        transpose(values, from, lanes, panel, lane, floats(panel));
-      } else {
-        transpose(values, from, lanes, panel, lane, halves(panel));
+      switch (format) {
+        case F32 -> transpose(values, from, lanes, panel, lane, floats(panel));
+        case BF16 -> transpose(values, from, lanes, panel, lane, ints(panel));
+        case INT8 -> quantize(values, from, lanes, panel, lane);
       }
       row += lanes;
     }
@@ -176,6 +221,40 @@ public final class PackedMatrix {
         pairs[to + i * Panels.WIDTH + row] |= half << shift;
       }
     }
+  }
+
+  private void quantize(float[] values, int from, int lanes, int panel, int lane) {
+    int[] fours = ints(panel);
+    for (int row = 0; row < lanes; row++) {
+      int at = from + row * k;
+      float largest = 0f;
+      for (int i = 0; i < k; i++) {
+        largest = Math.max(largest, Math.abs(values[at + i]));
+      }
+      float scale = Int8.scale(largest);
+      scales[panel * Panels.WIDTH + lane + row] = scale;
+      int to = offset(panel) + lane + row;
+      for (int i = 0; i < k; i++) {
+        int q = Int8.quantized(values[at + i], scale) & 0xff;
+        fours[to + i / 2 * Panels.WIDTH] |= q << shift(panel, i);
+      }
+    }
+  }
+
+  /**
+   * Computes one element of {@link Kernels#int8Product}, equal bit for bit: row {@code row} of A
+   * and row {@code n} of the first section, without a bias.
+   *
+   * @param a the integers of A, (k panels, stride, 16)
+   * @param aScales the scales of the rows of A
+   */
+  public float int8Dot(float[] a, float[] aScales, int row, int stride, int n) {
+    int sum = 0;
+    for (int i = 0; i < k; i++) {
+      int q = (int) a[Panels.index(row, i, stride)];
+      sum += q * (int) weight(n / Panels.WIDTH, i, n % Panels.WIDTH);
+    }
+    return Int8.result(sum, aScales[row], scales[n]);
   }
 
   /**

@@ -57,6 +57,57 @@ final class ScalarKernels implements Kernels {
   }
 
   @Override
+  public void toInt8(float[] a, int k, int rows, int stride, float[] to, float[] scales) {
+    for (int row = 0; row < rows; row++) {
+      float largest = 0f;
+      for (int i = 0; i < k; i++) {
+        largest = Math.max(largest, Math.abs(a[Panels.index(row, i, stride)]));
+      }
+      scales[row] = Int8.scale(largest);
+      for (int i = 0; i < k; i++) {
+        int at = Panels.index(row, i, stride);
+        to[at] = Int8.quantized(a[at], scales[row]);
+      }
+    }
+  }
+
+  @Override
+  public void int8Product(
+      float[] a,
+      float[] scales,
+      int rows,
+      int stride,
+      PackedMatrix w,
+      float[] bias,
+      int first,
+      int end,
+      float[] c) {
+    int k = w.k();
+    int[] sum = new int[WIDTH];
+    int[] weights = new int[k * WIDTH];
+    for (int panel = first; panel < end; panel++) {
+      for (int i = 0; i < k * WIDTH; i++) {
+        weights[i] = (int) w.weight(panel, i / WIDTH, i % WIDTH);
+      }
+      for (int row = 0; row < rows; row++) {
+        Arrays.fill(sum, 0);
+        for (int i = 0; i < k; i++) {
+          int value = (int) a[Panels.index(row, i, stride)];
+          for (int lane = 0; lane < WIDTH; lane++) {
+            sum[lane] += value * weights[i * WIDTH + lane];
+          }
+        }
+        int at = ((panel - first) * stride + row) * WIDTH;
+        for (int lane = 0; lane < WIDTH; lane++) {
+          int n = panel * WIDTH + lane;
+          float result = Int8.result(sum[lane], scales[row], w.scales()[n]);
+          c[at + lane] = bias == null ? result : result + bias[n];
+        }
+      }
+    }
+  }
+
+  @Override
   public void rmsNorm(
       float[] x,
       int xOffset,

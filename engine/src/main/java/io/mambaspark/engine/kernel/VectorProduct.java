@@ -37,7 +37,7 @@ final class VectorProduct {
   private static final int STEP = 1 << STEP_BITS;
 
   /** The number of panels of C computed together, so that they stay in L2 between blocks of k. */
-  private static final int C_PANELS = 16;
+  static final int C_PANELS = 16;
 
   /**
    * The number of rows of a tile of one or two panels; two panels use 24 of 32 registers for
@@ -58,7 +58,7 @@ final class VectorProduct {
    */
   private static final int UNPACKED_AT = PackedMatrix.LEAD;
 
-  /** One block of k of two panels, unpacked from BF16. It stays in L1 while all rows use it. */
+  /** One block of k of two panels, unpacked to floats. It stays in L1 while all rows use it. */
   private static final ThreadLocal<float[]> UNPACKED =
       ThreadLocal.withInitial(() -> new float[UNPACKED_AT + 2 * K_BLOCK * WIDTH]);
 
@@ -78,14 +78,37 @@ final class VectorProduct {
       float[] c) {
     for (int panel = first; panel < end; ) {
       int next = Math.min(Math.min(panel + C_PANELS, end), w.segmentEnd(panel));
-      for (int k = 0; k < w.k(); k += K_BLOCK) {
-        block(a, rows, stride, w, bias, first, panel, next, k, c);
-      }
+      steps(a, rows, stride, w, bias, first, panel, next, 0, w.k(), c);
       panel = next;
     }
   }
 
-  /** Adds steps [k, k + K_BLOCK) of the chains for the panels [panel, end). */
+  /**
+   * Computes steps [from, to) of the chains for the panels [panel, end), which are in one array of
+   * W.
+   *
+   * @param from a multiple of K_BLOCK
+   * @param first the panel of W at which C begins
+   */
+  static void steps(
+      float[] a,
+      int rows,
+      int stride,
+      PackedMatrix w,
+      float[] bias,
+      int first,
+      int panel,
+      int end,
+      int from,
+      int to,
+      float[] c) {
+    for (int k = from; k < to; k += K_BLOCK) {
+      int steps = Math.min(K_BLOCK, to - k);
+      block(a, rows, stride, w, bias, first, panel, end, k, steps, k > from, c);
+    }
+  }
+
+  /** Adds steps [k, k + steps) of the chains for the panels [panel, end). */
   private static void block(
       float[] a,
       int rows,
@@ -96,27 +119,28 @@ final class VectorProduct {
       int panel,
       int end,
       int k,
+      int steps,
+      boolean more,
       float[] c) {
-    int steps = Math.min(K_BLOCK, w.k() - k);
     int aStep = stride * WIDTH;
     while (panel < end) {
       int next = Math.min((panel | 1) + 1, end);
       float[] b;
       int bAt;
-      if (w.format() == WeightFormat.BF16) {
-        b = UNPACKED.get();
-        bAt = UNPACKED_AT;
-        unpack(w.halves(panel), w.offset(panel) + k * WIDTH, steps * WIDTH, b);
-      } else {
+      if (w.format() == WeightFormat.F32) {
         b = w.floats(panel);
         bAt = w.offset(panel) + k * PackedMatrix.PAIR;
+      } else {
+        b = UNPACKED.get();
+        bAt = UNPACKED_AT;
+        unpack(w, panel, k, steps, b);
       }
       if (LANES == WIDTH && next - panel == 2) {
-        rows(a, rows, aStep, k, steps, b, bAt, 2, bias, panel, c, (panel - first) * aStep);
+        rows(a, rows, aStep, k, steps, more, b, bAt, 2, bias, panel, c, (panel - first) * aStep);
       } else {
         for (int p = panel; p < next; p++) {
           int at = bAt + p % 2 * WIDTH;
-          rows(a, rows, aStep, k, steps, b, at, 1, bias, p, c, (p - first) * aStep);
+          rows(a, rows, aStep, k, steps, more, b, at, 1, bias, p, c, (p - first) * aStep);
         }
       }
       panel = next;
@@ -130,6 +154,7 @@ final class VectorProduct {
       int aStep,
       int k,
       int steps,
+      boolean more,
       float[] b,
       int bAt,
       int panels,
@@ -138,10 +163,10 @@ final class VectorProduct {
       float[] c,
       int cAt) {
     // The first block starts from the bias or zero, a later one from the sums of the block before.
-    float[] from = k > 0 ? c : bias != null ? bias : ZEROS;
-    int fromAt = k > 0 ? cAt : bias != null ? panel * WIDTH : 0;
-    int fromStep = k > 0 ? WIDTH : 0;
-    int fromPanel = k > 0 ? aStep : WIDTH;
+    float[] from = more ? c : bias != null ? bias : ZEROS;
+    int fromAt = more ? cAt : bias != null ? panel * WIDTH : 0;
+    int fromStep = more ? WIDTH : 0;
+    int fromPanel = more ? aStep : WIDTH;
     int height = LANES == WIDTH ? TALL : FLAT;
     int aAt = k / WIDTH * aStep;
     for (int row = 0; row < rows; row += height) {
@@ -157,6 +182,16 @@ final class VectorProduct {
       aAt += height * WIDTH;
       fromAt += height * fromStep;
       cAt += height * WIDTH;
+    }
+  }
+
+  /** Unpacks steps [k, k + steps) of the pair of a panel to floats; k is even. */
+  private static void unpack(PackedMatrix w, int panel, int k, int steps, float[] to) {
+    if (w.format() == WeightFormat.BF16) {
+      unpack(w.ints(panel), w.offset(panel) + k * WIDTH, steps * WIDTH, to);
+    } else {
+      VectorInt8.unpack(
+          w.ints(panel), w.offset(panel) + k / 2 * WIDTH, (steps + 1) / 2 * WIDTH, to, UNPACKED_AT);
     }
   }
 

@@ -1,6 +1,6 @@
 package io.mambaspark.engine.kernel;
 
-/** The format of packed matrices in memory. Arithmetic is in single precision in both formats. */
+/** The format of packed matrices in memory. Activations and results are in single precision. */
 public enum WeightFormat {
   /** Single precision. */
   F32(Float.BYTES),
@@ -9,7 +9,13 @@ public enum WeightFormat {
    * The upper half of single precision, rounded to nearest, ties to even. It needs half the memory,
    * and is exact for weights that are stored as BF16.
    */
-  BF16(Short.BYTES);
+  BF16(Short.BYTES),
+
+  /**
+   * Integers of 8 bits with a scale for each row. It needs a quarter of the memory. Products round
+   * weights and activations as {@link Int8} defines, and sum them exactly.
+   */
+  INT8(Byte.BYTES);
 
   private final int bytes;
 

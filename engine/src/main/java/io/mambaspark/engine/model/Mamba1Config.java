@@ -150,11 +150,19 @@ public record Mamba1Config(
     return Packing.width(dInner);
   }
 
+  /**
+   * The format of dt_proj. It stays F32 if other matrices are INT8: its k is small, so rounding it
+   * would save little memory and no time, and the scan amplifies errors of dt.
+   */
+  static WeightFormat dtFormat(WeightFormat format) {
+    return format == WeightFormat.INT8 ? WeightFormat.F32 : format;
+  }
+
   @Override
   public long packedBytes(WeightFormat format, int dModel) {
     return PackedMatrix.bytes(format, dModel, dInner, dInner)
         + PackedMatrix.bytes(format, dInner, dtRank, dState, dState)
-        + PackedMatrix.bytes(format, dtRank, dInner)
+        + PackedMatrix.bytes(dtFormat(format), dtRank, dInner)
         + PackedMatrix.bytes(format, dInner, dModel)
         + (long) width() * (dState + dConv + 3) * Float.BYTES;
   }

@@ -97,7 +97,8 @@ final class Mamba1Mixer extends Mixer {
       case "conv1d.bias" -> convBias = Packing.vector(floats, dInner);
       case "x_proj.weight" ->
           xProj = Packing.matrix(format, floats, dInner, config.dtRank(), dState, dState);
-      case "dt_proj.weight" -> dtProj = Packing.matrix(format, floats, config.dtRank(), dInner);
+      case "dt_proj.weight" ->
+          dtProj = Packing.matrix(Mamba1Config.dtFormat(format), floats, config.dtRank(), dInner);
       case "dt_proj.bias" -> dtBias = Packing.vector(floats, dInner);
       case "A_log" -> a = Packing.transposed(Packing.decayRates(floats), dState, dInner);
       case "D" -> d = Packing.vector(floats, dInner);
@@ -120,7 +121,8 @@ final class Mamba1Mixer extends Mixer {
 
   /** u (rows, dModel) → x and z, side by side (rows, 2 × dInner). */
   private void inProjection(Kernels kernels, Workspace w, Arrays arrays, int rows) {
-    kernels.product(w.u, rows, w.stride, inProj, inProjBias, 0, inProj.panels(), arrays.xz);
+    float[] u = prepared(kernels, w, inProj, w.u, rows, w.u);
+    product(kernels, w, u, rows, inProj, inProjBias, 0, inProj.panels(), arrays.xz);
   }
 
   /**
@@ -128,7 +130,9 @@ final class Mamba1Mixer extends Mixer {
    * dInner). This step makes the scan selective: the scan's parameters depend on the token.
    */
   private void selection(Kernels kernels, Workspace w, Arrays arrays, int rows) {
-    kernels.product(arrays.xz, rows, w.stride, xProj, null, 0, xProj.panels(), arrays.dbc);
+    // y is free until the scan writes it, and the scan needs x.
+    float[] x = prepared(kernels, w, xProj, arrays.xz, rows, arrays.y);
+    product(kernels, w, x, rows, xProj, null, 0, xProj.panels(), arrays.dbc);
     if (config.normEps() != null) {
       norm(kernels, w, arrays, 0, config.dtRank(), rows);
       norm(kernels, w, arrays, arrays.bOffset, config.dState(), rows);
@@ -171,6 +175,7 @@ final class Mamba1Mixer extends Mixer {
 
   /** y (rows, dInner) → u (rows, dModel). */
   private void outProjection(Kernels kernels, Workspace w, Arrays arrays, int rows) {
-    kernels.product(arrays.y, rows, w.stride, outProj, outProjBias, 0, outProj.panels(), w.u);
+    float[] y = prepared(kernels, w, outProj, arrays.y, rows, arrays.y);
+    product(kernels, w, y, rows, outProj, outProjBias, 0, outProj.panels(), w.u);
   }
 }

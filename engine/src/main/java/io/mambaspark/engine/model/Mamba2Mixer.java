@@ -152,9 +152,10 @@ final class Mamba2Mixer extends Mixer {
   private void inProjection(Kernels kernels, Workspace w, Arrays arrays, int rows) {
     int x = heads.panels();
     int dt = x + convPanels;
-    kernels.product(w.u, rows, w.stride, inProj, inProjBias, 0, x, arrays.z);
-    kernels.product(w.u, rows, w.stride, inProj, inProjBias, x, dt, arrays.xbc);
-    kernels.product(w.u, rows, w.stride, inProj, inProjBias, dt, inProj.panels(), arrays.dt);
+    float[] u = prepared(kernels, w, inProj, w.u, rows, w.u);
+    product(kernels, w, u, rows, inProj, inProjBias, 0, x, arrays.z);
+    product(kernels, w, u, rows, inProj, inProjBias, x, dt, arrays.xbc);
+    product(kernels, w, u, rows, inProj, inProjBias, dt, inProj.panels(), arrays.dt);
   }
 
   /** x (rows, dInner), B, C (rows, G · N), dt (rows, H) → y (rows, dInner). */
@@ -202,6 +203,7 @@ final class Mamba2Mixer extends Mixer {
 
   /** y (rows, dInner) → u (rows, dModel). */
   private void outProjection(Kernels kernels, Workspace w, Arrays arrays, int rows) {
-    kernels.product(arrays.y, rows, w.stride, outProj, outProjBias, 0, outProj.panels(), w.u);
+    float[] y = prepared(kernels, w, outProj, arrays.y, rows, arrays.y);
+    product(kernels, w, y, rows, outProj, outProjBias, 0, outProj.panels(), w.u);
   }
 }

@@ -172,13 +172,20 @@ public final class MambaCheckpoint implements AutoCloseable {
 
   /** The size of the model in memory, in bytes, if its weights are packed in this format. */
   public long packedBytes(WeightFormat format) {
-    return MambaWeights.packedBytes(config, format, used.containsKey(TensorNames.HEAD));
+    DType embedding = used.get(TensorNames.EMBEDDING).dtype();
+    return MambaWeights.packedBytes(config, format, embedding, used.containsKey(TensorNames.HEAD));
   }
 
-  /** Whether packing in this format rounds weights, because some are stored in a wider format. */
+  /**
+   * Whether packing in this format rounds weights. BF16 rounds those that are stored in a wider
+   * format, INT8 rounds all matrices.
+   */
   public boolean rounds(WeightFormat format) {
-    return format == WeightFormat.BF16
-        && used.values().stream().anyMatch(tensor -> tensor.dtype() != DType.BF16);
+    return switch (format) {
+      case F32 -> false;
+      case BF16 -> used.values().stream().anyMatch(tensor -> tensor.dtype() != DType.BF16);
+      case INT8 -> true;
+    };
   }
 
   /**
@@ -256,7 +263,7 @@ public final class MambaCheckpoint implements AutoCloseable {
   public MambaModel load(WeightFormat format) {
     MambaModel.Builder builder = new MambaModel.Builder(config, format);
     for (StoredTensor tensor : used.values()) {
-      builder.add(tensor.name(), tensor.shape(), tensor.source(), tensor.floats());
+      builder.add(tensor.name(), tensor.shape(), tensor.dtype(), tensor.source(), tensor.floats());
     }
     return builder.build();
   }

@@ -1,5 +1,6 @@
 package io.mambaspark.engine.model;
 
+import io.mambaspark.engine.checkpoint.DType;
 import io.mambaspark.engine.checkpoint.FloatReader;
 import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.kernel.Panels;
@@ -46,18 +47,24 @@ public final class MambaModel {
       this.weights = new MambaWeights(config, format);
     }
 
+    /** Packs one tensor that is stored in F32. */
+    Builder add(String name, int[] shape, String source, FloatReader floats) {
+      return add(name, shape, DType.F32, source, floats);
+    }
+
     /**
      * Packs one tensor.
      *
      * @param name the tensor's name in any layout of checkpoints
      * @param shape the tensor's shape as stored, outermost dimension first
+     * @param dtype the tensor's stored dtype
      * @param source the file or stream that holds the tensor, for messages
      * @param floats reads all elements, row-major
      * @throws io.mambaspark.engine.checkpoint.CheckpointException if the model has no such tensor
      *     or already has it, if its shape is not the expected one, or if an element is not finite
      */
-    public Builder add(String name, int[] shape, String source, FloatReader floats) {
-      weights.add(name, shape, source, floats);
+    public Builder add(String name, int[] shape, DType dtype, String source, FloatReader floats) {
+      weights.add(name, shape, dtype, source, floats);
       return this;
     }
 
@@ -96,8 +103,8 @@ public final class MambaModel {
 
   /** The size of the packed weights in memory, in bytes. */
   public long packedBytes() {
-    boolean ownHead = weights.head != weights.embedding;
-    return MambaWeights.packedBytes(config, weights.format, ownHead);
+    return MambaWeights.packedBytes(
+        config, weights.format, weights.embeddingDType, !config.tiedHead());
   }
 
   /**
@@ -151,21 +158,42 @@ public final class MambaModel {
   }
 
   /**
-   * Computes one logit of one row of {@code hidden}, (dModel panels, stride, 16). The result is
-   * equal bit for bit to that of {@link #logits}.
+   * Prepares hidden rows, (dModel panels, stride, 16), for {@link #logits} and {@link #logit}, in
+   * place. In INT8 it rounds them to integers. Call it once for the rows.
+   *
+   * @param scales receives the scale of each row in INT8; {@code rows} floats
    */
-  public float logit(float[] hidden, int row, int stride, int id) {
-    return weights.head.dot(hidden, row, stride, id);
+  public void prepareHidden(float[] hidden, int rows, int stride, float[] scales) {
+    if (weights.head.format() == WeightFormat.INT8) {
+      kernels.toInt8(hidden, config.dModel(), rows, stride, hidden, scales);
+    }
   }
 
   /**
-   * Computes the panels [first, end) of the logits of the first {@code rows} hidden rows.
+   * Computes one logit of one of the rows that {@link #prepareHidden} prepared. The result is equal
+   * bit for bit to that of {@link #logits}.
+   */
+  public float logit(float[] hidden, float[] scales, int row, int stride, int id) {
+    return weights.head.format() == WeightFormat.INT8
+        ? weights.head.int8Dot(hidden, scales, row, stride, id)
+        : weights.head.dot(hidden, row, stride, id);
+  }
+
+  /**
+   * Computes the panels [first, end) of the logits of the first {@code rows} of the rows that
+   * {@link #prepareHidden} prepared.
    *
    * @param hidden (dModel panels, stride, 16)
+   * @param scales the scales of the rows in INT8
    * @param logits result, (end - first, stride, 16); values beyond the vocabulary in the last panel
    *     are undefined
    */
-  public void logits(float[] hidden, int rows, int stride, int first, int end, float[] logits) {
-    kernels.product(hidden, rows, stride, weights.head, null, first, end, logits);
+  public void logits(
+      float[] hidden, float[] scales, int rows, int stride, int first, int end, float[] logits) {
+    if (weights.head.format() == WeightFormat.INT8) {
+      kernels.int8Product(hidden, scales, rows, stride, weights.head, null, first, end, logits);
+    } else {
+      kernels.product(hidden, rows, stride, weights.head, null, first, end, logits);
+    }
   }
 }

@@ -1,6 +1,7 @@
 package io.mambaspark.engine.model;
 
 import io.mambaspark.engine.checkpoint.CheckpointException;
+import io.mambaspark.engine.checkpoint.DType;
 import io.mambaspark.engine.checkpoint.FloatReader;
 import io.mambaspark.engine.kernel.PackedMatrix;
 import io.mambaspark.engine.kernel.Panels;
@@ -20,9 +21,14 @@ final class MambaWeights {
   final WeightFormat format;
   final Layer[] layers;
   final float[] normF;
+
+  /** The rows that tokens select. It is in the format of {@link #embeddingFormat}. */
   PackedMatrix embedding;
 
-  /** The head; the same object as the embedding if the head is tied. */
+  /** The dtype in which the embedding is stored. */
+  DType embeddingDType;
+
+  /** The head; the same object as the embedding if the head is tied and both have one format. */
   PackedMatrix head;
 
   private final Set<String> added = new HashSet<>();
@@ -46,20 +52,37 @@ final class MambaWeights {
   }
 
   /** The size of a model's packed weights in bytes, without a few small vectors. */
-  static long packedBytes(MambaConfig c, WeightFormat format, boolean ownHead) {
-    return c.nLayer() * c.mixer().packedBytes(format, c.dModel())
-        + (ownHead ? 2 : 1) * PackedMatrix.bytes(format, c.dModel(), c.vocabSize());
+  static long packedBytes(MambaConfig c, WeightFormat format, DType embedding, boolean ownHead) {
+    WeightFormat rows = embeddingFormat(format, embedding);
+    long bytes =
+        c.nLayer() * c.mixer().packedBytes(format, c.dModel())
+            + PackedMatrix.bytes(rows, c.dModel(), c.vocabSize());
+    return ownHead || rows != format
+        ? bytes + PackedMatrix.bytes(format, c.dModel(), c.vocabSize())
+        : bytes;
+  }
+
+  /**
+   * The format of the embedding. No product reads it, so INT8 would round it for nothing: then it
+   * stays in the stored dtype, or in F32 if that is neither F32 nor BF16.
+   */
+  static WeightFormat embeddingFormat(WeightFormat format, DType stored) {
+    if (format != WeightFormat.INT8) {
+      return format;
+    }
+    return stored == DType.BF16 ? WeightFormat.BF16 : WeightFormat.F32;
   }
 
   /**
    * Packs one tensor.
    *
    * @param stored the tensor's name in the checkpoint
+   * @param dtype the stored dtype
    * @param source the file that holds it, for messages
    * @throws CheckpointException if the model has no such tensor or already has it, if its shape is
    *     not the expected one, or if an element is not finite
    */
-  void add(String stored, int[] shape, String source, FloatReader floats) {
+  void add(String stored, int[] shape, DType dtype, String source, FloatReader floats) {
     String name = TensorNames.of(stored);
     checkShape(config, stored, shape, source);
     if (!added.add(name)) {
@@ -72,16 +95,28 @@ final class MambaWeights {
     }
     FloatReader finite = new FiniteFloats(floats, stored, source);
     switch (name) {
-      case TensorNames.EMBEDDING -> embedding = vocabulary(finite);
-      case TensorNames.HEAD -> head = vocabulary(finite);
+      case TensorNames.EMBEDDING -> addEmbedding(dtype, finite);
+      case TensorNames.HEAD ->
+          head = Packing.matrix(format, finite, config.dModel(), config.vocabSize());
       case TensorNames.NORM_F -> finite.read(normF, 0, config.dModel());
       default -> addToLayer(layers[TensorNames.layer(name)], TensorNames.inLayer(name), finite);
     }
   }
 
-  /** Reads a matrix of (vocabSize, dModel). */
-  private PackedMatrix vocabulary(FloatReader floats) {
-    return Packing.matrix(format, floats, config.dModel(), config.vocabSize());
+  /** Reads the embedding (vocabSize, dModel), which is also the head if that is tied. */
+  private void addEmbedding(DType dtype, FloatReader floats) {
+    int dModel = config.dModel();
+    int[] sections = {config.vocabSize()};
+    embeddingDType = dtype;
+    embedding = new PackedMatrix(embeddingFormat(format, dtype), dModel, sections);
+    List<PackedMatrix> matrices = new ArrayList<>(List.of(embedding));
+    if (config.tiedHead()) {
+      head = embedding.format() == format ? embedding : new PackedMatrix(format, dModel, sections);
+      if (head != embedding) {
+        matrices.add(head);
+      }
+    }
+    Packing.fill(floats, dModel, sections, matrices);
   }
 
   private void addToLayer(Layer layer, String name, FloatReader floats) {
@@ -99,9 +134,6 @@ final class MambaWeights {
    */
   MambaWeights complete() {
     checkComplete(config, added);
-    if (config.tiedHead()) {
-      head = embedding;
-    }
     return this;
   }
 

@@ -2,6 +2,8 @@ package io.mambaspark.engine.model;
 
 import io.mambaspark.engine.checkpoint.FloatReader;
 import io.mambaspark.engine.kernel.Kernels;
+import io.mambaspark.engine.kernel.PackedMatrix;
+import io.mambaspark.engine.kernel.WeightFormat;
 import java.util.List;
 
 /**
@@ -31,6 +33,45 @@ public abstract sealed class Mixer permits Mamba1Mixer, Mamba2Mixer {
    * @param layer the layer's index in the states of the sequences
    */
   abstract void forward(Kernels kernels, Workspace w, int layer, int rows, List<Piece> pieces);
+
+  /**
+   * Prepares activations for products with a matrix. In INT8 it rounds them to integers, and keeps
+   * their scales in the workspace until the next call.
+   *
+   * @param a (k panels, stride, 16)
+   * @param to where to write the integers, in the layout of {@code a}; may be {@code a}
+   * @return the array to multiply: {@code to} in INT8, and {@code a} in other formats
+   */
+  static float[] prepared(
+      Kernels kernels, Workspace w, PackedMatrix matrix, float[] a, int rows, float[] to) {
+    if (matrix.format() != WeightFormat.INT8) {
+      return a;
+    }
+    kernels.toInt8(a, matrix.k(), rows, w.stride, to, w.scales);
+    return to;
+  }
+
+  /**
+   * Computes the panels [first, end) of a product, in the format of the matrix.
+   *
+   * @param a activations that {@link #prepared} returned
+   */
+  static void product(
+      Kernels kernels,
+      Workspace w,
+      float[] a,
+      int rows,
+      PackedMatrix matrix,
+      float[] bias,
+      int first,
+      int end,
+      float[] c) {
+    if (matrix.format() == WeightFormat.INT8) {
+      kernels.int8Product(a, w.scales, rows, w.stride, matrix, bias, first, end, c);
+    } else {
+      kernels.product(a, rows, w.stride, matrix, bias, first, end, c);
+    }
+  }
 
   /**
    * Runs the convolution in place over pieces of sequences, each from the state of its sequence.

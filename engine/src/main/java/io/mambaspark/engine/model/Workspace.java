@@ -18,6 +18,9 @@ public final class Workspace {
   /** The other arrays of the mixer. */
   final Mixer.Scratch scratch;
 
+  /** The scales of the rows of a product's input in INT8. */
+  final float[] scales;
+
   /** Scratch of the norms, (stride, 16). */
   final float[] sums;
 
@@ -42,6 +45,7 @@ public final class Workspace {
     this.h = new float[Panels.count(config.dModel()) * rowFloats];
     this.u = new float[h.length];
     this.scratch = config.mixer().scratch(stride);
+    this.scales = new float[stride];
     this.sums = new float[rowFloats];
     this.window = new float[rowFloats + (config.mixer().dConv() - 1) * Panels.WIDTH];
     this.conv = new float[config.mixer().convFloats()];

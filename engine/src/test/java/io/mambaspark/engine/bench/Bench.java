@@ -91,11 +91,13 @@ public final class Bench {
     List<ForwardRun.Result> results = new ArrayList<>();
     Breakdown breakdown = inSinglePrecision(shape, smallest, results);
     if (!smallest) {
-      // The F32 and BF16 forms of a large model may not fit into memory together.
-      System.gc();
-      ForwardRun run = inBf16(shape);
-      measure(shape, List.of(run));
-      results.add(run.result());
+      // Two formats of a large model may not fit into memory together.
+      for (WeightFormat format : List.of(WeightFormat.BF16, WeightFormat.INT8)) {
+        System.gc();
+        ForwardRun run = in(format, shape);
+        measure(shape, List.of(run));
+        results.add(run.result());
+      }
     }
     report.add(shape, results, breakdown);
   }
@@ -111,7 +113,8 @@ public final class Bench {
       runs.add(new ForwardRun("long documents", model, cores.count(), 0));
     }
     if (smallest) {
-      runs.add(inBf16(shape));
+      runs.add(in(WeightFormat.BF16, shape));
+      runs.add(in(WeightFormat.INT8, shape));
     }
     measure(shape, runs);
     runs.forEach(run -> results.add(run.result()));
@@ -124,9 +127,9 @@ public final class Bench {
     return breakdown;
   }
 
-  private static ForwardRun inBf16(Shape shape) {
-    MambaModel model = RandomModel.of(shape.config(), SEED, WeightFormat.BF16);
-    return new ForwardRun("long document, BF16", model, 1, 0);
+  private static ForwardRun in(WeightFormat format, Shape shape) {
+    MambaModel model = RandomModel.of(shape.config(), SEED, format);
+    return new ForwardRun("long document, " + format, model, 1, 0);
   }
 
   private void measure(Shape shape, List<ForwardRun> runs) {

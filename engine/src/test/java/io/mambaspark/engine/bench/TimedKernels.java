@@ -13,6 +13,7 @@ final class TimedKernels implements Kernels {
   enum Kernel {
     PRODUCT,
     HEAD_PRODUCT,
+    TO_INT8,
     FOLD,
     SCAN,
     CONVOLUTION,
@@ -65,6 +66,29 @@ final class TimedKernels implements Kernels {
       float[] c) {
     long start = System.nanoTime();
     kernels.product(a, rows, stride, w, bias, first, end, c);
+    count(w.panels() == headPanels ? Kernel.HEAD_PRODUCT : Kernel.PRODUCT, start);
+  }
+
+  @Override
+  public void toInt8(float[] a, int k, int rows, int stride, float[] to, float[] scales) {
+    long start = System.nanoTime();
+    kernels.toInt8(a, k, rows, stride, to, scales);
+    count(Kernel.TO_INT8, start);
+  }
+
+  @Override
+  public void int8Product(
+      float[] a,
+      float[] scales,
+      int rows,
+      int stride,
+      PackedMatrix w,
+      float[] bias,
+      int first,
+      int end,
+      float[] c) {
+    long start = System.nanoTime();
+    kernels.int8Product(a, scales, rows, stride, w, bias, first, end, c);
     count(w.panels() == headPanels ? Kernel.HEAD_PRODUCT : Kernel.PRODUCT, start);
   }
 

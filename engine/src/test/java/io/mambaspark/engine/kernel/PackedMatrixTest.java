@@ -1,6 +1,7 @@
 package io.mambaspark.engine.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
@@ -47,12 +48,12 @@ class PackedMatrixTest {
     half.rows(0, 0, 48, values);
 
     assertThat(w.floats(0)).hasSize(PackedMatrix.LEAD + 128);
-    assertThat(half.halves(0)).hasSize(PackedMatrix.LEAD + 64);
+    assertThat(half.ints(0)).hasSize(PackedMatrix.LEAD + 64);
     for (int row = 0; row < 64; row++) {
       for (int k = 0; k < 2; k++) {
         float value = row < 48 ? 2 * row + k : 0;
         assertThat(w.floats(0)[w.offset(row / 16) + k * 32 + row % 32]).isEqualTo(value);
-        int both = half.halves(0)[half.offset(row / 16) + k * 16 + row % 16];
+        int both = half.ints(0)[half.offset(row / 16) + k * 16 + row % 16];
         int bits = row % 32 < 16 ? both << 16 : both & 0xffff0000;
         assertThat(Float.intBitsToFloat(bits)).isEqualTo(value);
       }
@@ -153,6 +154,71 @@ class PackedMatrixTest {
       assertThat(row[i]).isEqualTo(nearest[i]);
     }
     assertThat(PackedMatrix.bytes(WeightFormat.BF16, 20, 17, 1)).isEqualTo(4 * 20 * 16 * 2);
+  }
+
+  @Test
+  void anInt8MatrixHoldsIntegersAndAScaleForEachRow() {
+    float[] values = {
+      // The largest magnitude becomes 127. Ties are rounded to even: 2.5 to 2, -3.5 to -4.
+      -254f,
+      5f,
+      -7f,
+      1f,
+      0f,
+      // Zero rows, and rows whose scale would be denormal, are zero.
+      0f,
+      0f,
+      0f,
+      0f,
+      0f,
+      0x1p-120f,
+      -0x1p-149f,
+      0f,
+      0f,
+      0f,
+      // The smallest scale is 2^-126.
+      127 * 0x1p-126f,
+      -0x1p-126f,
+      -0f,
+      0f,
+      0x1p-149f,
+      Float.MAX_VALUE,
+      -Float.MAX_VALUE,
+      1f,
+      0f,
+      0f
+    };
+    PackedMatrix w = new PackedMatrix(WeightFormat.INT8, 5, 3, 17);
+    w.rows(0, 0, 3, values);
+    w.rows(1, 15, 2, Arrays.copyOfRange(values, 15, 25));
+
+    assertThat(integers(w, 0, 0)).containsExactly(-127, 2, -4, 0, 0);
+    assertThat(integers(w, 0, 1)).containsOnly(0);
+    assertThat(integers(w, 0, 2)).containsOnly(0);
+    assertThat(integers(w, 1, 15)).containsExactly(127, -1, 0, 0, 0);
+    assertThat(integers(w, 2, 0)).containsExactly(127, -127, 0, 0, 0);
+    assertThat(w.scales()).hasSize(3 * 16);
+    assertThat(w.scales()).startsWith(2f, 0f, 0f, 0f);
+    assertThat(w.scales()[31]).isEqualTo(Float.MIN_NORMAL);
+    assertThat(w.scales()[32]).isEqualTo(Float.MAX_VALUE / 127);
+    assertThat(PackedMatrix.bytes(WeightFormat.INT8, 5, 3, 17))
+        .isEqualTo(2 * 3 * 16 * 4 + 3 * 16 * 4);
+  }
+
+  private static float[] integers(PackedMatrix w, int panel, int lane) {
+    float[] integers = new float[w.k()];
+    for (int i = 0; i < integers.length; i++) {
+      integers[i] = w.weight(panel, i, lane);
+    }
+    return integers;
+  }
+
+  @Test
+  void anInt8MatrixHasAsManyColumnsAsTheirSumFitsInAnInt() {
+    assertThat(Int8.MAX_K).isEqualTo(133_144);
+    assertThatThrownBy(() -> new PackedMatrix(WeightFormat.INT8, Int8.MAX_K + 1, 1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("Cannot pack a matrix of 133145 columns as INT8: expected at most 133144");
   }
 
   @Test

@@ -30,13 +30,33 @@ class VectorKernelsTest {
     float[] bias = withBias ? random.array(w.panels() * 16, -1, 1) : null;
     float[] expected = new float[(end - first) * stride * 16];
     float[] found = new float[expected.length];
-    scalar.product(a, rows, stride, w, bias, first, end, expected);
-    vector.product(a, rows, stride, w, bias, first, end, found);
+    product(scalar, a, rows, stride, w, bias, first, end, expected);
+    product(vector, a, rows, stride, w, bias, first, end, found);
     assertSameBits(
         "seed %d, m %d, k %d, panels %d to %d, bias %s"
             .formatted(seed, rows, k, first, end, withBias),
         Floats.rows(found, rows, stride),
         Floats.rows(expected, rows, stride));
+  }
+
+  private static void product(
+      Kernels kernels,
+      float[] a,
+      int rows,
+      int stride,
+      PackedMatrix w,
+      float[] bias,
+      int first,
+      int end,
+      float[] c) {
+    if (w.format() == WeightFormat.INT8) {
+      float[] integers = new float[a.length];
+      float[] scales = new float[rows];
+      kernels.toInt8(a, w.k(), rows, stride, integers, scales);
+      kernels.int8Product(integers, scales, rows, stride, w, bias, first, end, c);
+    } else {
+      kernels.product(a, rows, stride, w, bias, first, end, c);
+    }
   }
 
   private static PackedMatrix random(long seed, int k, int... sections) {
@@ -113,12 +133,20 @@ class VectorKernelsTest {
       float[] a = new Floats(23).panels(k, 9, 24, -1, 1);
       float[] expected = new float[39 * 24 * 16];
       float[] found = new float[expected.length];
-      vector.product(a, 9, 24, single, null, 0, 39, expected);
-      vector.product(a, 9, 24, split, null, 0, 39, found);
+      product(vector, a, 9, 24, single, null, 0, 39, expected);
+      product(vector, a, 9, 24, split, null, 0, 39, found);
       assertSameBits(
           "segments of " + segment, Floats.rows(found, 9, 24), Floats.rows(expected, 9, 24));
+      float[] scales = new float[9];
+      if (format == WeightFormat.INT8) {
+        vector.toInt8(a, k, 9, 24, a, scales);
+      }
       for (int row = 0; row < n; row += 61) {
-        assertThat(split.dot(a, 8, 24, row)).isEqualTo(expected[Panels.index(8, row, 24)]);
+        float dot =
+            format == WeightFormat.INT8
+                ? split.int8Dot(a, scales, 8, 24, row)
+                : split.dot(a, 8, 24, row);
+        assertThat(dot).isEqualTo(expected[Panels.index(8, row, 24)]);
       }
     }
   }

@@ -325,6 +325,14 @@ class Mamba2CheckpointTest {
     assertThat(logits(torch)).isEqualTo(logits);
   }
 
+  private float[] int8Logits() {
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(folder)) {
+      MambaModel model = checkpoint.load(WeightFormat.INT8);
+      assertThat(model.packedBytes()).isEqualTo(checkpoint.packedBytes(WeightFormat.INT8));
+      return MambaModelTest.logits(model, 3, 1, 4);
+    }
+  }
+
   @Test
   void weightsInF16AndBf16GiveTheSameLogitsAsTheirValuesInF32() throws IOException {
     SplittableRandom random = new SplittableRandom(91);
@@ -347,10 +355,13 @@ class Mamba2CheckpointTest {
           return Tensor.f32(tensor.shape(), values);
         });
     float[] expected = logits(write(huggingFace("")));
+    float[] expectedInt8 = int8Logits();
     tensors.putAll(f16);
     assertThat(logits(write(huggingFace("")))).isEqualTo(expected);
+    assertThat(int8Logits()).isEqualTo(expectedInt8);
     tensors.putAll(bf16);
     assertThat(logits(write(huggingFace("")))).isEqualTo(expected);
+    assertThat(int8Logits()).isEqualTo(expectedInt8).isNotEqualTo(expected);
 
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(folder)) {
       assertThat(checkpoint.rounds(WeightFormat.BF16)).isFalse();
@@ -374,7 +385,7 @@ class Mamba2CheckpointTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"F32, true", "F32, false", "BF16, true", "BF16, false"})
+  @CsvSource({"F32, true", "F32, false", "BF16, true", "BF16, false", "INT8, true", "INT8, false"})
   void thePackedBytesAreThoseOfTheArrays(WeightFormat format, boolean mamba2) {
     MambaConfig config = mamba2 ? MambaConfig.ofMamba2(256, 3, 999) : MambaConfig.of(256, 3, 999);
     MambaModel model = RandomModel.of(config, 92, format);

@@ -32,7 +32,10 @@ class MambaModelTest {
     int stride = workspace.stride();
     int vocabSize = model.config().vocabSize();
     float[] panels = new float[model.logitPanels() * stride * Panels.WIDTH];
-    model.logits(workspace.hidden(), rows, stride, 0, model.logitPanels(), panels);
+    float[] hidden = workspace.hidden().clone();
+    float[] scales = new float[rows];
+    model.prepareHidden(hidden, rows, stride, scales);
+    model.logits(hidden, scales, rows, stride, 0, model.logitPanels(), panels);
     float[] logits = new float[rows * vocabSize];
     for (int i = 0; i < logits.length; i++) {
       logits[i] = panels[Panels.index(i / vocabSize, i % vocabSize, stride)];
@@ -191,6 +194,24 @@ class MambaModelTest {
     assertThat(hidden(half, tokens))
         .isNotEqualTo(hidden(full, tokens))
         .containsExactly(hidden(full, tokens), within(0.1f));
+  }
+
+  @Test
+  void anInt8ModelKeepsTheStoredEmbeddingAndGivesCloseResults() {
+    for (String golden : List.of("seed-demo", "bf16", "mamba2-groups")) {
+      MambaModel full;
+      MambaModel rounded;
+      try (MambaCheckpoint checkpoint = MambaCheckpoint.open(Golden.folder(golden))) {
+        assertThat(checkpoint.rounds(WeightFormat.INT8)).isTrue();
+        full = checkpoint.load();
+        rounded = checkpoint.load(WeightFormat.INT8);
+        assertThat(rounded.packedBytes()).isEqualTo(checkpoint.packedBytes(WeightFormat.INT8));
+      }
+      int[] tokens = {3, 1, 4, 1, 5, 9, 2, 6};
+      assertThat(logits(rounded, tokens))
+          .isNotEqualTo(logits(full, tokens))
+          .containsExactly(logits(full, tokens), within(1f));
+    }
   }
 
   private static float[] hidden(MambaModel model, int[] tokens) {

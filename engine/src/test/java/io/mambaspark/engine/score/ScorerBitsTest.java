@@ -8,6 +8,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.mambaspark.engine.Golden;
 import io.mambaspark.engine.kernel.TestKernels;
+import io.mambaspark.engine.kernel.WeightFormat;
+import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.engine.model.MambaModel;
 import io.mambaspark.engine.model.TestModels;
 import java.util.ArrayList;
@@ -30,8 +32,12 @@ class ScorerBitsTest {
 
   private static final int[] CHUNKS = {1, 2, 3, 7, 24, 480};
 
+  /** Loads a golden model, in INT8 if the name ends in {@code :int8}. */
   private static MambaModel model(String name) {
-    return MambaModel.load(Golden.folder(name));
+    String[] parts = name.split(":");
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(Golden.folder(parts[0]))) {
+      return checkpoint.load(parts.length == 1 ? WeightFormat.F32 : WeightFormat.INT8);
+    }
   }
 
   private static List<Sequence<Integer>> sequences(MambaModel model) {
@@ -50,7 +56,8 @@ class ScorerBitsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"falcon", "odd-shapes", "mamba2-groups"})
+  @ValueSource(
+      strings = {"falcon", "odd-shapes", "mamba2-groups", "falcon:int8", "mamba2-groups:int8"})
   void scoresDoNotDependOnTheSizeOfChunks(String name) {
     checkChunks(name);
   }
@@ -75,7 +82,7 @@ class ScorerBitsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"falcon", "odd-shapes"})
+  @ValueSource(strings = {"falcon", "odd-shapes", "odd-shapes:int8"})
   void scoresDoNotDependOnTheOrderOfSequences(String name) {
     MambaModel model = model(name);
     List<Sequence<Integer>> sequences = sequences(model);
@@ -92,7 +99,16 @@ class ScorerBitsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"falcon", "odd-shapes", "seed-demo", "mamba2-groups"})
+  @ValueSource(
+      strings = {
+        "falcon",
+        "odd-shapes",
+        "seed-demo",
+        "mamba2-groups",
+        "falcon:int8",
+        "odd-shapes:int8",
+        "mamba2-groups:int8"
+      })
   @Tag("vector")
   void scoresDoNotDependOnTheKernels(String name) {
     MambaModel model = model(name);
@@ -149,7 +165,7 @@ class ScorerBitsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"falcon", "odd-shapes", "mamba2-groups"})
+  @ValueSource(strings = {"falcon", "odd-shapes", "mamba2-groups", "falcon:int8"})
   void theLogitsOfAllPositionsDoNotDependOnChunksAndEndWithTheLastLogits(String name) {
     MambaModel model = model(name);
     List<Sequence<Integer>> sequences =

@@ -2,6 +2,7 @@ package io.mambaspark.jobs.cli;
 
 import io.mambaspark.engine.checkpoint.CheckpointException;
 import io.mambaspark.engine.checkpoint.StoredTensor;
+import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.engine.model.MambaConfig;
 import io.mambaspark.jobs.model.ModelConventions;
@@ -13,6 +14,7 @@ import io.mambaspark.jobs.spark.ByteSize;
 import java.io.PrintWriter;
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 
@@ -52,7 +54,7 @@ public final class InspectCommand extends TableCommand {
     line(out, "model", source.name());
     line(out, "fingerprint", fingerprint);
     line(out, "parameters", String.format(Locale.ROOT, "%,d", checkpoint.parameterCount()));
-    line(out, "packed in memory", ByteSize.shown(checkpoint.packedBytes()));
+    line(out, "packed in memory", packedBytes(checkpoint));
     checkpoint.notes().forEach(note -> line(out, "note", note));
     conventions.notes().forEach(note -> line(out, "note", note));
     out.println();
@@ -83,6 +85,17 @@ public final class InspectCommand extends TableCommand {
     checkpoint.tensors().values().forEach(tensor -> line(out, widest, tensor, ""));
     checkpoint.ignoredTensors().values().forEach(tensor -> line(out, widest, tensor, " (ignored)"));
     out.flush();
+  }
+
+  /** Returns the size of the packed weights in each format. */
+  private static String packedBytes(MambaCheckpoint checkpoint) {
+    return Arrays.stream(WeightFormat.values())
+        .map(
+            format ->
+                ByteSize.shown(checkpoint.packedBytes(format))
+                    + " in "
+                    + format.name().toLowerCase(Locale.ROOT))
+        .collect(Collectors.joining(", "));
   }
 
   private static void line(PrintWriter out, int widest, StoredTensor tensor, String remark) {

@@ -169,7 +169,7 @@ final class ModelBroadcast implements Externalizable, KnownSizeEstimation {
         String name = in.readUTF();
         DType dtype = DType.valueOf(in.readUTF());
         int[] shape = (int[]) in.readObject();
-        builder.add(name, shape, in.readUTF(), floats(in, dtype));
+        builder.add(name, shape, dtype, in.readUTF(), floats(in, dtype));
       }
       MambaModel built = builder.build();
       LOG.info(

@@ -54,7 +54,8 @@ public record ModelOptions(
     return switch (name) {
       case "f32" -> WeightFormat.F32;
       case "bf16" -> WeightFormat.BF16;
-      default -> throw Refusal.wrongUsage("--weights %s: expected f32 or bf16", name);
+      case "int8" -> WeightFormat.INT8;
+      default -> throw Refusal.wrongUsage("--weights %s: expected f32, bf16 or int8", name);
     };
   }
 }

@@ -40,11 +40,12 @@ public final class Options {
       text(
               "weights",
               "FORMAT",
-              "Format of the weights in memory: f32, or bf16, which needs half the memory, is exact"
-                  + " for BF16 checkpoints and rounds others.")
+              "Format of the weights in memory: f32; bf16, which needs half the memory, is exact for"
+                  + " BF16 checkpoints and rounds others; or int8, which needs a quarter and rounds"
+                  + " weights and activations to 8-bit integers.")
           .withDefault("f32")
           .partOfIdentity("f32")
-          .shortHelp("format of the weights in memory: f32 or bf16");
+          .shortHelp("format of the weights in memory: f32, bf16 or int8");
 
   public static final Option<String> MODEL_DELIVERY =
       text(
@@ -386,8 +387,8 @@ public final class Options {
               MODELS,
               WEIGHTS
                   .help(
-                      "Format of the weights in memory: f32 or bf16, or one for each model, such as"
-                          + " f32,bf16.")
+                      "Format of the weights in memory: f32, bf16 or int8, or one for each model,"
+                          + " such as f32,int8.")
                   .withDefault("f32"),
               MODEL_DELIVERY),
           ROWS,

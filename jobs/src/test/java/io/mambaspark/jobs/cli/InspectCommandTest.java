@@ -94,7 +94,11 @@ class InspectCommandTest {
   void the_demo_model_has_1_2_million_parameters_in_bf16() {
     Cli run = Cli.runWithoutSession("inspect", "--model", "demo");
     assertThat(run.code()).isZero();
-    assertThat(run.out()).contains("BF16").containsPattern("parameters +1,2\\d\\d,\\d\\d\\d");
+    assertThat(run.out())
+        .contains("BF16")
+        .containsPattern("parameters +1,2\\d\\d,\\d\\d\\d")
+        .containsPattern(
+            "packed in memory +[\\d.]+ MB in f32, [\\d.]+ MB in bf16, [\\d.]+ MB in int8");
   }
 
   @Test

@@ -25,6 +25,8 @@ import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code compare} with the demo's model and a copy of it that has another epsilon. */
 class CompareTest {
@@ -80,14 +82,14 @@ class CompareTest {
     return new ObjectMapper().readTree(of.resolve("_mamba_summary.json").toFile());
   }
 
-  @Test
-  void each_model_may_have_its_own_format_of_weights() throws IOException {
-    // The demo model is stored in BF16, which both formats hold exactly.
+  @ParameterizedTest
+  @ValueSource(strings = {"bf16", "int8"})
+  void each_model_may_have_its_own_format_of_weights(String format) throws IOException {
     Path f32 = TestModels.write(own.resolve("f32"));
     Path tokens = own.resolve("tokens");
     TestSpark.rows(new int[] {1, 2, 3, 4, 5}, new int[] {7, 8, 9}).write().parquet(tokens + "");
     Object[] of = {"--input", tokens, "--output"};
-    for (String weights : List.of("f32", "bf16")) {
+    for (String weights : List.of("f32", format)) {
       assertThat(
               Cli.run(
                       with(
@@ -104,17 +106,26 @@ class CompareTest {
     Path compared = own.resolve("compared");
     Cli run =
         Cli.run(
-            with(of, compared, "compare", "--model", f32, "--model", f32, "--weights", "f32,bf16"));
+            with(
+                of,
+                compared,
+                "compare",
+                "--model",
+                f32,
+                "--model",
+                f32,
+                "--weights",
+                "f32," + format));
     assertThat(run.code()).as(run.err()).isZero();
     List<Row> a = rows(own.resolve("f32-scores"));
-    List<Row> b = rows(own.resolve("bf16-scores"));
+    List<Row> b = rows(own.resolve(format + "-scores"));
     List<Row> both = rows(compared);
     for (int i = 0; i < both.size(); i++) {
       assertThat(both.get(i).<Double>getAs("nll_a")).isEqualTo(a.get(i).getAs("nll"));
       assertThat(both.get(i).<Double>getAs("nll_b")).isEqualTo(b.get(i).getAs("nll"));
       assertThat(both.get(i).<Double>getAs("delta_nll")).isNotZero();
     }
-    assertThat(summary(compared).get("options").get("weights").asText()).isEqualTo("f32,bf16");
+    assertThat(summary(compared).get("options").get("weights").asText()).isEqualTo("f32," + format);
     assertThat(compare(own.resolve("none"), "--weights", "f32,bf16,f32").error())
         .isEqualTo(
             "error: --weights f32,bf16,f32: found 3 formats for 2 models; expected one format, or"
@@ -135,7 +146,7 @@ class CompareTest {
             "error: --add-special-tokens requires text; give --text-column, or a context and"
                 + " continuation of text");
     assertThat(compare(own.resolve("none"), "--weights", "f32,f16").error())
-        .isEqualTo("error: --weights f16: expected f32 or bf16");
+        .isEqualTo("error: --weights f16: expected f32, bf16 or int8");
   }
 
   private static Object[] with(Object[] of, Path output, Object... before) {

@@ -63,6 +63,38 @@ class DemoTest {
     assertThat(summary.get("corpus_perplexity").asDouble()).isCloseTo(40.2469, within(1e-4));
   }
 
+  @Test
+  void int8_has_the_documented_accuracy_on_prose() {
+    List<Row> f32 = logprobs("f32");
+    List<Row> int8 = logprobs("int8");
+    double sum = 0;
+    double squares = 0;
+    long tokens = 0;
+    for (int i = 0; i < f32.size(); i++) {
+      assertThat(f32.get(i).<String>getAs("kind")).isEqualTo("real");
+      List<Float> a = f32.get(i).getList(f32.get(i).fieldIndex("token_logprobs"));
+      List<Float> b = int8.get(i).getList(int8.get(i).fieldIndex("token_logprobs"));
+      for (int t = 0; t < a.size(); t++) {
+        double delta = (double) a.get(t) - b.get(t);
+        sum += delta;
+        squares += delta * delta;
+      }
+      tokens += a.size();
+    }
+    assertThat(tokens).isGreaterThan(30_000);
+    assertThat(Math.exp(sum / tokens)).isCloseTo(1, within(0.002));
+    assertThat(Math.sqrt(squares / tokens)).isBetween(0.02, 0.05);
+  }
+
+  /** Returns the log-probabilities of the first documents with weights in this format. */
+  private List<Row> logprobs(String weights) {
+    String output = folder.resolve(weights).toString();
+    Object[] demo = {"score", "--model", "demo", "--input", "demo", "--prefix-token", "bos"};
+    Object[] options = {"--emit", "token-logprobs", "--limit", 40, "--weights", weights};
+    assertThat(Cli.run(with(with(demo, options), "--output", output)).code()).isZero();
+    return TestSpark.session().read().parquet(output).sort("id").collectAsList();
+  }
+
   private static double perplexity(String out, String kind) {
     Matcher line =
         Pattern.compile("^  " + kind + " +\\S+ +\\S+ +(\\S+) +\\S+$", Pattern.MULTILINE)

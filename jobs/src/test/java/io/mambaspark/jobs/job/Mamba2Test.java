@@ -31,6 +31,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Mamba-2 in jobs, in a pipeline stage and in SQL: the scores are those of the engine. */
 class Mamba2Test {
@@ -124,9 +126,11 @@ class Mamba2Test {
     assertThat(rows(output)).isEqualTo(rows);
   }
 
-  @Test
-  void units_and_partitions_have_the_same_scores_in_bf16_and_windows() throws IOException {
-    Object[] options = {"--weights", "bf16", "--window", "rolling", "--window-tokens", 7};
+  @ParameterizedTest
+  @ValueSource(strings = {"bf16", "int8"})
+  void units_and_partitions_have_the_same_scores_in_every_format_and_windows(String format)
+      throws IOException {
+    Object[] options = {"--weights", format, "--window", "rolling", "--window-tokens", 7};
     score(options);
     Path other = own.resolve("other");
     List<Object> args = new ArrayList<>(List.of("score", "--model", MODEL, "--input", corpus));

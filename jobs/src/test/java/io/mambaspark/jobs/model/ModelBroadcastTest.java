@@ -39,6 +39,8 @@ import org.apache.spark.storage.StorageLevel;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import scala.Option;
 import scala.reflect.ClassTag;
 import scala.reflect.ClassTag$;
@@ -65,13 +67,19 @@ class ModelBroadcastTest {
   }
 
   private static void forget(ModelSource source) {
-    PackedModels.drop(PackedModels.identity(source.checkpoint().fingerprint(), WeightFormat.F32));
+    for (WeightFormat weights : WeightFormat.values()) {
+      PackedModels.drop(PackedModels.identity(source.checkpoint().fingerprint(), weights));
+    }
   }
 
   /** Wraps a checkpoint as the driver does for executors. */
   private static ModelBroadcast broadcast(ModelSource source) {
+    return broadcast(source, WeightFormat.F32);
+  }
+
+  private static ModelBroadcast broadcast(ModelSource source, WeightFormat weights) {
     return new ModelBroadcast(
-        source.checkpoint(), WeightFormat.F32, FileDelivery.fromDriver(source, WeightFormat.F32));
+        source.checkpoint(), weights, FileDelivery.fromDriver(source, weights));
   }
 
   private static byte[] write(Serializer serializer, ModelBroadcast model) {
@@ -113,6 +121,20 @@ class ModelBroadcastTest {
         assertThat(scores.lastLogits()).containsExactly(expected.lastLogits());
         assertThat(arrived.estimatedSize()).isEqualTo(arrived.model().packedBytes());
       }
+    }
+  }
+
+  /** The demo model is tied and stored in BF16, which its embedding keeps in INT8. */
+  @ParameterizedTest
+  @EnumSource
+  void an_executor_packs_the_format_of_the_driver(WeightFormat weights) {
+    try (ModelSource source = open(Path.of("demo"))) {
+      Scores<String> expected = score(source.checkpoint().load(weights));
+      forget(source);
+      byte[] bytes = write(new JavaSerializer(new SparkConf()), broadcast(source, weights));
+      MambaModel arrived = read(new JavaSerializer(new SparkConf()), bytes).model();
+      assertThat(arrived.packedBytes()).isEqualTo(source.checkpoint().packedBytes(weights));
+      assertThat(score(arrived).lastLogits()).containsExactly(expected.lastLogits());
     }
   }
 

@@ -272,6 +272,7 @@ public class UnitsTest {
       {"--emit was perplexity and is token-ranks", "--emit", "token-ranks"},
       {"the prefix token was -1 and is 3", "--prefix-token", "bos"},
       {"--weights was f32 and is bf16", "--weights", "bf16"},
+      {"--weights was f32 and is int8", "--weights", "int8"},
       {"--on-error was quarantine and is fail", "--on-error", "fail"},
       {"--target-unit-tokens was 500 and is 501", "--target-unit-tokens", 501},
       {

@@ -401,8 +401,8 @@ class ScoreCommandTest {
         "--emit logits,perplexity | --emit logits cannot be combined with other"
             + " values: it writes one row per position",
         "--emit top-k=25 | --emit top-k=25: the vocabulary has only 24 ids",
-        "--prefix-token eos | --prefix-token eos: the model's config.json has no eos_token_id;"
-            + " give the id itself",
+        "--prefix-token eos | --prefix-token eos: the model's files name no eos token; give the id"
+            + " itself",
         "--prefix-token 24 | --prefix-token 24: id 24 is outside the vocabulary [0, 24)",
         "--prefix-token -1 | --prefix-token -1: expected an id, bos, eos or none",
         "--prefix-token first | --prefix-token first: expected an id, bos, eos or none",

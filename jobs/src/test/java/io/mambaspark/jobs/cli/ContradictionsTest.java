@@ -60,7 +60,7 @@ class ContradictionsTest {
         "--context-column a --continuation-column b --emit logits | --emit logits cannot be"
             + " combined with --context-column",
         "--context-column a --continuation-column b --max-tokens 5 | --max-tokens cannot be"
-            + " combined with --context-column: pairs are not truncated",
+            + " combined with --context-column; --max-length truncates contexts",
         "--min-perplexity 5 --emit top-k=2 | --min-perplexity needs perplexities; --emit top-k=2"
             + " does not compute them",
         "--max-perplexity 5 --emit logits | --max-perplexity needs perplexities; --emit logits does"

@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import io.mambaspark.engine.score.Windows;
 import io.mambaspark.engine.score.Windows.Policy;
 import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.model.ModelConventions;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -23,7 +25,7 @@ class WindowOptionsTest {
   @ParameterizedTest
   @CsvSource({
     "full,,, FULL, 0, 0",
-    "rolling,,, ROLLING, 2048, 0",
+    "rolling,,, ROLLING, 0, 0",
     "strided,,, STRIDED, 1024, 512",
     "chunked,,, CHUNKED, 512, 0",
     "rolling, 5,, ROLLING, 5, 0",
@@ -105,6 +107,20 @@ class WindowOptionsTest {
    * the user did not give.
    */
   @Test
+  void rolling_windows_without_a_length_have_that_of_the_model() {
+    ModelConventions.Found none = new ModelConventions.Found(null, "none");
+    ModelConventions.Found length = new ModelConventions.Found(77, "n_ctx of config.json");
+    ModelConventions model = new ModelConventions(9, none, none, none, length, List.of());
+    assertThat(options("rolling", null, null).resolved(model))
+        .isEqualTo(new WindowOptions(Policy.ROLLING, 77, 0));
+    assertThat(options("rolling", 5, null).resolved(model).tokens()).isEqualTo(5);
+    for (String other : List.of("full", "strided", "chunked")) {
+      WindowOptions options = options(other, null, null);
+      assertThat(options.resolved(model)).isEqualTo(options);
+    }
+  }
+
+  @Test
   void the_largest_window_requires_an_explicit_stride() {
     Refusal refusal =
         catchThrowableOfType(Refusal.class, () -> options("strided", Integer.MAX_VALUE, null));
@@ -119,7 +135,7 @@ class WindowOptionsTest {
       delimiter = '|',
       value = {
         "full | | | full",
-        "rolling | | | rolling, 2048 tokens",
+        "rolling | 2048 | | rolling, 2048 tokens",
         "strided | | | strided, 1024 tokens, stride 512",
         "chunked | 6 | | chunked, 6 tokens",
       })

@@ -33,9 +33,9 @@ public record InputOptions(
     if (!paths.isEmpty() && table != null) {
       throw Refusal.wrongUsage("Give either --input or --input-table, not both");
     }
-    // Options may tell another source what to read, such as a table of a database.
-    boolean found = !Input.FILE_FORMATS.contains(format) && !options.values().isEmpty();
-    if (paths.isEmpty() && table == null && !found) {
+    // The options of another source may name its rows, such as a table of a database.
+    boolean namedByOptions = !Input.FILE_FORMATS.contains(format) && !options.values().isEmpty();
+    if (paths.isEmpty() && table == null && !namedByOptions) {
       throw Refusal.wrongUsage("Give --input or --input-table");
     }
     if (paths.size() > 1 && paths.contains(Demo.NAME)) {

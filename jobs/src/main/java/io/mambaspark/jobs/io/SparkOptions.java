@@ -34,7 +34,7 @@ public record SparkOptions(Map<String, String> values) {
   static final String MULTI_LINE = "multiLine";
   public static final String MAX_RECORDS = "maxRecordsPerFile";
 
-  /** The names of options whose values must not be shown: the defaults of Spark, and encryption. */
+  /** The names of options whose values must not be shown: those of Spark's redaction, and more. */
   private static final Pattern SECRET =
       Pattern.compile("(?i)secret|pass|pwd|token|key|cred|jaas|auth|url|uri|sas|encryption");
 

@@ -93,7 +93,10 @@ public final class ScoreJob {
   /** The part of the job that runs in a Spark session. */
   private final class Run {
     private final SparkSession spark;
+
+    /** The job's request with the defaults that the model's files name. */
     private final ScoreRequest request;
+
     private final JavaSparkContext context;
     private final Configuration files;
     private final DatasetScorer scorer;

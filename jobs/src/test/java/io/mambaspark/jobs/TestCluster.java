@@ -10,8 +10,12 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -21,6 +25,7 @@ import java.util.stream.Stream;
 public final class TestCluster implements AutoCloseable {
   private static final Path ROOT = Path.of("").toAbsolutePath().getParent();
   private static final long TIMEOUT_SECONDS = 120;
+  private static final String EXECUTOR = "org.apache.spark.executor.CoarseGrainedExecutorBackend";
 
   /** A driver on the cluster scores nothing and ends before C2's code would save time. */
   private static final String SHORT_DRIVER =
@@ -177,9 +182,27 @@ public final class TestCluster implements AutoCloseable {
   /** Returns the running executors of the last application. */
   public List<ProcessHandle> executors() {
     String application = applications().max(Comparator.naturalOrder()).orElse("none");
-    return processes("org.apache.spark.executor.CoarseGrainedExecutorBackend").stream()
+    return processes(EXECUTOR).stream()
         .filter(process -> line(process).contains(" --app-id " + application + " "))
         .toList();
+  }
+
+  /**
+   * Waits until no executor of this cluster is running. Executors outlive their driver for seconds,
+   * most of all one that was stopped, and tasks that they still run write beside the output.
+   */
+  public void awaitEndOfExecutors() {
+    Set<String> applications = applications().collect(Collectors.toSet());
+    for (ProcessHandle executor : processes(EXECUTOR)) {
+      if (applications.stream().anyMatch(name -> line(executor).contains(" " + name + " "))) {
+        signal("CONT", executor);
+        try {
+          executor.onExit().get(TIMEOUT_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException | ExecutionException | TimeoutException e) {
+          throw new IllegalStateException("An executor did not end: " + line(executor), e);
+        }
+      }
+    }
   }
 
   private static Stream<String> applications() {

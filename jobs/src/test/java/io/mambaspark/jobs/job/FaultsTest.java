@@ -123,7 +123,9 @@ public class FaultsTest {
   }
 
   @AfterEach
-  void printTime(TestInfo test) {
+  void endExecutors(TestInfo test) {
+    // Otherwise they may write into the temporary folder while JUnit deletes it.
+    cluster.awaitEndOfExecutors();
     System.out.printf(
         "%.1f s: %s%n",
         (System.nanoTime() - start) / 1e9, test.getTestMethod().orElseThrow().getName());
@@ -268,7 +270,7 @@ public class FaultsTest {
       assertThat(job.join()).as(job::output).isZero();
       assertComplete();
     } finally {
-      TestCluster.signal("CONT", slow);
+      cluster.awaitEndOfExecutors();
     }
   }
 
@@ -371,6 +373,7 @@ public class FaultsTest {
       assertThat(summary(output).get("resumed_units").asLong()).isPositive();
       assertComplete();
     } finally {
+      cluster.awaitEndOfExecutors();
       TestCluster.run("umount", disk.toString());
     }
   }

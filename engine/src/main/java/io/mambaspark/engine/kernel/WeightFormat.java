@@ -1,31 +1,69 @@
 package io.mambaspark.engine.kernel;
 
-/** The format of packed matrices in memory. Activations and results are in single precision. */
+import java.util.Locale;
+
+/**
+ * The format of a model's packed matrices in memory. Activations and results are in single
+ * precision. The formats of integers round the inputs of products, too, as {@link Quantization}
+ * defines, and sum products exactly.
+ */
 public enum WeightFormat {
   /** Single precision. */
-  F32(Float.BYTES),
+  F32(Float.BYTES, 0),
 
   /**
    * The upper half of single precision, rounded to nearest, ties to even. It needs half the memory,
    * and is exact for weights that are stored as BF16.
    */
-  BF16(Short.BYTES),
+  BF16(Short.BYTES, 0),
 
   /**
-   * Integers of 8 bits with a scale for each row. It needs a quarter of the memory. Products round
-   * weights and activations as {@link Int8} defines, and sum them exactly.
+   * Integers of 8 bits with a scale for each row, for weights and inputs. It needs a quarter of the
+   * memory.
    */
-  INT8(Byte.BYTES);
+  INT8(Byte.BYTES, 1),
+
+  /**
+   * As INT8, but out_proj is in INT16. In large models its input has outliers, so that a scale for
+   * the largest magnitude leaves few integers of 8 bits for the others.
+   */
+  INT8_OUT16(Byte.BYTES, 1),
+
+  /** Integers of two digits of 8 bits, for weights and inputs. It needs half the memory. */
+  INT16(2 * Byte.BYTES, 2);
 
   private final int bytes;
+  private final int digits;
 
-  WeightFormat(int bytes) {
+  WeightFormat(int bytes, int digits) {
     this.bytes = bytes;
+    this.digits = digits;
+  }
+
+  /** Returns the name in options and summaries, such as {@code int8-out16}. */
+  @Override
+  public String toString() {
+    return name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+
+  /** The format of out_proj in a model of this format. */
+  public WeightFormat outProj() {
+    return this == INT8_OUT16 ? INT16 : this;
   }
 
   /** The size of a weight in bytes. */
   int bytes() {
     return bytes;
+  }
+
+  /** Whether weights and inputs are integers. */
+  public boolean isInteger() {
+    return digits > 0;
+  }
+
+  /** The number of digits of weights and inputs; 0 if they are not integers. */
+  int digits() {
+    return digits;
   }
 
   /** Returns the BF16 nearest to a finite float. */

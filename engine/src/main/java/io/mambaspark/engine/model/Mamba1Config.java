@@ -151,11 +151,11 @@ public record Mamba1Config(
   }
 
   /**
-   * The format of dt_proj. It stays F32 if other matrices are INT8: its k is small, so rounding it
-   * would save little memory and no time, and the scan amplifies errors of dt.
+   * The format of dt_proj. It stays F32 if other matrices are integers: its k is small, so rounding
+   * it would save little memory and no time, and the scan amplifies errors of dt.
    */
   static WeightFormat dtFormat(WeightFormat format) {
-    return format == WeightFormat.INT8 ? WeightFormat.F32 : format;
+    return format.isInteger() ? WeightFormat.F32 : format;
   }
 
   @Override
@@ -163,7 +163,7 @@ public record Mamba1Config(
     return PackedMatrix.bytes(format, dModel, dInner, dInner)
         + PackedMatrix.bytes(format, dInner, dtRank, dState, dState)
         + PackedMatrix.bytes(dtFormat(format), dtRank, dInner)
-        + PackedMatrix.bytes(format, dInner, dModel)
+        + PackedMatrix.bytes(format.outProj(), dInner, dModel)
         + (long) width() * (dState + dConv + 3) * Float.BYTES;
   }
 

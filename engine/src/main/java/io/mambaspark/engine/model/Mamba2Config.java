@@ -323,7 +323,7 @@ public record Mamba2Config(
   @Override
   public long packedBytes(WeightFormat format, int dModel) {
     return PackedMatrix.bytes(format, dModel, inSections())
-        + PackedMatrix.bytes(format, width(), dModel)
+        + PackedMatrix.bytes(format.outProj(), width(), dModel)
         + ((long) convWidth() * (dConv + 1) + 2L * width()) * Float.BYTES;
   }
 

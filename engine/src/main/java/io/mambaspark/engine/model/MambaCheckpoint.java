@@ -178,13 +178,13 @@ public final class MambaCheckpoint implements AutoCloseable {
 
   /**
    * Whether packing in this format rounds weights. BF16 rounds those that are stored in a wider
-   * format, INT8 rounds all matrices.
+   * format, the formats of integers round all matrices.
    */
   public boolean rounds(WeightFormat format) {
     return switch (format) {
       case F32 -> false;
       case BF16 -> used.values().stream().anyMatch(tensor -> tensor.dtype() != DType.BF16);
-      case INT8 -> true;
+      case INT8, INT8_OUT16, INT16 -> true;
     };
   }
 

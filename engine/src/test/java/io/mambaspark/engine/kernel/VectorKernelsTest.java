@@ -49,11 +49,10 @@ class VectorKernelsTest {
       int first,
       int end,
       float[] c) {
-    if (w.format() == WeightFormat.INT8) {
-      float[] integers = new float[a.length];
-      float[] scales = new float[rows];
-      kernels.toInt8(a, w.k(), rows, stride, integers, scales);
-      kernels.int8Product(integers, scales, rows, stride, w, bias, first, end, c);
+    if (w.format().isInteger()) {
+      QuantizedRows quantized = new QuantizedRows();
+      kernels.quantize(a, w.k(), rows, stride, w.format(), quantized);
+      kernels.product(quantized, w, bias, first, end, c);
     } else {
       kernels.product(a, rows, stride, w, bias, first, end, c);
     }
@@ -137,15 +136,12 @@ class VectorKernelsTest {
       product(vector, a, 9, 24, split, null, 0, 39, found);
       assertSameBits(
           "segments of " + segment, Floats.rows(found, 9, 24), Floats.rows(expected, 9, 24));
-      float[] scales = new float[9];
-      if (format == WeightFormat.INT8) {
-        vector.toInt8(a, k, 9, 24, a, scales);
+      QuantizedRows quantized = new QuantizedRows();
+      if (format.isInteger()) {
+        vector.quantize(a, k, 9, 24, format, quantized);
       }
       for (int row = 0; row < n; row += 61) {
-        float dot =
-            format == WeightFormat.INT8
-                ? split.int8Dot(a, scales, 8, 24, row)
-                : split.dot(a, 8, 24, row);
+        float dot = format.isInteger() ? split.dot(quantized, 8, row) : split.dot(a, 8, 24, row);
         assertThat(dot).isEqualTo(expected[Panels.index(8, row, 24)]);
       }
     }

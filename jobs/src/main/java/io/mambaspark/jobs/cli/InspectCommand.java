@@ -90,11 +90,7 @@ public final class InspectCommand extends TableCommand {
   /** Returns the size of the packed weights in each format. */
   private static String packedBytes(MambaCheckpoint checkpoint) {
     return Arrays.stream(WeightFormat.values())
-        .map(
-            format ->
-                ByteSize.shown(checkpoint.packedBytes(format))
-                    + " in "
-                    + format.name().toLowerCase(Locale.ROOT))
+        .map(format -> ByteSize.shown(checkpoint.packedBytes(format)) + " in " + format)
         .collect(Collectors.joining(", "));
   }
 

@@ -4,7 +4,6 @@ import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.jobs.model.ModelSource;
 import io.mambaspark.jobs.stats.Totals;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalDouble;
 
@@ -54,7 +53,7 @@ record Summary(
       MambaCheckpoint checkpoint = source.checkpoint();
       return new Model(
           Artifact.of(source),
-          weights.name().toLowerCase(Locale.ROOT),
+          weights.toString(),
           checkpoint.rounds(weights),
           checkpoint.parameterCount());
     }

@@ -15,7 +15,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
@@ -159,7 +158,7 @@ public final class ModelSource implements AutoCloseable {
     if (checkpoint.rounds(weights)) {
       LOG.warn(
           "--weights {} rounds the weights of {}, which are stored with more precision",
-          weights.name().toLowerCase(Locale.ROOT),
+          weights,
           name());
     }
   }

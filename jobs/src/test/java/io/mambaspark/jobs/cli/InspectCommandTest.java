@@ -98,7 +98,8 @@ class InspectCommandTest {
         .contains("BF16")
         .containsPattern("parameters +1,2\\d\\d,\\d\\d\\d")
         .containsPattern(
-            "packed in memory +[\\d.]+ MB in f32, [\\d.]+ MB in bf16, [\\d.]+ MB in int8");
+            "packed in memory +[\\d.]+ MB in f32, [\\d.]+ MB in bf16, [\\d.]+ MB in int8,"
+                + " [\\d.]+ MB in int8-out16, [\\d.]+ MB in int16");
   }
 
   @Test

@@ -113,7 +113,7 @@ class ScoreCommandTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"f32, false", "bf16, true", "int8, true"})
+  @CsvSource({"f32, false", "bf16, true", "int8, true", "int8-out16, true", "int16, true"})
   void the_summary_records_the_format_of_the_weights(String weights, boolean rounded)
       throws IOException {
     assertThat(score(good, "--weights", weights).code()).isZero();
@@ -410,7 +410,7 @@ class ScoreCommandTest {
         "--partitions -2 | --partitions -2: expected at least 1",
         "--limit 0 | --limit 0: expected at least 1",
         "--on-error ignore | --on-error ignore: expected quarantine or fail",
-        "--weights f16 | --weights f16: expected f32, bf16 or int8",
+        "--weights f16 | --weights f16: expected f32, bf16, int8, int8-out16 or int16",
         "--output-format csv | --output-format csv: expected one of parquet, json, orc",
         "--input-table t | Give either --input or --input-table, not both",
         "--input demo | --input demo cannot be combined with other paths",

@@ -44,18 +44,14 @@ record Summary(
   /**
    * The model and the format of its weights in memory.
    *
-   * @param weights the name of the format
-   * @param rounded whether the format is narrower than the stored one
+   * @param rounded whether packing rounds weights, see {@link MambaCheckpoint#rounds}
    * @param parameters the number of parameters
    */
-  record Model(Artifact artifact, String weights, boolean rounded, long parameters) {
+  record Model(Artifact artifact, WeightFormat weights, boolean rounded, long parameters) {
     static Model of(ModelSource source, WeightFormat weights) {
       MambaCheckpoint checkpoint = source.checkpoint();
       return new Model(
-          Artifact.of(source),
-          weights.toString(),
-          checkpoint.rounds(weights),
-          checkpoint.parameterCount());
+          Artifact.of(source), weights, checkpoint.rounds(weights), checkpoint.parameterCount());
     }
   }
 

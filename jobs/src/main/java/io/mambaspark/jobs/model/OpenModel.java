@@ -73,7 +73,7 @@ public final class OpenModel implements AutoCloseable {
 
   private synchronized void warnIfRounded(WeightFormat weights) {
     if (warned.add(weights)) {
-      source.warnIfRounded(weights);
+      source.rounding(weights).ifPresent(LOG::warn);
     }
   }
 

@@ -116,7 +116,13 @@ class ScoreCommandTest {
   @CsvSource({"f32, false", "bf16, true", "int8, true", "int8-out16, true", "int16, true"})
   void the_summary_records_the_format_of_the_weights(String weights, boolean rounded)
       throws IOException {
-    assertThat(score(good, "--weights", weights).code()).isZero();
+    Cli run = score(good, "--weights", weights);
+    assertThat(run.code()).isZero();
+    if (weights.equals("f32")) {
+      assertThat(run.out()).doesNotContainPattern("\n  weights");
+    } else {
+      assertThat(run.out()).containsPattern("\n  weights +" + weights + "\n");
+    }
     JsonNode model = summary().get("model");
     assertThat(model.get("weights").asText()).isEqualTo(weights);
     assertThat(model.get("weights_rounded").asBoolean()).isEqualTo(rounded);
@@ -331,7 +337,10 @@ class ScoreCommandTest {
         .containsPattern("time +\\d+\\.\\d+ hours")
         .containsPattern("output +\\d+\\.\\d kB")
         .containsPattern("speed +[\\d,]+ tokens/s on 2 cores")
+        .containsPattern("packed in memory +\\d+\\.\\d kB in f32 per JVM\n")
         .contains("nothing: this is a dry run");
+    assertThat(score(good, "--dry-run", "--weights", "int8-out16").out())
+        .containsPattern("packed in memory +\\d+\\.\\d kB in int8-out16 per JVM\n");
     assertThat(siblings()).isEmpty();
   }
 

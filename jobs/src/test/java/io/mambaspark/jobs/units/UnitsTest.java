@@ -302,6 +302,13 @@ public class UnitsTest {
   }
 
   @Test
+  void a_run_is_not_resumed_in_another_format_of_integers() {
+    assertThat(score("--weights", "int8").code()).isZero();
+    assertThat(score("--weights", "int8-out16", "--resume").error())
+        .contains("--weights was int8 and is int8-out16");
+  }
+
+  @Test
   void a_run_that_failed_at_a_bad_row_resumes_with_the_row_in_quarantine() throws IOException {
     Path bad = own.resolve("bad");
     writeFile(bad.resolve("a"), 1);

@@ -5,9 +5,9 @@ package io.mambaspark.engine.kernel;
  *
  * <p>There are two implementations: plain loops, which are the reference, and the Vector API. Their
  * results are equal bit for bit on every machine. Each element of a product is one chain of fused
- * multiply-adds in the order of k, or an exact sum of integers. A sum over channels has sixteen
- * partial sums, whatever the width of the hardware's vectors. exp, log and log1p are this library's
- * own polynomials ({@link ScalarMath}).
+ * multiply-adds in the order of k, or exact sums of integers, joined in a fixed order. A sum over
+ * channels has sixteen partial sums, whatever the width of the hardware's vectors. exp, log and
+ * log1p are this library's own polynomials ({@link ScalarMath}).
  *
  * <p>Kernels are stateless except for thread-local scratch memory. Many threads may use them, each
  * with its own arrays. Arrays must not overlap unless a method allows it.

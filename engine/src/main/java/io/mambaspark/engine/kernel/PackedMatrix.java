@@ -110,7 +110,7 @@ public final class PackedMatrix {
           pairs * intsOfPair(k) * Integer.BYTES + (long) panels * Panels.WIDTH * Float.BYTES;
       return format.digits() * digits;
     }
-    return pairs * PAIR * k * format.bytes();
+    return pairs * PAIR * k * (format == WeightFormat.F32 ? Float.BYTES : Short.BYTES);
   }
 
   /** The number of columns of W. */
@@ -139,6 +139,14 @@ public final class PackedMatrix {
   /** The format of the weights in memory. */
   public WeightFormat format() {
     return format;
+  }
+
+  /** Refuses a matrix of integers, whose weights without their units would be wrong numbers. */
+  void checkFloats() {
+    if (format.isInteger()) {
+      throw new IllegalArgumentException(
+          "Cannot read floats from a matrix in %s: expected f32 or bf16".formatted(format));
+    }
   }
 
   /** The array of F32 weights that contains a panel; the panel's pair begins at {@link #offset}. */
@@ -267,6 +275,7 @@ public final class PackedMatrix {
    * without a bias.
    */
   public float dot(QuantizedRows a, int row, int n) {
+    a.check(this);
     int panel = n / Panels.WIDTH;
     int lane = n % Panels.WIDTH;
     int high = 0;
@@ -287,6 +296,7 @@ public final class PackedMatrix {
    * {@code row} of {@code a}, (k panels, stride, 16), and row {@code n} of the first section.
    */
   public float dot(float[] a, int row, int stride, int n) {
+    checkFloats();
     float sum = 0f;
     for (int i = 0; i < k; i++) {
       float weight = weight(n / Panels.WIDTH, i, n % Panels.WIDTH);
@@ -301,6 +311,7 @@ public final class PackedMatrix {
    * that overflowed.
    */
   public void copyRow(int n, float[] to, int row, int stride) {
+    checkFloats();
     for (int i = 0; i < k; i++) {
       to[Panels.index(row, i, stride)] = weight(n / Panels.WIDTH, i, n % Panels.WIDTH);
     }

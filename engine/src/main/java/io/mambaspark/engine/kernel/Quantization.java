@@ -28,10 +28,11 @@ package io.mambaspark.engine.kernel;
  * each is rounded to a float once. If the product has a bias, it is added last, with a rounding of
  * its own.
  *
- * <p>If {@code s_a · u_w} overflows, the result is infinite or NaN.
+ * <p>If {@code s_a · u_w} overflows, the result is infinite or NaN. Underflow is gradual: apart
+ * from the rows whose scale is 0, nothing is flushed to zero.
  *
- * <p>An exact sum does not depend on the order of its terms. Any implementation that follows these
- * rules has the same results, whatever its instructions.
+ * <p>An exact sum does not depend on the order of its terms, and the sums are joined in a fixed
+ * order. Products that follow these rules have the same results, whatever the instructions.
  */
 final class Quantization {
   /** The base of two digits: they are balanced, so each has as many negative values as positive. */

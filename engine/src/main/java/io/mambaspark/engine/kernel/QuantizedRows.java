@@ -6,6 +6,9 @@ package io.mambaspark.engine.kernel;
  * another. Its arrays grow when an input needs more.
  */
 public final class QuantizedRows {
+  /** The number of columns. */
+  private int k;
+
   int rows;
   int stride;
 
@@ -23,6 +26,7 @@ public final class QuantizedRows {
 
   /** Sets the shape, and makes the arrays large enough. */
   void resize(int k, int rows, int stride, int digits) {
+    this.k = k;
     this.rows = rows;
     this.stride = stride;
     this.digits = digits;
@@ -35,6 +39,17 @@ public final class QuantizedRows {
     }
     if (digits > 1 && low.length < length) {
       low = new float[length];
+    }
+  }
+
+  /** Refuses a matrix for whose columns and format these rows were not rounded. */
+  void check(PackedMatrix w) {
+    WeightFormat format = w.format();
+    if (k != w.k() || digits != format.digits() || !format.isInteger()) {
+      throw new IllegalArgumentException(
+          ("Cannot multiply integers with a matrix in %s: found %d columns of %d digits, expected"
+                  + " %d of %d")
+              .formatted(format, k, digits, w.k(), format.digits()));
     }
   }
 }

@@ -32,6 +32,7 @@ final class ScalarKernels implements Kernels {
       int first,
       int end,
       float[] c) {
+    w.checkFloats();
     int k = w.k();
     float[] sum = new float[WIDTH];
     float[] weights = new float[k * WIDTH];
@@ -82,6 +83,7 @@ final class ScalarKernels implements Kernels {
   @Override
   public void product(
       QuantizedRows a, PackedMatrix w, float[] bias, int first, int end, float[] c) {
+    a.check(w);
     int[][] high = new int[a.rows][WIDTH];
     int[][] rest = new int[a.rows][WIDTH];
     for (int panel = first; panel < end; panel++) {

@@ -42,6 +42,7 @@ final class VectorKernels implements Kernels {
       int first,
       int end,
       float[] c) {
+    w.checkFloats();
     VectorProduct.product(a, rows, stride, w, bias, first, end, c);
   }
 
@@ -54,6 +55,7 @@ final class VectorKernels implements Kernels {
   @Override
   public void product(
       QuantizedRows a, PackedMatrix w, float[] bias, int first, int end, float[] c) {
+    a.check(w);
     VectorQuantization.product(a, w, bias, first, end, c);
   }
 

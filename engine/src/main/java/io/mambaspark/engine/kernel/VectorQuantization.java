@@ -122,7 +122,10 @@ final class VectorQuantization {
     }
   }
 
-  /** Sets the scales of a strip, and the divisors: infinite where all integers are zero. */
+  /**
+   * Sets the scales of a strip, and the divisors: infinite where all integers are zero. In a row
+   * that is not finite the digits are undefined, because its scale, NaN, determines its results.
+   */
   private static void scales(
       int[] largest, int length, int digits, float[] scales, int row, float[] divisors) {
     for (int i = 0; i < length; i++) {
@@ -269,8 +272,10 @@ final class VectorQuantization {
   }
 
   /**
-   * Adds the sums of a span to C, and the rounding errors of these additions to {@code errors}.
-   * Each is an integer of at most 64, so that {@code errors} remains exact.
+   * Adds the sums of a span to C, and the rounding errors of these additions to {@code errors},
+   * which begins as the second span. Its sums are integers of at most 1,024 · 127 · 127. At most
+   * 130 errors follow, each an integer of at most 64, so that {@code errors} stays below 2^24 and
+   * exact.
    */
   private static void add(float[] span, float[] errors, int at, int length, float[] c, int cAt) {
     for (int i = 0; i < length; i += LANES) {

@@ -4,39 +4,39 @@ import java.util.Locale;
 
 /**
  * The format of a model's packed matrices in memory. Activations and results are in single
- * precision. The formats of integers round the inputs of products, too, as {@link Quantization}
- * defines, and sum products exactly.
+ * precision. The formats of integers round the inputs of products, too. Their products are exact
+ * sums of integers, joined in a fixed order, as {@link Quantization} defines.
  */
 public enum WeightFormat {
   /** Single precision. */
-  F32(Float.BYTES, 0),
+  F32(0),
 
   /**
    * The upper half of single precision, rounded to nearest, ties to even. It needs half the memory,
    * and is exact for weights that are stored as BF16.
    */
-  BF16(Short.BYTES, 0),
+  BF16(0),
 
   /**
-   * Integers of 8 bits with a scale for each row, for weights and inputs. It needs a quarter of the
-   * memory.
+   * Integers of 8 bits with a scale for each row, for weights and inputs. A weight of a matrix
+   * needs a byte.
    */
-  INT8(Byte.BYTES, 1),
+  INT8(1),
 
   /**
    * As INT8, but out_proj is in INT16. In large models its input has outliers, so that a scale for
    * the largest magnitude leaves few integers of 8 bits for the others.
    */
-  INT8_OUT16(Byte.BYTES, 1),
+  INT8_OUT16(1),
 
-  /** Integers of two digits of 8 bits, for weights and inputs. It needs half the memory. */
-  INT16(2 * Byte.BYTES, 2);
+  /**
+   * Integers of two digits of 8 bits, for weights and inputs. A weight of a matrix needs two bytes.
+   */
+  INT16(2);
 
-  private final int bytes;
   private final int digits;
 
-  WeightFormat(int bytes, int digits) {
-    this.bytes = bytes;
+  WeightFormat(int digits) {
     this.digits = digits;
   }
 
@@ -51,14 +51,14 @@ public enum WeightFormat {
     return this == INT8_OUT16 ? INT16 : this;
   }
 
-  /** The size of a weight in bytes. */
-  int bytes() {
-    return bytes;
-  }
-
   /** Whether weights and inputs are integers. */
   public boolean isInteger() {
     return digits > 0;
+  }
+
+  /** The maximum number of columns of a matrix in this format. */
+  public int maxColumns() {
+    return isInteger() ? Quantization.maxK(this) : Integer.MAX_VALUE;
   }
 
   /** The number of digits of weights and inputs; 0 if they are not integers. */

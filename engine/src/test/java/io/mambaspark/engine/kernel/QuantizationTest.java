@@ -2,9 +2,12 @@ package io.mambaspark.engine.kernel;
 
 import static io.mambaspark.engine.kernel.Floats.assertSameBits;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,10 +32,22 @@ class QuantizationTest {
     /** 127 only: all digits are 127, so that sums are as large as possible. */
     LARGEST,
     /** Rows of any exponent, with zeros. */
-    EXTREME
+    EXTREME,
+    /**
+     * The largest integer, then random digits of one sign of which the high ones are in [64, 127]:
+     * sums of spans are large and odd, and sums of several round.
+     */
+    ONE_SIGN,
+    /** As ONE_SIGN, but spans of 1,024 steps of W alternate in sign. */
+    ALTERNATING;
+
+    /** Whether sums of more than two spans have rounding errors. */
+    boolean rounds() {
+      return this == ONE_SIGN || this == ALTERNATING;
+    }
   }
 
-  private static float[] values(Values kind, long seed, int n, int k) {
+  private static float[] values(Values kind, int digits, long seed, int n, int k) {
     SplittableRandom random = new SplittableRandom(seed);
     float[] values = new float[n * k];
     for (int row = 0; row < n; row++) {
@@ -45,6 +60,12 @@ class QuantizationTest {
               case SIGNS -> x < 0 ? -127f : 127f;
               case LARGEST -> 127f;
               case EXTREME -> Math.abs(x) < 0.1f ? 0f : x * unit;
+              case ONE_SIGN, ALTERNATING -> {
+                int high = i == row * k ? 127 : random.nextInt(64, 128);
+                int low = i == row * k ? 127 : random.nextInt(128);
+                int sign = kind == Values.ONE_SIGN || (i - row * k) / 1024 % 2 == 0 ? 1 : -1;
+                yield sign * (digits == 1 ? high : 255 * high + low);
+              }
             };
       }
     }
@@ -72,15 +93,46 @@ class QuantizationTest {
     }
   }
 
-  /** An element of the product by the definition, without a bias. */
-  private static float element(QuantizedRow a, QuantizedRow w, WeightFormat format) {
-    long high = 0;
-    long rest = 0;
-    for (int i = 0; i < a.high.length; i++) {
-      high += a.high[i] * w.high[i];
-      rest += a.low[i] * w.high[i] + a.high[i] * w.low[i];
+  /** An exact sum of spans, with the number of additions of floats that would round it. */
+  private static final class Sum {
+    long exact;
+    private int spans;
+    private float running;
+    private int errors;
+
+    /** Adds the products of two rows of digits. */
+    void add(long[] a, long[] w) {
+      for (int from = 0; from < a.length; from += 1024) {
+        long span = 0;
+        for (int i = from; i < Math.min(a.length, from + 1024); i++) {
+          span += a[i] * w[i];
+        }
+        exact += span;
+        // The vector kernels keep the second span apart, as the first error.
+        if (spans++ != 1) {
+          double sum = (double) running + span;
+          running = (float) sum;
+          errors += running == sum ? 0 : 1;
+        }
+      }
     }
-    float t = format.digits() == 1 ? high : Math.fma((float) high, 255f, (float) rest);
+  }
+
+  /** The additions in all elements of a test that round, of high digits and of low ones. */
+  private final int[] errors = new int[2];
+
+  /** An element of the product by the definition, without a bias. */
+  private float element(QuantizedRow a, QuantizedRow w, WeightFormat format) {
+    Sum high = new Sum();
+    Sum rest = new Sum();
+    high.add(a.high, w.high);
+    if (format.digits() == 2) {
+      rest.add(a.low, w.high);
+      rest.add(a.high, w.low);
+    }
+    errors[0] += high.errors;
+    errors[1] += rest.errors;
+    float t = format.digits() == 1 ? high.exact : Math.fma((float) high.exact, 255f, rest.exact);
     return t * (a.scale * (format.digits() == 1 ? w.scale : w.scale * 255f));
   }
 
@@ -111,8 +163,9 @@ class QuantizationTest {
 
   private void check(WeightFormat format, Values kind, int rows, int k, int n, boolean withBias) {
     long seed = 1000L * k + rows;
-    float[] aValues = values(kind, seed, rows, k);
-    float[] wValues = values(kind, seed + 1, n, k);
+    Values aKind = kind == Values.ALTERNATING ? Values.ONE_SIGN : kind;
+    float[] aValues = values(aKind, format.digits(), seed, rows, k);
+    float[] wValues = values(kind, format.digits(), seed + 1, n, k);
     PackedMatrix w = packed(format, wValues, n, k);
     float[] bias = withBias ? new Floats(seed).vector(n, -1, 1) : null;
     int stride = Panels.stride(rows);
@@ -175,6 +228,64 @@ class QuantizationTest {
   }
 
   @ParameterizedTest
+  @CsvSource({
+    "INT8, 3073",
+    "INT16, 3073",
+    "INT8, 10241",
+    "INT16, 10241",
+    "INT8, 133144",
+    "INT16, 66572"
+  })
+  void roundingErrorsOfSumsOfSpansAreAdded(WeightFormat format, int k) {
+    for (Values kind : Values.values()) {
+      if (kind.rounds()) {
+        Arrays.fill(errors, 0);
+        check(format, kind, 3, k, 33, false);
+        // Over 50 of 99 elements: the sums of all spans need these errors.
+        assertThat(errors[0]).as("%s, high digits", kind).isGreaterThan(50);
+        if (kind == Values.ONE_SIGN && format.digits() == 2) {
+          assertThat(errors[1]).as("low digits").isGreaterThan(50);
+        }
+      }
+    }
+  }
+
+  @Test
+  void rowsAndMatricesOfOtherShapesOrFormatsAreRefused() {
+    QuantizedRows rows = new QuantizedRows();
+    int stride = Panels.stride(4);
+    float[] floats = new float[3 * stride * 16];
+    PackedMatrix int16 = new PackedMatrix(WeightFormat.INT16, 40, 16);
+    for (Kernels kernels : new Kernels[] {scalar, best}) {
+      kernels.quantize(floats, 40, 4, stride, WeightFormat.INT16, rows);
+      kernels.product(rows, int16, null, 0, 1, floats);
+      for (PackedMatrix other :
+          List.of(
+              new PackedMatrix(WeightFormat.INT16, 41, 16),
+              new PackedMatrix(WeightFormat.INT8, 40, 16),
+              new PackedMatrix(WeightFormat.F32, 40, 16))) {
+        String message =
+            "Cannot multiply integers with a matrix in %s: found 40 columns of 2 digits, expected"
+                + " %d of %d";
+        refused(
+            () -> kernels.product(rows, other, null, 0, 1, floats),
+            message.formatted(other.format(), other.k(), other.format().digits()));
+        refused(
+            () -> other.dot(rows, 0, 0),
+            message.formatted(other.format(), other.k(), other.format().digits()));
+      }
+      String message = "Cannot read floats from a matrix in int16: expected f32 or bf16";
+      refused(() -> kernels.product(floats, 4, stride, int16, null, 0, 1, floats), message);
+      refused(() -> int16.dot(floats, 0, stride, 0), message);
+      refused(() -> int16.copyRow(0, floats, 0, stride), message);
+    }
+  }
+
+  private static void refused(ThrowingCallable call, String message) {
+    assertThatThrownBy(call).isInstanceOf(IllegalArgumentException.class).hasMessage(message);
+  }
+
+  @ParameterizedTest
   @EnumSource(names = {"INT8", "INT16"})
   void productsOfManyRowsAreThoseOfTheDefinition(WeightFormat format) {
     check(format, Values.RANDOM, 480, 768, 48, false);
@@ -209,7 +320,8 @@ class QuantizationTest {
       for (Values kind : Values.values()) {
         int rows = 67;
         int stride = Panels.stride(rows);
-        float[] a = panels(values(kind, k, rows, k), rows, k, stride);
+        float[] values = values(kind, format.digits(), k, rows, k);
+        float[] a = panels(values, rows, k, stride);
         QuantizedRows expected = new QuantizedRows();
         scalar.quantize(a, k, rows, stride, format, expected);
         best.quantize(a, k, rows, stride, format, found);
@@ -234,8 +346,8 @@ class QuantizationTest {
     int k = 1100;
     int rows = 9;
     int stride = Panels.stride(rows);
-    float[] aValues = values(Values.RANDOM, 31, rows, k);
-    PackedMatrix w = packed(format, values(Values.RANDOM, 32, 40, k), 40, k);
+    float[] aValues = values(Values.RANDOM, format.digits(), 31, rows, k);
+    PackedMatrix w = packed(format, values(Values.RANDOM, format.digits(), 32, 40, k), 40, k);
     float[] without = new float[w.panels() * stride * 16];
     product(best, panels(aValues, rows, k, stride), rows, stride, w, null, without);
     aValues[2 * k] = Float.POSITIVE_INFINITY;

@@ -133,6 +133,15 @@ public record Mamba1Config(
   }
 
   @Override
+  public int columns(String tensor, int dModel) {
+    return switch (tensor) {
+      case "in_proj.weight" -> dModel;
+      case "x_proj.weight", "out_proj.weight" -> dInner;
+      default -> 0;
+    };
+  }
+
+  @Override
   public List<String> required() {
     List<String> names = new ArrayList<>(List.of("A_log", "D", "in_proj.weight", "conv1d.weight"));
     if (convBias) {

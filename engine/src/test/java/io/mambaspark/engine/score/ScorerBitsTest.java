@@ -133,7 +133,7 @@ class ScorerBitsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"falcon", "odd-shapes"})
+  @ValueSource(strings = {"falcon", "odd-shapes", "odd-shapes:int16"})
   void scoresDoNotDependOnTheOtherRequestedResults(String name) {
     MambaModel model = model(name);
     List<Sequence<Integer>> sequences =
@@ -177,7 +177,7 @@ class ScorerBitsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"falcon", "odd-shapes", "mamba2-groups", "falcon:int8"})
+  @ValueSource(strings = {"falcon", "odd-shapes", "mamba2-groups", "falcon:int8", "falcon:int16"})
   void theLogitsOfAllPositionsDoNotDependOnChunksAndEndWithTheLastLogits(String name) {
     MambaModel model = model(name);
     List<Sequence<Integer>> sequences =

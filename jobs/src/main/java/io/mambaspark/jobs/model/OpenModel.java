@@ -65,8 +65,12 @@ public final class OpenModel implements AutoCloseable {
     return source;
   }
 
-  /** Reads all weights, refuses those that are not finite, and warns if the format rounds them. */
+  /**
+   * Reads all weights, refuses those that are not finite or that the format cannot hold, and warns
+   * if the format rounds them.
+   */
   public void check(WeightFormat weights) {
+    source.checkpoint().check(weights);
     source.checkpoint().fingerprint();
     warnIfRounded(weights);
   }

@@ -68,7 +68,7 @@ class DemoTest {
     List<Row> f32 = logprobs("f32");
     assertAccuracy(f32, logprobs("int8"), 0.002, 0.02, 0.05);
     assertAccuracy(f32, logprobs("int8-out16"), 0.001, 0.01, 0.04);
-    assertAccuracy(f32, logprobs("int16"), 0.00001, 0, 0.0005);
+    assertAccuracy(f32, logprobs("int16"), 0.00001, 0.0001, 0.0005);
   }
 
   /**

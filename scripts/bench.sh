@@ -45,7 +45,7 @@ build_tests() {
 # all formats.
 heap_of() {
   case $1 in
-    130m) echo 1800 ;;
+    130m) echo 2600 ;;
     370m) echo 2200 ;;
     1.4b) echo 6200 ;;
     2.8b) echo 11800 ;;

@@ -73,6 +73,7 @@ public final class Equal {
       demo-thresholds: score --model demo --input demo --output $OUT/thresholds --max-tokens 60 --bucket-thresholds $OUT/demo --min-perplexity 50 --max-perplexity 5000.5
       demo-logits: score --model demo --input demo --limit 2 --max-tokens 5 --emit logits --output $OUT/demo-logits
       demo-bf16: score --model demo --input demo --limit 9 --max-tokens 50 --weights bf16 --model-delivery file --prefix-token bos --partitions 2
+      demo-integers: score --model demo --input demo --limit 9 --max-tokens 50 --weights int8-out16 --emit perplexity,token-ranks --output $OUT/demo-integers
       dry-run: score --model demo --input demo --dry-run
       dry-run: score --model demo --input $IN/texts --text-column text --emit token-ranks,top-k=3,last-logits --output $OUT/dry --dry-run
       dry-run: score --model demo --input $IN/tokens --max-tokens 5 --window strided --output $OUT/dry --target-unit-tokens 40 --dry-run

@@ -10,6 +10,7 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
+import java.util.List;
 import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
@@ -44,6 +45,10 @@ public final class Smoke {
       scorer.score(corpus.selectExpr("*", kept)).sort("id").selectExpr("string(kept)")
           .collectAsList().forEach(row -> System.out.println("kept " + row));
       stream(scorer, corpus, folder);
+      // Exact sums of integers have the same bits on all kernels.
+      for (String weights : List.of("int8", "int8-out16", "int16")) {
+        print(weights, scorer.weights(weights).score(corpus));
+      }
     }
     pipeline(corpus, folder);
     sql(spark, corpus);

@@ -109,7 +109,7 @@ class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWrita
     windowTokens = _number("windowTokens", "number of tokens of a window")
     stride = _number("stride", "number of tokens between the starts of consecutive strided windows")
     onError = _string("onError", "rows that cannot be scored: quarantine or fail")
-    weights = _string("weights", "format of the weights in memory: f32, bf16 or int8")
+    weights = _string("weights", "format of the weights in memory: f32, bf16, int8, int8-out16 or int16")
     modelDelivery = _string("modelDelivery", "how executors get the model: auto, broadcast or file")
 
     @keyword_only

@@ -219,7 +219,10 @@ public final class MambaScorer implements AutoCloseable {
     return with(Options.ON_ERROR, what);
   }
 
-  /** Selects the format of the weights in memory: {@code f32}, {@code bf16} or {@code int8}. */
+  /**
+   * Selects the format of the weights in memory: {@code f32}, {@code bf16}, {@code int8}, {@code
+   * int8-out16} or {@code int16}.
+   */
   public MambaScorer weights(String format) {
     return with(Options.WEIGHTS, format);
   }

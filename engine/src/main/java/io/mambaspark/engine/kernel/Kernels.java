@@ -5,9 +5,9 @@ package io.mambaspark.engine.kernel;
  *
  * <p>There are two implementations: plain loops, which are the reference, and the Vector API. Their
  * results are equal bit for bit on every machine. Each element of a product is one chain of fused
- * multiply-adds in the order of k, or in INT8 an exact sum. A sum over channels has sixteen partial
- * sums, whatever the width of the hardware's vectors. exp, log and log1p are this library's own
- * polynomials ({@link ScalarMath}).
+ * multiply-adds in the order of k, or exact sums of integers, joined in a fixed order. A sum over
+ * channels has sixteen partial sums, whatever the width of the hardware's vectors. exp, log and
+ * log1p are this library's own polynomials ({@link ScalarMath}).
  *
  * <p>Kernels are stateless except for thread-local scratch memory. Many threads may use them, each
  * with its own arrays. Arrays must not overlap unless a method allows it.
@@ -41,35 +41,23 @@ public interface Kernels {
       float[] a, int rows, int stride, PackedMatrix w, float[] bias, int first, int end, float[] c);
 
   /**
-   * Rounds rows to the integers that {@link #int8Product} multiplies, as {@link Int8} defines.
+   * Rounds rows to integers, as {@link Quantization} defines.
    *
    * @param a (k panels, stride, 16); may contain anything beyond column k
-   * @param to the integers, in the layout of {@code a}; may be {@code a}. Beyond column k, and in
-   *     rows whose scale is NaN, the values are undefined
-   * @param scales the scale of each row, {@code rows} floats
+   * @param format the format of the matrix that the rows will be multiplied with; one of integers
    */
-  void toInt8(float[] a, int k, int rows, int stride, float[] to, float[] scales);
+  void quantize(
+      float[] a, int k, int rows, int stride, WeightFormat format, QuantizedRows quantized);
 
   /**
-   * Computes the panels [first, end) of a product with a matrix in {@link WeightFormat#INT8}, as
-   * {@link Int8} defines.
+   * Computes the panels [first, end) of a product of integers, as {@link Quantization} defines.
    *
-   * @param a the integers of A from {@link #toInt8}, (k panels, stride, 16), rows 0 … rows-1
-   * @param scales the scales of A's rows
-   * @param w W, (n, k), in INT8
+   * @param a A, which {@link #quantize} rounded for the format of W
+   * @param w W, (n, k), in a format of integers
    * @param bias what is added last, n floats padded to panels; null for none
-   * @param c result, (end - first, stride, 16); rows up to the stride may be overwritten
+   * @param c result, (end - first, stride of A, 16); rows up to the stride may be overwritten
    */
-  void int8Product(
-      float[] a,
-      float[] scales,
-      int rows,
-      int stride,
-      PackedMatrix w,
-      float[] bias,
-      int first,
-      int end,
-      float[] c);
+  void product(QuantizedRows a, PackedMatrix w, float[] bias, int first, int end, float[] c);
 
   /**
    * Computes the root mean square norm: {@code to = x · rsqrt(mean(x²) + eps) · weight}.

@@ -11,7 +11,8 @@ package io.mambaspark.engine.kernel;
  *
  * <p>In INT8 a pair is (k / 2 rounded up, 16) ints of two steps along k. The bytes of an int, from
  * the lowest, are the first panel and the second at the first step, then both at the second step.
- * Each row also has a scale, as {@link Int8} defines.
+ * Each row also has a unit, as {@link Quantization} defines. In INT16 the high digits have this
+ * layout, and the low digits are a matrix of their own.
  *
  * <p>The rows may be divided into sections. Each section begins in a new panel, and the rest of its
  * last panel is zero. {@link #rows} fills the matrix once; afterwards it must not change.
@@ -45,11 +46,14 @@ public final class PackedMatrix {
   /** The pairs in F32; empty in other formats. */
   private final float[][] floats;
 
-  /** The pairs in BF16 and INT8; empty in F32. */
+  /** The pairs in BF16, and those of integers or of their high digits; empty in F32. */
   private final int[][] ints;
 
-  /** The scale of each row in INT8, (panels, 16); empty in other formats. */
-  private final float[] scales;
+  /** The unit of each row of integers, (panels, 16); empty in other formats. */
+  private final float[] units;
+
+  /** The low digits of integers of two digits, as the integers of a matrix in INT8; or null. */
+  private final PackedMatrix low;
 
   /** Creates a matrix of zeros with {@code k} columns and sections of these numbers of rows. */
   public PackedMatrix(WeightFormat format, int k, int... sections) {
@@ -58,10 +62,10 @@ public final class PackedMatrix {
 
   /** Creates a matrix of zeros whose arrays have about {@code segment} elements. */
   PackedMatrix(WeightFormat format, int k, int[] sections, int segment) {
-    if (format == WeightFormat.INT8 && k > Int8.MAX_K) {
+    if (format.isInteger() && k > Quantization.maxK(format)) {
       throw new IllegalArgumentException(
-          "Cannot pack a matrix of %d columns as INT8: expected at most %d"
-              .formatted(k, Int8.MAX_K));
+          "Cannot pack a matrix of %d columns as %s: expected at most %d"
+              .formatted(k, format, Quantization.maxK(format)));
     }
     this.format = format;
     this.k = k;
@@ -76,7 +80,9 @@ public final class PackedMatrix {
     int count = (pairs + pairsPerSegment - 1) / pairsPerSegment;
     this.floats = new float[format == WeightFormat.F32 ? count : 0][];
     this.ints = new int[format == WeightFormat.F32 ? 0 : count][];
-    this.scales = new float[format == WeightFormat.INT8 ? panels * Panels.WIDTH : 0];
+    this.units = new float[format.isInteger() ? panels * Panels.WIDTH : 0];
+    this.low =
+        format.digits() == 2 ? new PackedMatrix(WeightFormat.INT8, k, sections, segment) : null;
     for (int s = 0; s < count; s++) {
       int held = Math.min(pairsPerSegment, pairs - s * pairsPerSegment);
       if (format == WeightFormat.F32) {
@@ -99,10 +105,12 @@ public final class PackedMatrix {
   public static long bytes(WeightFormat format, int k, int... sections) {
     int panels = panelsOf(sections);
     long pairs = (panels + 1L) / 2;
-    if (format == WeightFormat.INT8) {
-      return pairs * intsOfPair(k) * Integer.BYTES + (long) panels * Panels.WIDTH * Float.BYTES;
+    if (format.isInteger()) {
+      long digits =
+          pairs * intsOfPair(k) * Integer.BYTES + (long) panels * Panels.WIDTH * Float.BYTES;
+      return format.digits() * digits;
     }
-    return pairs * PAIR * k * format.bytes();
+    return pairs * PAIR * k * (format == WeightFormat.F32 ? Float.BYTES : Short.BYTES);
   }
 
   /** The number of columns of W. */
@@ -114,11 +122,11 @@ public final class PackedMatrix {
     return switch (format) {
       case F32 -> k * PAIR;
       case BF16 -> k * Panels.WIDTH;
-      case INT8 -> intsOfPair(k);
+      case INT8, INT8_OUT16, INT16 -> intsOfPair(k);
     };
   }
 
-  /** The number of ints of a pair in INT8. */
+  /** The number of ints of a pair of one digit. */
   private static int intsOfPair(int k) {
     return (k + 1) / 2 * Panels.WIDTH;
   }
@@ -133,22 +141,35 @@ public final class PackedMatrix {
     return format;
   }
 
+  /** Refuses a matrix of integers, whose weights without their units would be wrong numbers. */
+  void checkFloats() {
+    if (format.isInteger()) {
+      throw new IllegalArgumentException(
+          "Cannot read floats from a matrix in %s: expected f32 or bf16".formatted(format));
+    }
+  }
+
   /** The array of F32 weights that contains a panel; the panel's pair begins at {@link #offset}. */
   float[] floats(int panel) {
     return floats[panel / 2 / pairsPerSegment];
   }
 
   /**
-   * The array of BF16 or INT8 weights that contains a panel; the panel's pair begins at {@link
-   * #offset}.
+   * The array of weights in BF16, or of integers or of their high digits, that contains a panel;
+   * the panel's pair begins at {@link #offset}.
    */
   int[] ints(int panel) {
     return ints[panel / 2 / pairsPerSegment];
   }
 
-  /** The scales of the rows in INT8, (panels, 16), zero for padding. Not a copy. */
-  float[] scales() {
-    return scales;
+  /** The units of the rows of integers, (panels, 16), zero for padding. Not a copy. */
+  float[] units() {
+    return units;
+  }
+
+  /** The low digits of integers of two digits, as the integers of a matrix in INT8. */
+  PackedMatrix low() {
+    return low;
   }
 
   /** The index at which the pair of panel {@code panel} begins in its array. */
@@ -157,14 +178,14 @@ public final class PackedMatrix {
   }
 
   /**
-   * The weight at step {@code i} and lane {@code lane} of panel {@code panel}. In INT8 it is the
-   * integer, without the scale.
+   * The weight at step {@code i} and lane {@code lane} of panel {@code panel}. Of an integer it is
+   * the only digit or the high one, without the unit.
    */
   float weight(int panel, int i, int lane) {
     if (format == WeightFormat.F32) {
       return floats(panel)[offset(panel) + i * PAIR + panel % 2 * Panels.WIDTH + lane];
     }
-    if (format == WeightFormat.INT8) {
+    if (format.isInteger()) {
       int four = ints(panel)[offset(panel) + i / 2 * Panels.WIDTH + lane];
       return (byte) (four >> shift(panel, i));
     }
@@ -172,7 +193,7 @@ public final class PackedMatrix {
     return WeightFormat.fromBf16((short) (panel % 2 == 0 ? both : both >>> 16));
   }
 
-  /** The number of bits below the INT8 weights of panel {@code panel} at step {@code i}. */
+  /** The number of bits below the digits of panel {@code panel} at step {@code i}. */
   private static int shift(int panel, int i) {
     return (i % 2 * 2 + panel % 2) * Byte.SIZE;
   }
@@ -197,7 +218,7 @@ public final class PackedMatrix {
       switch (format) {
         case F32 -> transpose(values, from, lanes, panel, lane, floats(panel));
         case BF16 -> transpose(values, from, lanes, panel, lane, ints(panel));
-        case INT8 -> quantize(values, from, lanes, panel, lane);
+        case INT8, INT8_OUT16, INT16 -> quantize(values, from, lanes, panel, lane);
       }
       row += lanes;
     }
@@ -224,37 +245,50 @@ public final class PackedMatrix {
   }
 
   private void quantize(float[] values, int from, int lanes, int panel, int lane) {
-    int[] fours = ints(panel);
+    int digits = format.digits();
     for (int row = 0; row < lanes; row++) {
       int at = from + row * k;
       float largest = 0f;
       for (int i = 0; i < k; i++) {
         largest = Math.max(largest, Math.abs(values[at + i]));
       }
-      float scale = Int8.scale(largest);
-      scales[panel * Panels.WIDTH + lane + row] = scale;
-      int to = offset(panel) + lane + row;
+      float scale = Quantization.scale(largest, digits);
+      units[panel * Panels.WIDTH + lane + row] = Quantization.unit(scale, digits);
       for (int i = 0; i < k; i++) {
-        int q = Int8.quantized(values[at + i], scale) & 0xff;
-        fours[to + i / 2 * Panels.WIDTH] |= q << shift(panel, i);
+        int q = Quantization.quantized(values[at + i], scale);
+        setDigit(panel, i, lane + row, digits == 1 ? q : Quantization.high(q));
+        if (digits == 2) {
+          low.setDigit(panel, i, lane + row, Quantization.low(q));
+        }
       }
     }
   }
 
+  private void setDigit(int panel, int i, int lane, int digit) {
+    int at = offset(panel) + i / 2 * Panels.WIDTH + lane;
+    ints(panel)[at] |= (digit & 0xff) << shift(panel, i);
+  }
+
   /**
-   * Computes one element of {@link Kernels#int8Product}, equal bit for bit: row {@code row} of A
-   * and row {@code n} of the first section, without a bias.
-   *
-   * @param a the integers of A, (k panels, stride, 16)
-   * @param aScales the scales of the rows of A
+   * Computes one element of {@link Kernels#product(QuantizedRows, PackedMatrix, float[], int, int,
+   * float[])}, equal bit for bit: row {@code row} of A and row {@code n} of the first section,
+   * without a bias.
    */
-  public float int8Dot(float[] a, float[] aScales, int row, int stride, int n) {
-    int sum = 0;
+  public float dot(QuantizedRows a, int row, int n) {
+    a.check(this);
+    int panel = n / Panels.WIDTH;
+    int lane = n % Panels.WIDTH;
+    int high = 0;
+    int rest = 0;
     for (int i = 0; i < k; i++) {
-      int q = (int) a[Panels.index(row, i, stride)];
-      sum += q * (int) weight(n / Panels.WIDTH, i, n % Panels.WIDTH);
+      int at = Panels.index(row, i, a.stride);
+      int weight = (int) weight(panel, i, lane);
+      high += (int) a.high[at] * weight;
+      if (low != null) {
+        rest += (int) a.low[at] * weight + (int) a.high[at] * (int) low.weight(panel, i, lane);
+      }
     }
-    return Int8.result(sum, aScales[row], scales[n]);
+    return Quantization.result(high, rest, a.digits, a.scales[row], units[n]);
   }
 
   /**
@@ -262,6 +296,7 @@ public final class PackedMatrix {
    * {@code row} of {@code a}, (k panels, stride, 16), and row {@code n} of the first section.
    */
   public float dot(float[] a, int row, int stride, int n) {
+    checkFloats();
     float sum = 0f;
     for (int i = 0; i < k; i++) {
       float weight = weight(n / Panels.WIDTH, i, n % Panels.WIDTH);
@@ -276,6 +311,7 @@ public final class PackedMatrix {
    * that overflowed.
    */
   public void copyRow(int n, float[] to, int row, int stride) {
+    checkFloats();
     for (int i = 0; i < k; i++) {
       to[Panels.index(row, i, stride)] = weight(n / Panels.WIDTH, i, n % Panels.WIDTH);
     }

@@ -32,6 +32,7 @@ final class ScalarKernels implements Kernels {
       int first,
       int end,
       float[] c) {
+    w.checkFloats();
     int k = w.k();
     float[] sum = new float[WIDTH];
     float[] weights = new float[k * WIDTH];
@@ -57,51 +58,74 @@ final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public void toInt8(float[] a, int k, int rows, int stride, float[] to, float[] scales) {
+  public void quantize(
+      float[] a, int k, int rows, int stride, WeightFormat format, QuantizedRows to) {
+    int digits = format.digits();
+    to.resize(k, rows, stride, digits);
     for (int row = 0; row < rows; row++) {
       float largest = 0f;
       for (int i = 0; i < k; i++) {
         largest = Math.max(largest, Math.abs(a[Panels.index(row, i, stride)]));
       }
-      scales[row] = Int8.scale(largest);
+      float scale = Quantization.scale(largest, digits);
+      to.scales[row] = scale;
       for (int i = 0; i < k; i++) {
         int at = Panels.index(row, i, stride);
-        to[at] = Int8.quantized(a[at], scales[row]);
+        int q = Quantization.quantized(a[at], scale);
+        to.high[at] = digits == 1 ? q : Quantization.high(q);
+        if (digits == 2) {
+          to.low[at] = Quantization.low(q);
+        }
       }
     }
   }
 
   @Override
-  public void int8Product(
-      float[] a,
-      float[] scales,
-      int rows,
-      int stride,
-      PackedMatrix w,
-      float[] bias,
-      int first,
-      int end,
-      float[] c) {
-    int k = w.k();
-    int[] sum = new int[WIDTH];
-    int[] weights = new int[k * WIDTH];
+  public void product(
+      QuantizedRows a, PackedMatrix w, float[] bias, int first, int end, float[] c) {
+    a.check(w);
+    int[][] high = new int[a.rows][WIDTH];
+    int[][] rest = new int[a.rows][WIDTH];
     for (int panel = first; panel < end; panel++) {
-      for (int i = 0; i < k * WIDTH; i++) {
-        weights[i] = (int) w.weight(panel, i / WIDTH, i % WIDTH);
+      clear(high);
+      addProducts(a.high, a.stride, w, panel, high);
+      if (a.digits == 2) {
+        clear(rest);
+        addProducts(a.low, a.stride, w, panel, rest);
+        addProducts(a.high, a.stride, w.low(), panel, rest);
       }
-      for (int row = 0; row < rows; row++) {
-        Arrays.fill(sum, 0);
-        for (int i = 0; i < k; i++) {
-          int value = (int) a[Panels.index(row, i, stride)];
-          for (int lane = 0; lane < WIDTH; lane++) {
-            sum[lane] += value * weights[i * WIDTH + lane];
-          }
-        }
-        int at = ((panel - first) * stride + row) * WIDTH;
+      for (int row = 0; row < a.rows; row++) {
+        int at = ((panel - first) * a.stride + row) * WIDTH;
         for (int lane = 0; lane < WIDTH; lane++) {
           int n = panel * WIDTH + lane;
-          float result = Int8.result(sum[lane], scales[row], w.scales()[n]);
+          float result =
+              Quantization.result(
+                  high[row][lane], rest[row][lane], a.digits, a.scales[row], w.units()[n]);
           c[at + lane] = bias == null ? result : result + bias[n];
+        }
+      }
+    }
+  }
+
+  private static void clear(int[][] sums) {
+    for (int[] row : sums) {
+      Arrays.fill(row, 0);
+    }
+  }
+
+  /** Adds the products of digits of all rows with one panel of digits. */
+  private static void addProducts(float[] a, int stride, PackedMatrix w, int panel, int[][] sums) {
+    int k = w.k();
+    int[] weights = new int[k * WIDTH];
+    for (int i = 0; i < k * WIDTH; i++) {
+      weights[i] = (int) w.weight(panel, i / WIDTH, i % WIDTH);
+    }
+    for (int row = 0; row < sums.length; row++) {
+      int[] sum = sums[row];
+      for (int i = 0; i < k; i++) {
+        int digit = (int) a[Panels.index(row, i, stride)];
+        for (int lane = 0; lane < WIDTH; lane++) {
+          sum[lane] += digit * weights[i * WIDTH + lane];
         }
       }
     }

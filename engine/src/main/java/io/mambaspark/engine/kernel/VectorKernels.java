@@ -10,8 +10,8 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * The kernels on the Vector API. {@link VectorProduct}, {@link VectorInt8}, {@link VectorScan} and
- * {@link VectorHeadScan} implement the largest.
+ * The kernels on the Vector API. {@link VectorProduct}, {@link VectorQuantization}, {@link
+ * VectorScan} and {@link VectorHeadScan} implement the largest.
  */
 final class VectorKernels implements Kernels {
   /** The number of rows of logits folded at a time, so that their maxima and sums stay in L1. */
@@ -42,26 +42,21 @@ final class VectorKernels implements Kernels {
       int first,
       int end,
       float[] c) {
+    w.checkFloats();
     VectorProduct.product(a, rows, stride, w, bias, first, end, c);
   }
 
   @Override
-  public void toInt8(float[] a, int k, int rows, int stride, float[] to, float[] scales) {
-    VectorInt8.toInt8(a, k, rows, stride, to, scales);
+  public void quantize(
+      float[] a, int k, int rows, int stride, WeightFormat format, QuantizedRows to) {
+    VectorQuantization.quantize(a, k, rows, stride, format.digits(), to);
   }
 
   @Override
-  public void int8Product(
-      float[] a,
-      float[] scales,
-      int rows,
-      int stride,
-      PackedMatrix w,
-      float[] bias,
-      int first,
-      int end,
-      float[] c) {
-    VectorInt8.product(a, scales, rows, stride, w, bias, first, end, c);
+  public void product(
+      QuantizedRows a, PackedMatrix w, float[] bias, int first, int end, float[] c) {
+    a.check(w);
+    VectorQuantization.product(a, w, bias, first, end, c);
   }
 
   @Override

@@ -78,7 +78,8 @@ final class VectorProduct {
       float[] c) {
     for (int panel = first; panel < end; ) {
       int next = Math.min(Math.min(panel + C_PANELS, end), w.segmentEnd(panel));
-      steps(a, rows, stride, w, bias, first, panel, next, 0, w.k(), c);
+      int cAt = (panel - first) * stride * WIDTH;
+      steps(a, rows, stride, w, bias, panel, next, 0, w.k(), c, cAt);
       panel = next;
     }
   }
@@ -88,7 +89,7 @@ final class VectorProduct {
    * W.
    *
    * @param from a multiple of K_BLOCK
-   * @param first the panel of W at which C begins
+   * @param cAt where C begins, with its first panel
    */
   static void steps(
       float[] a,
@@ -96,15 +97,15 @@ final class VectorProduct {
       int stride,
       PackedMatrix w,
       float[] bias,
-      int first,
       int panel,
       int end,
       int from,
       int to,
-      float[] c) {
+      float[] c,
+      int cAt) {
     for (int k = from; k < to; k += K_BLOCK) {
       int steps = Math.min(K_BLOCK, to - k);
-      block(a, rows, stride, w, bias, first, panel, end, k, steps, k > from, c);
+      block(a, rows, stride, w, bias, panel, end, k, steps, k > from, c, cAt);
     }
   }
 
@@ -115,13 +116,13 @@ final class VectorProduct {
       int stride,
       PackedMatrix w,
       float[] bias,
-      int first,
       int panel,
       int end,
       int k,
       int steps,
       boolean more,
-      float[] c) {
+      float[] c,
+      int cAt) {
     int aStep = stride * WIDTH;
     while (panel < end) {
       int next = Math.min((panel | 1) + 1, end);
@@ -136,13 +137,15 @@ final class VectorProduct {
         unpack(w, panel, k, steps, b);
       }
       if (LANES == WIDTH && next - panel == 2) {
-        rows(a, rows, aStep, k, steps, more, b, bAt, 2, bias, panel, c, (panel - first) * aStep);
+        rows(a, rows, aStep, k, steps, more, b, bAt, 2, bias, panel, c, cAt);
       } else {
         for (int p = panel; p < next; p++) {
           int at = bAt + p % 2 * WIDTH;
-          rows(a, rows, aStep, k, steps, more, b, at, 1, bias, p, c, (p - first) * aStep);
+          int pAt = cAt + (p - panel) * aStep;
+          rows(a, rows, aStep, k, steps, more, b, at, 1, bias, p, c, pAt);
         }
       }
+      cAt += (next - panel) * aStep;
       panel = next;
     }
   }
@@ -190,7 +193,7 @@ final class VectorProduct {
     if (w.format() == WeightFormat.BF16) {
       unpack(w.ints(panel), w.offset(panel) + k * WIDTH, steps * WIDTH, to);
     } else {
-      VectorInt8.unpack(
+      VectorQuantization.unpack(
           w.ints(panel), w.offset(panel) + k / 2 * WIDTH, (steps + 1) / 2 * WIDTH, to, UNPACKED_AT);
     }
   }

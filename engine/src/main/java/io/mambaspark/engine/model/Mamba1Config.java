@@ -133,6 +133,15 @@ public record Mamba1Config(
   }
 
   @Override
+  public int columns(String tensor, int dModel) {
+    return switch (tensor) {
+      case "in_proj.weight" -> dModel;
+      case "x_proj.weight", "out_proj.weight" -> dInner;
+      default -> 0;
+    };
+  }
+
+  @Override
   public List<String> required() {
     List<String> names = new ArrayList<>(List.of("A_log", "D", "in_proj.weight", "conv1d.weight"));
     if (convBias) {
@@ -151,11 +160,11 @@ public record Mamba1Config(
   }
 
   /**
-   * The format of dt_proj. It stays F32 if other matrices are INT8: its k is small, so rounding it
-   * would save little memory and no time, and the scan amplifies errors of dt.
+   * The format of dt_proj. It stays F32 if other matrices are integers: its k is small, so rounding
+   * it would save little memory and no time, and the scan amplifies errors of dt.
    */
   static WeightFormat dtFormat(WeightFormat format) {
-    return format == WeightFormat.INT8 ? WeightFormat.F32 : format;
+    return format.isInteger() ? WeightFormat.F32 : format;
   }
 
   @Override
@@ -163,7 +172,7 @@ public record Mamba1Config(
     return PackedMatrix.bytes(format, dModel, dInner, dInner)
         + PackedMatrix.bytes(format, dInner, dtRank, dState, dState)
         + PackedMatrix.bytes(dtFormat(format), dtRank, dInner)
-        + PackedMatrix.bytes(format, dInner, dModel)
+        + PackedMatrix.bytes(format.outProj(), dInner, dModel)
         + (long) width() * (dState + dConv + 3) * Float.BYTES;
   }
 

@@ -102,7 +102,7 @@ final class Mamba1Mixer extends Mixer {
       case "dt_proj.bias" -> dtBias = Packing.vector(floats, dInner);
       case "A_log" -> a = Packing.transposed(Packing.decayRates(floats), dState, dInner);
       case "D" -> d = Packing.vector(floats, dInner);
-      case "out_proj.weight" -> outProj = Packing.matrix(format, floats, dInner, dModel);
+      case "out_proj.weight" -> outProj = Packing.matrix(format.outProj(), floats, dInner, dModel);
       case "out_proj.bias" -> outProjBias = Packing.vector(floats, dModel);
       default -> throw new IllegalStateException("Unknown tensor " + tensor);
     }
@@ -121,8 +121,8 @@ final class Mamba1Mixer extends Mixer {
 
   /** u (rows, dModel) → x and z, side by side (rows, 2 × dInner). */
   private void inProjection(Kernels kernels, Workspace w, Arrays arrays, int rows) {
-    float[] u = prepared(kernels, w, inProj, w.u, rows, w.u);
-    product(kernels, w, u, rows, inProj, inProjBias, 0, inProj.panels(), arrays.xz);
+    prepare(kernels, w, inProj, w.u, rows);
+    product(kernels, w, w.u, rows, inProj, inProjBias, 0, inProj.panels(), arrays.xz);
   }
 
   /**
@@ -130,9 +130,8 @@ final class Mamba1Mixer extends Mixer {
    * dInner). This step makes the scan selective: the scan's parameters depend on the token.
    */
   private void selection(Kernels kernels, Workspace w, Arrays arrays, int rows) {
-    // y is free until the scan writes it, and the scan needs x.
-    float[] x = prepared(kernels, w, xProj, arrays.xz, rows, arrays.y);
-    product(kernels, w, x, rows, xProj, null, 0, xProj.panels(), arrays.dbc);
+    prepare(kernels, w, xProj, arrays.xz, rows);
+    product(kernels, w, arrays.xz, rows, xProj, null, 0, xProj.panels(), arrays.dbc);
     if (config.normEps() != null) {
       norm(kernels, w, arrays, 0, config.dtRank(), rows);
       norm(kernels, w, arrays, arrays.bOffset, config.dState(), rows);
@@ -175,7 +174,7 @@ final class Mamba1Mixer extends Mixer {
 
   /** y (rows, dInner) → u (rows, dModel). */
   private void outProjection(Kernels kernels, Workspace w, Arrays arrays, int rows) {
-    float[] y = prepared(kernels, w, outProj, arrays.y, rows, arrays.y);
-    product(kernels, w, y, rows, outProj, outProjBias, 0, outProj.panels(), w.u);
+    prepare(kernels, w, outProj, arrays.y, rows);
+    product(kernels, w, arrays.y, rows, outProj, outProjBias, 0, outProj.panels(), w.u);
   }
 }

@@ -294,6 +294,15 @@ public record Mamba2Config(
   }
 
   @Override
+  public int columns(String tensor, int dModel) {
+    return switch (tensor) {
+      case "in_proj.weight" -> dModel;
+      case "out_proj.weight" -> width();
+      default -> 0;
+    };
+  }
+
+  @Override
   public List<String> required() {
     List<String> names =
         new ArrayList<>(List.of("A_log", "D", "dt_bias", "in_proj.weight", "conv1d.weight"));
@@ -323,7 +332,7 @@ public record Mamba2Config(
   @Override
   public long packedBytes(WeightFormat format, int dModel) {
     return PackedMatrix.bytes(format, dModel, inSections())
-        + PackedMatrix.bytes(format, width(), dModel)
+        + PackedMatrix.bytes(format.outProj(), width(), dModel)
         + ((long) convWidth() * (dConv + 1) + 2L * width()) * Float.BYTES;
   }
 

@@ -118,7 +118,7 @@ final class Mamba2Mixer extends Mixer {
       case "norm.weight" -> norm = Packing.vector(floats, channels);
       case "out_proj.weight" -> {
         FloatReader padded = Packing.padded(floats, heads.channelsPerGroup());
-        outProj = Packing.matrix(format, padded, config.width(), dModel);
+        outProj = Packing.matrix(format.outProj(), padded, config.width(), dModel);
       }
       case "out_proj.bias" -> outProjBias = Packing.vector(floats, dModel);
       default -> throw new IllegalStateException("Unknown tensor " + tensor);
@@ -152,10 +152,10 @@ final class Mamba2Mixer extends Mixer {
   private void inProjection(Kernels kernels, Workspace w, Arrays arrays, int rows) {
     int x = heads.panels();
     int dt = x + convPanels;
-    float[] u = prepared(kernels, w, inProj, w.u, rows, w.u);
-    product(kernels, w, u, rows, inProj, inProjBias, 0, x, arrays.z);
-    product(kernels, w, u, rows, inProj, inProjBias, x, dt, arrays.xbc);
-    product(kernels, w, u, rows, inProj, inProjBias, dt, inProj.panels(), arrays.dt);
+    prepare(kernels, w, inProj, w.u, rows);
+    product(kernels, w, w.u, rows, inProj, inProjBias, 0, x, arrays.z);
+    product(kernels, w, w.u, rows, inProj, inProjBias, x, dt, arrays.xbc);
+    product(kernels, w, w.u, rows, inProj, inProjBias, dt, inProj.panels(), arrays.dt);
   }
 
   /** x (rows, dInner), B, C (rows, G · N), dt (rows, H) → y (rows, dInner). */
@@ -203,7 +203,7 @@ final class Mamba2Mixer extends Mixer {
 
   /** y (rows, dInner) → u (rows, dModel). */
   private void outProjection(Kernels kernels, Workspace w, Arrays arrays, int rows) {
-    float[] y = prepared(kernels, w, outProj, arrays.y, rows, arrays.y);
-    product(kernels, w, y, rows, outProj, outProjBias, 0, outProj.panels(), w.u);
+    prepare(kernels, w, outProj, arrays.y, rows);
+    product(kernels, w, arrays.y, rows, outProj, outProjBias, 0, outProj.panels(), w.u);
   }
 }

@@ -16,6 +16,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -178,14 +179,45 @@ public final class MambaCheckpoint implements AutoCloseable {
 
   /**
    * Whether packing in this format rounds weights. BF16 rounds those that are stored in a wider
-   * format, INT8 rounds all matrices.
+   * format. The formats of integers round all matrices but dt_proj and the embedding.
    */
   public boolean rounds(WeightFormat format) {
     return switch (format) {
       case F32 -> false;
       case BF16 -> used.values().stream().anyMatch(tensor -> tensor.dtype() != DType.BF16);
-      case INT8 -> true;
+      case INT8, INT8_OUT16, INT16 -> true;
     };
+  }
+
+  /** Whether this model can be packed in a format. */
+  public boolean supports(WeightFormat format) {
+    return refusal(format) == null;
+  }
+
+  /**
+   * Refuses a format in which this model cannot be packed.
+   *
+   * @throws CheckpointException if a matrix has more columns than the format allows
+   */
+  public void check(WeightFormat format) {
+    String refusal = refusal(format);
+    if (refusal != null) {
+      throw new CheckpointException(refusal);
+    }
+  }
+
+  /** Returns why this model cannot be packed in a format; null if it can. */
+  private String refusal(WeightFormat format) {
+    for (Map.Entry<String, StoredTensor> tensor : used.entrySet()) {
+      String name = tensor.getKey();
+      int columns = TensorNames.columns(config, name);
+      int most = (name.endsWith(".out_proj.weight") ? format.outProj() : format).maxColumns();
+      if (columns > most) {
+        return "Cannot pack tensor %s as %s: found %d columns, expected at most %d; choose f32 or bf16"
+            .formatted(tensor.getValue().name(), format, columns, most);
+      }
+    }
+    return null;
   }
 
   /**

@@ -4,6 +4,7 @@ import io.mambaspark.engine.checkpoint.DType;
 import io.mambaspark.engine.checkpoint.FloatReader;
 import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.kernel.Panels;
+import io.mambaspark.engine.kernel.QuantizedRows;
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaWeights.Layer;
 import java.nio.file.Path;
@@ -132,7 +133,7 @@ public final class MambaModel {
         throw new IllegalArgumentException(
             "Token id %d is outside [0, %d)".formatted(tokens[row], config.vocabSize()));
       }
-      weights.embedding.copyRow(tokens[row], workspace.h, row, workspace.stride);
+      weights.copyEmbedding(tokens[row], workspace.h, row, workspace.stride);
     }
     for (int layer = 0; layer < config.nLayer(); layer++) {
       layer(workspace, weights.layers[layer], layer, rows, pieces);
@@ -158,14 +159,15 @@ public final class MambaModel {
   }
 
   /**
-   * Prepares hidden rows, (dModel panels, stride, 16), for {@link #logits} and {@link #logit}, in
-   * place. In INT8 it rounds them to integers. Call it once for the rows.
+   * Prepares hidden rows for {@link #logits} and {@link #logit}: rounds them to integers if the
+   * matrices are integers. Call it once for the rows.
    *
-   * @param scales receives the scale of each row in INT8; {@code rows} floats
+   * @param hidden (dModel panels, stride, 16)
+   * @param quantized receives the integers; otherwise it is not used
    */
-  public void prepareHidden(float[] hidden, int rows, int stride, float[] scales) {
-    if (weights.head.format() == WeightFormat.INT8) {
-      kernels.toInt8(hidden, config.dModel(), rows, stride, hidden, scales);
+  public void prepareHidden(float[] hidden, int rows, int stride, QuantizedRows quantized) {
+    if (weights.format.isInteger()) {
+      kernels.quantize(hidden, config.dModel(), rows, stride, weights.format, quantized);
     }
   }
 
@@ -173,25 +175,30 @@ public final class MambaModel {
    * Computes one logit of one of the rows that {@link #prepareHidden} prepared. The result is equal
    * bit for bit to that of {@link #logits}.
    */
-  public float logit(float[] hidden, float[] scales, int row, int stride, int id) {
-    return weights.head.format() == WeightFormat.INT8
-        ? weights.head.int8Dot(hidden, scales, row, stride, id)
+  public float logit(float[] hidden, QuantizedRows quantized, int row, int stride, int id) {
+    return weights.format.isInteger()
+        ? weights.head.dot(quantized, row, id)
         : weights.head.dot(hidden, row, stride, id);
   }
 
   /**
-   * Computes the panels [first, end) of the logits of the first {@code rows} of the rows that
-   * {@link #prepareHidden} prepared.
+   * Computes the panels [first, end) of the logits of the rows that {@link #prepareHidden}
+   * prepared.
    *
    * @param hidden (dModel panels, stride, 16)
-   * @param scales the scales of the rows in INT8
    * @param logits result, (end - first, stride, 16); values beyond the vocabulary in the last panel
    *     are undefined
    */
   public void logits(
-      float[] hidden, float[] scales, int rows, int stride, int first, int end, float[] logits) {
-    if (weights.head.format() == WeightFormat.INT8) {
-      kernels.int8Product(hidden, scales, rows, stride, weights.head, null, first, end, logits);
+      float[] hidden,
+      QuantizedRows quantized,
+      int rows,
+      int stride,
+      int first,
+      int end,
+      float[] logits) {
+    if (weights.format.isInteger()) {
+      kernels.product(quantized, weights.head, null, first, end, logits);
     } else {
       kernels.product(hidden, rows, stride, weights.head, null, first, end, logits);
     }

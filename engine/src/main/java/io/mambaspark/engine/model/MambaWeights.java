@@ -22,13 +22,16 @@ final class MambaWeights {
   final Layer[] layers;
   final float[] normF;
 
-  /** The rows that tokens select. It is in the format of {@link #embeddingFormat}. */
-  PackedMatrix embedding;
+  /** The rows that tokens select; null if matrices are integers. */
+  private PackedMatrix embedding;
+
+  /** The rows that tokens select if matrices are integers. */
+  private StoredEmbedding storedEmbedding;
 
   /** The dtype in which the embedding is stored. */
   DType embeddingDType;
 
-  /** The head; the same object as the embedding if the head is tied and both have one format. */
+  /** The head. If it is tied and matrices are not integers, it is also the embedding. */
   PackedMatrix head;
 
   private final Set<String> added = new HashSet<>();
@@ -53,24 +56,11 @@ final class MambaWeights {
 
   /** The size of a model's packed weights in bytes, without a few small vectors. */
   static long packedBytes(MambaConfig c, WeightFormat format, DType embedding, boolean ownHead) {
-    WeightFormat rows = embeddingFormat(format, embedding);
-    long bytes =
-        c.nLayer() * c.mixer().packedBytes(format, c.dModel())
-            + PackedMatrix.bytes(rows, c.dModel(), c.vocabSize());
-    return ownHead || rows != format
-        ? bytes + PackedMatrix.bytes(format, c.dModel(), c.vocabSize())
-        : bytes;
-  }
-
-  /**
-   * The format of the embedding. No product reads it, so INT8 would round it for nothing: then it
-   * stays in the stored dtype, or in F32 if that is neither F32 nor BF16.
-   */
-  static WeightFormat embeddingFormat(WeightFormat format, DType stored) {
-    if (format != WeightFormat.INT8) {
-      return format;
-    }
-    return stored == DType.BF16 ? WeightFormat.BF16 : WeightFormat.F32;
+    long matrix = PackedMatrix.bytes(format, c.dModel(), c.vocabSize());
+    long rows =
+        format.isInteger() ? StoredEmbedding.bytes(embedding, c.vocabSize(), c.dModel()) : matrix;
+    boolean both = ownHead || format.isInteger();
+    return c.nLayer() * c.mixer().packedBytes(format, c.dModel()) + rows + (both ? matrix : 0);
   }
 
   /**
@@ -106,17 +96,28 @@ final class MambaWeights {
   /** Reads the embedding (vocabSize, dModel), which is also the head if that is tied. */
   private void addEmbedding(DType dtype, FloatReader floats) {
     int dModel = config.dModel();
-    int[] sections = {config.vocabSize()};
+    int vocabSize = config.vocabSize();
     embeddingDType = dtype;
-    embedding = new PackedMatrix(embeddingFormat(format, dtype), dModel, sections);
-    List<PackedMatrix> matrices = new ArrayList<>(List.of(embedding));
-    if (config.tiedHead()) {
-      head = embedding.format() == format ? embedding : new PackedMatrix(format, dModel, sections);
-      if (head != embedding) {
-        matrices.add(head);
-      }
+    if (!format.isInteger()) {
+      embedding = Packing.matrix(format, floats, dModel, vocabSize);
+      head = config.tiedHead() ? embedding : head;
+      return;
     }
-    Packing.fill(floats, dModel, sections, matrices);
+    FloatReader rows = floats;
+    if (config.tiedHead()) {
+      head = new PackedMatrix(format, dModel, vocabSize);
+      rows = Packing.filling(head, floats);
+    }
+    storedEmbedding = new StoredEmbedding(dtype, rows, vocabSize, dModel);
+  }
+
+  /** Writes the row of a token into row {@code row} of {@code to}, (dModel panels, stride, 16). */
+  void copyEmbedding(int token, float[] to, int row, int stride) {
+    if (embedding != null) {
+      embedding.copyRow(token, to, row, stride);
+    } else {
+      storedEmbedding.copyRow(token, to, row, stride);
+    }
   }
 
   private void addToLayer(Layer layer, String name, FloatReader floats) {

@@ -3,7 +3,6 @@ package io.mambaspark.engine.model;
 import io.mambaspark.engine.checkpoint.FloatReader;
 import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.kernel.PackedMatrix;
-import io.mambaspark.engine.kernel.WeightFormat;
 import java.util.List;
 
 /**
@@ -35,26 +34,21 @@ public abstract sealed class Mixer permits Mamba1Mixer, Mamba2Mixer {
   abstract void forward(Kernels kernels, Workspace w, int layer, int rows, List<Piece> pieces);
 
   /**
-   * Prepares activations for products with a matrix. In INT8 it rounds them to integers, and keeps
-   * their scales in the workspace until the next call.
+   * Prepares activations for products with a matrix: rounds them to integers if those of the matrix
+   * are integers. They stay in the workspace until the next call.
    *
    * @param a (k panels, stride, 16)
-   * @param to where to write the integers, in the layout of {@code a}; may be {@code a}
-   * @return the array to multiply: {@code to} in INT8, and {@code a} in other formats
    */
-  static float[] prepared(
-      Kernels kernels, Workspace w, PackedMatrix matrix, float[] a, int rows, float[] to) {
-    if (matrix.format() != WeightFormat.INT8) {
-      return a;
+  static void prepare(Kernels kernels, Workspace w, PackedMatrix matrix, float[] a, int rows) {
+    if (matrix.format().isInteger()) {
+      kernels.quantize(a, matrix.k(), rows, w.stride, matrix.format(), w.quantized);
     }
-    kernels.toInt8(a, matrix.k(), rows, w.stride, to, w.scales);
-    return to;
   }
 
   /**
    * Computes the panels [first, end) of a product, in the format of the matrix.
    *
-   * @param a activations that {@link #prepared} returned
+   * @param a activations that {@link #prepare} prepared
    */
   static void product(
       Kernels kernels,
@@ -66,8 +60,8 @@ public abstract sealed class Mixer permits Mamba1Mixer, Mamba2Mixer {
       int first,
       int end,
       float[] c) {
-    if (matrix.format() == WeightFormat.INT8) {
-      kernels.int8Product(a, w.scales, rows, w.stride, matrix, bias, first, end, c);
+    if (matrix.format().isInteger()) {
+      kernels.product(w.quantized, matrix, bias, first, end, c);
     } else {
       kernels.product(a, rows, w.stride, matrix, bias, first, end, c);
     }

@@ -48,6 +48,14 @@ public sealed interface MixerConfig extends Serializable permits Mamba1Config, M
    */
   int[] shape(String tensor, int dModel);
 
+  /**
+   * Returns the number of columns of a matrix in memory, which may be more than in the checkpoint.
+   *
+   * @param tensor the tensor's name, as in {@link #shape}
+   * @return 0 if formats of integers do not apply to the tensor
+   */
+  int columns(String tensor, int dModel);
+
   /** Returns the names of all tensors that a mixer requires, as {@link #shape} expects them. */
   List<String> required();
 

@@ -5,7 +5,6 @@ import io.mambaspark.engine.kernel.PackedMatrix;
 import io.mambaspark.engine.kernel.Panels;
 import io.mambaspark.engine.kernel.WeightFormat;
 import java.util.Arrays;
-import java.util.List;
 
 /** Reads tensors into the layouts of the kernels. Sections of rows begin in new panels. */
 final class Packing {
@@ -17,22 +16,25 @@ final class Packing {
   /** Reads a matrix of {@code k} columns, whose rows are divided into sections. */
   static PackedMatrix matrix(WeightFormat format, FloatReader floats, int k, int... sections) {
     PackedMatrix matrix = new PackedMatrix(format, k, sections);
-    fill(floats, k, sections, List.of(matrix));
-    return matrix;
-  }
-
-  /** Reads a matrix into each of several packed ones. */
-  static void fill(FloatReader floats, int k, int[] sections, List<PackedMatrix> matrices) {
     float[] block = new float[ROWS_AT_ONCE * k];
     for (int section = 0; section < sections.length; section++) {
       for (int row = 0; row < sections[section]; row += ROWS_AT_ONCE) {
         int rows = Math.min(ROWS_AT_ONCE, sections[section] - row);
         floats.read(block, 0, rows * k);
-        for (PackedMatrix matrix : matrices) {
-          matrix.rows(section, row, rows, block);
-        }
+        matrix.rows(section, row, rows, block);
       }
     }
+    return matrix;
+  }
+
+  /** Returns a reader of rows, which also packs each row that it reads into a matrix. */
+  static FloatReader filling(PackedMatrix matrix, FloatReader rows) {
+    int[] next = {0};
+    return (into, offset, count) -> {
+      rows.read(into, offset, count);
+      matrix.rows(0, next[0], count / matrix.k(), Arrays.copyOfRange(into, offset, offset + count));
+      next[0] += count / matrix.k();
+    };
   }
 
   /** Reads the sections of a vector, each padded with zeros to panels. */

@@ -95,6 +95,15 @@ final class TensorNames {
     }
   }
 
+  /** Returns the columns of a matrix in memory; 0 if formats of integers do not apply to it. */
+  static int columns(MambaConfig c, String name) {
+    if (name.equals(c.tiedHead() ? EMBEDDING : HEAD)) {
+      return c.dModel();
+    }
+    String inLayer = layer(name) < 0 ? "" : inLayer(name);
+    return inLayer.startsWith(MIXER) ? c.mixer().columns(inMixer(inLayer), c.dModel()) : 0;
+  }
+
   private static int[] layerShape(MambaConfig c, String name) {
     if (name.equals("norm.weight")) {
       return new int[] {c.dModel()};

@@ -1,6 +1,7 @@
 package io.mambaspark.engine.model;
 
 import io.mambaspark.engine.kernel.Panels;
+import io.mambaspark.engine.kernel.QuantizedRows;
 
 /**
  * One thread's scratch memory for chunks of a limited number of tokens. It also holds the results.
@@ -18,8 +19,8 @@ public final class Workspace {
   /** The other arrays of the mixer. */
   final Mixer.Scratch scratch;
 
-  /** The scales of the rows of a product's input in INT8. */
-  final float[] scales;
+  /** The input of a product if matrices are integers. */
+  final QuantizedRows quantized = new QuantizedRows();
 
   /** Scratch of the norms, (stride, 16). */
   final float[] sums;
@@ -45,7 +46,6 @@ public final class Workspace {
     this.h = new float[Panels.count(config.dModel()) * rowFloats];
     this.u = new float[h.length];
     this.scratch = config.mixer().scratch(stride);
-    this.scales = new float[stride];
     this.sums = new float[rowFloats];
     this.window = new float[rowFloats + (config.mixer().dConv() - 1) * Panels.WIDTH];
     this.conv = new float[config.mixer().convFloats()];

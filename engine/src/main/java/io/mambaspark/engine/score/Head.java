@@ -2,6 +2,7 @@ package io.mambaspark.engine.score;
 
 import io.mambaspark.engine.kernel.LogSoftmax;
 import io.mambaspark.engine.kernel.Panels;
+import io.mambaspark.engine.kernel.QuantizedRows;
 import io.mambaspark.engine.model.MambaModel;
 import java.util.Arrays;
 
@@ -16,11 +17,11 @@ final class Head {
   private final int vocabSize;
   private final int stride;
 
-  /** The hidden rows that {@link #copyRow} copied, (dModel panels, stride, 16); then prepared. */
+  /** The hidden rows that {@link #copyRow} copied, (dModel panels, stride, 16). */
   private final float[] hidden;
 
-  /** The scales of the hidden rows in INT8. */
-  private final float[] scales;
+  /** The hidden rows if the model's matrices are integers. */
+  private final QuantizedRows quantized = new QuantizedRows();
 
   /** A block of logits, (LogSoftmax.BLOCK, stride, 16). */
   private final float[] block;
@@ -36,7 +37,6 @@ final class Head {
     this.vocabSize = model.config().vocabSize();
     this.stride = Panels.stride(rows);
     this.hidden = new float[Panels.count(model.config().dModel()) * stride * Panels.WIDTH];
-    this.scales = new float[stride];
     this.block = new float[LogSoftmax.BLOCK * stride * Panels.WIDTH];
     this.softmax = new LogSoftmax(model.kernels(), stride);
     this.targetLogits = new float[stride];
@@ -56,8 +56,7 @@ final class Head {
   }
 
   /**
-   * Runs the head over the first {@code rows} rows that {@link #copyRow} copied. It may overwrite
-   * them.
+   * Runs the head over the first {@code rows} rows that {@link #copyRow} copied.
    *
    * @param targets for each row the id whose log-probability is required, or -1; null if no
    *     log-softmax is required
@@ -66,7 +65,7 @@ final class Head {
    * @param logits for each row an array of vocabSize floats to fill, or null
    */
   void run(int rows, int[] targets, boolean ranks, int k, float[][] logits) {
-    model.prepareHidden(hidden, rows, stride, scales);
+    model.prepareHidden(hidden, rows, stride, quantized);
     if (targets != null) {
       softmax.begin(rows);
       clearTopK(rows, k);
@@ -77,7 +76,7 @@ final class Head {
     int panels = rows == 0 ? 0 : model.logitPanels();
     for (int first = 0; first < panels; first += LogSoftmax.BLOCK) {
       int end = Math.min(first + LogSoftmax.BLOCK, panels);
-      model.logits(hidden, scales, rows, stride, first, end, block);
+      model.logits(hidden, quantized, rows, stride, first, end, block);
       if (end == panels) {
         blankPadding(rows, end - first - 1);
       }
@@ -108,7 +107,7 @@ final class Head {
     for (int row = 0; row < rows; row++) {
       rank[row] = 1;
       if (targets[row] >= 0) {
-        targetLogits[row] = model.logit(hidden, scales, row, stride, targets[row]);
+        targetLogits[row] = model.logit(hidden, quantized, row, stride, targets[row]);
       }
     }
   }

@@ -10,7 +10,9 @@ import io.mambaspark.engine.model.TestModels;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Measures the complete forward pass on random weights, interleaved with measurements of the peak
@@ -24,6 +26,10 @@ public final class Bench {
   private static final int FEW = 48;
 
   private static final long SEED = 1;
+
+  /** The formats that round weights. */
+  private static final Set<WeightFormat> ROUNDED =
+      EnumSet.range(WeightFormat.BF16, WeightFormat.INT16);
 
   private final BenchOptions options;
   private final Cores cores;
@@ -92,7 +98,7 @@ public final class Bench {
     Breakdown breakdown = inSinglePrecision(shape, smallest, results);
     if (!smallest) {
       // Two formats of a large model may not fit into memory together.
-      for (WeightFormat format : List.of(WeightFormat.BF16, WeightFormat.INT8)) {
+      for (WeightFormat format : ROUNDED) {
         System.gc();
         ForwardRun run = in(format, shape);
         measure(shape, List.of(run));
@@ -113,8 +119,7 @@ public final class Bench {
       runs.add(new ForwardRun("long documents", model, cores.count(), 0));
     }
     if (smallest) {
-      runs.add(in(WeightFormat.BF16, shape));
-      runs.add(in(WeightFormat.INT8, shape));
+      ROUNDED.forEach(format -> runs.add(in(format, shape)));
     }
     measure(shape, runs);
     runs.forEach(run -> results.add(run.result()));

@@ -5,6 +5,7 @@ import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.kernel.LogSoftmax;
 import io.mambaspark.engine.kernel.PackedMatrix;
 import io.mambaspark.engine.kernel.Panels;
+import io.mambaspark.engine.kernel.QuantizedRows;
 import io.mambaspark.engine.kernel.TestKernels;
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.Mamba1Config;
@@ -62,12 +63,13 @@ public class KernelsBenchmark {
     @Param({"in_proj", "x_proj", "dt_proj", "out_proj", "head"})
     public String name;
 
-    /** The format of the weights. */
-    @Param({"F32", "BF16"})
+    /** The format of the weights. The inputs of integers are rounded before the time is taken. */
+    @Param({"F32", "BF16", "INT8", "INT16"})
     public WeightFormat format;
 
     private PackedMatrix w;
     private float[] a;
+    private final QuantizedRows quantized = new QuantizedRows();
     private float[] c;
     private long flop;
 
@@ -92,12 +94,19 @@ public class KernelsBenchmark {
         flop += 2L * ROWS * k * sections[section];
       }
       a = random(Panels.count(k) * STRIDE * Panels.WIDTH, -1, 1);
+      if (format.isInteger()) {
+        KERNELS.quantize(a, k, ROWS, STRIDE, format, quantized);
+      }
       c = new float[w.panels() * STRIDE * Panels.WIDTH];
       check(c, kernels -> run(kernels));
     }
 
     private void run(Kernels kernels) {
-      kernels.product(a, ROWS, STRIDE, w, null, 0, w.panels(), c);
+      if (format.isInteger()) {
+        kernels.product(quantized, w, null, 0, w.panels(), c);
+      } else {
+        kernels.product(a, ROWS, STRIDE, w, null, 0, w.panels(), c);
+      }
     }
   }
 

@@ -20,7 +20,7 @@ import java.util.Map;
 
 /** The measurements, as a table for people and as JSON for programs. */
 final class Report {
-  private static final String FORWARD = "%-21s %-22s %7s %9s %9s %8s %8s %7s";
+  private static final String FORWARD = "%-21s %-25s %7s %9s %9s %8s %8s %7s";
   private static final String SHARES = "%-21s %9s %9s %9s %9s %17s %15s %15s";
   private static final String PRODUCTS = "%-9s %14s %8s %8s %8s";
 

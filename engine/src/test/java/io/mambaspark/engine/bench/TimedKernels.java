@@ -3,6 +3,8 @@ package io.mambaspark.engine.bench;
 import io.mambaspark.engine.kernel.Heads;
 import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.kernel.PackedMatrix;
+import io.mambaspark.engine.kernel.QuantizedRows;
+import io.mambaspark.engine.kernel.WeightFormat;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.Map;
@@ -13,7 +15,7 @@ final class TimedKernels implements Kernels {
   enum Kernel {
     PRODUCT,
     HEAD_PRODUCT,
-    TO_INT8,
+    QUANTIZE,
     FOLD,
     SCAN,
     CONVOLUTION,
@@ -70,25 +72,18 @@ final class TimedKernels implements Kernels {
   }
 
   @Override
-  public void toInt8(float[] a, int k, int rows, int stride, float[] to, float[] scales) {
+  public void quantize(
+      float[] a, int k, int rows, int stride, WeightFormat format, QuantizedRows quantized) {
     long start = System.nanoTime();
-    kernels.toInt8(a, k, rows, stride, to, scales);
-    count(Kernel.TO_INT8, start);
+    kernels.quantize(a, k, rows, stride, format, quantized);
+    count(Kernel.QUANTIZE, start);
   }
 
   @Override
-  public void int8Product(
-      float[] a,
-      float[] scales,
-      int rows,
-      int stride,
-      PackedMatrix w,
-      float[] bias,
-      int first,
-      int end,
-      float[] c) {
+  public void product(
+      QuantizedRows a, PackedMatrix w, float[] bias, int first, int end, float[] c) {
     long start = System.nanoTime();
-    kernels.int8Product(a, scales, rows, stride, w, bias, first, end, c);
+    kernels.product(a, w, bias, first, end, c);
     count(w.panels() == headPanels ? Kernel.HEAD_PRODUCT : Kernel.PRODUCT, start);
   }
 

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class PackedMatrixTest {
 
@@ -197,10 +199,10 @@ class PackedMatrixTest {
     assertThat(integers(w, 0, 2)).containsOnly(0);
     assertThat(integers(w, 1, 15)).containsExactly(127, -1, 0, 0, 0);
     assertThat(integers(w, 2, 0)).containsExactly(127, -127, 0, 0, 0);
-    assertThat(w.scales()).hasSize(3 * 16);
-    assertThat(w.scales()).startsWith(2f, 0f, 0f, 0f);
-    assertThat(w.scales()[31]).isEqualTo(Float.MIN_NORMAL);
-    assertThat(w.scales()[32]).isEqualTo(Float.MAX_VALUE / 127);
+    assertThat(w.units()).hasSize(3 * 16);
+    assertThat(w.units()).startsWith(2f, 0f, 0f, 0f);
+    assertThat(w.units()[31]).isEqualTo(Float.MIN_NORMAL);
+    assertThat(w.units()[32]).isEqualTo(Float.MAX_VALUE / 127);
     assertThat(PackedMatrix.bytes(WeightFormat.INT8, 5, 3, 17))
         .isEqualTo(2 * 3 * 16 * 4 + 3 * 16 * 4);
   }
@@ -214,11 +216,50 @@ class PackedMatrixTest {
   }
 
   @Test
-  void anInt8MatrixHasAsManyColumnsAsTheirSumFitsInAnInt() {
-    assertThat(Int8.MAX_K).isEqualTo(133_144);
-    assertThatThrownBy(() -> new PackedMatrix(WeightFormat.INT8, Int8.MAX_K + 1, 1))
+  void anInt16MatrixHoldsTwoDigitsAndAUnitForEachRow() {
+    float[] values = {
+      // The scale is 2: 32512, -32512, ties to even, then integers in the middle between digits.
+      65024f,
+      -65024f,
+      5f,
+      -7f,
+      254f,
+      256f,
+      -254f,
+      -256f,
+      // The scale is 2^-126, the smallest.
+      32512 * 0x1p-126f,
+      -128 * 0x1p-126f,
+      0f,
+      0x1p-127f,
+      0f,
+      0f,
+      0f,
+      0f
+    };
+    PackedMatrix w = new PackedMatrix(WeightFormat.INT16, 8, 17);
+    w.rows(0, 0, 1, Arrays.copyOf(values, 8));
+    w.rows(0, 16, 1, Arrays.copyOfRange(values, 8, 16));
+
+    assertThat(integers(w, 0, 0)).containsExactly(127, -127, 0, 0, 0, 1, 0, -1);
+    assertThat(integers(w.low(), 0, 0)).containsExactly(127, -127, 2, -4, 127, -127, -127, 127);
+    assertThat(integers(w, 1, 0)).containsExactly(127, -1, 0, 0, 0, 0, 0, 0);
+    assertThat(integers(w.low(), 1, 0)).containsExactly(127, 127, 0, 0, 0, 0, 0, 0);
+    assertThat(w.units()[0]).isEqualTo(2f * 255);
+    assertThat(w.units()[16]).isEqualTo(0x1p-126f * 255);
+    assertThat(PackedMatrix.bytes(WeightFormat.INT16, 8, 17))
+        .isEqualTo(2 * PackedMatrix.bytes(WeightFormat.INT8, 8, 17));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"INT8, 133144", "INT16, 66572"})
+  void aMatrixOfIntegersHasAsManyColumnsAsTheirSumFitsInAnInt(WeightFormat format, int most) {
+    assertThat(new PackedMatrix(format, most, 1).k()).isEqualTo(most);
+    assertThatThrownBy(() -> new PackedMatrix(format, most + 1, 1))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("Cannot pack a matrix of 133145 columns as INT8: expected at most 133144");
+        .hasMessage(
+            "Cannot pack a matrix of %d columns as %s: expected at most %d",
+            most + 1, format, most);
   }
 
   @Test

@@ -49,11 +49,10 @@ class VectorKernelsTest {
       int first,
       int end,
       float[] c) {
-    if (w.format() == WeightFormat.INT8) {
-      float[] integers = new float[a.length];
-      float[] scales = new float[rows];
-      kernels.toInt8(a, w.k(), rows, stride, integers, scales);
-      kernels.int8Product(integers, scales, rows, stride, w, bias, first, end, c);
+    if (w.format().isInteger()) {
+      QuantizedRows quantized = new QuantizedRows();
+      kernels.quantize(a, w.k(), rows, stride, w.format(), quantized);
+      kernels.product(quantized, w, bias, first, end, c);
     } else {
       kernels.product(a, rows, stride, w, bias, first, end, c);
     }
@@ -120,11 +119,12 @@ class VectorKernelsTest {
     int k = 40;
     int n = 16 * 39;
     PackedMatrix single = fill(20, new PackedMatrix(format, k, n), k, n);
-    // An element contains two weights in BF16.
-    int panel = k * 16 * format.bytes() / Float.BYTES;
-    // Arrays of two, four and eighteen panels.
-    for (int segment : new int[] {1, 4 * panel, 19 * panel}) {
+    // An element contains a weight in F32, two in BF16, and four digits.
+    int pair = k * 32 / (format.isInteger() ? 4 : format == WeightFormat.BF16 ? 2 : 1);
+    for (int panels : new int[] {2, 4, 18}) {
+      int segment = panels / 2 * pair;
       PackedMatrix split = fill(20, new PackedMatrix(format, k, new int[] {n}, segment), k, n);
+      assertThat(split.segmentEnd(0)).isEqualTo(panels);
       for (int[] range :
           new int[][] {{0, 39}, {0, 1}, {1, 2}, {1, 4}, {3, 36}, {17, 38}, {38, 39}}) {
         compareProduct(21, 9, k, split, true, range[0], range[1]);
@@ -136,16 +136,13 @@ class VectorKernelsTest {
       product(vector, a, 9, 24, single, null, 0, 39, expected);
       product(vector, a, 9, 24, split, null, 0, 39, found);
       assertSameBits(
-          "segments of " + segment, Floats.rows(found, 9, 24), Floats.rows(expected, 9, 24));
-      float[] scales = new float[9];
-      if (format == WeightFormat.INT8) {
-        vector.toInt8(a, k, 9, 24, a, scales);
+          "segments of " + panels, Floats.rows(found, 9, 24), Floats.rows(expected, 9, 24));
+      QuantizedRows quantized = new QuantizedRows();
+      if (format.isInteger()) {
+        vector.quantize(a, k, 9, 24, format, quantized);
       }
       for (int row = 0; row < n; row += 61) {
-        float dot =
-            format == WeightFormat.INT8
-                ? split.int8Dot(a, scales, 8, 24, row)
-                : split.dot(a, 8, 24, row);
+        float dot = format.isInteger() ? split.dot(quantized, 8, row) : split.dot(a, 8, 24, row);
         assertThat(dot).isEqualTo(expected[Panels.index(8, row, 24)]);
       }
     }

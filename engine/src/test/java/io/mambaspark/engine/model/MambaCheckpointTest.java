@@ -9,6 +9,7 @@ import io.mambaspark.engine.checkpoint.SafetensorsWriter;
 import io.mambaspark.engine.checkpoint.SafetensorsWriter.Tensor;
 import io.mambaspark.engine.checkpoint.TorchWriter;
 import io.mambaspark.engine.checkpoint.TorchWriter.Pickler;
+import io.mambaspark.engine.kernel.WeightFormat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -16,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -81,6 +83,41 @@ class MambaCheckpointTest {
   void theParametersOfRealModelsAreCountedOnce(String name, long parameters) {
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(Golden.folder(name))) {
       assertThat(checkpoint.parameterCount()).isEqualTo(parameters);
+    }
+  }
+
+  @Test
+  void aFormatWhoseSumsAreTooShortForTheColumnsIsRefused() throws IOException {
+    MambaConfig wide =
+        new MambaConfig(
+            1, 1, 8, new Mamba1Config(1, 1, 66573, 1, false, false, null), 1e-5f, true, null, null);
+    tensors.clear();
+    TestModels.tensors(wide, 1)
+        .forEach(
+            (name, values) ->
+                tensors.put("backbone." + name, Tensor.f32(TestModels.shape(wide, name), values)));
+    Files.writeString(
+        folder.resolve("config.json"),
+        "{\"model_type\": \"mamba\", \"hidden_size\": 1, \"num_hidden_layers\": 1,"
+            + " \"vocab_size\": 8, \"state_size\": 1, \"conv_kernel\": 1,"
+            + " \"use_conv_bias\": false, \"intermediate_size\": 66573}");
+    SafetensorsWriter.write(folder.resolve("model.safetensors"), tensors);
+
+    try (MambaCheckpoint checkpoint = MambaCheckpoint.open(folder)) {
+      for (WeightFormat format : List.of(WeightFormat.F32, WeightFormat.BF16, WeightFormat.INT8)) {
+        assertThat(checkpoint.supports(format)).isTrue();
+        checkpoint.check(format);
+        checkpoint.load(format);
+      }
+      for (WeightFormat format : List.of(WeightFormat.INT8_OUT16, WeightFormat.INT16)) {
+        assertThat(checkpoint.supports(format)).isFalse();
+        assertThatThrownBy(() -> checkpoint.check(format))
+            .isInstanceOf(CheckpointException.class)
+            .hasMessage(
+                "Cannot pack tensor backbone.layers.0.mixer.out_proj.weight as %s: found 66573"
+                    + " columns, expected at most 66572; choose f32 or bf16",
+                format);
+      }
     }
   }
 

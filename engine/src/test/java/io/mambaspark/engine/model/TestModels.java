@@ -2,6 +2,7 @@ package io.mambaspark.engine.model;
 
 import io.mambaspark.engine.checkpoint.FloatReader;
 import io.mambaspark.engine.kernel.Kernels;
+import io.mambaspark.engine.kernel.WeightFormat;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -46,7 +47,12 @@ public final class TestModels {
 
   /** Builds the model from these tensors. */
   public static MambaModel of(MambaConfig config, Map<String, float[]> tensors) {
-    MambaModel.Builder builder = new MambaModel.Builder(config);
+    return of(config, tensors, WeightFormat.F32);
+  }
+
+  /** Builds the model from these tensors, with matrices in this format. */
+  static MambaModel of(MambaConfig config, Map<String, float[]> tensors, WeightFormat format) {
+    MambaModel.Builder builder = new MambaModel.Builder(config, format);
     tensors.forEach(
         (name, values) -> builder.add(name, shape(config, name), "a test", reader(values)));
     return builder.build();

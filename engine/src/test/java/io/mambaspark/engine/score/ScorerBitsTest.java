@@ -15,6 +15,7 @@ import io.mambaspark.engine.model.TestModels;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -32,11 +33,15 @@ class ScorerBitsTest {
 
   private static final int[] CHUNKS = {1, 2, 3, 7, 24, 480};
 
-  /** Loads a golden model, in INT8 if the name ends in {@code :int8}. */
+  /** Loads a golden model; {@code falcon:int8} in INT8, for example. */
   private static MambaModel model(String name) {
     String[] parts = name.split(":");
+    WeightFormat format = WeightFormat.F32;
+    if (parts.length > 1) {
+      format = WeightFormat.valueOf(parts[1].toUpperCase(Locale.ROOT).replace('-', '_'));
+    }
     try (MambaCheckpoint checkpoint = MambaCheckpoint.open(Golden.folder(parts[0]))) {
-      return checkpoint.load(parts.length == 1 ? WeightFormat.F32 : WeightFormat.INT8);
+      return checkpoint.load(format);
     }
   }
 
@@ -57,7 +62,14 @@ class ScorerBitsTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"falcon", "odd-shapes", "mamba2-groups", "falcon:int8", "mamba2-groups:int8"})
+      strings = {
+        "falcon",
+        "odd-shapes",
+        "mamba2-groups",
+        "falcon:int8",
+        "falcon:int16",
+        "mamba2-groups:int8-out16"
+      })
   void scoresDoNotDependOnTheSizeOfChunks(String name) {
     checkChunks(name);
   }
@@ -82,7 +94,7 @@ class ScorerBitsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"falcon", "odd-shapes", "odd-shapes:int8"})
+  @ValueSource(strings = {"falcon", "odd-shapes", "odd-shapes:int8", "odd-shapes:int16"})
   void scoresDoNotDependOnTheOrderOfSequences(String name) {
     MambaModel model = model(name);
     List<Sequence<Integer>> sequences = sequences(model);
@@ -106,8 +118,8 @@ class ScorerBitsTest {
         "seed-demo",
         "mamba2-groups",
         "falcon:int8",
-        "odd-shapes:int8",
-        "mamba2-groups:int8"
+        "odd-shapes:int8-out16",
+        "mamba2-groups:int16"
       })
   @Tag("vector")
   void scoresDoNotDependOnTheKernels(String name) {
@@ -121,7 +133,7 @@ class ScorerBitsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"falcon", "odd-shapes"})
+  @ValueSource(strings = {"falcon", "odd-shapes", "odd-shapes:int16"})
   void scoresDoNotDependOnTheOtherRequestedResults(String name) {
     MambaModel model = model(name);
     List<Sequence<Integer>> sequences =
@@ -165,7 +177,7 @@ class ScorerBitsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"falcon", "odd-shapes", "mamba2-groups", "falcon:int8"})
+  @ValueSource(strings = {"falcon", "odd-shapes", "mamba2-groups", "falcon:int8", "falcon:int16"})
   void theLogitsOfAllPositionsDoNotDependOnChunksAndEndWithTheLastLogits(String name) {
     MambaModel model = model(name);
     List<Sequence<Integer>> sequences =

@@ -87,14 +87,11 @@ public final class InspectCommand extends TableCommand {
     out.flush();
   }
 
-  /** Returns the size of the packed weights in each format. */
+  /** Returns the size of the packed weights in each format that can hold them. */
   private static String packedBytes(MambaCheckpoint checkpoint) {
     return Arrays.stream(WeightFormat.values())
-        .map(
-            format ->
-                ByteSize.shown(checkpoint.packedBytes(format))
-                    + " in "
-                    + format.name().toLowerCase(Locale.ROOT))
+        .filter(checkpoint::supports)
+        .map(format -> ByteSize.shown(checkpoint.packedBytes(format)) + " in " + format)
         .collect(Collectors.joining(", "));
   }
 

@@ -93,7 +93,9 @@ final class DryRun {
   private void printModel() {
     line("model", request.model());
     line(
-        "packed in memory", ByteSize.shown(checkpoint.packedBytes(request.weights())) + " per JVM");
+        "packed in memory",
+        ByteSize.shown(checkpoint.packedBytes(request.weights()))
+            + " in %s per JVM".formatted(request.weights()));
   }
 
   private void printInput(int partitions) {

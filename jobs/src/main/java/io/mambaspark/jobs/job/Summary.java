@@ -4,7 +4,6 @@ import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.jobs.model.ModelSource;
 import io.mambaspark.jobs.stats.Totals;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalDouble;
 
@@ -45,18 +44,14 @@ record Summary(
   /**
    * The model and the format of its weights in memory.
    *
-   * @param weights the name of the format
-   * @param rounded whether the format is narrower than the stored one
+   * @param rounded whether packing rounds weights, see {@link MambaCheckpoint#rounds}
    * @param parameters the number of parameters
    */
-  record Model(Artifact artifact, String weights, boolean rounded, long parameters) {
+  record Model(Artifact artifact, WeightFormat weights, boolean rounded, long parameters) {
     static Model of(ModelSource source, WeightFormat weights) {
       MambaCheckpoint checkpoint = source.checkpoint();
       return new Model(
-          Artifact.of(source),
-          weights.name().toLowerCase(Locale.ROOT),
-          checkpoint.rounds(weights),
-          checkpoint.parameterCount());
+          Artifact.of(source), weights, checkpoint.rounds(weights), checkpoint.parameterCount());
     }
   }
 

@@ -151,7 +151,7 @@ final class SummaryJson {
 
   private static Map<String, Object> model(Summary.Model model) {
     Map<String, Object> json = model.artifact().json();
-    json.put("weights", model.weights());
+    json.put("weights", model.weights().toString());
     json.put("weights_rounded", model.rounded());
     json.put("parameters", model.parameters());
     return json;

@@ -1,5 +1,6 @@
 package io.mambaspark.jobs.job;
 
+import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.score.Windows;
 import io.mambaspark.jobs.stats.Groups;
 import io.mambaspark.jobs.stats.Totals;
@@ -134,6 +135,10 @@ final class SummaryText {
     }
     lines.line("seconds", "%,.1f", execution.seconds());
     summary.tokensPerSecond().ifPresent(speed -> lines.line("tokens per second", "%,.0f", speed));
-    lines.line("model", "%s", summary.with().model().artifact().fingerprint().substring(0, 12));
+    Summary.Model model = summary.with().model();
+    lines.line("model", "%s", model.artifact().fingerprint().substring(0, 12));
+    if (model.weights() != WeightFormat.F32) {
+      lines.line("weights", "%s", model.weights());
+    }
   }
 }

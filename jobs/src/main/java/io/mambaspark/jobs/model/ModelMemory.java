@@ -1,5 +1,7 @@
 package io.mambaspark.jobs.model;
 
+import static java.util.stream.Collectors.joining;
+
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.jobs.Refusal;
@@ -16,12 +18,19 @@ import org.slf4j.LoggerFactory;
  * @param stored bytes of the weights as the checkpoint stores them
  * @param broadcast bytes of heap that a broadcast of the stored weights occupies
  * @param packed bytes of the weights in the layout of the kernels
+ * @param weights the formats of the packed weights, of each model
  * @param driver bytes of the driver's heap
  * @param executor bytes of an executor's heap; in local mode equal to {@code driver}
  * @param local whether the tasks run in the driver's JVM
  */
 public record ModelMemory(
-    long stored, long broadcast, long packed, long driver, long executor, boolean local) {
+    long stored,
+    long broadcast,
+    long packed,
+    List<WeightFormat> weights,
+    long driver,
+    long executor,
+    boolean local) {
   private static final Logger LOG = LoggerFactory.getLogger(ModelMemory.class);
 
   /** Bytes for Spark itself, the scratch memory of tasks, and rows in transit. */
@@ -66,6 +75,7 @@ public record ModelMemory(
         stored,
         blocksFit ? stored : stored + stored / 2,
         packed,
+        weights,
         driver,
         context.isLocal() ? driver : (long) context.sc().executorMemory() << 20,
         context.isLocal());
@@ -111,10 +121,11 @@ public record ModelMemory(
     long needs = executorNeeds(mode);
     if (needs > executor) {
       throw Refusal.because(
-          "The model needs %s of heap in %s (%s packed%s), found %s; give at least %s %dm%s",
+          "The model needs %s of heap in %s (%s packed as %s%s), found %s; give at least %s %dm%s",
           size(needs),
           local ? "local mode" : "every executor",
           size(packed),
+          weights.stream().distinct().map(WeightFormat::toString).collect(joining(" and ")),
           mode == ModelDelivery.Mode.BROADCAST ? ", %s as broadcast".formatted(size(stored)) : "",
           size(executor),
           local ? "--driver-memory" : "--executor-memory",

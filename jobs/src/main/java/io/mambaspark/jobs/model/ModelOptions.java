@@ -5,6 +5,7 @@ import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -51,11 +52,12 @@ public record ModelOptions(
   }
 
   private static WeightFormat weightFormat(String name) {
-    return switch (name) {
-      case "f32" -> WeightFormat.F32;
-      case "bf16" -> WeightFormat.BF16;
-      case "int8" -> WeightFormat.INT8;
-      default -> throw Refusal.wrongUsage("--weights %s: expected f32, bf16 or int8", name);
-    };
+    return Arrays.stream(WeightFormat.values())
+        .filter(format -> format.toString().equals(name))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                Refusal.wrongUsage(
+                    "--weights %s: expected f32, bf16, int8, int8-out16 or int16", name));
   }
 }

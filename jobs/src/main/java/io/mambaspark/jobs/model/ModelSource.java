@@ -15,7 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
@@ -154,14 +154,16 @@ public final class ModelSource implements AutoCloseable {
     return temporary.path();
   }
 
-  /** Logs a warning if the format has less precision than the stored weights. */
-  void warnIfRounded(WeightFormat weights) {
-    if (checkpoint.rounds(weights)) {
-      LOG.warn(
-          "--weights {} rounds the weights of {}, which are stored with more precision",
-          weights.name().toLowerCase(Locale.ROOT),
-          name());
+  /** Returns a warning about what this format rounds; empty if it rounds nothing. */
+  Optional<String> rounding(WeightFormat weights) {
+    if (!checkpoint.rounds(weights)) {
+      return Optional.empty();
     }
+    String what =
+        weights.isInteger()
+            ? "--weights %s rounds the matrices of %s and the inputs of their products to integers"
+            : "--weights %s rounds the weights of %s, which are stored with more precision";
+    return Optional.of(what.formatted(weights, name()));
   }
 
   /** Returns the checkpoint, which is open until this source is closed. */

@@ -65,15 +65,19 @@ public final class OpenModel implements AutoCloseable {
     return source;
   }
 
-  /** Reads all weights, refuses those that are not finite, and warns if the format rounds them. */
+  /**
+   * Reads all weights, refuses those that are not finite or that the format cannot hold, and warns
+   * if the format rounds them.
+   */
   public void check(WeightFormat weights) {
+    source.checkpoint().check(weights);
     source.checkpoint().fingerprint();
     warnIfRounded(weights);
   }
 
   private synchronized void warnIfRounded(WeightFormat weights) {
     if (warned.add(weights)) {
-      source.warnIfRounded(weights);
+      source.rounding(weights).ifPresent(LOG::warn);
     }
   }
 

@@ -2,6 +2,7 @@ package io.mambaspark.jobs.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.jobs.Cli;
 import io.mambaspark.jobs.TestModels;
@@ -12,6 +13,10 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -98,7 +103,65 @@ class InspectCommandTest {
         .contains("BF16")
         .containsPattern("parameters +1,2\\d\\d,\\d\\d\\d")
         .containsPattern(
-            "packed in memory +[\\d.]+ MB in f32, [\\d.]+ MB in bf16, [\\d.]+ MB in int8");
+            "packed in memory +[\\d.]+ MB in f32, [\\d.]+ MB in bf16, [\\d.]+ MB in int8,"
+                + " [\\d.]+ MB in int8-out16, [\\d.]+ MB in int16");
+  }
+
+  @Test
+  void a_format_that_cannot_hold_a_model_is_left_out_and_refused() throws IOException {
+    int inner = 66573;
+    Map<String, int[]> shapes = new LinkedHashMap<>();
+    shapes.put("backbone.embeddings.weight", new int[] {8, 1});
+    shapes.put("backbone.norm_f.weight", new int[] {1});
+    shapes.put("backbone.layers.0.norm.weight", new int[] {1});
+    String mixer = "backbone.layers.0.mixer.";
+    shapes.put(mixer + "A_log", new int[] {inner, 1});
+    shapes.put(mixer + "D", new int[] {inner});
+    shapes.put(mixer + "in_proj.weight", new int[] {2 * inner, 1});
+    shapes.put(mixer + "conv1d.weight", new int[] {inner, 1, 1});
+    shapes.put(mixer + "x_proj.weight", new int[] {3, inner});
+    shapes.put(mixer + "dt_proj.weight", new int[] {inner, 1});
+    shapes.put(mixer + "dt_proj.bias", new int[] {inner});
+    shapes.put(mixer + "out_proj.weight", new int[] {1, inner});
+    Map<String, Object> header = new LinkedHashMap<>();
+    int end = 0;
+    for (Map.Entry<String, int[]> tensor : shapes.entrySet()) {
+      int begin = end;
+      end += 4 * Arrays.stream(tensor.getValue()).reduce(1, Math::multiplyExact);
+      List<Integer> offsets = List.of(begin, end);
+      header.put(
+          tensor.getKey(),
+          Map.of("dtype", "F32", "shape", tensor.getValue(), "data_offsets", offsets));
+    }
+    byte[] json = new ObjectMapper().writeValueAsBytes(header);
+    ByteBuffer file = ByteBuffer.allocate(8 + json.length + end).order(ByteOrder.LITTLE_ENDIAN);
+    Files.write(folder.resolve("model.safetensors"), file.putLong(json.length).put(json).array());
+    Files.writeString(
+        folder.resolve("config.json"),
+        """
+        {"model_type": "mamba", "hidden_size": 1, "num_hidden_layers": 1, "vocab_size": 8,
+         "state_size": 1, "conv_kernel": 1, "use_conv_bias": false, "intermediate_size": 66573}
+        """);
+
+    assertThat(Cli.runWithoutSession("inspect", "--model", folder).out())
+        .containsPattern(
+            "packed in memory +[\\d.]+ MB in f32, [\\d.]+ MB in bf16, \\S+ MB in int8\n");
+    Cli run =
+        Cli.run(
+            "score",
+            "--model",
+            folder,
+            "--input",
+            "demo",
+            "--tokens-column",
+            "tokens",
+            "--weights",
+            "int8-out16");
+    assertThat(run.code()).isEqualTo(1);
+    assertThat(run.error())
+        .isEqualTo(
+            "error: Cannot pack tensor backbone.layers.0.mixer.out_proj.weight as int8-out16: found"
+                + " 66573 columns, expected at most 66572; choose f32 or bf16");
   }
 
   @Test

@@ -113,10 +113,16 @@ class ScoreCommandTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"f32, false", "bf16, true", "int8, true"})
+  @CsvSource({"f32, false", "bf16, true", "int8, true", "int8-out16, true", "int16, true"})
   void the_summary_records_the_format_of_the_weights(String weights, boolean rounded)
       throws IOException {
-    assertThat(score(good, "--weights", weights).code()).isZero();
+    Cli run = score(good, "--weights", weights);
+    assertThat(run.code()).isZero();
+    if (weights.equals("f32")) {
+      assertThat(run.out()).doesNotContainPattern("\n  weights");
+    } else {
+      assertThat(run.out()).containsPattern("\n  weights +" + weights + "\n");
+    }
     JsonNode model = summary().get("model");
     assertThat(model.get("weights").asText()).isEqualTo(weights);
     assertThat(model.get("weights_rounded").asBoolean()).isEqualTo(rounded);
@@ -331,7 +337,10 @@ class ScoreCommandTest {
         .containsPattern("time +\\d+\\.\\d+ hours")
         .containsPattern("output +\\d+\\.\\d kB")
         .containsPattern("speed +[\\d,]+ tokens/s on 2 cores")
+        .containsPattern("packed in memory +\\d+\\.\\d kB in f32 per JVM\n")
         .contains("nothing: this is a dry run");
+    assertThat(score(good, "--dry-run", "--weights", "int8-out16").out())
+        .containsPattern("packed in memory +\\d+\\.\\d kB in int8-out16 per JVM\n");
     assertThat(siblings()).isEmpty();
   }
 
@@ -410,7 +419,7 @@ class ScoreCommandTest {
         "--partitions -2 | --partitions -2: expected at least 1",
         "--limit 0 | --limit 0: expected at least 1",
         "--on-error ignore | --on-error ignore: expected quarantine or fail",
-        "--weights f16 | --weights f16: expected f32, bf16 or int8",
+        "--weights f16 | --weights f16: expected f32, bf16, int8, int8-out16 or int16",
         "--output-format csv | --output-format csv: expected one of parquet, json, orc",
         "--input-table t | Give either --input or --input-table, not both",
         "--input demo | --input demo cannot be combined with other paths",

@@ -83,7 +83,7 @@ class CompareTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"bf16", "int8"})
+  @ValueSource(strings = {"bf16", "int8", "int16"})
   void each_model_may_have_its_own_format_of_weights(String format) throws IOException {
     Path f32 = TestModels.write(own.resolve("f32"));
     Path tokens = own.resolve("tokens");
@@ -146,7 +146,7 @@ class CompareTest {
             "error: --add-special-tokens requires text; give --text-column, or a context and"
                 + " continuation of text");
     assertThat(compare(own.resolve("none"), "--weights", "f32,f16").error())
-        .isEqualTo("error: --weights f16: expected f32, bf16 or int8");
+        .isEqualTo("error: --weights f16: expected f32, bf16, int8, int8-out16 or int16");
   }
 
   private static Object[] with(Object[] of, Path output, Object... before) {

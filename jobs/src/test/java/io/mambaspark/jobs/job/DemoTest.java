@@ -64,16 +64,29 @@ class DemoTest {
   }
 
   @Test
-  void int8_has_the_documented_accuracy_on_prose() {
+  void the_formats_of_integers_have_the_documented_accuracy_on_prose() {
     List<Row> f32 = logprobs("f32");
-    List<Row> int8 = logprobs("int8");
+    assertAccuracy(f32, logprobs("int8"), 0.002, 0.02, 0.05);
+    assertAccuracy(f32, logprobs("int8-out16"), 0.001, 0.01, 0.04);
+    assertAccuracy(f32, logprobs("int16"), 0.00001, 0.0001, 0.0005);
+  }
+
+  /**
+   * Compares log-probabilities of the same tokens.
+   *
+   * @param change the largest relative change of the perplexity
+   * @param low the smallest root mean square of the differences: rounding must have an effect
+   * @param high the largest
+   */
+  private static void assertAccuracy(
+      List<Row> f32, List<Row> rounded, double change, double low, double high) {
     double sum = 0;
     double squares = 0;
     long tokens = 0;
     for (int i = 0; i < f32.size(); i++) {
       assertThat(f32.get(i).<String>getAs("kind")).isEqualTo("real");
       List<Float> a = f32.get(i).getList(f32.get(i).fieldIndex("token_logprobs"));
-      List<Float> b = int8.get(i).getList(int8.get(i).fieldIndex("token_logprobs"));
+      List<Float> b = rounded.get(i).getList(rounded.get(i).fieldIndex("token_logprobs"));
       for (int t = 0; t < a.size(); t++) {
         double delta = (double) a.get(t) - b.get(t);
         sum += delta;
@@ -82,8 +95,8 @@ class DemoTest {
       tokens += a.size();
     }
     assertThat(tokens).isGreaterThan(30_000);
-    assertThat(Math.exp(sum / tokens)).isCloseTo(1, within(0.002));
-    assertThat(Math.sqrt(squares / tokens)).isBetween(0.02, 0.05);
+    assertThat(Math.exp(sum / tokens)).isCloseTo(1, within(change));
+    assertThat(Math.sqrt(squares / tokens)).isBetween(low, high);
   }
 
   /** Returns the log-probabilities of the first documents with weights in this format. */

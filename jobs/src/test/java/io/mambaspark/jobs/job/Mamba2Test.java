@@ -10,6 +10,7 @@ import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
 import io.mambaspark.jobs.Cli;
+import io.mambaspark.jobs.MambaScorer;
 import io.mambaspark.jobs.TestSpark;
 import io.mambaspark.jobs.ml.MambaPerplexity;
 import io.mambaspark.jobs.sql.MambaExtensions;
@@ -127,7 +128,35 @@ class Mamba2Test {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"bf16", "int8"})
+  @ValueSource(strings = {"bf16", "int8", "int8-out16", "int16"})
+  void units_partitions_and_apis_have_the_same_scores_in_every_format(String format)
+      throws IOException {
+    score("--weights", format);
+    Map<String, String> expected = rows(output);
+    Path other = own.resolve("other");
+    List<Object> args = new ArrayList<>(List.of("score", "--model", MODEL, "--input", corpus));
+    args.addAll(List.of("--output", other, "--partitions", 3, "--weights", format));
+    assertThat(Cli.run(args.toArray()).code()).isZero();
+    assertThat(rows(other)).hasSize(ROWS).isEqualTo(expected);
+    try (MambaScorer scorer =
+        MambaScorer.load(MODEL.toString()).weights(format).tokensColumn("tokens")) {
+      Path scored = own.resolve("scored");
+      scorer.score(read(corpus)).write().parquet(scored.toString());
+      assertThat(rows(scored)).isEqualTo(expected);
+    }
+    MambaPerplexity stage = new MambaPerplexity().setModel(MODEL.toString()).setWeights(format);
+    Path transformed = own.resolve("transformed");
+    stage
+        .setTokensColumn("tokens")
+        .transform(read(corpus))
+        .selectExpr(read(output).columns())
+        .write()
+        .parquet(transformed.toString());
+    assertThat(rows(transformed)).isEqualTo(expected);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"bf16", "int8", "int16"})
   void units_and_partitions_have_the_same_scores_in_every_format_and_windows(String format)
       throws IOException {
     Object[] options = {"--weights", format, "--window", "rolling", "--window-tokens", 7};

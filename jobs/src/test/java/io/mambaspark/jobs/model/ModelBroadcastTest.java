@@ -124,6 +124,23 @@ class ModelBroadcastTest {
     }
   }
 
+  @Test
+  void a_warning_says_what_a_format_rounds() {
+    try (ModelSource demo = open(Path.of("demo"));
+        ModelSource wide = open(folder)) {
+      assertThat(demo.rounding(WeightFormat.BF16)).isEmpty();
+      assertThat(wide.rounding(WeightFormat.F32)).isEmpty();
+      assertThat(wide.rounding(WeightFormat.BF16))
+          .contains(
+              "--weights bf16 rounds the weights of %s, which are stored with more precision"
+                  .formatted(folder));
+      assertThat(demo.rounding(WeightFormat.INT16))
+          .contains(
+              "--weights int16 rounds the matrices of demo and the inputs of their products to"
+                  + " integers");
+    }
+  }
+
   /** The demo model is tied and stored in BF16, which its embedding keeps in INT8. */
   @ParameterizedTest
   @EnumSource

@@ -267,7 +267,18 @@ class ModelDeliveryTest {
 
   private static ModelMemory memory(long storedMb, long packedMb, long driverMb, long executorMb) {
     return new ModelMemory(
-        storedMb * MB, storedMb * MB, packedMb * MB, driverMb * MB, executorMb * MB, false);
+        storedMb * MB,
+        storedMb * MB,
+        packedMb * MB,
+        List.of(WeightFormat.F32, WeightFormat.INT16),
+        driverMb * MB,
+        executorMb * MB,
+        false);
+  }
+
+  private static ModelMemory inLocalMode(long packed, long heap) {
+    List<WeightFormat> weights = List.of(WeightFormat.INT8_OUT16, WeightFormat.INT8_OUT16);
+    return new ModelMemory(MB, MB, packed, weights, heap, heap, true);
   }
 
   @Test
@@ -276,7 +287,7 @@ class ModelDeliveryTest {
     assertThat(memory(500, 500, 900, 1500).choose(Mode.AUTO)).isEqualTo(Mode.FILE);
     assertThat(memory(500, 500, 1024, 1400).choose(Mode.AUTO)).isEqualTo(Mode.FILE);
     assertThat(memory(500, 500, 100, 100).choose(Mode.BROADCAST)).isEqualTo(Mode.BROADCAST);
-    ModelMemory local = new ModelMemory(MB, MB, MB, 9000 * MB, 9000 * MB, true);
+    ModelMemory local = inLocalMode(MB, 9000 * MB);
     assertThat(local.choose(Mode.AUTO)).isEqualTo(Mode.FILE);
   }
 
@@ -285,20 +296,20 @@ class ModelDeliveryTest {
     memory(1400, 1400, 400, 2050).check(Mode.FILE);
     assertThatThrownBy(() -> memory(1400, 1400, 400, 2000).check(Mode.FILE))
         .hasMessage(
-            "The model needs 2.1 GB of heap in every executor (1.5 GB packed), found 2.1 GB; give at"
-                + " least --executor-memory 2050m");
+            "The model needs 2.1 GB of heap in every executor (1.5 GB packed as f32 and int16),"
+                + " found 2.1 GB; give at least --executor-memory 2050m");
     assertThatThrownBy(() -> memory(1400, 1400, 9000, 2050).check(Mode.BROADCAST))
         .hasMessage(
-            "The model needs 3.6 GB of heap in every executor (1.5 GB packed, 1.5 GB as broadcast),"
-                + " found 2.1 GB; give at least --executor-memory 3450m, or --model-delivery file");
+            "The model needs 3.6 GB of heap in every executor (1.5 GB packed as f32 and int16,"
+                + " 1.5 GB as broadcast), found 2.1 GB; give at least --executor-memory 3450m, or --model-delivery file");
     assertThatThrownBy(() -> memory(1400, 1400, 2000, 4000).check(Mode.BROADCAST))
         .hasMessage(
             "A broadcast of the model needs 2.1 GB of heap in the driver (1.5 GB stored), found 2.1"
                 + " GB; give at least --driver-memory 2050m, or --model-delivery file");
-    ModelMemory local = new ModelMemory(MB, MB, 900 * MB, 1000 * MB, 1000 * MB, true);
+    ModelMemory local = inLocalMode(900 * MB, 1000 * MB);
     assertThatThrownBy(() -> local.check(Mode.FILE))
         .hasMessage(
-            "The model needs 1.5 GB of heap in local mode (943.7 MB packed), found 1.0 GB; give at"
-                + " least --driver-memory 1425m");
+            "The model needs 1.5 GB of heap in local mode (943.7 MB packed as int8-out16), found"
+                + " 1.0 GB; give at least --driver-memory 1425m");
   }
 }

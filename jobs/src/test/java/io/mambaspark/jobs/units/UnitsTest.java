@@ -273,6 +273,8 @@ public class UnitsTest {
       {"the prefix token was -1 and is 3", "--prefix-token", "bos"},
       {"--weights was f32 and is bf16", "--weights", "bf16"},
       {"--weights was f32 and is int8", "--weights", "int8"},
+      {"--weights was f32 and is int8-out16", "--weights", "int8-out16"},
+      {"--weights was f32 and is int16", "--weights", "int16"},
       {"--on-error was quarantine and is fail", "--on-error", "fail"},
       {"--target-unit-tokens was 500 and is 501", "--target-unit-tokens", 501},
       {
@@ -297,6 +299,13 @@ public class UnitsTest {
         .startsWith(
             "error: Cannot resume output file:" + output + ": the model's fingerprint was ");
     assertThat(rows(output)).isEqualTo(before);
+  }
+
+  @Test
+  void a_run_is_not_resumed_in_another_format_of_integers() {
+    assertThat(score("--weights", "int8").code()).isZero();
+    assertThat(score("--weights", "int8-out16", "--resume").error())
+        .contains("--weights was int8 and is int8-out16");
   }
 
   @Test

@@ -11,14 +11,14 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The kernels of {@link Int8} on vectors of floats. The integers are floats, and so are their sums:
- * {@link VectorProduct}'s fused multiply-adds do not round while the sum of the terms' magnitudes
- * is below 2^24, that is, in spans of {@link Int8#EXACT} steps of k.
+ * The kernels of {@link Quantization} on vectors of floats. The digits are floats, and so are their
+ * sums: {@link VectorProduct}'s fused multiply-adds do not round while the sum of the terms'
+ * magnitudes is below 2^24, that is, in spans of {@link Quantization#EXACT} steps of k.
  *
  * <p>The exact sum of several spans is the unevaluated sum of two floats: the sum of the spans, and
  * the sum of the rounding errors of that sum. A last addition of both rounds the exact sum once.
  */
-final class VectorInt8 {
+final class VectorQuantization {
   private static final VectorSpecies<Integer> INTS = SPECIES.withLanes(int.class);
 
   /** The rows whose inputs stay in L2 between the search for the maximum and the rounding. */
@@ -51,18 +51,38 @@ final class VectorInt8 {
     /** What the rows of a strip are divided by. */
     final float[] divisors = new float[STRIP];
 
-    /** The sums of the second span, then also the rounding errors, (C_PANELS, stride, 16). */
-    float[] low = {};
+    // Arrays of the product, (C_PANELS, stride, 16) each.
 
-    /** The sums of a later span, (C_PANELS, stride, 16). */
-    float[] span = {};
+    /** The sums of the second span, then also the rounding errors. */
+    float[] second = {};
+
+    /** The sums of a later span. */
+    float[] later = {};
+
+    /** The sums of the products with low digits. */
+    float[] rest = {};
+
+    /** Makes the arrays large enough for a product. */
+    void resize(int stride, int digits, int k) {
+      int length = VectorProduct.C_PANELS * stride * WIDTH;
+      if (second.length < length && (digits > 1 || k > Quantization.EXACT)) {
+        second = new float[length];
+      }
+      if (later.length < length && digits * k > 2 * Quantization.EXACT) {
+        later = new float[length];
+      }
+      if (rest.length < length && digits > 1) {
+        rest = new float[length];
+      }
+    }
   }
 
   private static final ThreadLocal<Scratch> SCRATCH = ThreadLocal.withInitial(Scratch::new);
 
-  private VectorInt8() {}
+  private VectorQuantization() {}
 
-  static void toInt8(float[] a, int k, int rows, int stride, float[] to, float[] scales) {
+  static void quantize(float[] a, int k, int rows, int stride, int digits, QuantizedRows to) {
+    to.resize(k, rows, stride, digits);
     Scratch scratch = SCRATCH.get();
     int[] largest = scratch.largest;
     int panels = Panels.count(k);
@@ -76,11 +96,14 @@ final class VectorInt8 {
           largest(a, at + lane, WIDTH - lanes + lane, length * WIDTH, largest, lane);
         }
       }
-      scales(largest, length, scales, row, scratch.divisors);
+      scales(largest, length, digits, to.scales, row, scratch.divisors);
       for (int panel = 0; panel < panels; panel++) {
         int at = (panel * stride + row) * WIDTH;
         for (int lane = at; lane < at + WIDTH; lane += LANES) {
-          round(a, lane, length, scratch.divisors, to);
+          round(a, lane, length, scratch.divisors, to.high);
+          if (digits == 2) {
+            split(to.high, lane, length, to.low);
+          }
         }
       }
     }
@@ -99,14 +122,18 @@ final class VectorInt8 {
     }
   }
 
-  /** Sets the scales of a strip, and the divisors: infinite where all integers are zero. */
-  private static void scales(int[] largest, int length, float[] scales, int row, float[] divisors) {
+  /**
+   * Sets the scales of a strip, and the divisors: infinite where all integers are zero. In a row
+   * that is not finite the digits are undefined, because its scale, NaN, determines its results.
+   */
+  private static void scales(
+      int[] largest, int length, int digits, float[] scales, int row, float[] divisors) {
     for (int i = 0; i < length; i++) {
       int most = 0;
       for (int lane = i * WIDTH; lane < (i + 1) * WIDTH; lane++) {
         most = Math.max(most, largest[lane]);
       }
-      float scale = Int8.scale(Float.intBitsToFloat(most));
+      float scale = Quantization.scale(Float.intBitsToFloat(most), digits);
       scales[row + i] = scale;
       divisors[i] = scale > 0 ? scale : Float.POSITIVE_INFINITY;
     }
@@ -120,6 +147,19 @@ final class VectorInt8 {
           .add(ScalarMath.ROUND)
           .sub(ScalarMath.ROUND)
           .intoArray(to, at + i * WIDTH);
+    }
+  }
+
+  /**
+   * Splits integers into digits. Adding and subtracting 1.5 · 2^23 rounds to the nearest integer. A
+   * quotient by 255 is never near the middle of two integers, so a reciprocal suffices.
+   */
+  private static void split(float[] high, int at, int length, float[] low) {
+    for (int i = 0; i < length; i++) {
+      FloatVector q = FloatVector.fromArray(SPECIES, high, at + i * WIDTH);
+      FloatVector digit = q.mul(1f / Quantization.BASE).add(ScalarMath.ROUND).sub(ScalarMath.ROUND);
+      q.sub(digit.mul(Quantization.BASE)).intoArray(low, at + i * WIDTH);
+      digit.intoArray(high, at + i * WIDTH);
     }
   }
 
@@ -146,55 +186,32 @@ final class VectorInt8 {
   }
 
   static void product(
-      float[] a,
-      float[] scales,
-      int rows,
-      int stride,
-      PackedMatrix w,
-      float[] bias,
-      int first,
-      int end,
-      float[] c) {
+      QuantizedRows a, PackedMatrix w, float[] bias, int first, int end, float[] c) {
+    int rows = a.rows;
+    int step = a.stride * WIDTH;
     Scratch scratch = SCRATCH.get();
-    int k = w.k();
-    int size = VectorProduct.C_PANELS * stride * WIDTH;
-    if (k > Int8.EXACT && scratch.low.length < size) {
-      scratch.low = new float[size];
-    }
-    if (k > 2 * Int8.EXACT && scratch.span.length < size) {
-      scratch.span = new float[size];
-    }
-    float[] low = k > Int8.EXACT ? scratch.low : null;
+    scratch.resize(a.stride, a.digits, w.k());
     for (int panel = first; panel < end; ) {
       int next = Math.min(Math.min(panel + VectorProduct.C_PANELS, end), w.segmentEnd(panel));
-      for (int from = 0; from < k; from += Int8.EXACT) {
-        int to = Math.min(k, from + Int8.EXACT);
-        float[] span = from == 0 ? c : from == Int8.EXACT ? low : scratch.span;
-        int origin = from == 0 ? first : panel;
-        VectorProduct.steps(a, rows, stride, w, null, origin, panel, next, from, to, span);
-        if (from > Int8.EXACT) {
-          for (int p = panel; p < next; p++) {
-            add(
-                span,
-                low,
-                (p - panel) * stride * WIDTH,
-                rows * WIDTH,
-                c,
-                (p - first) * stride * WIDTH);
-          }
-        }
+      int count = next - panel;
+      int at = (panel - first) * step;
+      int spans = addProducts(a.high, a, w, panel, count, 0, scratch, c, at);
+      round(spans, scratch, count, step, rows, c, at);
+      if (a.digits == 2) {
+        spans = addProducts(a.low, a, w, panel, count, 0, scratch, scratch.rest, 0);
+        spans = addProducts(a.high, a, w.low(), panel, count, spans, scratch, scratch.rest, 0);
+        round(spans, scratch, count, step, rows, scratch.rest, 0);
       }
-      for (int p = panel; p < next; p++) {
-        int at = (p - first) * stride * WIDTH;
-        int lowAt = (p - panel) * stride * WIDTH;
+      for (int p = 0; p < count; p++) {
         for (int lane = 0; lane < WIDTH; lane += LANES) {
-          int n = p * WIDTH + lane;
-          if (low != null) {
-            round(low, lowAt + lane, rows, c, at + lane);
+          int n = (panel + p) * WIDTH + lane;
+          int cAt = at + p * step + lane;
+          if (a.digits == 2) {
+            join(c, cAt, rows, scratch.rest, p * step + lane);
           }
-          scale(c, at + lane, rows, scales, w.scales(), n);
+          scale(c, cAt, rows, a.scales, w.units(), n);
           if (bias != null) {
-            add(c, at + lane, rows, bias, n);
+            add(c, cAt, rows, bias, n);
           }
         }
       }
@@ -203,10 +220,64 @@ final class VectorInt8 {
   }
 
   /**
-   * Adds the sums of a span to C, and the rounding errors of these additions to {@code low}. The
-   * errors are integers of at most 64, so that {@code low} remains exact.
+   * Adds the products of digits of all rows with {@code count} panels of digits, span by span.
+   *
+   * @param digits one of the digits of {@code a}
+   * @param spans the number of spans that the sums contain already
+   * @param sums where the sums begin, at {@code at}, except for what is in the scratch arrays
+   * @return the number of spans that the sums contain now
    */
-  private static void add(float[] span, float[] low, int at, int length, float[] c, int cAt) {
+  private static int addProducts(
+      float[] digits,
+      QuantizedRows a,
+      PackedMatrix w,
+      int panel,
+      int count,
+      int spans,
+      Scratch scratch,
+      float[] sums,
+      int at) {
+    for (int from = 0; from < w.k(); from += Quantization.EXACT) {
+      int to = Math.min(w.k(), from + Quantization.EXACT);
+      float[] span = spans == 0 ? sums : spans == 1 ? scratch.second : scratch.later;
+      int spanAt = spans == 0 ? at : 0;
+      VectorProduct.steps(
+          digits, a.rows, a.stride, w, null, panel, panel + count, from, to, span, spanAt);
+      for (int p = 0; spans > 1 && p < count; p++) {
+        int skip = p * a.stride * WIDTH;
+        add(scratch.later, scratch.second, skip, a.rows * WIDTH, sums, at + skip);
+      }
+      spans++;
+    }
+    return spans;
+  }
+
+  /** Rounds the exact sums of some spans to floats. */
+  private static void round(
+      int spans, Scratch scratch, int count, int step, int rows, float[] sums, int at) {
+    for (int p = 0; spans > 1 && p < count; p++) {
+      for (int lane = 0; lane < WIDTH; lane += LANES) {
+        round(scratch.second, p * step + lane, rows, sums, at + p * step + lane);
+      }
+    }
+  }
+
+  /** {@code c = 255 · c + rest}. */
+  private static void join(float[] c, int at, int rows, float[] rest, int restAt) {
+    FloatVector base = FloatVector.broadcast(SPECIES, Quantization.BASE);
+    for (int i = 0; i < rows * WIDTH; i += WIDTH) {
+      FloatVector high = FloatVector.fromArray(SPECIES, c, at + i);
+      high.fma(base, FloatVector.fromArray(SPECIES, rest, restAt + i)).intoArray(c, at + i);
+    }
+  }
+
+  /**
+   * Adds the sums of a span to C, and the rounding errors of these additions to {@code errors},
+   * which begins as the second span. Its sums are integers of at most 1,024 · 127 · 127. At most
+   * 130 errors follow, each an integer of at most 64, so that {@code errors} stays below 2^24 and
+   * exact.
+   */
+  private static void add(float[] span, float[] errors, int at, int length, float[] c, int cAt) {
     for (int i = 0; i < length; i += LANES) {
       FloatVector x = FloatVector.fromArray(SPECIES, c, cAt + i);
       FloatVector y = FloatVector.fromArray(SPECIES, span, at + i);
@@ -215,22 +286,22 @@ final class VectorInt8 {
       FloatVector added = sum.sub(x);
       FloatVector error = x.sub(sum.sub(added)).add(y.sub(added));
       sum.intoArray(c, cAt + i);
-      FloatVector.fromArray(SPECIES, low, at + i).add(error).intoArray(low, at + i);
+      FloatVector.fromArray(SPECIES, errors, at + i).add(error).intoArray(errors, at + i);
     }
   }
 
-  /** {@code c += low}: rounds exact sums to floats. */
-  private static void round(float[] low, int at, int rows, float[] c, int cAt) {
+  /** {@code c += errors}: rounds exact sums to floats. */
+  private static void round(float[] errors, int at, int rows, float[] c, int cAt) {
     for (int i = 0; i < rows * WIDTH; i += WIDTH) {
       FloatVector high = FloatVector.fromArray(SPECIES, c, cAt + i);
-      high.add(FloatVector.fromArray(SPECIES, low, at + i)).intoArray(c, cAt + i);
+      high.add(FloatVector.fromArray(SPECIES, errors, at + i)).intoArray(c, cAt + i);
     }
   }
 
-  /** {@code c *= scale of the row · scale of the column}. */
+  /** {@code c *= scale of the row · unit of the column}. */
   private static void scale(
-      float[] c, int at, int rows, float[] scales, float[] columns, int column) {
-    FloatVector w = FloatVector.fromArray(SPECIES, columns, column);
+      float[] c, int at, int rows, float[] scales, float[] units, int column) {
+    FloatVector w = FloatVector.fromArray(SPECIES, units, column);
     for (int i = 0; i < rows; i++) {
       FloatVector.fromArray(SPECIES, c, at + i * WIDTH)
           .mul(w.mul(scales[i]))

@@ -3,6 +3,7 @@ package io.mambaspark.engine;
 import static com.tngtech.archunit.base.DescribedPredicate.not;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.simpleNameStartingWith;
+import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.nameMatching;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
@@ -88,7 +89,17 @@ class ArchitectureTest {
   }
 
   @Test
-  void theEngineDependsOnlyOnJacksonAndSlf4j() {
+  void onlyTheClassesOfOneDnnDependOnJavaCpp() {
+    // The library is not in the job jar. Without it a JVM must load every other class.
+    noClasses()
+        .that(not(nameMatching(".*\\.Dnnl.*")))
+        .should()
+        .dependOnClassesThat(resideInAnyPackage("org.bytedeco.."))
+        .check(CLASSES);
+  }
+
+  @Test
+  void theEngineDependsOnlyOnJacksonSlf4jAndOptionallyOneDnn() {
     classes()
         .should()
         .onlyDependOnClassesThat(
@@ -99,6 +110,7 @@ class ArchitectureTest {
                 // Part of the JDK; reports which compiler HotSpot uses.
                 "com.sun.management",
                 "com.fasterxml.jackson..",
+                "org.bytedeco..",
                 "org.slf4j.."))
         .check(CLASSES);
   }

@@ -15,8 +15,23 @@ import org.slf4j.LoggerFactory;
  * pass under C1).
  */
 final class BestKernels {
-  /** The kernels of this JVM, chosen on the first access. */
-  static final Kernels CHOSEN = choose();
+  /** The kernels of this JVM, chosen on the first access; null if {@link #REFUSAL} is not. */
+  private static final Kernels CHOSEN;
+
+  /** Why this JVM has no kernels: native products were required. */
+  private static final String REFUSAL;
+
+  static {
+    Kernels kernels = null;
+    String refusal = null;
+    try {
+      kernels = choose();
+    } catch (IllegalStateException e) {
+      refusal = e.getMessage();
+    }
+    CHOSEN = kernels;
+    REFUSAL = refusal;
+  }
 
   private static final String USE_JVMCI_COMPILER = "UseJVMCICompiler";
   private static final String USE_COMPILER = "UseCompiler";
@@ -28,6 +43,13 @@ final class BestKernels {
   private static final int C2_LEVEL = 4;
 
   private BestKernels() {}
+
+  static Kernels chosen() {
+    if (CHOSEN == null) {
+      throw new IllegalStateException(REFUSAL);
+    }
+    return CHOSEN;
+  }
 
   private static Kernels choose() {
     Logger log = LoggerFactory.getLogger(Kernels.class);
@@ -44,24 +66,30 @@ final class BestKernels {
 
   private static Kernels select() {
     String obstacle = obstacle(compilerOptions());
+    if (obstacle == null && ModuleLayer.boot().findModule("jdk.incubator.vector").isEmpty()) {
+      obstacle =
+          "for the fast kernels, start the JVM with --add-modules jdk.incubator.vector (on"
+              + " executors: spark.executor.extraJavaOptions)";
+    }
+    Dnnl dnnl =
+        NativeProducts.load(obstacle == null ? null : "they need the Vector API: " + obstacle);
     if (obstacle != null) {
       return new ScalarKernels(obstacle);
-    }
-    if (ModuleLayer.boot().findModule("jdk.incubator.vector").isEmpty()) {
-      return new ScalarKernels(
-          "for the fast kernels, start the JVM with --add-modules jdk.incubator.vector (on"
-              + " executors: spark.executor.extraJavaOptions)");
     }
     try {
       // Loaded by name, because only the vector classes may refer to the incubator module.
       return (Kernels)
           Class.forName("io.mambaspark.engine.kernel.VectorKernels")
-              .getDeclaredConstructor()
-              .newInstance();
+              .getDeclaredConstructor(Dnnl.class)
+              .newInstance(dnnl);
     } catch (ReflectiveOperationException | LinkageError e) {
       // InvocationTargetException only wraps the exception that the constructor threw.
       Throwable reason = e instanceof InvocationTargetException ? e.getCause() : e;
-      return new ScalarKernels("the Vector API of this JVM cannot be used: " + reason);
+      String why = "the Vector API of this JVM cannot be used: " + reason;
+      if (NativeProducts.required()) {
+        throw NativeProducts.refusal("they need the Vector API: " + why);
+      }
+      return new ScalarKernels(why);
     }
   }
 

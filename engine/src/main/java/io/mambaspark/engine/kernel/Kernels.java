@@ -17,10 +17,26 @@ public interface Kernels {
   /**
    * Returns the best kernels that this JVM can run. They are chosen once, and one log line names
    * them. If the Vector API is missing or C2 does not compile it, they are the scalar kernels, and
-   * the log line gives the reason and the remedy.
+   * the log line gives the reason and the remedy. Products of integers are native if their library
+   * is on the class path.
+   *
+   * @throws IllegalStateException if native products are required, but cannot be used
    */
   static Kernels best() {
-    return BestKernels.CHOSEN;
+    return BestKernels.chosen();
+  }
+
+  /**
+   * Whether products of integers may be native in this JVM: their library is on the class path, and
+   * they are not switched off. {@link #best} finds out whether they work.
+   */
+  static boolean mayBeNative() {
+    return NativeProducts.expected();
+  }
+
+  /** Whether products of integers are native. */
+  default boolean hasNativeProducts() {
+    return false;
   }
 
   /** Describes these kernels in one line, such as {@code Vector API kernels, 16 lanes}. */
@@ -39,6 +55,12 @@ public interface Kernels {
    */
   void product(
       float[] a, int rows, int stride, PackedMatrix w, float[] bias, int first, int end, float[] c);
+
+  /**
+   * Prepares a filled matrix for products with these kernels: native products move its integers out
+   * of the heap. Afterwards only these kernels and the scalar ones can multiply it.
+   */
+  default void prepare(PackedMatrix w) {}
 
   /**
    * Rounds rows to integers, as {@link Quantization} defines.

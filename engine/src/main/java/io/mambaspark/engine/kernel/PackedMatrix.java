@@ -1,5 +1,7 @@
 package io.mambaspark.engine.kernel;
 
+import java.util.Arrays;
+
 /**
  * A weight matrix W of shape (n, k) in the layout that {@link Kernels#product} reads: panels of
  * sixteen rows of W. Two panels form a pair (k, 32), so that one step along k reads consecutive
@@ -54,6 +56,9 @@ public final class PackedMatrix {
 
   /** The low digits of integers of two digits, as the integers of a matrix in INT8; or null. */
   private final PackedMatrix low;
+
+  /** The digits in native memory, which replaces {@link #ints}; or null. */
+  private NativeDigits nativeDigits;
 
   /** Creates a matrix of zeros with {@code k} columns and sections of these numbers of rows. */
   public PackedMatrix(WeightFormat format, int k, int... sections) {
@@ -172,6 +177,17 @@ public final class PackedMatrix {
     return low;
   }
 
+  /** Replaces the digits in the heap with the same digits in native memory. */
+  void moveTo(NativeDigits digits) {
+    nativeDigits = digits;
+    Arrays.fill(ints, null);
+  }
+
+  /** The digits in native memory; null if they are in the heap. */
+  NativeDigits nativeDigits() {
+    return nativeDigits;
+  }
+
   /** The index at which the pair of panel {@code panel} begins in its array. */
   int offset(int panel) {
     return LEAD + panel / 2 % pairsPerSegment * elementsOfPair();
@@ -184,6 +200,9 @@ public final class PackedMatrix {
   float weight(int panel, int i, int lane) {
     if (format == WeightFormat.F32) {
       return floats(panel)[offset(panel) + i * PAIR + panel % 2 * Panels.WIDTH + lane];
+    }
+    if (nativeDigits != null) {
+      return nativeDigits.digit(panel, i, lane);
     }
     if (format.isInteger()) {
       int four = ints(panel)[offset(panel) + i / 2 * Panels.WIDTH + lane];

@@ -24,6 +24,9 @@ public final class QuantizedRows {
   /** The low digits, in the layout of {@link #high}; undefined with one digit. */
   float[] low = {};
 
+  /** The rows in native memory, if products are native. */
+  DnnlRows dnnl;
+
   /** Sets the shape, and makes the arrays large enough. */
   void resize(int k, int rows, int stride, int digits) {
     this.k = k;

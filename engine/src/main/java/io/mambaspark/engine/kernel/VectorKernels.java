@@ -21,15 +21,24 @@ final class VectorKernels implements Kernels {
   private static final ThreadLocal<float[]> BEFORE =
       ThreadLocal.withInitial(() -> new float[STRIP * WIDTH]);
 
-  VectorKernels() {
+  private final IntegerProducts integers;
+
+  /** Creates kernels with products of integers by oneDNN, or on vectors if it is null. */
+  VectorKernels(Dnnl dnnl) {
+    this.integers = dnnl == null ? new VectorQuantization() : new VectorDnnl(dnnl);
     if (LANES < 4) {
       throw new LinkageError("vectors of " + LANES + " floats are too short; expected at least 4");
     }
   }
 
   @Override
+  public boolean hasNativeProducts() {
+    return integers instanceof VectorDnnl;
+  }
+
+  @Override
   public String describe() {
-    return "Vector API kernels, " + LANES + " lanes";
+    return "Vector API kernels, " + LANES + " lanes" + integers.describe();
   }
 
   @Override
@@ -47,16 +56,23 @@ final class VectorKernels implements Kernels {
   }
 
   @Override
+  public void prepare(PackedMatrix w) {
+    if (w.format().isInteger()) {
+      integers.prepare(w);
+    }
+  }
+
+  @Override
   public void quantize(
       float[] a, int k, int rows, int stride, WeightFormat format, QuantizedRows to) {
-    VectorQuantization.quantize(a, k, rows, stride, format.digits(), to);
+    integers.quantize(a, k, rows, stride, format.digits(), to);
   }
 
   @Override
   public void product(
       QuantizedRows a, PackedMatrix w, float[] bias, int first, int end, float[] c) {
     a.check(w);
-    VectorQuantization.product(a, w, bias, first, end, c);
+    integers.product(a, w, bias, first, end, c);
   }
 
   @Override

@@ -18,7 +18,7 @@ import jdk.incubator.vector.VectorSpecies;
  * <p>The exact sum of several spans is the unevaluated sum of two floats: the sum of the spans, and
  * the sum of the rounding errors of that sum. A last addition of both rounds the exact sum once.
  */
-final class VectorQuantization {
+final class VectorQuantization implements IntegerProducts {
   private static final VectorSpecies<Integer> INTS = SPECIES.withLanes(int.class);
 
   /** The rows whose inputs stay in L2 between the search for the maximum and the rounding. */
@@ -79,9 +79,16 @@ final class VectorQuantization {
 
   private static final ThreadLocal<Scratch> SCRATCH = ThreadLocal.withInitial(Scratch::new);
 
-  private VectorQuantization() {}
+  @Override
+  public String describe() {
+    return "";
+  }
 
-  static void quantize(float[] a, int k, int rows, int stride, int digits, QuantizedRows to) {
+  @Override
+  public void prepare(PackedMatrix w) {}
+
+  @Override
+  public void quantize(float[] a, int k, int rows, int stride, int digits, QuantizedRows to) {
     to.resize(k, rows, stride, digits);
     Scratch scratch = SCRATCH.get();
     int[] largest = scratch.largest;
@@ -185,7 +192,8 @@ final class VectorQuantization {
     }
   }
 
-  static void product(
+  @Override
+  public void product(
       QuantizedRows a, PackedMatrix w, float[] bias, int first, int end, float[] c) {
     int rows = a.rows;
     int step = a.stride * WIDTH;

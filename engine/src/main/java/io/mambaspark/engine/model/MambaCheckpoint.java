@@ -178,6 +178,15 @@ public final class MambaCheckpoint implements AutoCloseable {
   }
 
   /**
+   * The bytes outside the heap that the model needs if its products are native, from above: the
+   * matrices of integers, and small vectors; 0 in other formats.
+   */
+  public long nativeBytes(WeightFormat format) {
+    DType embedding = used.get(TensorNames.EMBEDDING).dtype();
+    return MambaWeights.integerBytes(config, format, embedding, used.containsKey(TensorNames.HEAD));
+  }
+
+  /**
    * Whether packing in this format rounds weights. BF16 rounds those that are stored in a wider
    * format. The formats of integers round all matrices but dt_proj and the embedding.
    */

@@ -3,6 +3,7 @@ package io.mambaspark.engine.model;
 import io.mambaspark.engine.checkpoint.CheckpointException;
 import io.mambaspark.engine.checkpoint.DType;
 import io.mambaspark.engine.checkpoint.FloatReader;
+import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.kernel.PackedMatrix;
 import io.mambaspark.engine.kernel.Panels;
 import io.mambaspark.engine.kernel.WeightFormat;
@@ -63,6 +64,14 @@ final class MambaWeights {
     return c.nLayer() * c.mixer().packedBytes(format, c.dModel()) + rows + (both ? matrix : 0);
   }
 
+  /** The size of a model's matrices of integers in bytes; 0 in other formats. */
+  static long integerBytes(MambaConfig c, WeightFormat format, DType embedding, boolean ownHead) {
+    return format.isInteger()
+        ? packedBytes(c, format, embedding, ownHead)
+            - StoredEmbedding.bytes(embedding, c.vocabSize(), c.dModel())
+        : 0;
+  }
+
   /**
    * Packs one tensor.
    *
@@ -109,6 +118,9 @@ final class MambaWeights {
       rows = Packing.filling(head, floats);
     }
     storedEmbedding = new StoredEmbedding(dtype, rows, vocabSize, dModel);
+    if (config.tiedHead()) {
+      Kernels.best().prepare(head);
+    }
   }
 
   /** Writes the row of a token into row {@code row} of {@code to}, (dModel panels, stride, 16). */

@@ -1,6 +1,7 @@
 package io.mambaspark.engine.model;
 
 import io.mambaspark.engine.checkpoint.FloatReader;
+import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.kernel.PackedMatrix;
 import io.mambaspark.engine.kernel.Panels;
 import io.mambaspark.engine.kernel.WeightFormat;
@@ -24,6 +25,7 @@ final class Packing {
         matrix.rows(section, row, rows, block);
       }
     }
+    Kernels.best().prepare(matrix);
     return matrix;
   }
 

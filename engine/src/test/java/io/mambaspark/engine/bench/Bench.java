@@ -119,7 +119,13 @@ public final class Bench {
       runs.add(new ForwardRun("long documents", model, cores.count(), 0));
     }
     if (smallest) {
-      ROUNDED.forEach(format -> runs.add(in(format, shape)));
+      for (WeightFormat format : ROUNDED) {
+        ForwardRun run = in(format, shape);
+        runs.add(run);
+        if (format == WeightFormat.INT8 && cores.count() > 1) {
+          runs.add(run.onThreads("long documents, " + format, cores.count()));
+        }
+      }
     }
     measure(shape, runs);
     runs.forEach(run -> results.add(run.result()));

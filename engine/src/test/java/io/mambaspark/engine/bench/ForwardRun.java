@@ -66,6 +66,11 @@ final class ForwardRun {
     }
   }
 
+  /** Returns a run of long documents with the same model on more threads. */
+  ForwardRun onThreads(String otherName, int otherThreads) {
+    return new ForwardRun(otherName, model, otherThreads, 0);
+  }
+
   /** Warms up, and chooses the longest samples that take at most {@code seconds}. */
   void prepare(Cores cores, double warmUp, double seconds) {
     long end = System.nanoTime() + (long) (warmUp * 1e9);

@@ -157,6 +157,7 @@ class QuantizationTest {
   private static void product(
       Kernels kernels, float[] a, int rows, int stride, PackedMatrix w, float[] bias, float[] c) {
     QuantizedRows quantized = new QuantizedRows();
+    kernels.prepare(w);
     kernels.quantize(a, w.k(), rows, stride, w.format(), quantized);
     kernels.product(quantized, w, bias, 0, w.panels(), c);
   }
@@ -258,6 +259,7 @@ class QuantizationTest {
     PackedMatrix int16 = new PackedMatrix(WeightFormat.INT16, 40, 16);
     for (Kernels kernels : new Kernels[] {scalar, best}) {
       kernels.quantize(floats, 40, 4, stride, WeightFormat.INT16, rows);
+      kernels.prepare(int16);
       kernels.product(rows, int16, null, 0, 1, floats);
       for (PackedMatrix other :
           List.of(

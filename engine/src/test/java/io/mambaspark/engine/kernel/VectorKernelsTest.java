@@ -19,7 +19,7 @@ class VectorKernelsTest {
   private static final int[] ROWS = {1, 2, 7, 8, 9, 11, 12, 13, 23, 24, 25, 480};
 
   private final Kernels scalar = new ScalarKernels("for a test");
-  private final Kernels vector = new VectorKernels();
+  private final Kernels vector = Kernels.best();
 
   /** Compares the product by both kernels, without scratch rows. */
   private void compareProduct(
@@ -51,6 +51,7 @@ class VectorKernelsTest {
       float[] c) {
     if (w.format().isInteger()) {
       QuantizedRows quantized = new QuantizedRows();
+      kernels.prepare(w);
       kernels.quantize(a, w.k(), rows, stride, w.format(), quantized);
       kernels.product(quantized, w, bias, first, end, c);
     } else {

@@ -6,6 +6,7 @@ import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.spark.ByteSize;
+import io.mambaspark.jobs.spark.NativeProducts;
 import java.util.List;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -19,8 +20,11 @@ import org.slf4j.LoggerFactory;
  * @param broadcast bytes of heap that a broadcast of the stored weights occupies
  * @param packed bytes of the weights in the layout of the kernels
  * @param weights the formats of the packed weights, of each model
+ * @param outside bytes of weights outside the heap if products of integers are native; 0 if they
+ *     are not
  * @param driver bytes of the driver's heap
  * @param executor bytes of an executor's heap; in local mode equal to {@code driver}
+ * @param overhead bytes of memory of an executor outside its heap
  * @param local whether the tasks run in the driver's JVM
  */
 public record ModelMemory(
@@ -28,13 +32,18 @@ public record ModelMemory(
     long broadcast,
     long packed,
     List<WeightFormat> weights,
+    long outside,
     long driver,
     long executor,
+    long overhead,
     boolean local) {
   private static final Logger LOG = LoggerFactory.getLogger(ModelMemory.class);
 
   /** Bytes for Spark itself, the scratch memory of tasks, and rows in transit. */
   private static final long RESERVED = 300L << 20;
+
+  /** Bytes outside the heap for the JVM itself, native code, and the arrays of products. */
+  private static final long RESERVED_OUTSIDE = 128L << 20;
 
   /** Resolves {@code auto}, and refuses a model that would run out of memory. */
   static ModelDelivery.Mode choose(
@@ -60,15 +69,19 @@ public record ModelMemory(
 
   private static ModelMemory of(
       List<ModelSource> sources, List<WeightFormat> weights, JavaSparkContext context) {
+    SparkConf conf = context.getConf();
+    boolean mayBeNative = NativeProducts.expected(context);
     long stored = 0;
     long packed = 0;
+    long outside = 0;
     for (int i = 0; i < sources.size(); i++) {
       MambaCheckpoint checkpoint = sources.get(i).checkpoint();
       stored += checkpoint.tensors().values().stream().mapToLong(t -> t.byteSize()).sum();
       packed += checkpoint.packedBytes(weights.get(i));
+      outside += mayBeNative ? checkpoint.nativeBytes(weights.get(i)) : 0;
     }
     long driver = Runtime.getRuntime().maxMemory();
-    SparkConf conf = context.getConf();
+    long executor = context.isLocal() ? driver : (long) context.sc().executorMemory() << 20;
     // See Session: broadcast blocks of Spark's default size do not fit the regions of the heap.
     boolean blocksFit = conf.contains("spark.broadcast.blockSize");
     return new ModelMemory(
@@ -76,9 +89,22 @@ public record ModelMemory(
         blocksFit ? stored : stored + stored / 2,
         packed,
         weights,
+        outside,
         driver,
-        context.isLocal() ? driver : (long) context.sc().executorMemory() << 20,
+        executor,
+        overhead(conf, context.isLocal() ? "driver" : "executor", executor),
         context.isLocal());
+  }
+
+  /** Spark's default is a tenth of the heap, but at least 384 MB. */
+  private static long overhead(SparkConf conf, String process, long heap) {
+    String setting = "spark.%s.memoryOverhead".formatted(process);
+    if (conf.contains(setting)) {
+      return conf.getSizeAsMb(setting) << 20;
+    }
+    // Spark 4 has a setting for the minimum.
+    long least = conf.getSizeAsMb("spark.%s.minMemoryOverhead".formatted(process), "384m") << 20;
+    return Math.max(least, (long) (heap * conf.getDouble(setting + "Factor", 0.1)));
   }
 
   /** The collector copies a packed model to the old generation, which takes a quarter more heap. */
@@ -131,6 +157,18 @@ public record ModelMemory(
           local ? "--driver-memory" : "--executor-memory",
           megabytes(needs),
           mode == ModelDelivery.Mode.BROADCAST ? ", or --model-delivery file" : "");
+    }
+    if (outside > 0 && outside + RESERVED_OUTSIDE > overhead) {
+      throw Refusal.because(
+          "The model needs %s of memory outside the heap in %s (%s of weights for native products),"
+              + " found %s; give at least --conf spark.%s.memoryOverhead=%dm, or --conf %s=off",
+          size(outside + RESERVED_OUTSIDE),
+          local ? "local mode" : "every executor",
+          size(outside),
+          size(overhead),
+          local ? "driver" : "executor",
+          megabytes(outside + RESERVED_OUTSIDE),
+          NativeProducts.SETTING);
     }
     if (driverNeeds(mode) > driver) {
       throw Refusal.because(

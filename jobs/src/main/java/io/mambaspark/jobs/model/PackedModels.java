@@ -1,8 +1,12 @@
 package io.mambaspark.jobs.model;
 
+import io.mambaspark.engine.kernel.Kernels;
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.jobs.spark.NativeProducts;
+import java.lang.ref.Reference;
 import java.lang.ref.SoftReference;
+import java.lang.ref.WeakReference;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
@@ -14,7 +18,7 @@ import java.util.function.Supplier;
  * job until the JVM needs its memory.
  */
 public final class PackedModels {
-  private static final Map<String, SoftReference<MambaModel>> MODELS = new ConcurrentHashMap<>();
+  private static final Map<String, Reference<MambaModel>> MODELS = new ConcurrentHashMap<>();
 
   private static final AtomicLong LOADS = new AtomicLong();
   private static final AtomicLong LOAD_NANOS = new AtomicLong();
@@ -28,10 +32,15 @@ public final class PackedModels {
 
   /** Returns a model of this JVM, or packs it if it is absent. Concurrent callers wait. */
   public static synchronized MambaModel model(String identity, Supplier<MambaModel> pack) {
-    SoftReference<MambaModel> present = MODELS.get(identity);
+    Reference<MambaModel> present = MODELS.get(identity);
     MambaModel model = present == null ? null : present.get();
     if (model == null) {
       MODELS.values().removeIf(reference -> reference.get() == null);
+      NativeProducts.configure();
+      if (Kernels.best().hasNativeProducts()) {
+        // The JVM clears soft references when the heap is full, but these weights are outside it.
+        MODELS.replaceAll((other, reference) -> new WeakReference<>(reference.get()));
+      }
       long start = System.nanoTime();
       model = pack.get();
       LOAD_NANOS.addAndGet(System.nanoTime() - start);
@@ -59,7 +68,7 @@ public final class PackedModels {
   /** Returns the bytes of packed weights. Takes no lock, as metrics must not wait for a load. */
   public static long residentBytes() {
     long bytes = 0;
-    for (SoftReference<MambaModel> reference : MODELS.values()) {
+    for (Reference<MambaModel> reference : MODELS.values()) {
       MambaModel model = reference.get();
       bytes += model == null ? 0 : model.packedBytes();
     }

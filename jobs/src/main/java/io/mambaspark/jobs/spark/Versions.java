@@ -72,6 +72,7 @@ public final class Versions {
   public static Map<String, Object> ofScores() {
     Map<String, Object> versions = all();
     if (SparkSession.active().sparkContext().isLocal()) {
+      NativeProducts.configure();
       versions.put("kernels", Kernels.best().describe());
     }
     return versions;

@@ -271,14 +271,19 @@ class ModelDeliveryTest {
         storedMb * MB,
         packedMb * MB,
         List.of(WeightFormat.F32, WeightFormat.INT16),
+        0,
         driverMb * MB,
         executorMb * MB,
+        384 * MB,
         false);
   }
 
-  private static ModelMemory inLocalMode(long packed, long heap) {
+  /** Returns the memory of two small models in local mode. */
+  private static ModelMemory local(long packedMb, long outsideMb, long heapMb, long overheadMb) {
     List<WeightFormat> weights = List.of(WeightFormat.INT8_OUT16, WeightFormat.INT8_OUT16);
-    return new ModelMemory(MB, MB, packed, weights, heap, heap, true);
+    long heap = heapMb * MB;
+    return new ModelMemory(
+        MB, MB, packedMb * MB, weights, outsideMb * MB, heap, heap, overheadMb * MB, true);
   }
 
   @Test
@@ -287,8 +292,7 @@ class ModelDeliveryTest {
     assertThat(memory(500, 500, 900, 1500).choose(Mode.AUTO)).isEqualTo(Mode.FILE);
     assertThat(memory(500, 500, 1024, 1400).choose(Mode.AUTO)).isEqualTo(Mode.FILE);
     assertThat(memory(500, 500, 100, 100).choose(Mode.BROADCAST)).isEqualTo(Mode.BROADCAST);
-    ModelMemory local = inLocalMode(MB, 9000 * MB);
-    assertThat(local.choose(Mode.AUTO)).isEqualTo(Mode.FILE);
+    assertThat(local(1, 0, 9000, 384).choose(Mode.AUTO)).isEqualTo(Mode.FILE);
   }
 
   @Test
@@ -306,10 +310,25 @@ class ModelDeliveryTest {
         .hasMessage(
             "A broadcast of the model needs 2.1 GB of heap in the driver (1.5 GB stored), found 2.1"
                 + " GB; give at least --driver-memory 2050m, or --model-delivery file");
-    ModelMemory local = inLocalMode(900 * MB, 1000 * MB);
-    assertThatThrownBy(() -> local.check(Mode.FILE))
+    assertThatThrownBy(() -> local(900, 0, 1000, 384).check(Mode.FILE))
         .hasMessage(
             "The model needs 1.5 GB of heap in local mode (943.7 MB packed as int8-out16), found"
                 + " 1.0 GB; give at least --driver-memory 1425m");
+  }
+
+  @Test
+  void too_little_memory_for_native_weights_is_refused_with_a_size_that_suffices() {
+    local(300, 256, 1000, 384).check(Mode.FILE);
+    assertThatThrownBy(() -> local(300, 257, 1000, 384).check(Mode.FILE))
+        .hasMessage(
+            "The model needs 403.7 MB of memory outside the heap in local mode (269.5 MB of weights"
+                + " for native products), found 402.7 MB; give at least --conf"
+                + " spark.driver.memoryOverhead=385m, or --conf spark.mambaspark.native=off");
+    ModelMemory cluster =
+        new ModelMemory(
+            MB, MB, 300 * MB, List.of(WeightFormat.INT8), 900 * MB, MB, 1000 * MB, 384 * MB, false);
+    assertThatThrownBy(() -> cluster.check(Mode.FILE))
+        .hasMessageContaining("in every executor (943.7 MB of weights")
+        .hasMessageContaining("give at least --conf spark.executor.memoryOverhead=1028m, or");
   }
 }

@@ -12,6 +12,7 @@
 #                                        on the 130m shape
 #   scripts/bench.sh --contexts          continuations that share a context, and the same
 #                                        continuations when each is scored separately
+#   --native      products of integers are native (needs Linux on x86-64 with VNNI)
 #   --threads N   the number of threads (default: all cores)
 #   --repeats N   the number of samples of each run
 #
@@ -29,16 +30,15 @@ usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 
 # Compiles the engine and its tests if their sources have changed since. Sets $classpath.
 build_tests() {
-  local sources=("$root/pom.xml" "$root"/engine/{pom.xml,src})
-  if [[ ! -e $bench/classpath ||
-    -n $(find "${sources[@]}" -newer "$bench/classpath" -print | head -n 1) ]]; then
+  local file=$bench/classpath$native sources=("$root/pom.xml" "$root"/engine/{pom.xml,src})
+  if [[ ! -e $file || -n $(find "${sources[@]}" -newer "$file" -print | head -n 1) ]]; then
     say "Building the benchmarks with Maven ..."
     mkdir -p "$bench"
-    mvn -q -B -f "$root/pom.xml" -pl engine test-compile dependency:build-classpath \
+    mvn -q -B -f "$root/pom.xml" ${native:+-Pnative} -pl engine test-compile dependency:build-classpath \
       -Dmdep.includeScope=test -Dmdep.outputFile="$bench/classpath.part" >&2
-    mv "$bench/classpath.part" "$bench/classpath"
+    mv "$bench/classpath.part" "$file"
   fi
-  classpath=$root/engine/target/test-classes:$root/engine/target/classes:$(<"$bench/classpath")
+  classpath=$root/engine/target/test-classes:$root/engine/target/classes:$(<"$file")
 }
 
 # Prints the MB of heap for a shape: its packed weights and a reserve. The smallest shape has weights in
@@ -75,7 +75,7 @@ choose_heap() {
   fi
 }
 
-shapes= short= kernels= spark= contexts=
+shapes= short= kernels= spark= contexts= native=
 threads=$(getconf _NPROCESSORS_ONLN)
 arguments=()
 while (($#)); do
@@ -84,6 +84,7 @@ while (($#)); do
     --shapes) [[ -n ${2:-} ]] || usage; shapes=$2; arguments+=("$1" "$2"); shift 2 ;;
     --spark) spark=yes; shift ;;
     --contexts) contexts=yes; shift ;;
+    --native) native=-native; shift ;;
     --short) short=yes; arguments+=("$1"); shift ;;
     --threads) [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || usage; threads=$2; arguments+=("$1" "$2"); shift 2 ;;
     --repeats) [[ -n ${2:-} ]] || usage; arguments+=("$1" "$2"); shift 2 ;;
@@ -93,6 +94,7 @@ done
 
 read -r -a options <<<"${BENCH_JAVA_OPTS:-}"
 options+=(--add-modules=jdk.incubator.vector)
+if [[ $native ]]; then options+=(-Dmambaspark.native=require); fi
 build_tests
 if [[ -n $kernels ]]; then
   exec "$java" -Xmx1g ${options[@]+"${options[@]}"} -cp "$classpath" org.openjdk.jmh.Main -prof gc \

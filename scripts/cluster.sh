@@ -11,6 +11,7 @@
 #   MASTER_PORT (7077), MASTER_UI_PORT (8080)
 #   WORKER_UI_PORT (8081; the second worker uses the next port)
 #   WORKER_CORES (1), WORKER_MEMORY (2g), for each worker
+#   WORKER_2_NATIVE: MAMBASPARK_NATIVE of the second worker only, so that its executors differ
 #   SPARK_HOME, SPARK_VERSION, SCALA_VERSION, as for submit.sh
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -77,6 +78,7 @@ start() {
   # slow task only on another machine.
   local names=("$host" localhost)
   for i in 1 2; do
+    if ((i == 2)) && [[ ${WORKER_2_NATIVE:-} ]]; then export MAMBASPARK_NATIVE=$WORKER_2_NATIVE; fi
     launch "worker-$i" org.apache.spark.deploy.worker.Worker --host "${names[i - 1]}" \
       --webui-port $((worker_ui_port + i - 1)) --work-dir "$cluster/work-$i" \
       --cores "${WORKER_CORES:-1}" --memory "${WORKER_MEMORY:-2g}" "$url"

@@ -42,6 +42,24 @@ build_jar() {
   fi
 }
 
+# The jar of native products of integers for this machine.
+native_jar() {
+  local platform
+  platform=linux-$(uname -m)
+  echo "$root/engine/native/$platform/target/mamba-spark-native-$platform-$(pom_value version).jar"
+}
+
+# Builds $(native_jar) if it is stale.
+build_native() {
+  local file
+  file=$(native_jar)
+  if [[ ! -e $file || -n $(find "$root"/{LICENSE,pom.xml} "$root"/engine/native/{pom.xml,*/pom.xml,legal} \
+    -newer "$file" -print | head -n 1) ]]; then
+    say "Building ${file#"$root"/} with Maven ..."
+    mvn -q -B -f "$root/pom.xml" -Pnative -pl "engine/native,engine/native/linux-$(uname -m)" package >&2
+  fi
+}
+
 # Builds $jar and $published, with sources and Javadoc, if $published is stale. Calls the goal
 # deploy:deploy, because the phase "deploy" would also install into the real ~/.m2.
 publish() {

@@ -45,7 +45,7 @@ class DocsTest {
       Set.of(
           ("--help --version --conf --jars --py-files --packages --master --deploy-mode --class"
                   + " --driver-memory --executor-memory --driver-java-options --add-modules"
-                  + " --short --shapes --repeats --kernels --spark --contexts --model_args"
+                  + " --short --shapes --repeats --kernels --native --spark --contexts --model_args"
                   + " --outtype")
               .split(" "));
 
@@ -62,7 +62,8 @@ class DocsTest {
           "(?<![\\w./-])(?:[$]PWD/)?((?:scripts|conf|jobs|engine|[.]ci|target)/[\\w./-]*)");
   private static final Pattern WRITTEN =
       Pattern.compile(
-          "(?:--output|--report|mkdir -p|>|outputDirectory=\"[$]PWD/) ?(target/[\\w./-]*)");
+          "(?:--output|--report|mkdir -p|make-outliers[.]py \\S+ \\d+|>|outputDirectory=\"[$]PWD/)"
+              + " ?(target/[\\w./-]*)");
   private static final Pattern VERSION =
       Pattern.compile("mamba-spark-\\w+(?:[:-]|</artifactId>\\s*<version>)(\\d+[.]\\d+[.]\\d+)");
 
@@ -231,6 +232,9 @@ class DocsTest {
                           : Files.exists(ROOT.resolve(file.text())),
                       file,
                       file.text() + " does not exist, and no command before writes it"));
+      if (command.text().matches("(?s)mvn .*-Pnative package.*")) {
+        written.add("engine/native/linux-x86_64/target");
+      }
       if (command.text().matches(".*scripts/(submit|demo)[.]sh.*")) {
         written.add("jobs/target/mamba-spark-jobs-" + version + ".jar");
         written.add(

@@ -13,6 +13,17 @@ package io.mambaspark.engine.kernel;
  * with its own arrays. Arrays must not overlap unless a method allows it.
  */
 public interface Kernels {
+  /**
+   * The system property that says whether products of integers are native: {@code auto} (the
+   * default: if their library is on the class path and works), {@code off}, or {@code require}.
+   */
+  String NATIVE = "mambaspark.native";
+
+  /**
+   * The system property of the folder in which the library of native products is unpacked; by
+   * default that for temporary files.
+   */
+  String NATIVE_FOLDER = "mambaspark.native.folder";
 
   /**
    * Returns the best kernels that this JVM can run. They are chosen once, and one log line names

@@ -12,15 +12,11 @@ import org.slf4j.LoggerFactory;
 /**
  * Decides whether products of integers are native.
  *
- * <p>The system property {@value #MODE}, or else the environment variable {@value #VARIABLE}, is
- * {@code auto} (the default: use native products if their library is on the class path and works),
- * {@code off}, or {@code require} (fail without them). The system property {@value #FOLDER} is
- * where the library is unpacked; the default is the folder for temporary files.
+ * <p>The mode is that of the system property {@link Kernels#NATIVE}, or else of the environment
+ * variable {@value #VARIABLE}.
  */
 final class NativeProducts {
-  static final String MODE = "mambaspark.native";
   static final String VARIABLE = "MAMBASPARK_NATIVE";
-  static final String FOLDER = "mambaspark.native.folder";
 
   /** The platforms for which there is a library, by JavaCPP's names. */
   private static final List<String> PLATFORMS = List.of("linux-x86_64", "linux-arm64");
@@ -42,7 +38,8 @@ final class NativeProducts {
     if (mode != null && !List.of("auto", "off", "require").contains(mode)) {
       throw new IllegalStateException(
           "%s %s: expected auto, off or require"
-              .formatted(System.getProperty(MODE) == null ? VARIABLE : MODE, mode));
+              .formatted(
+                  System.getProperty(Kernels.NATIVE) == null ? VARIABLE : Kernels.NATIVE, mode));
     }
     boolean required = required();
     String platform = platform();
@@ -56,7 +53,8 @@ final class NativeProducts {
     } else if (reason == null && libraries.size() > 1) {
       reason = "the class path has more than one library: " + libraries;
     } else if (reason == null) {
-      String folder = System.getProperty(FOLDER, System.getProperty("java.io.tmpdir"));
+      String folder =
+          System.getProperty(Kernels.NATIVE_FOLDER, System.getProperty("java.io.tmpdir"));
       try {
         return DnnlLibrary.load(Path.of(folder));
       } catch (IOException e) {
@@ -94,7 +92,7 @@ final class NativeProducts {
 
   /** The mode; null if it is not set. */
   private static String mode() {
-    return System.getProperty(MODE, System.getenv(VARIABLE));
+    return System.getProperty(Kernels.NATIVE, System.getenv(VARIABLE));
   }
 
   /** Whether the class path has a library for any platform. */

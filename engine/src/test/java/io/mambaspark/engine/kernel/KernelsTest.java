@@ -49,7 +49,7 @@ class KernelsTest {
     int lanes = Math.min(Integer.getInteger("mambaspark.test.lanes"), bytes / Float.BYTES);
 
     String vectors = "Vector API kernels, " + lanes + " lanes";
-    if ("require".equals(System.getProperty(NativeProducts.MODE))) {
+    if ("require".equals(System.getProperty(Kernels.NATIVE))) {
       assertThat(Kernels.best().describe())
           .matches(vectors + ", products of integers by oneDNN \\(brg_matmul:\\S+\\)");
     } else {

@@ -47,7 +47,7 @@ class NativeProductsTest {
     List<String> command = new ArrayList<>();
     command.add(System.getProperty("java.home") + "/bin/java");
     command.add("--add-modules=jdk.incubator.vector");
-    command.addAll(List.of("-Xmx300m", "-D" + NativeProducts.FOLDER + "=" + folder));
+    command.addAll(List.of("-Xmx300m", "-D" + Kernels.NATIVE_FOLDER + "=" + folder));
     command.addAll(Arrays.asList(options));
     command.addAll(List.of("-cp", String.join(System.getProperty("path.separator"), classPath)));
     command.add(main.getName());
@@ -132,7 +132,7 @@ class NativeProductsTest {
   void nativeProductsAreSwitchedOffByTheEnvironmentOrAProperty() throws Exception {
     Run off = chosen(WITH, Map.of(NativeProducts.VARIABLE, "off"));
     assertThat(off.output).doesNotContain(NOT_NATIVE, "oneDNN").contains("Vector API kernels");
-    Run property = chosen(WITH, Map.of(), "-D" + NativeProducts.MODE + "=off");
+    Run property = chosen(WITH, Map.of(), "-D" + Kernels.NATIVE + "=off");
     assertThat(property.output).doesNotContain(NOT_NATIVE, "oneDNN");
     Run unknown = chosen(WITH, Map.of(NativeProducts.VARIABLE, "on"));
     assertThat(unknown.code).isNotZero();
@@ -192,7 +192,7 @@ class NativeProductsTest {
   @Test
   void aFolderThatCannotBeWrittenIsNamed() throws Exception {
     Path file = Files.createFile(folder.resolve("file"));
-    Run run = chosen(WITH, Map.of(), "-D" + NativeProducts.FOLDER + "=" + file);
+    Run run = chosen(WITH, Map.of(), "-D" + Kernels.NATIVE_FOLDER + "=" + file);
     assertThat(line(run))
         .startsWith(NOT_NATIVE + "the library cannot be unpacked into " + file + ": ");
   }

@@ -26,7 +26,7 @@ public final class NativeProducts {
     SparkConf conf = env == null ? new SparkConf() : env.conf();
     configure(conf);
     if (env != null) {
-      System.setProperty("mambaspark.native.folder", Tasks.localFolder().toString());
+      System.setProperty(Kernels.NATIVE_FOLDER, Tasks.localFolder().toString());
     }
     Kernels kernels;
     try {
@@ -50,7 +50,7 @@ public final class NativeProducts {
     if (!List.of("auto", "off", "require").contains(mode)) {
       throw Refusal.because("%s=%s: expected auto, off or require", SETTING, mode);
     }
-    System.setProperty("mambaspark.native", mode);
+    System.setProperty(Kernels.NATIVE, mode);
   }
 
   /**

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 
 /** The class path of these tests has no library of native products. */
 class NativeProductsTest {
-  private static final String PROPERTY = "mambaspark.native";
+  private static final String PROPERTY = Kernels.NATIVE;
 
   private SparkConf conf;
   private String property;

@@ -92,7 +92,7 @@ final class DnnlLibrary {
     try {
       load.run();
     } finally {
-      if (changed.equals(environ.get(0))) {
+      if (environ.get(0).address() == changed.address()) {
         environ.put(0, before);
       }
     }

@@ -216,7 +216,7 @@ final class VectorDnnl implements IntegerProducts {
           join(sums, from, n, a.rows, a.scales, units, column, c, to);
         }
         if (bias != null) {
-          add(c, to, a.rows, bias, column);
+          VectorQuantization.add(c, to, a.rows, bias, column);
         }
       }
     }
@@ -265,13 +265,5 @@ final class VectorDnnl implements IntegerProducts {
 
   private static FloatVector floats(int[] sums, int at) {
     return (FloatVector) IntVector.fromArray(INTS, sums, at).convert(VectorOperators.I2F, 0);
-  }
-
-  /** {@code c += bias}. */
-  private static void add(float[] c, int at, int rows, float[] bias, int column) {
-    FloatVector b = FloatVector.fromArray(SPECIES, bias, column);
-    for (int i = 0; i < rows * WIDTH; i += WIDTH) {
-      FloatVector.fromArray(SPECIES, c, at + i).add(b).intoArray(c, at + i);
-    }
   }
 }

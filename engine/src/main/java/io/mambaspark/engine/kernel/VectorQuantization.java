@@ -318,7 +318,7 @@ final class VectorQuantization implements IntegerProducts {
   }
 
   /** {@code c += bias}. */
-  private static void add(float[] c, int at, int rows, float[] bias, int column) {
+  static void add(float[] c, int at, int rows, float[] bias, int column) {
     FloatVector b = FloatVector.fromArray(SPECIES, bias, column);
     for (int i = 0; i < rows * WIDTH; i += WIDTH) {
       FloatVector.fromArray(SPECIES, c, at + i).add(b).intoArray(c, at + i);

@@ -162,7 +162,7 @@ final class Dnnl {
 
     /**
      * Compares some sums with exact ones. Without VNNI, oneDNN adds pairs of products in 16 bits,
-     * which saturate, and it converts sums to floats. Random digits and digits of one sign show it.
+     * which saturate. Random digits show it, and digits of one sign give the largest sums.
      *
      * @param smallest the smallest digit; the largest is 127
      */
@@ -238,13 +238,6 @@ final class Dnnl {
       arguments.position(0);
     }
 
-    /** Whether this call uses these buffers. */
-    boolean uses(ByteBuffer digits, ByteBuffer sums, ByteBuffer scratch) {
-      return memories[0].buffer == digits
-          && memories[1].buffer == sums
-          && memories[2].buffer == scratch;
-    }
-
     /** Computes the product of the m rows from byte {@code offset} on and weights. */
     void run(int offset, Memory weights) {
       check(dnnl_memory_set_data_handle(memories[0], a.position(offset)));
@@ -295,7 +288,7 @@ final class Dnnl {
 
   /** Memory that oneDNN knows. It is free when this object is unreachable. */
   static final class Memory extends dnnl_memory {
-    /** Owns the memory, so this object must be reachable while native code uses it. */
+    /** Keeps the memory while this object is reachable; native code knows its address only. */
     private final transient ByteBuffer buffer;
 
     Memory(dnnl_memory_desc description, dnnl_engine engine, ByteBuffer buffer) {
@@ -345,7 +338,9 @@ final class Dnnl {
 
   /** Allocates memory outside the heap. It is free when the buffer is unreachable. */
   static ByteBuffer allocate(long bytes) {
-    return ByteBuffer.allocateDirect(Math.toIntExact(Math.max(bytes, 1)) + ALIGNMENT)
+    // A slice ends at a multiple of the alignment, too.
+    long rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return ByteBuffer.allocateDirect(Math.toIntExact(rounded + ALIGNMENT))
         .alignedSlice(ALIGNMENT)
         .order(ByteOrder.nativeOrder());
   }

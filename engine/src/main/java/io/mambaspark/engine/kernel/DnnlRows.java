@@ -1,7 +1,6 @@
 package io.mambaspark.engine.kernel;
 
 import java.nio.ByteBuffer;
-import java.nio.IntBuffer;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -18,7 +17,6 @@ final class DnnlRows {
 
   private ByteBuffer sums = Dnnl.allocate(0);
   private ByteBuffer scratch = Dnnl.allocate(0);
-  private IntBuffer sumInts = sums.asIntBuffer();
   private final Map<Dnnl.Primitive, Dnnl.Call[]> calls = new HashMap<>();
 
   /** The sums of the second span and of later ones. */
@@ -27,17 +25,17 @@ final class DnnlRows {
   /** Copies the high digits (0) or the low ones (1), {@code ints} ints of four digits. */
   void put(int which, int[] packed, int ints) {
     long bytes = (long) ints * Integer.BYTES + Dnnl.ROWS * Quantization.EXACT;
-    ByteBuffer larger = grown(digits[which], bytes);
-    if (larger != digits[which]) {
-      digits[which] = larger;
-      // They hold the old buffer.
-      calls.clear();
-    }
+    digits[which] = grown(digits[which], bytes);
     digits[which].asIntBuffer().put(packed, 0, ints);
   }
 
-  private static ByteBuffer grown(ByteBuffer buffer, long bytes) {
-    return buffer == null || buffer.capacity() < bytes ? Dnnl.allocate(bytes) : buffer;
+  /** Returns a buffer that is large enough. Calls hold the smaller one, so they are dropped. */
+  private ByteBuffer grown(ByteBuffer buffer, long bytes) {
+    if (buffer != null && buffer.capacity() >= bytes) {
+      return buffer;
+    }
+    calls.clear();
+    return Dnnl.allocate(bytes);
   }
 
   /** Computes the sums of a block of W, (rows, n), and copies them. */
@@ -48,10 +46,10 @@ final class DnnlRows {
       call(which, block[span].shape().primitive(rows)).run(offset, block[span].memory());
       offset += rows * block[span].shape().k;
       if (span == 0) {
-        sumInts.get(0, to, 0, length);
+        sums.asIntBuffer().get(to, 0, length);
       } else {
         later = later.length < length ? new int[length] : later;
-        sumInts.get(0, later, 0, length);
+        sums.asIntBuffer().get(later, 0, length);
         add(later, length, to);
       }
     }
@@ -64,15 +62,10 @@ final class DnnlRows {
   }
 
   private Dnnl.Call call(int which, Dnnl.Primitive primitive) {
-    ByteBuffer larger = grown(sums, (long) primitive.m * primitive.shape.n * Integer.BYTES);
-    if (larger != sums) {
-      sums = larger;
-      sumInts = sums.asIntBuffer();
-      calls.clear();
-    }
+    sums = grown(sums, (long) primitive.m * primitive.shape.n * Integer.BYTES);
     scratch = grown(scratch, primitive.scratchBytes());
     Dnnl.Call[] both = calls.computeIfAbsent(primitive, key -> new Dnnl.Call[2]);
-    if (both[which] == null || !both[which].uses(digits[which], sums, scratch)) {
+    if (both[which] == null) {
       both[which] = primitive.call(digits[which], sums, scratch);
     }
     return both[which];

@@ -178,8 +178,8 @@ public final class MambaCheckpoint implements AutoCloseable {
   }
 
   /**
-   * The bytes outside the heap that the model needs if its products are native, from above: the
-   * matrices of integers, and small vectors; 0 in other formats.
+   * About how many bytes outside the heap the model needs if its products are native: the matrices
+   * of integers, and small vectors, without the padding of native code; 0 in other formats.
    */
   public long nativeBytes(WeightFormat format) {
     DType embedding = used.get(TensorNames.EMBEDDING).dtype();

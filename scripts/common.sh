@@ -60,6 +60,13 @@ build_native() {
   fi
 }
 
+# Builds $(native_jar), and deploys it to $packages.
+publish_native() {
+  say "Publishing $(basename "$(native_jar)" .jar) to ${packages#"$root"/} with Maven ..."
+  mvn -q -B -f "$root/pom.xml" -Ppublish,native -DskipTests \
+    -pl ".,engine/native,engine/native/linux-$(uname -m)" package deploy:deploy >&2
+}
+
 # Builds $jar and $published, with sources and Javadoc, if $published is stale. Calls the goal
 # deploy:deploy, because the phase "deploy" would also install into the real ~/.m2.
 publish() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Scores with native products of integers on a standalone cluster whose second worker has them switched
-# off, and on local[*] without them. All rows must be equal to the bit.
+# off, and on local[*] without them, and with them through --packages. All rows must be equal to the bit.
 #
 #   scripts/native.sh [FORMAT...]    the formats of weights (default: int8-out16, which has products of both)
 #
@@ -13,7 +13,7 @@ formats=("$@")
 out=$target/native
 submit=$root/scripts/submit.sh
 build_jar
-build_native
+publish_native
 rm -rf "$out"
 mkdir -p "$out"
 
@@ -37,8 +37,16 @@ for format in "${formats[@]}"; do
     --conf spark.locality.wait=0
   score "local-$format" "$format"
   if kernels "$out/local-$format.err" | grep -q oneDNN; then die "local[*] has native products"; fi
-  for name in cluster local; do LC_ALL=C sort "$out/$name-$format"/part-* >"$out/$name-$format.jsonl"; done
+  # Spark first searches .m2 in user.home, which is $packages. Downloads fail at a proxy that does not exist.
+  score "packages-$format" "$format" --conf spark.mambaspark.native=require \
+    --packages "io.github.mambaspark:mamba-spark-native-linux-$(uname -m):$(pom_value version)" \
+    --conf "spark.jars.ivy=$out/ivy" --driver-java-options "-Duser.home=$packages \
+      -Dlog4j2.configurationFile=file:$root/conf/log4j2.properties -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=9"
+  for name in cluster packages local; do LC_ALL=C sort "$out/$name-$format"/part-* >"$out/$name-$format.jsonl"; done
   cmp "$out/cluster-$format.jsonl" "$out/local-$format.jsonl"
+  cmp "$out/packages-$format.jsonl" "$out/local-$format.jsonl"
+  if grep -i '^warning' "$out/packages-$format.err"; then die "The library warned"; fi
+  kernels "$out/packages-$format.err" | grep oneDNN || die "--packages has no native products"
   application=$(ls "$target/cluster/work-1" | sort | tail -n 1)
   kernels "$target/cluster/work-1/$application"/*/stderr | grep oneDNN ||
     die "The first worker has no native products: $target/cluster/work-1/$application"
@@ -46,7 +54,7 @@ for format in "${formats[@]}"; do
     die "The second worker has native products"
   fi
   echo "$format: $(wc -l <"$out/local-$format.jsonl") rows, equal to the bit on workers with and without native" \
-    "products, and on local[*]"
+    "products, on local[*], and with --packages"
 done
 # Too little memory outside the heap is refused, with the size that suffices.
 if score refused int8 --jars "$(native_jar)" --conf spark.driver.memoryOverhead=100m 2>"$out/refused.log"; then

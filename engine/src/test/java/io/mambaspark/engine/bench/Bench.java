@@ -10,8 +10,10 @@ import io.mambaspark.engine.model.TestModels;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /**
@@ -95,7 +97,8 @@ public final class Bench {
   private void measure(Shape shape) {
     boolean smallest = shape.equals(Shape.SMALLEST);
     List<ForwardRun.Result> results = new ArrayList<>();
-    Breakdown breakdown = inSinglePrecision(shape, smallest, results);
+    Map<WeightFormat, Breakdown> breakdowns = new EnumMap<>(WeightFormat.class);
+    inSinglePrecision(shape, smallest, results, breakdowns);
     if (!smallest) {
       // Two formats of a large model may not fit into memory together.
       for (WeightFormat format : ROUNDED) {
@@ -103,13 +106,19 @@ public final class Bench {
         ForwardRun run = in(format, shape);
         measure(shape, List.of(run));
         results.add(run.result());
+        if (format == WeightFormat.INT8) {
+          breakdowns.put(format, breakdown(shape, run.model()));
+        }
       }
     }
-    report.add(shape, results, breakdown);
+    report.add(shape, results, breakdowns);
   }
 
-  private Breakdown inSinglePrecision(
-      Shape shape, boolean smallest, List<ForwardRun.Result> results) {
+  private void inSinglePrecision(
+      Shape shape,
+      boolean smallest,
+      List<ForwardRun.Result> results,
+      Map<WeightFormat, Breakdown> breakdowns) {
     log("Creating " + shape.name() + " with random weights");
     MambaModel model = RandomModel.of(shape.config(), SEED);
     List<ForwardRun> runs = new ArrayList<>();
@@ -118,10 +127,12 @@ public final class Bench {
     if (cores.count() > 1) {
       runs.add(new ForwardRun("long documents", model, cores.count(), 0));
     }
+    Map<WeightFormat, MambaModel> rounded = new EnumMap<>(WeightFormat.class);
     if (smallest) {
       for (WeightFormat format : ROUNDED) {
         ForwardRun run = in(format, shape);
         runs.add(run);
+        rounded.put(format, run.model());
         if (format == WeightFormat.INT8 && cores.count() > 1) {
           runs.add(run.onThreads("long documents, " + format, cores.count()));
         }
@@ -129,13 +140,17 @@ public final class Bench {
     }
     measure(shape, runs);
     runs.forEach(run -> results.add(run.result()));
-    log("Timing the kernels of " + shape.name());
-    Breakdown breakdown = Breakdown.of(model, cores, smallest ? 2 : 1, options.sample());
+    breakdowns.put(WeightFormat.F32, breakdown(shape, model));
     if (smallest) {
+      breakdowns.put(WeightFormat.INT8, breakdown(shape, rounded.get(WeightFormat.INT8)));
       report.allocated(Allocation.bytesPerToken(model));
       results.add(scalar(model).result());
     }
-    return breakdown;
+  }
+
+  private Breakdown breakdown(Shape shape, MambaModel model) {
+    log("Timing the kernels of " + shape.name());
+    return Breakdown.of(model, cores, shape.equals(Shape.SMALLEST) ? 2 : 1, options.sample());
   }
 
   private static ForwardRun in(WeightFormat format, Shape shape) {

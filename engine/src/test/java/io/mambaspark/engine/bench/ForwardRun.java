@@ -87,6 +87,10 @@ final class ForwardRun {
     samples.add(sample(cores));
   }
 
+  MambaModel model() {
+    return model;
+  }
+
   /** Returns the result of the samples taken so far. */
   Result result() {
     long scored = documents(0).stream().mapToLong(document -> document.tokens().length - 1).sum();

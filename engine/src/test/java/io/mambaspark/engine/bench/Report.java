@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import io.mambaspark.engine.bench.TimedKernels.Kernel;
 import io.mambaspark.engine.kernel.Kernels;
+import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.model.MambaConfig;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -34,7 +35,8 @@ final class Report {
   private Double allocated;
   private Samples loads;
 
-  private record Measured(Shape shape, List<ForwardRun.Result> runs, Breakdown breakdown) {
+  private record Measured(
+      Shape shape, List<ForwardRun.Result> runs, Map<WeightFormat, Breakdown> breakdowns) {
     /** The run with which the others are compared. */
     ForwardRun.Result first() {
       return runs.get(0);
@@ -47,8 +49,8 @@ final class Report {
   }
 
   /** Adds the runs of a shape. The others are compared with the first run. */
-  void add(Shape shape, List<ForwardRun.Result> runs, Breakdown breakdown) {
-    shapes.add(new Measured(shape, runs, breakdown));
+  void add(Shape shape, List<ForwardRun.Result> runs, Map<WeightFormat, Breakdown> breakdowns) {
+    shapes.add(new Measured(shape, runs, breakdowns));
   }
 
   void add(Shape shape, ProductPass pass) {
@@ -110,18 +112,19 @@ final class Report {
         "layer products",
         "head product");
     for (Measured measured : shapes) {
-      Breakdown breakdown = measured.breakdown;
-      line(
-          out,
-          SHARES,
-          measured.shape.name(),
-          percent(breakdown.products()),
-          percent(breakdown.scan()),
-          percent(breakdown.head()),
-          percent(breakdown.others()),
-          percent(breakdown.outsideProducts()),
-          percent(breakdown.layerGflops() / peak.of(1).best()) + " peak",
-          percent(breakdown.headGflops() / peak.of(1).best()) + " peak");
+      measured.breakdowns.forEach(
+          (format, breakdown) ->
+              line(
+                  out,
+                  SHARES,
+                  measured.shape.name() + (format == WeightFormat.F32 ? "" : ", " + format),
+                  percent(breakdown.products()),
+                  percent(breakdown.scan()),
+                  percent(breakdown.head()),
+                  percent(breakdown.others()),
+                  percent(breakdown.outsideProducts()),
+                  percent(breakdown.layerGflops() / peak.of(1).best()) + " peak",
+                  percent(breakdown.headGflops() / peak.of(1).best()) + " peak"));
     }
     if (allocated != null) {
       line(out, "Allocated per additional token of a perplexity: %.1f bytes", allocated);
@@ -227,7 +230,10 @@ final class Report {
       runs.add(one);
     }
     json.put("runs", runs);
-    json.put("time_on_one_thread", toMap(measured.breakdown));
+    Map<String, Object> breakdowns = new LinkedHashMap<>();
+    measured.breakdowns.forEach(
+        (format, breakdown) -> breakdowns.put(format.toString(), toMap(breakdown)));
+    json.put("time_on_one_thread", breakdowns);
     return json;
   }
 

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
@@ -16,7 +17,7 @@ import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
 /** The rows that a job reads, and their files. */
-public sealed interface Input permits ParquetInput, JsonInput, SourceInput {
+public sealed interface Input permits JsonInput, ParquetInput, SourceInput, TableInput {
   /** The formats of Spark's own file sources, whose files are listed before Spark starts. */
   Set<String> FILE_FORMATS =
       Set.of("parquet", "json", "orc", "avro", "csv", "text", "xml", "binaryfile");
@@ -65,7 +66,10 @@ public sealed interface Input permits ParquetInput, JsonInput, SourceInput {
   static Input open(
       SparkSession spark, InputOptions options, DocumentOptions documents, InputFiles files) {
     InputFiles nonEmpty = files.withoutEmpty(options.format());
-    if (options.isDemo() || options.table() != null) {
+    if (options.table() != null) {
+      return TableInput.of(spark, options);
+    }
+    if (options.isDemo()) {
       return SourceInput.of(spark, options, documents, nonEmpty);
     }
     return switch (options.format()) {
@@ -111,14 +115,27 @@ public sealed interface Input permits ParquetInput, JsonInput, SourceInput {
    * Returns the rows with the columns that the job uses.
    *
    * @param used the names of the columns, in any order
-   * @param read counts the bytes read, for the progress display of inputs whose number of tokens is
-   *     unknown; may be null
+   * @param read counts the bytes or rows read, for the progress display of inputs whose number of
+   *     tokens is unknown; may be null
    */
   Dataset<Row> rows(List<String> used, LongAccumulator read);
 
-  /** Returns the number of bytes that {@link #rows} counts; 0 if it does not count. */
-  default long countedBytes() {
+  /** Returns the number of bytes or rows that {@link #rows} counts; 0 if it does not count. */
+  default long countedTotal() {
     return 0;
+  }
+
+  /**
+   * Returns a text that is equal for two inputs only if they have the same rows: the files with
+   * their sizes and times, or the snapshot of a table. Empty if the source has no such version.
+   */
+  default Optional<String> identity() {
+    return files() == InputFiles.NONE
+        ? Optional.empty()
+        : Optional.of(
+            files().files().stream()
+                .map(file -> "%s %d %d".formatted(file.name(), file.size(), file.modified()))
+                .collect(Collectors.joining("\n")));
   }
 
   /** Returns this input if its files are Parquet files. */

@@ -6,6 +6,7 @@ import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.spark.Demo;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 
 /**
  * The options that select the rows of a command.
@@ -15,6 +16,7 @@ import java.util.Locale;
  * @param format the name of a Spark data source
  * @param table a table of the catalog; null if {@code paths} are given
  * @param options the options of Spark's reader
+ * @param where the SQL predicate of the table's rows to read; empty for all rows
  * @param partitions the number of partitions to score; 0 keeps those of the input
  * @param limit the number of rows to read from the start of the input; 0 reads all rows
  */
@@ -23,6 +25,7 @@ public record InputOptions(
     String format,
     String table,
     SparkOptions options,
+    Optional<String> where,
     int partitions,
     int limit) {
 
@@ -37,6 +40,9 @@ public record InputOptions(
     boolean namedByOptions = !Input.FILE_FORMATS.contains(format) && !options.values().isEmpty();
     if (paths.isEmpty() && table == null && !namedByOptions) {
       throw Refusal.wrongUsage("Give --input or --input-table");
+    }
+    if (where.isPresent() && table == null) {
+      throw Refusal.wrongUsage("--where needs --input-table; files are always read completely");
     }
     if (paths.size() > 1 && paths.contains(Demo.NAME)) {
       throw Refusal.wrongUsage("--input demo cannot be combined with other paths");
@@ -59,6 +65,7 @@ public record InputOptions(
         format,
         table,
         SparkOptions.ofInput(values, files ? format : null),
+        Optional.ofNullable(values.get(Options.WHERE)),
         values.count(Options.PARTITIONS),
         values.count(Options.LIMIT));
   }

@@ -213,7 +213,7 @@ public final class JsonInput implements Input {
   }
 
   @Override
-  public long countedBytes() {
+  public long countedTotal() {
     return listed.bytes();
   }
 

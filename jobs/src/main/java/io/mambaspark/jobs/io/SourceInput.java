@@ -5,6 +5,7 @@ import static org.apache.spark.sql.functions.udf;
 import static org.apache.spark.sql.functions.when;
 
 import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.spark.Plans;
 import java.net.URI;
 import java.util.Arrays;
 import java.util.List;
@@ -23,7 +24,7 @@ import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
 /**
- * Rows that Spark or one of its sources reads: tables, files of other formats, the demo.
+ * Rows that Spark or one of its sources reads: files of other formats, other sources, the demo.
  *
  * @param all the rows with all their columns
  */
@@ -45,9 +46,6 @@ record SourceInput(InputFiles files, Dataset<Row> all) implements Input {
       return demo(spark);
     }
     Map<String, String> given = options.options().values();
-    if (options.table() != null) {
-      return spark.read().options(given).table(options.table());
-    }
     return files == InputFiles.NONE
         ? spark
             .read()
@@ -157,12 +155,14 @@ record SourceInput(InputFiles files, Dataset<Row> all) implements Input {
 
   @Override
   public void checkOverlap(Path output) {
-    for (String file : all.inputFiles()) {
+    checkOverlap(all, output);
+  }
+
+  /** Refuses an output that overlaps the places of a dataset's rows. */
+  static void checkOverlap(Dataset<Row> rows, Path output) {
+    for (Path root : Plans.roots(rows)) {
       OverlappingPaths.refuse(
-          "Output",
-          output,
-          new Path(URI.create(file)),
-          all.sparkSession().sparkContext().hadoopConfiguration());
+          "Output", output, root, rows.sparkSession().sparkContext().hadoopConfiguration());
     }
   }
 }

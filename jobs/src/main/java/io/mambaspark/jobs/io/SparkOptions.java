@@ -42,6 +42,12 @@ public record SparkOptions(Map<String, String> values) {
   private static final String SKIPS = "it would skip input without an error";
   private static final String PLACE = "the job sets the place; use --input or --output";
 
+  private static final Map<Option<?>, String> EXAMPLES =
+      Map.of(
+          Options.INPUT_OPTION, "header=true",
+          Options.OUTPUT_OPTION, "compression=zstd",
+          Options.TABLE_PROPERTY, "write.format.default=orc");
+
   private static final Set<String> CHARACTER_SETS = Set.of("encoding", "charset");
 
   /** The refused keys, with the reasons and the remedies. */
@@ -176,7 +182,8 @@ public record SparkOptions(Map<String, String> values) {
     return Refusal.wrongUsage("%s %s cannot be set: %s", flag, key, why);
   }
 
-  private static SparkOptions parse(Option<List<String>> option, OptionValues given) {
+  /** Reads an option whose words are {@code KEY=VALUE}. */
+  static SparkOptions parse(Option<List<String>> option, OptionValues given) {
     Map<String, String> values = ignoringCase(Map.of());
     for (String word : given.get(option)) {
       int equals = word.indexOf('=');
@@ -187,7 +194,7 @@ public record SparkOptions(Map<String, String> values) {
             "%s %s: expected KEY=VALUE, such as %s",
             option.flag(),
             equals < 0 ? word.replaceFirst("[^\\w.-].*", "…") : "=…",
-            option == Options.INPUT_OPTION ? "header=true" : "compression=zstd");
+            EXAMPLES.get(option));
       }
       if (REFUSED.containsKey(key)) {
         throw reserved(option.flag(), key, REFUSED.get(key));

@@ -55,7 +55,7 @@ public final class CompareJob {
    */
   public long run() {
     Preparation prepared =
-        Preparation.of(request.input(), Optional.of(request.output()), false, true);
+        Preparation.of(request.input(), Optional.of(request.output()), false, true, false);
     try (OpenModel a = new OpenModel(request.models().get(0).path());
         OpenModel b = new OpenModel(request.models().get(1).path())) {
       List<OpenModel> models = List.of(a, b);
@@ -120,7 +120,7 @@ public final class CompareJob {
       Progress display = showProgress(context, progress, bytesRead, input);
       CompareSummary summary = write(compared, groupBy, output, models, input, display, start);
       summary.print(out);
-      new SummaryLines(out).writtenTo(output.path());
+      new SummaryLines(out).writtenTo(output.path().toString());
       out.flush();
       return summary.failures();
     }
@@ -163,7 +163,7 @@ public final class CompareJob {
         tokens,
         OptionalLong::empty,
         bytesRead,
-        request.input().limit() > 0 ? 0 : input.countedBytes(),
+        request.input().limit() > 0 ? 0 : input.countedTotal(),
         Progress.terminal());
   }
 

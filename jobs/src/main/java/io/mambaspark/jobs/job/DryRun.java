@@ -5,6 +5,7 @@ import io.mambaspark.engine.model.MambaCheckpoint;
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.Input;
 import io.mambaspark.jobs.io.InputSize;
+import io.mambaspark.jobs.io.TableInput;
 import io.mambaspark.jobs.score.Emit;
 import io.mambaspark.jobs.score.ScoringSchema;
 import io.mambaspark.jobs.spark.ByteSize;
@@ -84,7 +85,10 @@ final class DryRun {
     if (size.isPresent()) {
       printSize(size.get(), speed);
     } else {
-      line("tokens", "unknown: only Parquet input has its size in metadata");
+      if (input instanceof TableInput table) {
+        printSize(table.size());
+      }
+      line("tokens", "unknown: only Parquet files have the number of tokens in metadata");
     }
     line("written", "nothing: this is a dry run");
     out.flush();
@@ -109,6 +113,12 @@ final class DryRun {
     line("kept columns", String.join(", ", schema.rows().keptNames()));
     line(
         "score columns", String.join(", ", schema.scores().stream().map(c -> c.column()).toList()));
+  }
+
+  private void printSize(TableInput.Size size) {
+    String bound = request.isLimited() ? "at most " : "";
+    line("rows", size.rows().isPresent() ? bound + number(size.rows().getAsLong()) : "unknown");
+    line("input size", bound + ByteSize.shown(size.bytes()));
   }
 
   private void printSize(InputSize size, double speed) {

@@ -23,39 +23,57 @@ import org.apache.spark.sql.SparkSession;
  * @param files the Hadoop configuration before a session exists
  * @param input selects the input rows
  * @param listed the files of the input
- * @param output the output; empty if the job writes none, or is a stream
+ * @param output the output folder; empty if the job writes none, or is a stream
+ * @param tables whether the job reads or writes a table
  */
 record Preparation(
-    Configuration files, InputOptions input, InputFiles listed, Optional<Output> output) {
+    Configuration files,
+    InputOptions input,
+    InputFiles listed,
+    Optional<Output> output,
+    boolean tables) {
 
   /**
    * Prepares a job that is not a stream.
    *
    * @param secondPass whether the output is written in a second pass over the scores
    * @param repairs whether an interrupted replacement of an earlier output may be completed
+   * @param toTable whether the job writes a table
    */
   static Preparation of(
-      InputOptions input, Optional<OutputOptions> output, boolean secondPass, boolean repairs) {
+      InputOptions input,
+      Optional<OutputOptions> output,
+      boolean secondPass,
+      boolean repairs,
+      boolean toTable) {
     Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
     Optional<Output> placed = output.map(to -> Output.at(to, secondPass, repairs, files));
     InputFiles listed = Input.list(input, files);
     placed.ifPresent(to -> Input.checkOverlap("Output", to.path(), input, files));
-    return new Preparation(files, input, listed, placed);
+    return new Preparation(files, input, listed, placed, toTable || input.table() != null);
   }
 
-  /** Prepares a stream, whose input folder may be empty. */
-  static Preparation ofStream(InputOptions input, Path output) {
+  /**
+   * Prepares a stream, whose input folder may be empty.
+   *
+   * @param output the output folder; empty if the output is a table
+   */
+  static Preparation ofStream(InputOptions input, Optional<Path> output) {
     Versions.checkSpark();
     Configuration files = HadoopFiles.configuration();
-    InputFiles listed = InputFiles.list(input.paths(), input.options().basePath(), files);
-    Input.checkOverlap("Output", output, input, files);
-    return new Preparation(files, input, listed, Optional.empty());
+    InputFiles listed =
+        input.hasFiles()
+            ? InputFiles.list(input.paths(), input.options().basePath(), files)
+            : InputFiles.NONE;
+    output.ifPresent(folder -> Input.checkOverlap("Output", folder, input, files));
+    return new Preparation(
+        files, input, listed, Optional.empty(), output.isEmpty() || input.table() != null);
   }
 
   /** Runs the job in a Spark session. */
   <T> T inSession(String command, Function<SparkSession, T> work) {
-    return Session.run(command, input.table() != null, ScoringMetrics.class, work);
+    return Session.run(command, tables, ScoringMetrics.class, work);
   }
 
   /** Opens the input and determines its columns, which requires a session. */

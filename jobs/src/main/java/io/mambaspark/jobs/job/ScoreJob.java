@@ -6,8 +6,10 @@ import io.mambaspark.jobs.io.Input;
 import io.mambaspark.jobs.io.InputSize;
 import io.mambaspark.jobs.io.Output;
 import io.mambaspark.jobs.io.OutputOptions;
+import io.mambaspark.jobs.io.TableOutput;
 import io.mambaspark.jobs.model.ModelSource;
 import io.mambaspark.jobs.model.OpenModel;
+import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.score.DatasetScorer;
 import io.mambaspark.jobs.score.ScoringSchema;
 import io.mambaspark.jobs.stats.Buckets;
@@ -32,6 +34,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.storage.StorageLevel;
 import org.apache.spark.util.LongAccumulator;
 
 /** Carries out {@code score}, from opening the model's files to writing the scores. */
@@ -64,7 +67,11 @@ public final class ScoreJob {
     CorpusOptions corpus = request.corpus();
     Preparation prepared =
         Preparation.of(
-            request.input(), request.output(), corpus.buckets() != null, !request.dryRun());
+            request.input(),
+            request.output(),
+            corpus.buckets() != null,
+            !request.dryRun(),
+            request.table().isPresent());
     Optional<ReportFile> report =
         ReportFile.at(
             corpus.report(),
@@ -102,6 +109,7 @@ public final class ScoreJob {
     private final DatasetScorer scorer;
     private final ModelSource source;
     private final Output output;
+    private final Optional<TableOutput> table;
     private final Optional<ReportFile> report;
     private final Map<String, Double> givenThresholds;
     private final Input input;
@@ -127,6 +135,7 @@ public final class ScoreJob {
       this.output = prepared.output().orElse(null);
       this.report = report;
       this.givenThresholds = givenThresholds;
+      this.table = request.table().map(options -> TableOutput.at(spark, options, request.input()));
       // Check the memory before Spark reads the input's schema, which may run a task.
       this.scorer = scorer;
       if (!request.dryRun()) {
@@ -149,6 +158,10 @@ public final class ScoreJob {
       if (request.corpus().hasBuckets()) {
         schema.rows().checkFree(Buckets.COLUMN);
       }
+      StructType written = schema.outputSchema();
+      StructType columns =
+          request.corpus().hasBuckets() ? written.add(Buckets.COLUMN, "string") : written;
+      table.ifPresent(to -> to.check(columns));
       this.tokenizer = scorer.tokenizer(schema);
       this.progress = spark.sparkContext().longAccumulator("tokens");
       this.bytesRead = spark.sparkContext().longAccumulator("bytes");
@@ -159,29 +172,79 @@ public final class ScoreJob {
         dryRun();
         return 0;
       }
+      if (table.isPresent()) {
+        return writeTable(table.get());
+      }
+      // Plan the units before the model is sent, so that a refusal comes early.
+      Optional<UnitRun> units =
+          plan.map(
+              unitPlan -> UnitRun.plan(output, unitPlan, request.units(), identity(), context));
+      Summary summary = units.isPresent() ? scoreUnits(units.get()) : scoreInOneJob();
+      return print(summary, output == null ? null : output.path().toString());
+    }
+
+    private Map<String, String> identity() {
       String buckets =
           request.corpus().buckets() != null
               ? request.corpus().buckets().toString()
               : givenThresholds.toString();
-      // Plan the units before the model is sent, so that a refusal comes early.
-      Optional<UnitRun> units =
-          plan.map(
-              unitPlan ->
-                  UnitRun.plan(
-                      output,
-                      unitPlan,
-                      request.units(),
-                      RunIdentity.of(
-                          request.values(), scorer, schema, tokenizer, buckets, spark.conf()),
-                      context));
-      Summary summary = units.isPresent() ? scoreUnits(units.get()) : scoreInOneJob();
+      return RunIdentity.of(request.values(), scorer, schema, tokenizer, buckets, spark.conf());
+    }
+
+    /**
+     * Prints a summary and writes the report.
+     *
+     * @param place the place of the rows; may be null
+     */
+    private long print(Summary summary, String place) {
       SummaryText.print(summary, out);
-      if (output != null) {
-        new SummaryLines(out).writtenTo(output.path());
+      if (place != null) {
+        new SummaryLines(out).writtenTo(place);
       }
       report.ifPresent(file -> file.write(() -> SummaryPage.of(summary, timeline), out));
       out.flush();
       return summary.failures();
+    }
+
+    /**
+     * Scores all rows in one Spark job, then writes them to a table in one commit. The scores stay
+     * on the disks of the executors in between, because a commit that another writer prevents is
+     * tried again, and because the thresholds of buckets depend on all scores.
+     */
+    private long writeTable(TableOutput to) {
+      Map<String, String> settings = identity();
+      settings.put(Options.LIMIT.flag(), Integer.toString(request.input().limit()));
+      String run =
+          RunIdentity.id(
+              settings, request.input().isDemo() ? Optional.of("demo") : input.identity());
+      Optional<String> earlier = to.committed(run);
+      if (earlier.isPresent()) {
+        new SummaryLines(out).writtenBefore(to.shown(), earlier.get());
+        return 0;
+      }
+      to.describe("model", source.checkpoint().fingerprint());
+      to.describe("input", request.input().described());
+      input
+          .identity()
+          .filter(text -> request.input().table() != null)
+          .ifPresent(text -> to.describe("input-version", text));
+      OneJob job = startOneJob();
+      Dataset<Row> scored = job.scored().persist(StorageLevel.DISK_ONLY());
+      try {
+        Totals totals = summarizer().totals(scored);
+        double seconds = stopDisplay(job);
+        boolean addBuckets = request.corpus().buckets() != null;
+        Map<String, Double> thresholds = addBuckets ? thresholds(scored, totals) : givenThresholds;
+        Dataset<Row> bucketed = addBuckets ? Buckets.add(scored, thresholds) : scored;
+        Summary summary = summary(run, job, bucketed, thresholds, seconds);
+        context.setJobDescription("Writing %,d rows to %s".formatted(totals.rows(), to.shown()));
+        to.write(bucketed, run);
+        to.notes().forEach(note -> new SummaryLines(out).line("note", "%s", note));
+        return print(summary, to.shown());
+      } finally {
+        job.display().stop();
+        scored.unpersist();
+      }
     }
 
     private void dryRun() {
@@ -291,12 +354,7 @@ public final class ScoreJob {
 
     /** Scores all rows in one Spark job, whose output is committed only when it is complete. */
     private Summary scoreInOneJob() {
-      Dataset<Row> rows =
-          Input.limited(input.rows(schema.rows().inputNames(), bytesRead), request.input());
-      context.setJobDescription(description(request.input().isDemo() ? "the demo corpus" : "rows"));
-      Dataset<Row> scored = withGivenBuckets(scorer.score(rows, progress));
-      long start = System.nanoTime();
-      OneJob job = new OneJob(rows, scored, showProgress(() -> total(inputSize())), start);
+      OneJob job = startOneJob();
       try {
         return output == null
             ? collect(job)
@@ -304,6 +362,15 @@ public final class ScoreJob {
       } finally {
         job.display().stop();
       }
+    }
+
+    private OneJob startOneJob() {
+      Dataset<Row> rows =
+          Input.limited(input.rows(schema.rows().inputNames(), bytesRead), request.input());
+      context.setJobDescription(description(request.input().isDemo() ? "the demo corpus" : "rows"));
+      Dataset<Row> scored = withGivenBuckets(scorer.score(rows, progress));
+      long start = System.nanoTime();
+      return new OneJob(rows, scored, showProgress(() -> total(inputSize())), start);
     }
 
     /** Stops the display after all rows are scored. Returns the seconds since the job's start. */
@@ -430,7 +497,7 @@ public final class ScoreJob {
           progress,
           total,
           bytesRead,
-          request.input().limit() > 0 ? 0 : input.countedBytes(),
+          request.input().limit() > 0 ? 0 : input.countedTotal(),
           Progress.terminal());
     }
 

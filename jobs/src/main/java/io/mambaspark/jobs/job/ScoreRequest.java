@@ -4,6 +4,7 @@ import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.InputOptions;
 import io.mambaspark.jobs.io.OutputOptions;
 import io.mambaspark.jobs.io.SparkOptions;
+import io.mambaspark.jobs.io.TableOptions;
 import io.mambaspark.jobs.model.ModelOptions;
 import io.mambaspark.jobs.options.Option;
 import io.mambaspark.jobs.options.OptionValues;
@@ -19,7 +20,9 @@ import java.util.Optional;
  * @param input selects the input rows
  * @param model selects the model
  * @param scores the options for scoring rows
- * @param output the place and the format of the output; may be empty for the demo and a dry run
+ * @param output the place and the format of the output folder; may be empty for the demo, a dry
+ *     run, and if there is an output table
+ * @param table the output table
  * @param units the options for units of work
  * @param corpus the options for groups, buckets and the report
  * @param dryRun whether the job only prints its plan
@@ -30,6 +33,7 @@ public record ScoreRequest(
     ModelOptions model,
     ScoreOptions scores,
     Optional<OutputOptions> output,
+    Optional<TableOptions> table,
     UnitOptions units,
     CorpusOptions corpus,
     boolean dryRun,
@@ -45,16 +49,18 @@ public record ScoreRequest(
     CorpusOptions corpus = CorpusOptions.of(given);
     InputOptions input = InputOptions.of(given);
     boolean dryRun = given.get(Options.DRY_RUN);
+    Optional<TableOptions> table = TableOptions.of(given);
     ScoreRequest request =
         new ScoreRequest(
             input,
             ModelOptions.of(given.get(Options.MODEL), given),
             scores,
-            output(given, input.isDemo() || dryRun),
+            table.isPresent() ? Optional.empty() : output(given, input.isDemo() || dryRun),
+            table,
             UnitOptions.of(given),
             corpus,
             dryRun,
-            corpus.normalize(scores.normalize(input.normalize(shownOutput(given)))));
+            corpus.normalize(scores.normalize(input.normalize(shownOutput(given, table)))));
     request.check();
     return request;
   }
@@ -72,12 +78,15 @@ public record ScoreRequest(
     return Optional.empty();
   }
 
-  private static OptionValues shownOutput(OptionValues given) {
+  private static OptionValues shownOutput(OptionValues given, Optional<TableOptions> table) {
+    if (table.isPresent()) {
+      return table.get().normalize(given);
+    }
     return given.isGiven(Options.OUTPUT) ? OutputOptions.of(given).normalize(given) : given;
   }
 
   private void check() {
-    if (output.isEmpty() && !dryRun && scores.emit().logits()) {
+    if (output.isEmpty() && table.isEmpty() && !dryRun && scores.emit().logits()) {
       throw Refusal.wrongUsage("--emit logits needs --output: logits are too large for memory");
     }
     if (units.allowNewInput() && !resumes()) {
@@ -112,6 +121,7 @@ public record ScoreRequest(
     return !input.isDemo()
         && input.table() == null
         && input.format().equals("parquet")
+        && table.isEmpty()
         && values.get(Options.OUTPUT_FORMAT).equals("parquet")
         && input.limit() == 0
         && input.partitions() == 0;
@@ -120,6 +130,6 @@ public record ScoreRequest(
   /** Returns a copy of the request with other options for scoring. */
   ScoreRequest with(ScoreOptions other) {
     return new ScoreRequest(
-        input, model, other, output, units, corpus, dryRun, other.normalize(values));
+        input, model, other, output, table, units, corpus, dryRun, other.normalize(values));
   }
 }

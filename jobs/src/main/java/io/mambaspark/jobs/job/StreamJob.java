@@ -12,7 +12,11 @@ import io.mambaspark.jobs.io.PartitionColumns;
 import io.mambaspark.jobs.io.RunRecord;
 import io.mambaspark.jobs.io.RunRecords;
 import io.mambaspark.jobs.io.SinkLog;
+import io.mambaspark.jobs.io.TableInput;
+import io.mambaspark.jobs.io.TableOptions;
+import io.mambaspark.jobs.io.TableOutput;
 import io.mambaspark.jobs.model.OpenModel;
+import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.score.DatasetScorer;
 import io.mambaspark.jobs.score.ScoreColumn;
 import io.mambaspark.jobs.score.ScoringSchema;
@@ -20,6 +24,7 @@ import io.mambaspark.jobs.spark.Failures;
 import io.mambaspark.jobs.spark.HadoopFiles;
 import io.mambaspark.jobs.spark.SessionSettings;
 import io.mambaspark.jobs.spark.Versions;
+import io.mambaspark.jobs.spark.Writers;
 import io.mambaspark.jobs.stats.Buckets;
 import io.mambaspark.jobs.units.RunIdentity;
 import java.io.FileNotFoundException;
@@ -47,9 +52,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Carries out {@code score --stream}: scores each file of a folder once, as files arrive. It scores
- * them in batches, with Spark's file source, checkpoint and file sink. An interrupted batch is
- * scored again from its beginning, and its earlier output is ignored.
+ * Carries out {@code score --stream}: scores each file of a folder, or each row that is appended to
+ * a table, once, and writes the scores to a folder or to a table. It scores batches, with Spark's
+ * sources, checkpoint and sinks. An interrupted batch is scored again from its beginning, and its
+ * earlier output is ignored.
  */
 public final class StreamJob {
   private static final Logger LOG = LoggerFactory.getLogger(StreamJob.class);
@@ -70,9 +76,14 @@ public final class StreamJob {
   private final ScoreRequest request;
   private final StreamOptions stream;
   private final PrintWriter out;
-  private final OutputOptions target;
+  private final Configuration files = HadoopFiles.configuration();
+
+  /** The input folder or glob; null for a table. */
   private final Path input;
+
+  /** The output folder; null for a table. */
   private final Path output;
+
   private final Path checkpoint;
 
   /**
@@ -84,10 +95,12 @@ public final class StreamJob {
     this.request = request;
     this.stream = stream;
     this.out = out;
-    this.target = request.output().orElseThrow();
-    Configuration files = HadoopFiles.configuration();
-    this.input = HadoopFiles.qualified(request.input().paths().get(0), files);
-    this.output = HadoopFiles.qualified(target.path(), files);
+    this.input =
+        request.input().table() != null
+            ? null
+            : HadoopFiles.qualified(request.input().paths().get(0), files);
+    this.output =
+        request.output().map(folder -> HadoopFiles.qualified(folder.path(), files)).orElse(null);
     this.checkpoint =
         stream.checkpointLocation() == null
             ? new Path(new Path(output, LedgerFolder.NAME), "checkpoint")
@@ -103,12 +116,15 @@ public final class StreamJob {
    *     job
    */
   public long run() {
-    Preparation prepared = Preparation.ofStream(request.input(), output);
-    Configuration files = prepared.files();
+    Preparation prepared = Preparation.ofStream(request.input(), Optional.ofNullable(output));
     Input.checkOverlap("Checkpoint", checkpoint, request.input(), files);
-    checkFolder(prepared.listed(), files);
-    RunRecords records = new RunRecords(output, files);
-    Optional<RunRecord> earlier = earlierStart(records, files);
+    if (input != null) {
+      checkFolder(prepared.listed());
+    }
+    // The place of the stream's record: a table has no folder of its own for it.
+    RunRecords records = new RunRecords(output == null ? checkpoint : output, files);
+    Optional<RunRecord> earlier =
+        output == null ? earlierStartToTable(records) : earlierStart(records);
     Map<String, Double> thresholds =
         request.corpus().bucketThresholds() == null
             ? Map.of()
@@ -127,7 +143,7 @@ public final class StreamJob {
   }
 
   /** Refuses an input that Spark's file source cannot watch. */
-  private void checkFolder(InputFiles listed, Configuration configuration) {
+  private void checkFolder(InputFiles listed) {
     String named = request.input().paths().get(0);
     for (Map.Entry<String, String> entry : listed.excluded().entrySet()) {
       if (entry.getValue().startsWith(InputFiles.LOOP)) {
@@ -137,12 +153,12 @@ public final class StreamJob {
             named, entry.getKey());
       }
     }
-    FileStatus literal = HadoopFiles.literal(named, configuration);
+    FileStatus literal = HadoopFiles.literal(named, files);
     if (literal != null && literal.isFile()) {
       throw Refusal.because("Input %s is a file; --stream needs a folder or a glob", named);
     }
     if (literal != null && !HadoopFiles.escaped(input).equals(input.toString())) {
-      checkEscaped(configuration);
+      checkEscaped();
     }
   }
 
@@ -150,7 +166,7 @@ public final class StreamJob {
    * Refuses folders that Spark cannot watch because their path contains glob characters. Spark
    * treats the path as a glob, even if it is escaped to match only this folder.
    */
-  private void checkEscaped(Configuration configuration) {
+  private void checkEscaped() {
     if (input.toUri().getPath().contains(":")) {
       throw Refusal.because(
           "Cannot stream input %s: Spark's streams treat a path with any of { } [ ] * ? \\ as a"
@@ -158,7 +174,7 @@ public final class StreamJob {
               + " folder",
           request.input().paths().get(0));
     }
-    if (HadoopFiles.exists(new Path(input, SinkLog.FOLDER), configuration)) {
+    if (HadoopFiles.exists(new Path(input, SinkLog.FOLDER), files)) {
       throw Refusal.because(
           "Cannot stream input %s, which is the output of a stream: Spark finds its complete files"
               + " only if the path has none of { } [ ] * ? \\; rename the folder",
@@ -170,34 +186,34 @@ public final class StreamJob {
    * Returns the record of an earlier start of this stream; empty if there was none. Refuses an
    * output or a checkpoint that belongs to a different job.
    */
-  private Optional<RunRecord> earlierStart(RunRecords records, Configuration configuration) {
+  private Optional<RunRecord> earlierStart(RunRecords records) {
+    String named = request.output().orElseThrow().path();
     try {
-      FileSystem files = HadoopFiles.fileSystem(output, configuration);
+      FileSystem folder = HadoopFiles.fileSystem(output, files);
       if (HadoopFiles.within(output, checkpoint)) {
         throw Refusal.because(
             "Checkpoint %s contains output %s; choose another with --checkpoint-location",
-            checkpoint, target.path());
+            checkpoint, named);
       }
       Optional<RunRecord> earlier = records.latest();
-      boolean hasOffsets = containsFiles(new Path(checkpoint, "offsets"), configuration);
-      boolean hasOutput = containsFiles(new Path(output, SinkLog.FOLDER), configuration);
-      if (!hasOffsets && !hasOutput && (!files.exists(output) || Output.isEmpty(output, files))) {
+      boolean hasOffsets = hasOffsets();
+      boolean hasOutput = containsFiles(new Path(output, SinkLog.FOLDER));
+      if (!hasOffsets && !hasOutput && (!folder.exists(output) || Output.isEmpty(output, folder))) {
         // An earlier start, if any, did not reach its first batch.
         return Optional.empty();
       }
-      if (earlier.isEmpty() && files.exists(output)) {
+      if (earlier.isEmpty() && folder.exists(output)) {
         throw Refusal.because(
-            "Output %s exists and was not written by a stream; choose another", target.path());
+            "Output %s exists and was not written by a stream; choose another", named);
       }
       if (earlier.isEmpty()) {
         throw Refusal.because(
             "Checkpoint %s belongs to a stream that did not write to %s; choose another with"
                 + " --checkpoint-location",
-            checkpoint, target.path());
+            checkpoint, named);
       }
       if (!earlier.get().isStream()) {
-        throw Refusal.because(
-            "Output %s was started without --stream; choose another", target.path());
+        throw Refusal.because("Output %s was started without --stream; choose another", named);
       }
       RunIdentity.check(
           earlier.get().settings(),
@@ -206,23 +222,44 @@ public final class StreamJob {
               Refusal.redacted(checkpoint.toString()),
               RunIdentity.VERSION,
               Versions.mambaSpark()),
-          output);
+          place());
       if (hasOutput && !hasOffsets) {
         // Spark would number batches from 0 again, and its sink would skip the numbers that it has.
         throw Refusal.because(
             "Cannot continue output %s: its checkpoint %s does not exist; choose another output",
-            target.path(), checkpoint);
+            named, checkpoint);
       }
       return earlier;
     } catch (IOException e) {
-      throw Refusal.because(e, "Cannot use output %s: %s", target.path(), e.getMessage());
+      throw Refusal.because(e, "Cannot use output %s: %s", named, e.getMessage());
     }
   }
 
-  private static boolean containsFiles(Path folder, Configuration configuration)
-      throws IOException {
+  /**
+   * Returns the record of an earlier start of a stream into a table, which is in the checkpoint;
+   * empty if there was none.
+   */
+  private Optional<RunRecord> earlierStartToTable(RunRecords records) {
     try {
-      return HadoopFiles.fileSystem(folder, configuration).listStatus(folder).length > 0;
+      Optional<RunRecord> earlier = records.latest();
+      if (earlier.isEmpty() && hasOffsets()) {
+        throw Refusal.because(
+            "Checkpoint %s belongs to another stream; choose another with --checkpoint-location",
+            checkpoint);
+      }
+      return earlier;
+    } catch (IOException e) {
+      throw Refusal.because(e, "Cannot use checkpoint %s: %s", checkpoint, e.getMessage());
+    }
+  }
+
+  private boolean hasOffsets() throws IOException {
+    return containsFiles(new Path(checkpoint, "offsets"));
+  }
+
+  private boolean containsFiles(Path folder) throws IOException {
+    try {
+      return HadoopFiles.fileSystem(folder, files).listStatus(folder).length > 0;
     } catch (FileNotFoundException e) {
       return false;
     }
@@ -235,10 +272,21 @@ public final class StreamJob {
       Preparation prepared,
       RunRecords records,
       Optional<RunRecord> earlier) {
+    Optional<TableOutput> table =
+        request.table().map(options -> TableOutput.at(spark, options, request.input()));
+    table.ifPresent(TableOutput::checkStream);
     scorer.checkMemory(JavaSparkContext.fromSparkContext(spark.sparkContext()));
-    Columns columns =
-        earlier.map(run -> columns(run.settings())).orElseGet(() -> columnsOf(spark, prepared));
-    ScoringSchema schema = scorer.schema(columns.all());
+    Optional<Columns> columns =
+        input == null
+            ? Optional.empty()
+            : earlier
+                .map(run -> columns(run.settings()))
+                .or(() -> Optional.of(columnsOf(spark, prepared)));
+    Dataset<Row> rows =
+        columns
+            .map(found -> rows(spark, found))
+            .orElseGet(() -> TableInput.stream(spark, request.input(), filesPerBatch(spark)));
+    ScoringSchema schema = scorer.schema(columns.map(Columns::all).orElseGet(rows::schema));
     if (!thresholds.isEmpty()) {
       schema.rows().checkFree(Buckets.COLUMN);
     }
@@ -251,41 +299,80 @@ public final class StreamJob {
             thresholds.toString(),
             spark.conf());
     addStreamSettings(settings, columns);
-    checkOrRecord(records, earlier, settings, spark);
-    Dataset<Row> scored = scorer.score(rows(spark, columns), null);
+    Dataset<Row> scored = scorer.score(rows, null);
+    Dataset<Row> written = thresholds.isEmpty() ? scored : Buckets.add(scored, thresholds);
+    table.ifPresent(to -> check(to, written.schema(), earlier));
+    String run = checkOrRecord(records, earlier, settings);
+    table.ifPresent(to -> to.describe("model", scorer.model().source().checkpoint().fingerprint()));
     return SessionSettings.with(
         spark,
         // Streams do not support adaptive execution, and Spark warns if it is enabled.
         Map.of("spark.sql.adaptive.enabled", "false"),
         () ->
             write(
-                thresholds.isEmpty() ? scored : Buckets.add(scored, thresholds),
+                written,
                 schema.scores(),
+                table,
+                run,
                 prepared.listed().withoutEmpty(request.input().format())));
   }
 
-  /** Adds the settings that only a stream has; later starts must have the same values. */
-  private void addStreamSettings(Map<String, String> settings, Columns columns) {
-    settings.put(RunRecord.STREAM, Refusal.redacted(input.toString()));
-    settings.put("--input-format", request.input().format());
-    settings.put("--output-format", target.format());
-    settings.put(CHECKPOINT, Refusal.redacted(checkpoint.toString()));
-    settings.put(INPUT_SCHEMA, columns.ofFiles.json());
-    settings.put(PARTITION_SCHEMA, columns.ofFolders.json());
+  /** Refuses a table that cannot hold the rows, or that an earlier start wrote and is gone. */
+  private void check(TableOutput to, StructType rows, Optional<RunRecord> earlier) {
+    to.check(rows);
+    try {
+      if (earlier.isPresent() && !to.exists() && hasOffsets()) {
+        throw Refusal.because(
+            "Cannot continue: %s, to which the stream of checkpoint %s writes, does not exist; choose"
+                + " another checkpoint with --checkpoint-location to score everything again",
+            to.shown(), checkpoint);
+      }
+    } catch (IOException e) {
+      throw Refusal.because(e, "Cannot use checkpoint %s: %s", checkpoint, e.getMessage());
+    }
   }
 
-  /** Checks the settings against those of an earlier start, or records them if there was none. */
-  private void checkOrRecord(
-      RunRecords records,
-      Optional<RunRecord> earlier,
-      Map<String, String> settings,
-      SparkSession spark) {
-    if (earlier.isPresent()) {
-      RunIdentity.check(earlier.get().settings(), settings, output);
+  /** Adds the settings that only a stream has; later starts must have the same values. */
+  private void addStreamSettings(Map<String, String> settings, Optional<Columns> columns) {
+    settings.put(
+        RunRecord.STREAM,
+        input == null ? request.input().table() : Refusal.redacted(input.toString()));
+    if (input == null) {
+      // Options with which a stream skips commits may be added when a commit requires it.
+      settings.remove(Options.INPUT_OPTION.flag());
     } else {
-      records.add(new RunRecord(Output.newRunId(), settings, List.of()));
-      new LedgerFolder(output, spark.sparkContext().hadoopConfiguration()).removeTemporaryFiles();
+      settings.put("--input-format", request.input().format());
     }
+    request.output().ifPresent(folder -> settings.put("--output-format", folder.format()));
+    request.table().ifPresent(to -> settings.put(Options.OUTPUT_TABLE.flag(), to.name()));
+    settings.put(CHECKPOINT, Refusal.redacted(checkpoint.toString()));
+    columns.ifPresent(
+        found -> {
+          settings.put(INPUT_SCHEMA, found.ofFiles.json());
+          settings.put(PARTITION_SCHEMA, found.ofFolders.json());
+        });
+  }
+
+  /**
+   * Checks the settings against those of an earlier start, or records them if there was none.
+   *
+   * @return the id of the first start
+   */
+  private String checkOrRecord(
+      RunRecords records, Optional<RunRecord> earlier, Map<String, String> settings) {
+    if (earlier.isPresent()) {
+      RunIdentity.check(earlier.get().settings(), settings, place());
+      return earlier.get().id();
+    }
+    String run = Output.newRunId();
+    records.add(new RunRecord(run, settings, List.of()));
+    new LedgerFolder(output == null ? checkpoint : output, files).removeTemporaryFiles();
+    return run;
+  }
+
+  /** Describes the output for messages. */
+  private String place() {
+    return request.table().map(TableOptions::name).orElseGet(() -> String.valueOf(output));
   }
 
   /** Returns the streaming rows of the files. */
@@ -304,10 +391,7 @@ public final class StreamJob {
             .option("recursiveFileLookup", true)
             // Spark's own listing would include _metadata files, which contain no rows.
             .option("pathGlobFilter", "{[^_]*,_*=*}")
-            .load(
-                HadoopFiles.exists(input, spark.sparkContext().hadoopConfiguration())
-                    ? HadoopFiles.escaped(input)
-                    : input.toString());
+            .load(HadoopFiles.exists(input, files) ? HadoopFiles.escaped(input) : input.toString());
     PartitionColumns folders = PartitionColumns.of(columns.ofFolders, spark.conf());
     return json
         ? JsonInput.rows(
@@ -374,20 +458,21 @@ public final class StreamJob {
     return new Columns(files, folders);
   }
 
-  private long write(Dataset<Row> scored, List<ScoreColumn> scores, InputFiles unread) {
+  private long write(
+      Dataset<Row> scored,
+      List<ScoreColumn> scores,
+      Optional<TableOutput> table,
+      String run,
+      InputFiles unread) {
     Batches batches = new Batches(request.scores().emit().nll());
     SparkSession spark = scored.sparkSession();
     DataStreamWriter<Row> writer =
-        batches
-            .observed(scored, scores)
-            .writeStream()
-            .format(target.format())
-            .trigger(stream.trigger());
-    target.ofWriter().forEach((key, value) -> option(writer, key, value));
-    option(writer, "checkpointLocation", checkpoint.toString());
+        batches.observed(scored, scores).writeStream().trigger(stream.trigger());
+    Writers.option(writer, "checkpointLocation", checkpoint.toString());
     spark.streams().addListener(batches);
     try {
-      StreamingQuery query = writer.start(output.toString());
+      StreamingQuery query =
+          table.isPresent() ? table.get().start(writer, scored.schema(), run) : toFolder(writer);
       try {
         query.awaitTermination();
       } finally {
@@ -399,10 +484,10 @@ public final class StreamJob {
     } catch (StreamingQueryException | TimeoutException e) {
       throw Refusal.because(
           e,
-          "%s; complete batches stay in %s; fix the cause, then run the same command again to"
-              + " continue",
+          "%s; complete batches stay in %s; %s, then run the same command again to continue",
           Failures.oneLine(e),
-          target.path());
+          place(),
+          TableInput.remedy(e).orElse("fix the cause"));
     } finally {
       awaitListeners(spark);
       spark.streams().removeListener(batches);
@@ -410,20 +495,15 @@ public final class StreamJob {
     batches.print(out);
     SummaryLines lines = new SummaryLines(out);
     lines.unread(unread);
-    lines.writtenTo(output);
+    lines.writtenTo(table.map(TableOutput::shown).orElseGet(this::place));
     out.flush();
     return batches.errors() + unread.unread().size();
   }
 
-  /** Sets an option by reflection, because the method's return type differs in Spark 3.5 and 4. */
-  private static void option(DataStreamWriter<Row> writer, String key, String value) {
-    try {
-      DataStreamWriter.class
-          .getMethod("option", String.class, String.class)
-          .invoke(writer, key, value);
-    } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException(e);
-    }
+  private StreamingQuery toFolder(DataStreamWriter<Row> writer) throws TimeoutException {
+    OutputOptions folder = request.output().orElseThrow();
+    folder.ofWriter().forEach((key, value) -> Writers.option(writer, key, value));
+    return writer.format(folder.format()).start(output.toString());
   }
 
   /** Waits for Spark's listeners, which are notified some time after a batch ends. */

@@ -12,7 +12,8 @@ import org.apache.spark.network.util.JavaUtils;
 import org.apache.spark.sql.streaming.Trigger;
 
 /**
- * The options of a stream, which scores the files of a folder as they arrive.
+ * The options of a stream, which scores the files of a folder or the rows of a table as they
+ * arrive.
  *
  * @param when {@value Options#AVAILABLE_NOW}, or the interval between two listings of the folder
  * @param checkpointLocation the folder of Spark's checkpoint; null for a folder in the output's
@@ -72,22 +73,13 @@ public record StreamOptions(String when, String checkpointLocation, int maxFiles
   }
 
   private static void check(OptionValues values, InputOptions input) {
-    if (input.isDemo() || input.table() != null || input.paths().size() != 1) {
+    if (values.isGiven(Options.OUTPUT_TABLE) && !values.isGiven(Options.CHECKPOINT_LOCATION)) {
       throw Refusal.wrongUsage(
-          "--stream watches one folder; expected one --input, a folder or a glob, found %s",
-          input.table() != null
-              ? "--input-table " + input.table()
-              : String.join(" ", input.paths()));
+          "--stream with --output-table needs --checkpoint-location: the folder in which Spark"
+              + " records what it has read");
     }
-    if (!OutputOptions.FORMATS.contains(input.format())) {
-      throw Refusal.wrongUsage(
-          "--stream does not support --input-format %s; expected one of %s",
-          input.format(), String.join(", ", OutputOptions.FORMATS));
-    }
-    if (input.options().isMultiLine()) {
-      throw Refusal.wrongUsage(
-          "--stream cannot be combined with --input-option multiLine=true: it reads one JSON object"
-              + " a line; write each object on one line: jq -c . FILE");
+    if (input.table() == null) {
+      checkFolder(input);
     }
     if (values.isGiven(Options.RESUME)) {
       throw Refusal.wrongUsage(
@@ -100,6 +92,25 @@ public record StreamOptions(String when, String checkpointLocation, int maxFiles
                 + " never rewritten",
             option.flag());
       }
+    }
+  }
+
+  private static void checkFolder(InputOptions input) {
+    if (input.isDemo() || input.paths().size() != 1) {
+      throw Refusal.wrongUsage(
+          "--stream watches one folder or one table; expected one --input, a folder or a glob, or"
+              + " --input-table, found %s",
+          String.join(" ", input.paths()));
+    }
+    if (!OutputOptions.FORMATS.contains(input.format())) {
+      throw Refusal.wrongUsage(
+          "--stream does not support --input-format %s; expected one of %s",
+          input.format(), String.join(", ", OutputOptions.FORMATS));
+    }
+    if (input.options().isMultiLine()) {
+      throw Refusal.wrongUsage(
+          "--stream cannot be combined with --input-option multiLine=true: it reads one JSON object"
+              + " a line; write each object on one line: jq -c . FILE");
     }
   }
 }

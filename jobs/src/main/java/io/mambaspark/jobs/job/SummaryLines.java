@@ -4,7 +4,6 @@ import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.InputFiles;
 import java.io.PrintWriter;
 import java.util.Locale;
-import org.apache.hadoop.fs.Path;
 
 /** Prints the lines of the summaries of all commands. */
 record SummaryLines(PrintWriter out) {
@@ -32,7 +31,14 @@ record SummaryLines(PrintWriter out) {
     files.unread().forEach((file, why) -> line("not read", "%s", file + ": " + why));
   }
 
-  void writtenTo(Path output) {
-    out.println("  written to " + Refusal.redacted(output.toString()));
+  /** Prints that a table has the rows of this run, so that nothing is done. */
+  void writtenBefore(String table, String commit) {
+    line("written before", "%s", "%s has this run: %s".formatted(table, commit));
+    out.println("  nothing to do");
+    out.flush();
+  }
+
+  void writtenTo(String place) {
+    out.println("  written to " + Refusal.redacted(place));
   }
 }

@@ -7,17 +7,22 @@ import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.Input;
 import io.mambaspark.jobs.io.Output;
 import io.mambaspark.jobs.io.RowError;
+import io.mambaspark.jobs.io.TableOutput;
 import io.mambaspark.jobs.model.TextEncoding;
 import io.mambaspark.jobs.model.TokenizerSource;
+import io.mambaspark.jobs.options.Option;
+import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.score.RowSchema;
 import io.mambaspark.jobs.spark.ColumnNames;
 import io.mambaspark.jobs.spark.Tasks;
+import io.mambaspark.jobs.spark.Versions;
 import io.mambaspark.jobs.text.PythonText;
 import io.mambaspark.jobs.text.SpecialTokens;
 import io.mambaspark.jobs.text.Tokenizer;
 import io.mambaspark.jobs.text.TokenizerConfig;
 import io.mambaspark.jobs.text.TokenizerFile;
 import io.mambaspark.jobs.text.Utf8;
+import io.mambaspark.jobs.units.RunIdentity;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -39,6 +44,7 @@ import org.apache.spark.sql.expressions.UserDefinedFunction;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.storage.StorageLevel;
 
 /** Carries out {@code tokenize}: writes the tokens of texts in columns that {@code score} reads. */
 public final class TokenizeJob {
@@ -65,13 +71,14 @@ public final class TokenizeJob {
    */
   public long run() {
     Preparation prepared =
-        Preparation.of(request.input(), Optional.of(request.output()), false, true);
+        Preparation.of(request.input(), request.output(), false, true, request.table().isPresent());
     TokenizerFile tokenizer = TokenizerSource.at(request.tokenizer(), prepared.files());
     return prepared.inSession("tokenize", spark -> run(spark, prepared, tokenizer));
   }
 
   private long run(SparkSession spark, Preparation prepared, TokenizerFile tokenizer) {
-    Output output = prepared.output().orElseThrow();
+    Optional<TableOutput> table =
+        request.table().map(options -> TableOutput.at(spark, options, request.input()));
     // Opening the tokenizer validates it, before any task uses it.
     Tokenizer opened = tokenizer.tokenizer(Tasks.localFolder());
     SpecialTokens special =
@@ -90,23 +97,76 @@ public final class TokenizeJob {
               schema,
               kept,
               sent);
-      TokenizeSummary summary =
-          output.write(
-              tokens,
-              folder ->
-                  new TokenizeSummary(
-                      output.runId(),
-                      TokenizeSummary.Counts.of(output.read(spark, folder, tokens.schema())),
-                      Artifact.of(tokenizer),
-                      InputRead.of(input)),
-              TokenizeSummary::json);
-      summary.print((System.nanoTime() - start) / 1e9, out);
-      new SummaryLines(out).writtenTo(output.path());
-      out.flush();
-      return summary.failures();
+      return table.isPresent()
+          ? write(tokens, table.get(), tokenizer, special, input, start)
+          : write(tokens, prepared.output().orElseThrow(), tokenizer, input, start);
     } finally {
       sent.file().destroy();
     }
+  }
+
+  private long write(
+      Dataset<Row> tokens, Output output, TokenizerFile tokenizer, Input input, long start) {
+    TokenizeSummary summary =
+        output.write(
+            tokens,
+            folder ->
+                summary(
+                    output.runId(),
+                    output.read(tokens.sparkSession(), folder, tokens.schema()),
+                    tokenizer,
+                    input),
+            TokenizeSummary::json);
+    return print(summary, start, output.path().toString());
+  }
+
+  /** Writes to a table in one commit. The tokens stay on the executors' disks until then. */
+  private long write(
+      Dataset<Row> tokens,
+      TableOutput table,
+      TokenizerFile tokenizer,
+      SpecialTokens special,
+      Input input,
+      long start) {
+    table.check(tokens.schema());
+    Map<String, String> settings = new LinkedHashMap<>();
+    settings.put("the tokenizer's fingerprint", tokenizer.fingerprint());
+    settings.put("the special tokens", special.toString());
+    settings.put("the columns", tokens.schema().catalogString());
+    for (Option<?> option :
+        List.of(Options.TOKENIZED_COLUMN, Options.INPUT_OPTION, Options.WHERE, Options.LIMIT)) {
+      settings.put(option.flag(), String.valueOf(request.values().get(option)));
+    }
+    settings.put(RunIdentity.VERSION, Versions.mambaSpark());
+    String run = RunIdentity.id(settings, input.identity());
+    Optional<String> earlier = table.committed(run);
+    if (earlier.isPresent()) {
+      new SummaryLines(out).writtenBefore(table.shown(), earlier.get());
+      return 0;
+    }
+    table.describe("tokenizer", tokenizer.fingerprint());
+    Dataset<Row> persisted = tokens.persist(StorageLevel.DISK_ONLY());
+    try {
+      TokenizeSummary summary = summary(run, persisted, tokenizer, input);
+      table.write(persisted, run);
+      table.notes().forEach(note -> new SummaryLines(out).line("note", "%s", note));
+      return print(summary, start, table.shown());
+    } finally {
+      persisted.unpersist();
+    }
+  }
+
+  private static TokenizeSummary summary(
+      String run, Dataset<Row> written, TokenizerFile tokenizer, Input input) {
+    return new TokenizeSummary(
+        run, TokenizeSummary.Counts.of(written), Artifact.of(tokenizer), InputRead.of(input));
+  }
+
+  private long print(TokenizeSummary summary, long start, String place) {
+    summary.print((System.nanoTime() - start) / 1e9, out);
+    new SummaryLines(out).writtenTo(place);
+    out.flush();
+    return summary.failures();
   }
 
   /** Returns the template; the prefix token is the first of bos and eos that has an id. */

@@ -4,8 +4,10 @@ import io.mambaspark.jobs.io.DocumentColumns;
 import io.mambaspark.jobs.io.DocumentOptions;
 import io.mambaspark.jobs.io.InputOptions;
 import io.mambaspark.jobs.io.OutputOptions;
+import io.mambaspark.jobs.io.TableOptions;
 import io.mambaspark.jobs.options.OptionValues;
 import io.mambaspark.jobs.options.Options;
+import java.util.Optional;
 
 /**
  * A request of the command {@code tokenize}.
@@ -14,14 +16,18 @@ import io.mambaspark.jobs.options.Options;
  * @param documents selects the text column and the kept columns
  * @param tokenizer a tokenizer file, its folder, or {@code demo}
  * @param addSpecialTokens whether the tokenizer's template is applied to each text
- * @param output the place and the format of the output
+ * @param output the place and the format of the output folder; empty if there is an output table
+ * @param table the output table
+ * @param values all options
  */
 public record TokenizeRequest(
     InputOptions input,
     DocumentOptions documents,
     String tokenizer,
     boolean addSpecialTokens,
-    OutputOptions output) {
+    Optional<OutputOptions> output,
+    Optional<TableOptions> table,
+    OptionValues values) {
 
   /**
    * Builds a request from options and validates it, without accessing any file.
@@ -29,6 +35,7 @@ public record TokenizeRequest(
    * @throws io.mambaspark.jobs.Refusal if options contradict each other
    */
   public static TokenizeRequest of(OptionValues given) {
+    Optional<TableOptions> table = TableOptions.of(given);
     return new TokenizeRequest(
         InputOptions.of(given),
         new DocumentOptions(
@@ -36,6 +43,8 @@ public record TokenizeRequest(
             given.get(Options.KEEP_COLUMNS)),
         given.get(Options.TOKENIZER),
         given.get(Options.ADD_SPECIAL_TOKENS),
-        OutputOptions.of(given));
+        table.isPresent() ? Optional.empty() : Optional.of(OutputOptions.of(given)),
+        table,
+        given);
   }
 }

@@ -83,6 +83,13 @@ public final class Options {
               "Option of Spark's reader, such as header=true for CSV. Give it once for each key.")
           .partOfIdentity("none");
 
+  public static final Option<String> WHERE =
+      text(
+              "where",
+              "PREDICATE",
+              "With --input-table: read only the rows for which this SQL predicate is true.")
+          .partOfIdentity("none");
+
   public static final Option<Integer> PARTITIONS =
       count("partitions", "N", "Distribute the rows to N tasks.")
           .defaultInWords("as the input is split");
@@ -268,6 +275,20 @@ public final class Options {
   public static final Option<String> OUTPUT_FORMAT =
       text("output-format", "FORMAT", "parquet, json or orc.").withDefault("parquet");
 
+  public static final Option<String> OUTPUT_TABLE =
+      text(
+          "output-table",
+          "TABLE",
+          "Table of the session's catalogs to write instead of --output: Iceberg or Delta, by name,"
+              + " or delta.`PATH`. A new table is created, an existing one is appended to, in one"
+              + " commit.");
+
+  public static final Option<List<String>> PARTITION_BY =
+      list("partition-by", "COLUMN,...", "With a new --output-table: its partition columns.");
+
+  public static final Option<List<String>> TABLE_PROPERTY =
+      repeated("table-property", "KEY=VALUE", "With a new --output-table: a property of it.");
+
   public static final Option<List<String>> OUTPUT_OPTION =
       repeated(
               "output-option",
@@ -292,15 +313,16 @@ public final class Options {
           "stream",
           "EVERY",
           AVAILABLE_NOW,
-          "Score each new file of the input folder once. Without EVERY, score the files that exist"
-              + " and end. With an interval such as 30s or 5m, look for new files until stopped. A"
-              + " restarted stream continues.");
+          "Score each new file of the input folder, or each new row of the table, once. Without"
+              + " EVERY, score what exists and end. With an interval such as 30s or 5m, look for new"
+              + " input until stopped. A restarted stream continues.");
 
   public static final Option<String> CHECKPOINT_LOCATION =
       text(
               "checkpoint-location",
               "PATH",
-              "With --stream: folder in which Spark records the files that it has read.")
+              "With --stream: folder in which Spark records what it has read. Required with"
+                  + " --output-table.")
           .defaultInWords("in the output, under _mamba");
 
   public static final Option<Integer> MAX_FILES_PER_BATCH =
@@ -330,7 +352,7 @@ public final class Options {
 
   /** Options for the rows to read. */
   private static final List<Option<?>> ROWS =
-      List.of(INPUT, INPUT_FORMAT, INPUT_TABLE, INPUT_OPTION, PARTITIONS, LIMIT);
+      List.of(INPUT, INPUT_FORMAT, INPUT_TABLE, INPUT_OPTION, WHERE, PARTITIONS, LIMIT);
 
   /** Options for the columns of a document. */
   private static final List<Option<?>> DOCUMENT =
@@ -346,6 +368,21 @@ public final class Options {
   /** Options for the output. */
   private static final List<Option<?>> WRITTEN =
       List.of(OUTPUT, OUTPUT_FORMAT, OUTPUT_OPTION, OVERWRITE);
+
+  /** Options for an output that is a folder or a table. */
+  private static final List<Option<?>> WRITTEN_OR_TABLE =
+      List.of(
+          OUTPUT,
+          OUTPUT_FORMAT
+              .help("parquet, json or orc; for a new table also iceberg, delta and others.")
+              .defaultInWords("parquet; for a table that of its catalog"),
+          OUTPUT_OPTION,
+          OVERWRITE.help(
+              "Replace an existing output, once the new one is complete. Of a table, replace all"
+                  + " rows, in one commit."),
+          OUTPUT_TABLE,
+          PARTITION_BY,
+          TABLE_PROPERTY);
 
   /** The options of {@code score}, in the order of its help. */
   public static final List<Option<?>> SCORE =
@@ -372,7 +409,7 @@ public final class Options {
               REPORT,
               TARGET_UNIT_TOKENS,
               ON_ERROR),
-          WRITTEN,
+          WRITTEN_OR_TABLE,
           List.of(
               RESUME,
               ALLOW_NEW_INPUT,
@@ -426,7 +463,7 @@ public final class Options {
               KEEP_COLUMNS
                   .help("Input columns to write with the tokens.")
                   .defaultInWords("all but the texts; '' for none")),
-          WRITTEN,
+          WRITTEN_OR_TABLE,
           List.of(
               STRICT.help("Exit with %d if a text cannot be read.".formatted(STRICT_CODE)),
               VERBOSE));

@@ -29,7 +29,7 @@ public final class ColumnNames {
   }
 
   /** Splits a name at its dots, except at dots in backticks, and removes the backticks. */
-  private static List<String> parts(String name) {
+  public static List<String> parts(String name) {
     return pieces(name, '.').stream().map(ColumnNames::unquoted).toList();
   }
 

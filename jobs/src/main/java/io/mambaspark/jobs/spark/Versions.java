@@ -44,8 +44,14 @@ public final class Versions {
     }
   }
 
-  static String spark() {
+  /** The version of the running Spark, such as 4.1.3. */
+  public static String spark() {
     return org.apache.spark.package$.MODULE$.SPARK_VERSION();
+  }
+
+  /** The binary version of Scala, such as 2.13. */
+  public static String scala() {
+    return scala.util.Properties.versionNumberString().replaceFirst("^(\\d+\\.\\d+).*", "$1");
   }
 
   public static String mambaSpark() {

@@ -1,6 +1,7 @@
 package io.mambaspark.jobs.units;
 
 import io.mambaspark.jobs.Refusal;
+import io.mambaspark.jobs.io.Output;
 import io.mambaspark.jobs.model.ModelConventions;
 import io.mambaspark.jobs.options.Option;
 import io.mambaspark.jobs.options.OptionValues;
@@ -10,12 +11,16 @@ import io.mambaspark.jobs.score.ScoreOptions;
 import io.mambaspark.jobs.score.ScoringSchema;
 import io.mambaspark.jobs.spark.Versions;
 import io.mambaspark.jobs.text.TokenizerFile;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Collectors;
-import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.RuntimeConfig;
 
 /**
@@ -36,6 +41,9 @@ public final class RunIdentity {
           "spark.sql.parquet.datetimeRebaseModeInRead",
           "spark.sql.parquet.int96RebaseModeInRead",
           "spark.sql.parquet.outputTimestampType");
+
+  /** The number of hexadecimal digits of an id: 128 bits. */
+  private static final int ID_LENGTH = 32;
 
   private RunIdentity() {}
 
@@ -89,8 +97,28 @@ public final class RunIdentity {
     return settings;
   }
 
+  /**
+   * Returns an id that is equal for runs with the same settings and the same input.
+   *
+   * @param input see {@link io.mambaspark.jobs.io.Input#identity}; if it is empty, the id is new
+   */
+  public static String id(Map<String, String> settings, Optional<String> input) {
+    if (input.isEmpty()) {
+      return Output.newRunId();
+    }
+    try {
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      digest.update(settings.toString().getBytes(StandardCharsets.UTF_8));
+      digest.update((byte) 0);
+      digest.update(input.get().getBytes(StandardCharsets.UTF_8));
+      return HexFormat.of().formatHex(digest.digest()).substring(0, ID_LENGTH);
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
   /** Refuses to resume a run whose settings differ. */
-  public static void check(Map<String, String> earlier, Map<String, String> now, Path output) {
+  public static void check(Map<String, String> earlier, Map<String, String> now, String output) {
     List<String> differences = new ArrayList<>();
     now.forEach(
         (name, value) -> {

@@ -62,7 +62,7 @@ public final class UnitRun {
       return new UnitRun(output, ledger, plan, plan.units(), false);
     }
     RunRecord earlier = output.earlier().get();
-    RunIdentity.check(earlier.settings(), now, output.target());
+    RunIdentity.check(earlier.settings(), now, output.target().toString());
     List<InputVersion> added =
         new ResumedInput(
                 output.path(),

@@ -229,7 +229,7 @@ class RunIdentityTest {
   }
 
   private static void check(Map<String, String> earlier, Map<String, String> now) {
-    RunIdentity.check(earlier, now, new org.apache.hadoop.fs.Path("file:/out"));
+    RunIdentity.check(earlier, now, "file:/out");
   }
 
   private static Refusal refusal(Map<String, String> earlier, Map<String, String> now) {
@@ -294,11 +294,7 @@ class RunIdentityTest {
     Refusal refusal =
         catchThrowableOfType(
             Refusal.class,
-            () ->
-                RunIdentity.check(
-                    Map.of("a", "1"),
-                    Map.of("a", "2"),
-                    new org.apache.hadoop.fs.Path("x://me:hunter2@h/out")));
+            () -> RunIdentity.check(Map.of("a", "1"), Map.of("a", "2"), "x://me:hunter2@h/out"));
     assertThat(refusal)
         .hasMessage(
             "Cannot resume output x://***@h/out: a was 1 and is 2; restore the earlier settings, or"

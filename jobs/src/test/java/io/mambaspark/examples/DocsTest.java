@@ -62,7 +62,8 @@ class DocsTest {
           "(?<![\\w./-])(?:[$]PWD/)?((?:scripts|conf|jobs|engine|[.]ci|target)/[\\w./-]*)");
   private static final Pattern WRITTEN =
       Pattern.compile(
-          "(?:--output|--report|mkdir -p|make-outliers[.]py \\S+ \\d+|>|outputDirectory=\"[$]PWD/)"
+          "(?:--output|--report|--checkpoint-location|mkdir -p|make-outliers[.]py \\S+ \\d+|>"
+              + "|outputDirectory=\"[$]PWD/|--output-table \"delta[.]\\\\`[$]PWD/)"
               + " ?(target/[\\w./-]*)");
   private static final Pattern VERSION =
       Pattern.compile("mamba-spark-\\w+(?:[:-]|</artifactId>\\s*<version>)(\\d+[.]\\d+[.]\\d+)");

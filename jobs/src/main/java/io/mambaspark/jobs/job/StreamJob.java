@@ -222,7 +222,7 @@ public final class StreamJob {
               Refusal.redacted(checkpoint.toString()),
               RunIdentity.VERSION,
               Versions.mambaSpark()),
-          place());
+          output.toString());
       if (hasOutput && !hasOffsets) {
         // Spark would number batches from 0 again, and its sink would skip the numbers that it has.
         throw Refusal.because(
@@ -361,7 +361,8 @@ public final class StreamJob {
   private String checkOrRecord(
       RunRecords records, Optional<RunRecord> earlier, Map<String, String> settings) {
     if (earlier.isPresent()) {
-      RunIdentity.check(earlier.get().settings(), settings, place());
+      RunIdentity.check(
+          earlier.get().settings(), settings, output == null ? place() : output.toString());
       return earlier.get().id();
     }
     String run = Output.newRunId();
@@ -372,7 +373,10 @@ public final class StreamJob {
 
   /** Describes the output for messages. */
   private String place() {
-    return request.table().map(TableOptions::name).orElseGet(() -> String.valueOf(output));
+    return request
+        .table()
+        .map(TableOptions::name)
+        .orElseGet(() -> request.output().orElseThrow().path());
   }
 
   /** Returns the streaming rows of the files. */
@@ -495,7 +499,7 @@ public final class StreamJob {
     batches.print(out);
     SummaryLines lines = new SummaryLines(out);
     lines.unread(unread);
-    lines.writtenTo(table.map(TableOutput::shown).orElseGet(this::place));
+    lines.writtenTo(table.map(TableOutput::shown).orElseGet(() -> output.toString()));
     out.flush();
     return batches.errors() + unread.unread().size();
   }

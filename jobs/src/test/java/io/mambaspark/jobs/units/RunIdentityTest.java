@@ -92,6 +92,7 @@ class RunIdentityTest {
     expected.put("the kept columns", "id string, at timestamp, text string, continuation string");
     expected.put("--weights", "f32");
     expected.put("--input-option", "none");
+    expected.put("--where", "none");
     expected.put("--add-special-tokens", "false");
     expected.put("--emit", "perplexity");
     expected.put("--max-tokens", "0");

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Records what lm-evaluation-harness computes for the demo's model, tiny-books, and for variants of its
 # tokenizer's files. Tests compare mamba-spark with these values. Writes JSON lines to
-# jobs/src/test/resources/harness; README.md in that folder describes them. Not part of CI: the values
-# change only with the versions below or with record.py.
+# jobs/src/test/resources/harness; README.md in that folder describes them. Writes
+# scripts/lm-eval/recorded.jsonl, too, for scripts/lm-eval.sh. Not part of CI: the values change only with
+# the versions below or with record.py.
 #
 #   - lm_eval 0.4.13, transformers 5.24.0 and PyTorch 2.9.1, on a CPU: all values
 #   - transformers 4.57.6: only which special tokens its tokenizers add
@@ -33,3 +34,4 @@ record() { "$venv/bin/python3" "$root/scripts/harness/record.py" "$@" "$model" "
 PYTHONPATH=$four record tokenizers
 record tokenizers
 record scores
+(cd "$root" && "$venv/bin/python3" scripts/lm-eval/record.py "$model")

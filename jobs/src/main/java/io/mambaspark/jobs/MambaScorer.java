@@ -232,6 +232,14 @@ public final class MambaScorer implements AutoCloseable {
     return with(Options.MODEL_DELIVERY, how);
   }
 
+  /**
+   * Returns the model's length in tokens: the default of rolling windows, and
+   * lm-evaluation-harness' {@code max_length}.
+   */
+  public int length() {
+    return scorer.conventions().maxLength().value();
+  }
+
   /** Returns the SHA-256 that identifies the model. */
   public String fingerprint() {
     return model.source().checkpoint().fingerprint();

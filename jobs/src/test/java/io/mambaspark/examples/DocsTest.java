@@ -46,7 +46,8 @@ class DocsTest {
           ("--help --version --conf --jars --py-files --packages --master --deploy-mode --class"
                   + " --driver-memory --executor-memory --driver-java-options --add-modules"
                   + " --short --shapes --repeats --kernels --native --spark --contexts --model_args"
-                  + " --outtype")
+                  + " --outtype --tasks --include_path --num_fewshot --log_samples"
+                  + " --output_path --use_cache")
               .split(" "));
 
   private static final Pattern BLOCK = Pattern.compile("(?ms)^```(\\w*)\n(.*?)^```$");

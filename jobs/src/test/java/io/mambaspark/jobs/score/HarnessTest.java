@@ -146,6 +146,9 @@ class HarnessTest {
     }
     Path model = MODELS.get(setting.get("variant").asText());
     try (MambaScorer scorer = MambaScorer.load(model.toString()).options(options)) {
+      if (!setting.has("max_length")) {
+        assertThat(scorer.length()).isEqualTo(maxLength(setting));
+      }
       return scorer
           .score(TestSpark.session().createDataFrame(rows, schema).coalesce(1))
           .collectAsList();

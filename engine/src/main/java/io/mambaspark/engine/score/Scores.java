@@ -23,6 +23,7 @@ package io.mambaspark.engine.score;
  *     id first, (tokenCount, K)
  * @param topKLogprobs their log-probabilities, (tokenCount, K)
  * @param lastLogits the logits after the last token, (vocabSize); null for an empty sequence
+ * @param moments the moments of the log-probability at the scored positions
  */
 public record Scores<T>(
     T key,
@@ -37,7 +38,8 @@ public record Scores<T>(
     int[] tokenRanks,
     int[][] topKIds,
     float[][] topKLogprobs,
-    float[] lastLogits) {
+    float[] lastLogits,
+    Moments moments) {
 
   /** The element of {@link #positionNll} that includes the token x_index; {@code index} from 1. */
   static int bucket(int index) {

@@ -140,10 +140,13 @@ class ScorerTest {
     List<PositionLogits<Integer>> rows =
         list(new Scorer(model).logits(List.of(sequence(tokens)).iterator()));
 
-    Scores<Integer> scores = score(model, new Outputs(true, true, true, k, true), tokens);
+    Scores<Integer> scores =
+        score(model, new Outputs(true, true, true, k, true, true, true), tokens);
 
     assertThat(scores.tokenCount()).isEqualTo(49);
     double nll = 0;
+    double mean = 0;
+    double variance = 0;
     for (int t = 0; t < 49; t++) {
       float[] logits = rows.get(t).logits();
       double sum = 0;
@@ -173,9 +176,26 @@ class ScorerTest {
         }
       }
       assertThat(scores.greedyMatch()[t]).as(where).isEqualTo(best[0] == tokens[t + 1]);
+      double expected = 0;
+      double squares = 0;
+      for (float logit : logits) {
+        double logprob = logit - logSum;
+        expected += Math.exp(logprob) * logprob;
+        squares += Math.exp(logprob) * logprob * logprob;
+      }
+      assertThat((double) scores.moments().tokenMeans()[t])
+          .as(where)
+          .isCloseTo(expected, within(1e-5));
+      assertThat((double) scores.moments().tokenVariances()[t])
+          .as(where)
+          .isCloseTo(squares - expected * expected, within(2e-5));
+      mean += scores.moments().tokenMeans()[t];
+      variance += scores.moments().tokenVariances()[t];
       nll -= scores.tokenLogprobs()[t];
     }
     assertThat(scores.nll()).isEqualTo(nll);
+    assertThat(scores.moments().mean()).isEqualTo(mean);
+    assertThat(scores.moments().variance()).isEqualTo(variance);
     assertThat(scores.perplexity()).isEqualTo(StrictMath.exp(nll / 49));
     assertThat(scores.lastLogits()).isEqualTo(rows.get(49).logits());
     assertThat(scores.firstNonFinite()).isNull();

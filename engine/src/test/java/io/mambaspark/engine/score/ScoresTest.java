@@ -29,7 +29,8 @@ class ScoresTest {
         null,
         null,
         topKLogprobs,
-        lastLogits);
+        lastLogits,
+        null);
   }
 
   @Test

@@ -11,7 +11,7 @@ import java.util.SplittableRandom;
 /** Creates random sequences, and compares their scores. */
 final class TestSequences {
   /** All results that can be requested at once. */
-  static final Outputs ALL = new Outputs(true, true, true, 5, true);
+  static final Outputs ALL = new Outputs(true, true, true, 5, true, true, true);
 
   private TestSequences() {}
 
@@ -67,6 +67,13 @@ final class TestSequences {
       assertThat(f.topKIds()).as(where).isDeepEqualTo(e.topKIds());
       assertThat(f.topKLogprobs()).as(where).isDeepEqualTo(e.topKLogprobs());
       assertThat(f.lastLogits()).as(where).isEqualTo(e.lastLogits());
+      assertThat(f.moments() == null).as(where).isEqualTo(e.moments() == null);
+      if (e.moments() != null) {
+        assertThat(f.moments().mean()).as(where).isEqualTo(e.moments().mean());
+        assertThat(f.moments().variance()).as(where).isEqualTo(e.moments().variance());
+        assertThat(f.moments().tokenMeans()).as(where).isEqualTo(e.moments().tokenMeans());
+        assertThat(f.moments().tokenVariances()).as(where).isEqualTo(e.moments().tokenVariances());
+      }
     }
   }
 }

@@ -129,6 +129,8 @@ public final class Scorer {
     double nll;
     double nllSquares;
     long greedy;
+    int greedyRun;
+    int longestGreedyRun;
     double mean;
     double variance;
     int added;
@@ -162,6 +164,8 @@ public final class Scorer {
       nll -= logprob;
       nllSquares += (double) logprob * logprob;
       greedy += match ? 1 : 0;
+      greedyRun = match ? greedyRun + 1 : 0;
+      longestGreedyRun = Math.max(longestGreedyRun, greedyRun);
       positionNll[Scores.bucket(index)] -= logprob;
       positionTokens[Scores.bucket(index)]++;
       if (tokenLogprobs != null) {
@@ -192,6 +196,7 @@ public final class Scorer {
           scored,
           nllSquares,
           greedy,
+          longestGreedyRun,
           positionNll,
           positionTokens,
           tokenLogprobs,

@@ -160,6 +160,7 @@ class ScorerBitsTest {
                           outputs.everyPosition() ? s.tokenCount() : 0,
                           outputs.everyPosition() ? s.nllSquares() : 0,
                           outputs.everyPosition() ? s.greedyTokens() : 0,
+                          outputs.everyPosition() ? s.longestGreedyRun() : 0,
                           outputs.everyPosition() ? s.positionNll() : new double[0],
                           outputs.everyPosition() ? s.positionTokens() : new long[0],
                           outputs.tokenLogprobs() ? s.tokenLogprobs() : null,

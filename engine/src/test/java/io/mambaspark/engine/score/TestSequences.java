@@ -58,6 +58,7 @@ final class TestSequences {
       assertThat(f.tokenCount()).as(where).isEqualTo(e.tokenCount());
       assertThat(f.nllSquares()).as(where).isEqualTo(e.nllSquares());
       assertThat(f.greedyTokens()).as(where).isEqualTo(e.greedyTokens());
+      assertThat(f.longestGreedyRun()).as(where).isEqualTo(e.longestGreedyRun());
       assertThat(f.positionNll()).as(where).isEqualTo(e.positionNll());
       assertThat(f.positionTokens()).as(where).isEqualTo(e.positionTokens());
       // Equality of float arrays in Java compares their bits.

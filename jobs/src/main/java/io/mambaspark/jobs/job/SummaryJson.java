@@ -1,6 +1,7 @@
 package io.mambaspark.jobs.job;
 
 import io.mambaspark.jobs.io.RowError;
+import io.mambaspark.jobs.score.ScoreColumn;
 import io.mambaspark.jobs.spark.Versions;
 import io.mambaspark.jobs.stats.Buckets;
 import io.mambaspark.jobs.stats.Distributions;
@@ -52,10 +53,20 @@ final class SummaryJson {
     json.put("window", request.windows().described());
     json.put("nll", request.emit().nll() ? totals.nll() : null);
     json.putAll(summary.perplexities().byName());
+    json.putAll(means(totals));
     if (request.isPair()) {
       json.put("greedy_documents", totals.count(Count.GREEDY_ROWS));
     }
     json.put("position_curve", positions());
+  }
+
+  /** Returns the mean of each signal over the scored documents. */
+  private Map<String, Double> means(Totals sums) {
+    Map<String, Double> means = new LinkedHashMap<>();
+    for (ScoreColumn signal : request.emit().signals().columns()) {
+      means.put("mean_document_" + signal.column(), sums.mean(signal));
+    }
+    return means;
   }
 
   private List<Map<String, Object>> positions() {
@@ -127,6 +138,7 @@ final class SummaryJson {
       fields.put("tokens", sums.tokens());
       fields.put("nll", sums.nll());
       fields.putAll(ShownPerplexities.of(sums, request).byName());
+      fields.putAll(means(sums));
       if (request.isPair()) {
         fields.put("greedy_documents", sums.count(Count.GREEDY_ROWS));
       }

@@ -2,6 +2,7 @@ package io.mambaspark.jobs.job;
 
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.score.Windows;
+import io.mambaspark.jobs.score.ScoreColumn;
 import io.mambaspark.jobs.stats.Groups;
 import io.mambaspark.jobs.stats.Totals;
 import io.mambaspark.jobs.stats.Totals.Count;
@@ -72,6 +73,9 @@ final class SummaryText {
     }
     if (request.emit().nll() && totals.tokens() > 0) {
       summary.perplexities().byName().forEach(this::perplexity);
+      for (ScoreColumn signal : request.emit().signals().columns()) {
+        perplexity("mean_document_" + signal.column(), totals.mean(signal));
+      }
     }
   }
 

@@ -141,7 +141,9 @@ public final class Options {
               "emit",
               "VALUE,...",
               "Values to write: perplexity, token-logprobs, token-ranks, top-k=K, position-nll,"
-                  + " last-logits. Or only logits, which writes one row per position.")
+                  + " token-entropy, entropy, min-k=P, min-k-plus-plus=P, curvature,"
+                  + " longest-greedy-run, last-logits. Or only logits, which writes one row per"
+                  + " position.")
           .withDefault("perplexity")
           .partOfIdentity("perplexity")
           .shortHelp("values to write, such as perplexity,top-k=5");

@@ -1,6 +1,7 @@
 package io.mambaspark.jobs.score;
 
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.NonFinite;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
@@ -110,7 +111,11 @@ public record PartitionScoring(
   private long rowBytes(int tokens) {
     // A candidate takes four words: its offset in the list, null bits, and two fields.
     long topK = emit.topK() == 0 ? 0 : 32L * emit.topK() + 32;
-    return tokens * (topK + (emit.tokenLogprobs() ? 6 : 0) + (emit.tokenRanks() ? 4 : 0));
+    return tokens
+        * (topK
+            + (emit.tokenLogprobs() ? 6 : 0)
+            + (emit.tokenRanks() ? 4 : 0)
+            + (emit.signals().tokenEntropy() ? 4 : 0));
   }
 
   private Tuple2<Row, ScoredRow> scored(Scores<Pending> scores) {
@@ -122,9 +127,12 @@ public record PartitionScoring(
     }
     RowError error = row.error;
     if (error == null) {
-      error = RowError.nonFinite(scores.firstNonFinite());
+      NonFinite nonFinite = scores.firstNonFinite();
+      error = RowError.nonFinite(nonFinite != null ? nonFinite : emit.signals().set(out, scores));
       if (error != null) {
         failures.report(error, row.kept, row::place);
+        out = new ScoredRow();
+        out.setDropped(false);
       }
     }
     out.setTruncated(row.document.truncated());
@@ -134,8 +142,10 @@ public record PartitionScoring(
       if (emit.nll()) {
         setNll(out, scores, row.document);
       }
-      out.setTokenLogprobs(scores.tokenLogprobs());
-      out.setGreedyMatch(scores.greedyMatch());
+      if (emit.tokenLogprobs()) {
+        out.setTokenLogprobs(scores.tokenLogprobs());
+        out.setGreedyMatch(scores.greedyMatch());
+      }
       out.setTokenRanks(scores.tokenRanks());
       out.setTopKIds(scores.topKIds());
       out.setTopKLogprobs(scores.topKLogprobs());

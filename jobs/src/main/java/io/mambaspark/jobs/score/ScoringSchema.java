@@ -68,6 +68,10 @@ public record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
       if (emit.positionNll()) {
         columns.add(ScoreColumn.POSITION_NLL);
       }
+      if (emit.signals().tokenEntropy()) {
+        columns.add(ScoreColumn.TOKEN_ENTROPY);
+      }
+      columns.addAll(emit.signals().columns());
       if (emit.lastLogits()) {
         columns.add(ScoreColumn.LAST_LOGITS);
       }

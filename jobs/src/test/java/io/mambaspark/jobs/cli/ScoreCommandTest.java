@@ -404,8 +404,9 @@ class ScoreCommandTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "--emit entropy | --emit: unknown value 'entropy'; expected a list of perplexity,"
-            + " token-logprobs, token-ranks, top-k=K, position-nll, last-logits, or logits alone",
+        "--emit words | --emit: unknown value 'words'; expected a list of perplexity,"
+            + " token-logprobs, token-ranks, top-k=K, position-nll, token-entropy, entropy, min-k=P,"
+            + " min-k-plus-plus=P, curvature, longest-greedy-run, last-logits, or logits alone",
         "--emit perplexity,perplexity | --emit names perplexity twice",
         "--emit logits,perplexity | --emit logits cannot be combined with other"
             + " values: it writes one row per position",

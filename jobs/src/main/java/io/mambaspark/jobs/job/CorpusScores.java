@@ -12,7 +12,7 @@ import java.util.Map;
  * @param groups the sums of each group of {@code --group-by}; empty without that option
  * @param distributions the distributions of the perplexities, overall and by group; null if there
  *     are neither groups nor a report
- * @param thresholds the perplexities that separate the buckets; empty without buckets
+ * @param thresholds the values that separate the buckets; empty without buckets
  */
 record CorpusScores(
     Totals totals,

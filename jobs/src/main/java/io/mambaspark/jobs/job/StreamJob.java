@@ -112,7 +112,8 @@ public final class StreamJob {
     Map<String, Double> thresholds =
         request.corpus().bucketThresholds() == null
             ? Map.of()
-            : Buckets.thresholds(request.corpus().bucketThresholds(), files);
+            : Buckets.thresholds(
+                request.corpus().bucketThresholds(), request.corpus().bucketBy(), files);
     try (OpenModel model = new OpenModel(request.model().path())) {
       DatasetScorer scorer = DatasetScorer.of(model, request.model(), request.scores());
       scorer.check();
@@ -259,7 +260,9 @@ public final class StreamJob {
         Map.of("spark.sql.adaptive.enabled", "false"),
         () ->
             write(
-                thresholds.isEmpty() ? scored : Buckets.add(scored, thresholds),
+                thresholds.isEmpty()
+                    ? scored
+                    : Buckets.add(scored, request.corpus().bucketBy(), thresholds),
                 schema.scores(),
                 prepared.listed().withoutEmpty(request.input().format())));
   }

@@ -107,7 +107,8 @@ final class SummaryJson {
       json.put("group_count", summary.corpus().groups().number());
       json.put("groups", groups(distributions));
     }
-    if (request.hasBuckets()) {
+    if (request.bucketBy() != null) {
+      json.put(Buckets.BY, request.bucketBy());
       json.put(Buckets.THRESHOLDS, summary.corpus().thresholds());
     }
   }

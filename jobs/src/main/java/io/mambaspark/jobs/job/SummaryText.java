@@ -46,7 +46,7 @@ final class SummaryText {
       lineIfAny("  too short", totals.tooShort());
     }
     lineIfAny("  null", totals.nulls());
-    lineIfAny("  excluded by perplexity", summary.filtered());
+    lineIfAny("  excluded", summary.filtered());
     if (request.countsTruncated()) {
       lineIfAny("  truncated", totals.count(Count.TRUNCATED));
     }

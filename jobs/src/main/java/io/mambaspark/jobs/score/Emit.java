@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * The results that are written for each row.
@@ -135,6 +136,31 @@ public record Emit(
     }
     throw Refusal.wrongUsage(
         "--emit %s: expected %s=P with an integer percentage P from 1 to 100", word, name);
+  }
+
+  /**
+   * Returns the signal with one number per row whose column has this name.
+   *
+   * @param given the option and its value, for the message
+   * @throws Refusal if the column is not such a signal, or is not written
+   */
+  public ScoreColumn signal(String column, String given) {
+    List<ScoreColumn> written = signals.columns();
+    return written.stream()
+        .filter(signal -> signal.column().equals(column))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                Refusal.wrongUsage(
+                    "%s: %s is not a signal that --emit %s writes; it writes %s",
+                    given,
+                    column.isEmpty() ? "''" : column,
+                    this,
+                    written.isEmpty()
+                        ? "none"
+                        : written.stream()
+                            .map(ScoreColumn::column)
+                            .collect(Collectors.joining(", "))));
   }
 
   /** Whether the columns nll, token_count and perplexity are written. */

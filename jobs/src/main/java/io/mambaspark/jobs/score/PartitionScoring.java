@@ -29,7 +29,7 @@ import scala.Tuple2;
  * memory.
  *
  * @param windows the windows into which documents are split
- * @param bounds the perplexities that are written; rows outside are marked as dropped
+ * @param bounds the bounds of the rows that are written; rows outside are marked as dropped
  * @param progress counts the processed tokens; may be null
  */
 public record PartitionScoring(
@@ -37,7 +37,7 @@ public record PartitionScoring(
     DocumentReader reader,
     Emit emit,
     Windows windows,
-    PerplexityBounds bounds,
+    RowBounds bounds,
     RowFailures failures,
     LongAccumulator progress)
     implements MapPartitionsFunction<Row, Tuple2<Row, ScoredRow>> {
@@ -170,7 +170,7 @@ public record PartitionScoring(
     if (complete && document.bytes() != null && document.bytes() > 0) {
       out.setBitsPerByte(scores.nll() / document.bytes() / LN_2);
     }
-    out.setDropped(bounds.exclude(scores.perplexity()));
+    out.setDropped(bounds.exclude(scores.perplexity(), out));
   }
 
   /**

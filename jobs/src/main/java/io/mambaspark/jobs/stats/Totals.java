@@ -39,7 +39,7 @@ public final class Totals implements Serializable {
     TRUNCATED,
     /** Rows whose context lost its first tokens. */
     TRUNCATED_CONTEXTS,
-    /** Rows that were excluded by their perplexity. No other count or sum includes them. */
+    /** Rows that were excluded by their scores. No other count or sum includes them. */
     DROPPED,
     /** Rows with scored tokens whose perplexity is too large for a double. */
     INFINITE_ROWS,

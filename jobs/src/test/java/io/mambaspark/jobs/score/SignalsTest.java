@@ -19,6 +19,7 @@ import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
 import io.mambaspark.engine.score.Windows;
+import io.mambaspark.jobs.Cli;
 import io.mambaspark.jobs.TestModels;
 import io.mambaspark.jobs.TestOutput;
 import io.mambaspark.jobs.TestScores;
@@ -42,6 +43,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Signals of uncertainty and contamination. */
 class SignalsTest {
@@ -309,5 +311,111 @@ class SignalsTest {
                     .map(scored -> scored.<Double>getAs("nll"))
                     .filter(nll -> nll != null)
                     .toList()));
+  }
+
+  /** Returns a column's values by id in an output, without nulls, in ascending order. */
+  private static List<Map.Entry<String, Double>> ascending(Path output, String column) {
+    return byId(output).entrySet().stream()
+        .filter(row -> value(row.getValue(), column) != null)
+        .map(row -> Map.entry(row.getKey(), ((Number) value(row.getValue(), column)).doubleValue()))
+        .sorted(Map.Entry.comparingByValue())
+        .toList();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"min_k", "curvature", "longest_greedy_run"})
+  void documents_outside_a_bound_are_dropped(String column) throws IOException {
+    Path all = own.resolve("all");
+    scored(folder, corpus, all, "--emit", ALL);
+    List<Map.Entry<String, Double>> values = ascending(all, column);
+    double least = values.get(10).getValue();
+    double most = values.get(30).getValue();
+    Object[] bounds = {
+      "--emit",
+      ALL,
+      "--min",
+      column + "=" + least,
+      "--max",
+      column + "=" + most,
+      "--max",
+      "entropy=9"
+    };
+    List<String> kept =
+        byId(all).entrySet().stream()
+            .filter(
+                row -> {
+                  Number value = (Number) value(row.getValue(), column);
+                  return value == null
+                      || (value.doubleValue() >= least && value.doubleValue() <= most);
+                })
+            .map(Map.Entry::getKey)
+            .toList();
+    Path units = own.resolve("units");
+    Path once = own.resolve("once");
+    scored(folder, corpus, units, with(List.of(bounds), "--target-unit-tokens", 1));
+    scored(folder, corpus, once, with(List.of(bounds), "--partitions", 2));
+
+    for (Path output : List.of(units, once)) {
+      assertThat(byId(output).keySet()).containsExactlyElementsOf(kept);
+      assertThat(TestOutput.summary(output).get("filtered_documents").asInt())
+          .isEqualTo(byId(all).size() - kept.size());
+    }
+    assertThat(kept).hasSizeBetween(15, 41).contains("row-0", "row-null", "row-bad");
+  }
+
+  @Test
+  void buckets_divide_the_corpus_by_a_signal() throws IOException {
+    Path output = own.resolve("buckets");
+    Object[] by = {"--emit", ALL, "--bucket-by", "min_k"};
+    scored(folder, corpus, output, with(List.of(by), "--bucket", "head:30,middle:60"));
+    JsonNode summary = TestOutput.summary(output);
+    double head = summary.get("bucket_thresholds").get("head").asDouble();
+    double middle = summary.get("bucket_thresholds").get("middle").asDouble();
+
+    assertThat(summary.get("bucket_by").asText()).isEqualTo("min_k");
+    assertThat(head).isLessThan(middle).isNegative();
+    List<Map.Entry<String, Double>> values = ascending(output, "min_k");
+    // The percentile interpolates between the values at ranks 11.1 of 0 to 37.
+    assertThat(head).isBetween(values.get(11).getValue(), values.get(12).getValue());
+    Map<String, Row> rows = byId(output);
+    for (Map.Entry<String, Double> row : values) {
+      String expected =
+          row.getValue() < head ? "head" : row.getValue() < middle ? "middle" : "tail";
+      assertThat(value(rows.get(row.getKey()), "bucket")).as(row.getKey()).isEqualTo(expected);
+    }
+    assertThat(value(rows.get("row-0"), "bucket")).isNull();
+    assertThat(value(rows.get("row-null"), "bucket")).isNull();
+
+    Path alike = own.resolve("alike");
+    scored(folder, corpus, alike, with(List.of(by), "--bucket-thresholds", output));
+    assertThat(columns(alike, "bucket")).isEqualTo(columns(output, "bucket"));
+    Cli other =
+        score(folder, corpus, own.resolve("other"), "--emit", ALL, "--bucket-thresholds", output);
+    assertThat(other.code()).isNotZero();
+    assertThat(other.err())
+        .contains("they divide min_k, expected perplexity; give --bucket-by min_k");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--min entropy=2 | --min entropy=2: entropy is not a signal that --emit perplexity writes; it"
+            + " writes none",
+        "--emit curvature --max min_k=2 | --max min_k=2: min_k is not a signal that --emit curvature"
+            + " writes; it writes curvature",
+        "--emit entropy --min entropy | --min entropy: expected COLUMN=X with a finite number X",
+        "--emit entropy --min entropy=NaN | --min entropy=NaN: expected COLUMN=X with a finite",
+        "--emit entropy --min entropy=1 --min entropy=2 | --min bounds entropy twice",
+        "--emit entropy --min entropy=3 --max entropy=2 | --min entropy=3.0 is above --max"
+            + " entropy=2.0: nothing would be written",
+        "--emit entropy --bucket a:50 --bucket-by nll | --bucket-by nll: nll is not a signal that"
+            + " --emit entropy writes; it writes entropy",
+        "--emit entropy --bucket-by entropy | --bucket-by needs --bucket or --bucket-thresholds",
+      })
+  void wrong_bounds_and_buckets_are_refused(String options, String message) {
+    Cli run = score(folder, corpus, own.resolve("scores"), (Object[]) options.split(" "));
+    assertThat(run.code()).isEqualTo(2);
+    assertThat(run.err()).contains(message);
   }
 }

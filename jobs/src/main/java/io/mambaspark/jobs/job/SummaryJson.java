@@ -101,6 +101,10 @@ final class SummaryJson {
     Distributions distributions = summary.corpus().distributions();
     if (distributions != null) {
       json.put("perplexity_percentiles", percentiles(distributions.overall()));
+      distributions
+          .signals()
+          .forEach(
+              (signal, all) -> json.put(signal + "_percentiles", percentiles(all.percentiles())));
       json.put("percentiles_are_exact", distributions.exact());
     }
     if (!request.groupBy().isEmpty()) {
@@ -122,11 +126,8 @@ final class SummaryJson {
   }
 
   private List<Map<String, Object>> groups(Distributions distributions) {
-    Map<List<String>, Map<String, Double>> byKey = new LinkedHashMap<>();
-    distributions
-        .grouping()
-        .groups()
-        .forEach(group -> byKey.put(group.values(), percentiles(group.percentiles())));
+    Map<List<String>, Distributions.Group> byKey = new LinkedHashMap<>();
+    distributions.grouping().groups().forEach(group -> byKey.put(group.values(), group));
     List<Map<String, Object>> groups = new ArrayList<>();
     for (Groups.Group<Totals> group : summary.corpus().groups().largest()) {
       Totals sums = group.sums();
@@ -143,7 +144,14 @@ final class SummaryJson {
       if (request.isPair()) {
         fields.put("greedy_documents", sums.count(Count.GREEDY_ROWS));
       }
-      fields.put("perplexity_percentiles", byKey.getOrDefault(group.key(), Map.of()));
+      Distributions.Group scored = byKey.get(group.key());
+      fields.put(
+          "perplexity_percentiles", scored == null ? Map.of() : percentiles(scored.percentiles()));
+      for (ScoreColumn signal : request.emit().signals().columns()) {
+        fields.put(
+            signal.column() + "_percentiles",
+            scored == null ? Map.of() : percentiles(scored.signals().get(signal.column())));
+      }
       groups.add(fields);
     }
     return groups;

@@ -26,6 +26,7 @@ import io.mambaspark.jobs.TestScores;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.math.MathContext;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -268,23 +269,64 @@ class SignalsTest {
     assertThat(found).isEqualTo(expected.stream().map(SignalsTest::numbers).toList());
   }
 
-  @Test
-  void groups_have_the_means_of_their_signals() throws IOException {
-    Path output = own.resolve("scores");
-    scored(folder, corpus, output, "--emit", ALL, "--group-by", "kind");
+  /** Returns a percentile with linear interpolation between the closest ranks. */
+  private static double percentile(List<Double> values, int percent) {
+    List<Double> sorted = values.stream().sorted().toList();
+    double rank = (sorted.size() - 1) * percent / 100.0;
+    int below = (int) rank;
+    double above = sorted.get(Math.min(below + 1, sorted.size() - 1));
+    return sorted.get(below) + (rank - below) * (above - sorted.get(below));
+  }
 
-    JsonNode groups = TestOutput.summary(output).get("groups");
-    assertThat(groups).hasSize(3);
-    for (JsonNode group : groups) {
-      int kind = group.get("group").get("kind").asText().charAt(5) - '0';
-      List<Double> entropies = new ArrayList<>();
-      for (int i = kind; i < TOKENS.size(); i += 3) {
-        if (i > 1) {
-          entropies.add(engine(TOKENS.get(i), 1, Windows.FULL).entropy());
+  @Test
+  void groups_have_means_and_percentiles_of_their_signals() throws IOException {
+    Path output = own.resolve("scores");
+    Cli run = scored(folder, corpus, output, "--emit", ALL, "--group-by", "kind");
+
+    JsonNode summary = TestOutput.summary(output);
+    assertThat(summary.get("groups")).hasSize(3);
+    List<JsonNode> all = new ArrayList<>(List.of(summary));
+    summary.get("groups").forEach(all::add);
+    for (JsonNode sums : all) {
+      int kind = sums == summary ? -1 : sums.get("group").get("kind").asText().charAt(5) - '0';
+      for (int column = 0; column < NUMBERS.length; column++) {
+        List<Double> values = new ArrayList<>();
+        for (int i = 2; i < TOKENS.size(); i++) {
+          if (kind < 0 || i % 3 == kind) {
+            Object value = numbers(engine(TOKENS.get(i), 1, Windows.FULL)).get(column);
+            values.add(((Number) value).doubleValue());
+          }
+        }
+        String where = NUMBERS[column] + " of group " + kind;
+        assertThat(sums.get("mean_document_" + NUMBERS[column]).asDouble())
+            .as(where)
+            .isEqualTo(mean(values));
+        JsonNode percentiles = sums.get(NUMBERS[column] + "_percentiles");
+        assertThat(percentiles).as(where).hasSize(7);
+        for (int percent : new int[] {1, 5, 25, 50, 75, 95, 99}) {
+          assertThat(percentiles.get("p" + percent).asDouble())
+              .as(where)
+              .isCloseTo(percentile(values, percent), within(1e-9));
         }
       }
-      assertThat(group.get("mean_document_entropy").asDouble()).isEqualTo(mean(entropies));
     }
+    assertThat(run.out())
+        .containsPattern(
+            "  min_k_plus_plus +5 % +median +95 %\n  all( +-\\d+\\.\\d{4}){3}\n  kind-\\d ");
+  }
+
+  @Test
+  void the_report_has_a_histogram_of_each_signal() throws IOException {
+    Path report = own.resolve("report.html");
+    scored(folder, corpus, own.resolve("scores"), "--emit", ALL, "--report", report);
+
+    String page = Files.readString(report);
+    for (String column : NUMBERS) {
+      // One for wide and one for narrow screens.
+      assertThat(page.split("aria-label=\"Histogram of " + column + "\"", -1)).hasSize(3);
+    }
+    scored(folder, corpus, own.resolve("without"), "--report", own.resolve("other.html"));
+    assertThat(Files.readString(own.resolve("other.html"))).doesNotContain("<h2>Signals</h2>");
   }
 
   @Test

@@ -168,6 +168,22 @@ public record Emit(
     return perplexity || tokenLogprobs || tokenRanks || positionNll || signals.any();
   }
 
+  /**
+   * Parses a list of perplexity and signals, the values that a function of SQL can return.
+   *
+   * @throws Refusal if the list has other values
+   */
+  public static Emit parseSignals(String list) {
+    Emit emit = parse(list);
+    boolean others = emit.tokenLogprobs || emit.tokenRanks || emit.topK > 0 || emit.positionNll;
+    if (others || emit.lastLogits || emit.logits) {
+      throw Refusal.wrongUsage(
+          "A function cannot return %s; expected perplexity and signals such as entropy,min-k=20",
+          emit);
+    }
+    return new Emit(true, false, false, 0, false, emit.signals, false, false);
+  }
+
   /** Returns these results and the nll by position. */
   public Emit withPositionNll() {
     return new Emit(perplexity, tokenLogprobs, tokenRanks, topK, true, signals, lastLogits, logits);

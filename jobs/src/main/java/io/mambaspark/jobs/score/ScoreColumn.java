@@ -121,7 +121,7 @@ public enum ScoreColumn {
   }
 
   /** Returns the column's Spark type. */
-  DataType type() {
+  public DataType type() {
     return DataType.fromDDL(type);
   }
 

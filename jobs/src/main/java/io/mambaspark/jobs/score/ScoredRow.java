@@ -329,6 +329,15 @@ public final class ScoredRow {
     this.longestGreedyRun = longestGreedyRun;
   }
 
+  /** Returns the value of a signal, of the type of its column, or null. */
+  public Object value(ScoreColumn signal) {
+    return switch (signal) {
+      case TOKEN_ENTROPY -> tokenEntropy;
+      case LONGEST_GREEDY_RUN -> longestGreedyRun;
+      default -> number(signal);
+    };
+  }
+
   /**
    * Returns the value of a signal with one number per row; null if no token was scored or the
    * signal was not requested.

@@ -68,10 +68,7 @@ public record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
       if (emit.positionNll()) {
         columns.add(ScoreColumn.POSITION_NLL);
       }
-      if (emit.signals().tokenEntropy()) {
-        columns.add(ScoreColumn.TOKEN_ENTROPY);
-      }
-      columns.addAll(emit.signals().columns());
+      columns.addAll(emit.signals().allColumns());
       if (emit.lastLogits()) {
         columns.add(ScoreColumn.LAST_LOGITS);
       }

@@ -68,13 +68,23 @@ public record Signals(
     return columns;
   }
 
+  /** Returns the columns of all signals, in their order in the output. */
+  public List<ScoreColumn> allColumns() {
+    List<ScoreColumn> columns = new ArrayList<>();
+    if (tokenEntropy) {
+      columns.add(ScoreColumn.TOKEN_ENTROPY);
+    }
+    columns.addAll(columns());
+    return columns;
+  }
+
   /**
    * Sets the signals of a row. They are null if no token was scored, except that the list of
    * entropies is empty.
    *
    * @return the first signal that is not finite; null if all are finite
    */
-  NonFinite set(ScoredRow out, Scores<?> scores) {
+  public NonFinite set(ScoredRow out, Scores<?> scores) {
     if (tokenEntropy) {
       float[] means = scores.moments().tokenMeans();
       float[] entropies = new float[means.length];

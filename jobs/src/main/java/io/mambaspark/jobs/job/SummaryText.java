@@ -77,7 +77,7 @@ final class SummaryText {
     if (request.emit().nll() && totals.tokens() > 0) {
       summary.perplexities().byName().forEach(this::perplexity);
       for (ScoreColumn signal : request.emit().signals().columns()) {
-        perplexity("mean_document_" + signal.column(), totals.mean(signal));
+        lines.line("mean " + signal.column(), "%,.4f", totals.mean(signal));
       }
     }
   }

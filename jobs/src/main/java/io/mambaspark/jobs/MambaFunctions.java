@@ -2,16 +2,21 @@ package io.mambaspark.jobs;
 
 import static org.apache.spark.sql.functions.udf;
 
-import io.mambaspark.engine.score.Outputs;
+import io.mambaspark.engine.score.NonFinite;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
 import io.mambaspark.jobs.io.RowError;
 import io.mambaspark.jobs.score.DatasetScorer;
 import io.mambaspark.jobs.score.DocumentReader;
+import io.mambaspark.jobs.score.Emit;
 import io.mambaspark.jobs.score.PartitionScoring;
+import io.mambaspark.jobs.score.ScoreColumn;
+import io.mambaspark.jobs.score.ScoredRow;
 import io.mambaspark.jobs.spark.TaskFailure;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,7 +33,7 @@ import org.apache.spark.util.LongAccumulator;
 
 /** SQL functions that score a text or an array of token ids. */
 public final class MambaFunctions {
-  /** The type of a function's result. */
+  /** The type of a function's result, which the fields of its signals follow. */
   public static final StructType SCORE =
       new StructType()
           .add("nll", DataTypes.DoubleType)
@@ -36,8 +41,12 @@ public final class MambaFunctions {
           .add("perplexity", DataTypes.DoubleType)
           .add("error", DataTypes.StringType);
 
-  /** The names of the functions that {@link #registered} registered, by session and model. */
-  private static final Map<SparkSession, Map<String, String>> REGISTERED = new WeakHashMap<>();
+  /**
+   * The names of the functions that {@link #registered} registered, by session, and by model and
+   * results.
+   */
+  private static final Map<SparkSession, Map<List<Object>, String>> REGISTERED =
+      new WeakHashMap<>();
 
   private MambaFunctions() {}
 
@@ -52,7 +61,19 @@ public final class MambaFunctions {
    * @throws Refusal if the folder does not exist
    */
   public static void register(SparkSession spark, String name, String model) {
-    register(spark, name, MambaScorer.load(model), null);
+    register(spark, name, model, "perplexity");
+  }
+
+  /**
+   * Registers a function as above, whose struct also has the signals that are emitted, each under
+   * the name of its column: {@code SELECT name(text).curvature FROM corpus}.
+   *
+   * @param emit a list of perplexity and signals, such as {@code entropy,min-k=20}
+   * @throws Refusal also if the list has other values
+   */
+  public static void register(SparkSession spark, String name, String model, String emit) {
+    Emit signals = Emit.parseSignals(emit);
+    register(spark, name, MambaScorer.load(model), signals, null);
   }
 
   /**
@@ -61,21 +82,37 @@ public final class MambaFunctions {
    * @throws Refusal if the model does not exist
    */
   public static String registered(SparkSession spark, String model) {
+    return registered(spark, model, "perplexity");
+  }
+
+  /**
+   * Returns the name of a function in a session. The first call registers the function.
+   *
+   * @param emit a list of perplexity and signals
+   * @throws Refusal if the model does not exist, or the list has other values
+   */
+  public static String registered(SparkSession spark, String model, String emit) {
+    Emit signals = Emit.parseSignals(emit);
     synchronized (REGISTERED) {
-      Map<String, String> names = REGISTERED.computeIfAbsent(spark, session -> new HashMap<>());
+      Map<List<Object>, String> names =
+          REGISTERED.computeIfAbsent(spark, session -> new HashMap<>());
       return names.computeIfAbsent(
-          model,
-          path -> {
+          List.of(model, signals),
+          key -> {
             String name = "mamba_score_" + names.size();
-            register(spark, name, path);
+            register(spark, name, MambaScorer.load(model), signals, null);
             return name;
           });
     }
   }
 
   static void register(
-      SparkSession spark, String name, MambaScorer scorer, LongAccumulator tokensRun) {
-    spark.udf().register(name, udf(new Score(scorer.sent(spark), tokensRun), SCORE));
+      SparkSession spark, String name, MambaScorer scorer, Emit emit, LongAccumulator tokensRun) {
+    StructType type = SCORE;
+    for (ScoreColumn signal : emit.signals().allColumns()) {
+      type = type.add(signal.column(), signal.type());
+    }
+    spark.udf().register(name, udf(new Score(scorer.sent(spark), emit, tokensRun), type));
   }
 
   /**
@@ -85,9 +122,9 @@ public final class MambaFunctions {
    */
   private static final class Score implements UDF1<Object, Row> {
     private static final long serialVersionUID = 1;
-    private static final Outputs PERPLEXITY = new Outputs(true, false, false, 0, false);
 
     private final DatasetScorer.Sent sent;
+    private final Emit emit;
     private final LongAccumulator tokensRun;
     private transient Scorer scorer;
     private transient DocumentReader.ForTask tokens;
@@ -95,8 +132,9 @@ public final class MambaFunctions {
     private transient Object last;
     private transient Row lastScore;
 
-    Score(DatasetScorer.Sent sent, LongAccumulator tokensRun) {
+    Score(DatasetScorer.Sent sent, Emit emit, LongAccumulator tokensRun) {
       this.sent = sent;
+      this.emit = emit;
       this.tokensRun = tokensRun;
     }
 
@@ -123,22 +161,37 @@ public final class MambaFunctions {
               ? texts().read(RowFactory.create(text.getBytes(StandardCharsets.UTF_8)))
               : tokens().read(RowFactory.create(document));
       if (read.isNull()) {
-        return RowFactory.create(null, null, null, null);
+        return result(null, null, null, null, new ScoredRow());
       }
       if (read.error() != null) {
-        return RowFactory.create(null, null, null, read.error().message());
+        return failed(read.error());
       }
       Scores<Integer> scores =
-          scorer.score(List.of(new Sequence<>(0, read.tokens())).iterator(), PERPLEXITY).next();
-      RowError error = RowError.nonFinite(scores.firstNonFinite());
+          scorer.score(List.of(new Sequence<>(0, read.tokens())).iterator(), emit.outputs()).next();
+      NonFinite nonFinite = scores.firstNonFinite();
+      ScoredRow signals = new ScoredRow();
+      RowError error =
+          RowError.nonFinite(nonFinite != null ? nonFinite : emit.signals().set(signals, scores));
       if (error != null) {
-        return RowFactory.create(null, null, null, error.message());
+        return failed(error);
       }
-      return RowFactory.create(
+      return result(
           scores.nll(),
           scores.tokenCount(),
           PartitionScoring.perplexity(scores.nll(), scores.tokenCount()),
-          null);
+          null,
+          signals);
+    }
+
+    private Row failed(RowError error) {
+      return result(null, null, null, error.message(), new ScoredRow());
+    }
+
+    private Row result(
+        Double nll, Long tokenCount, Double perplexity, String error, ScoredRow signals) {
+      List<Object> values = new ArrayList<>(Arrays.asList(nll, tokenCount, perplexity, error));
+      emit.signals().allColumns().forEach(signal -> values.add(signals.value(signal)));
+      return RowFactory.create(values.toArray());
     }
 
     private DocumentReader.ForTask texts() {

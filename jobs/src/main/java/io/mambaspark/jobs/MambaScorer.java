@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -209,6 +210,20 @@ public final class MambaScorer implements AutoCloseable {
   /** Excludes rows with a higher perplexity. */
   public MambaScorer maxPerplexity(double perplexity) {
     return with(Options.MAX_PERPLEXITY, perplexity);
+  }
+
+  /** Excludes rows with a lower value in the column of a signal that {@link #emit} selects. */
+  public MambaScorer min(String column, double value) {
+    return with(Options.MIN, added(values.get(Options.MIN), column + "=" + value));
+  }
+
+  /** Excludes rows with a higher value in the column of a signal that {@link #emit} selects. */
+  public MambaScorer max(String column, double value) {
+    return with(Options.MAX, added(values.get(Options.MAX), column + "=" + value));
+  }
+
+  private static List<String> added(List<String> bounds, String bound) {
+    return Stream.concat(bounds.stream(), Stream.of(bound)).toList();
   }
 
   /**

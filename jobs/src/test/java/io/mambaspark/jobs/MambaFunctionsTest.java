@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.mambaspark.jobs.io.DemoCorpus;
+import io.mambaspark.jobs.score.Emit;
 import io.mambaspark.jobs.spark.Failures;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -67,9 +69,49 @@ class MambaFunctionsTest {
   }
 
   @Test
+  void a_function_returns_signals() {
+    String emit = "token-entropy,entropy,min-k=20,min-k-plus-plus=20,curvature,longest-greedy-run";
+    MambaFunctions.register(spark, "audit", "demo", emit);
+    String[] columns = {
+      "nll",
+      "token_entropy",
+      "entropy",
+      "min_k",
+      "min_k_plus_plus",
+      "curvature",
+      "longest_greedy_run",
+      "error"
+    };
+    List<Row> found =
+        spark
+            .sql("SELECT id, audit(text) AS s FROM " + CORPUS + " ORDER BY id")
+            .selectExpr(Arrays.stream(columns).map("s."::concat).toArray(String[]::new))
+            .collectAsList();
+    List<Row> expected =
+        scorer
+            .textColumn("text")
+            .keepColumns("id")
+            .emit(emit)
+            .score(spark.sql("SELECT * FROM " + CORPUS))
+            .sort("id")
+            .selectExpr(columns)
+            .collectAsList();
+    assertThat(found).isEqualTo(expected).hasSize(30);
+
+    Row missing = spark.sql("SELECT s.* FROM (SELECT audit(CAST(NULL AS STRING)) AS s)").first();
+    for (String column : columns) {
+      assertThat(missing.isNullAt(missing.fieldIndex(column))).as(column).isTrue();
+    }
+    assertThatThrownBy(() -> MambaFunctions.register(spark, "wrong", "demo", "entropy,top-k=2"))
+        .hasMessage(
+            "A function cannot return top-k=2,entropy; expected perplexity and signals such as"
+                + " entropy,min-k=20");
+  }
+
+  @Test
   void a_row_that_is_filtered_and_selected_is_scored_once() {
     LongAccumulator run = spark.sparkContext().longAccumulator("run");
-    MambaFunctions.register(spark, "counted", scorer, run);
+    MambaFunctions.register(spark, "counted", scorer, Emit.PERPLEXITY, run);
     Dataset<Row> cheap =
         spark.sql(
             "SELECT id, counted(tokens).perplexity FROM "

@@ -66,9 +66,12 @@ class MambaScorerTest {
                       .textColumn("text")
                       .keepColumns("id")
                       .window("strided", 32, 8)
-                      .emit("token-logprobs,top-k=2,position-nll")
+                      .emit("token-logprobs,top-k=2,position-nll,entropy,min-k=20")
                       .prefixToken("bos")
                       .maxPerplexity(5000)
+                      .min("entropy", 0.01)
+                      .min("min_k", -20)
+                      .max("entropy", 4.5)
                       .score(corpus)))
           .isEqualTo(
               byCommand(
@@ -84,7 +87,13 @@ class MambaScorerTest {
                   "--stride",
                   8,
                   "--emit",
-                  "token-logprobs,top-k=2,position-nll",
+                  "token-logprobs,top-k=2,position-nll,entropy,min-k=20",
+                  "--min",
+                  "min_k=-20",
+                  "--min",
+                  "entropy=0.01",
+                  "--max",
+                  "entropy=4.5",
                   "--prefix-token",
                   "bos",
                   "--max-perplexity",
@@ -99,6 +108,7 @@ class MambaScorerTest {
       strings = {
         "perplexity",
         "token-logprobs,token-ranks,top-k=2,position-nll,last-logits",
+        "token-entropy,entropy,min-k=20,min-k-plus-plus=20,curvature,longest-greedy-run",
         "logits"
       })
   void the_output_schema_equals_the_schema_of_the_scores(String emit) {

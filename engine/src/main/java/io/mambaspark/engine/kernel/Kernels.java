@@ -241,14 +241,17 @@ public interface Kernels {
       float[] sums);
 
   /**
-   * Folds a block of logits into each row's running maximum, sum of exponentials and arg max. Each
-   * row has sixteen of each, one per lane; {@link LogSoftmax} combines them.
+   * Folds a block of logits into each row's running maximum, sum of exponentials and arg max, and
+   * on request the sums that give the moments of ln p. Each row has sixteen of each, one per lane;
+   * {@link LogSoftmax} combines them.
    *
    * @param logits (panels, stride, 16)
    * @param firstPanel the number of the block's first panel, for {@code argMax}
    * @param max (rows, 16): the largest logit of the lane so far
-   * @param sum (rows, 16): Σ exp(logit - max) of the lane so far
+   * @param sum (rows, 16): Σ e of the lane so far, e = 2^t, t = (logit - max)·log2(e), at least
+   *     -126. With moments, (rows, 3, 16): Σ e, Σ w·t and Σ w·t², w = e - 2^-126
    * @param argMax (rows, 16): the number of the first panel that contains the lane's maximum
+   * @param moments whether to compute all three sums; Σ e is the same bits with and without
    */
   void foldLogits(
       float[] logits,
@@ -258,5 +261,6 @@ public interface Kernels {
       int stride,
       float[] max,
       float[] sum,
-      float[] argMax);
+      float[] argMax,
+      boolean moments);
 }

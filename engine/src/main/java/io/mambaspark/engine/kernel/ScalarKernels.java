@@ -361,7 +361,8 @@ final class ScalarKernels implements Kernels {
       int stride,
       float[] max,
       float[] sum,
-      float[] argMax) {
+      float[] argMax,
+      boolean moments) {
     for (int i = 0; i < rows * WIDTH; i++) {
       float before = max[i];
       float most = before;
@@ -372,13 +373,37 @@ final class ScalarKernels implements Kernels {
           argMax[i] = firstPanel + panel;
         }
       }
-      float total = sum[i] * ScalarMath.exp2((before - most) * ScalarMath.LOG2_E);
+      int at = moments ? 3 * i - 2 * (i % WIDTH) : i;
+      if (moments) {
+        shiftMoments(sum, at, (before - most) * ScalarMath.LOG2_E);
+      }
+      float total = sum[at] * ScalarMath.exp2((before - most) * ScalarMath.LOG2_E);
       for (int panel = 0; panel < panels; panel++) {
         float below = logits[panel * stride * WIDTH + i] - most;
         total += ScalarMath.exp2(below * ScalarMath.LOG2_E);
+        if (moments) {
+          addMoments(sum, at, below * ScalarMath.LOG2_E);
+        }
       }
       max[i] = most;
-      sum[i] = total;
+      sum[at] = total;
     }
+  }
+
+  /** Converts the two sums of moments of a lane to a maximum that is greater by -t. */
+  private static void shiftMoments(float[] sum, int at, float t) {
+    float shift = ScalarMath.inExp2Range(t);
+    float factor = ScalarMath.exp2(t) - ScalarMath.EXP2_FLOOR;
+    float first = sum[at + WIDTH];
+    float shifted = Math.fma(shift, sum[at], first);
+    sum[at + WIDTH] = factor * shifted;
+    sum[at + 2 * WIDTH] = factor * Math.fma(shift, first + shifted, sum[at + 2 * WIDTH]);
+  }
+
+  private static void addMoments(float[] sum, int at, float t) {
+    float bounded = ScalarMath.inExp2Range(t);
+    float first = (ScalarMath.exp2(t) - ScalarMath.EXP2_FLOOR) * bounded;
+    sum[at + WIDTH] += first;
+    sum[at + 2 * WIDTH] = Math.fma(first, bounded, sum[at + 2 * WIDTH]);
   }
 }

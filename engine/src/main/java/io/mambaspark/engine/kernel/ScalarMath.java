@@ -59,6 +59,9 @@ final class ScalarMath {
 
   static final float TWO_25 = 0x1p25f;
 
+  /** {@code exp2(EXP2_LOW)}, the smallest value of {@link #exp2}. */
+  static final float EXP2_FLOOR = Float.MIN_NORMAL;
+
   /** The value of exp2 that {@link #headDecay} subtracts. */
   static final float HEAD_FLOOR = 0x1p-64f;
 
@@ -122,7 +125,12 @@ final class ScalarMath {
    * #exp}.
    */
   static float exp2(float t) {
-    return exp2InRange(t < EXP2_LOW ? EXP2_LOW : t);
+    return exp2InRange(inExp2Range(t));
+  }
+
+  /** max(t, {@link #EXP2_LOW}); NaN for NaN. */
+  static float inExp2Range(float t) {
+    return t < EXP2_LOW ? EXP2_LOW : t;
   }
 
   /**

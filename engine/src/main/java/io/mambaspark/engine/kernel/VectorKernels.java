@@ -310,7 +310,9 @@ final class VectorKernels implements Kernels {
       int stride,
       float[] max,
       float[] sum,
-      float[] argMax) {
+      float[] argMax,
+      boolean moments) {
+    int sums = moments ? 3 : 1;
     float[] before = BEFORE.get();
     for (int row = 0; row < rows; row += STRIP) {
       int length = Math.min(STRIP, rows - row);
@@ -321,11 +323,14 @@ final class VectorKernels implements Kernels {
         largest(logits, from, firstPanel + panel, length * WIDTH, max, argMax, at);
       }
       for (int lane = 0; lane < WIDTH; lane += LANES) {
-        int to = at + lane;
-        VectorPass.run(VectorPass.RESCALE, before, lane, max, to, sum, to, length);
+        int most = at + lane;
+        int to = at * sums + lane;
+        int rescale = moments ? VectorPass.RESCALE_MOMENTS : VectorPass.RESCALE;
+        int add = moments ? VectorPass.ADD_MOMENTS : VectorPass.ADD_EXP;
+        VectorPass.run(rescale, before, lane, max, most, sum, to, length);
         for (int panel = 0; panel < panels; panel++) {
           int from = (panel * stride + row) * WIDTH + lane;
-          VectorPass.run(VectorPass.ADD_EXP, logits, from, max, to, sum, to, length);
+          VectorPass.run(add, logits, from, max, most, sum, to, length);
         }
       }
     }

@@ -82,15 +82,19 @@ final class VectorMath {
   }
 
   static FloatVector exp2(FloatVector t) {
-    return exp2InRange(
-        t.blend(ScalarMath.EXP2_LOW, t.compare(VectorOperators.LT, ScalarMath.EXP2_LOW)));
+    return exp2InRange(inExp2Range(t));
+  }
+
+  static FloatVector inExp2Range(FloatVector t) {
+    return t.blend(ScalarMath.EXP2_LOW, t.compare(VectorOperators.LT, ScalarMath.EXP2_LOW));
   }
 
   static FloatVector headDecay(FloatVector t) {
     return exp2InRange(t.reinterpretAsInts().min(HEAD_LOW).reinterpretAsFloats()).sub(HEAD_FLOOR);
   }
 
-  private static FloatVector exp2InRange(FloatVector u) {
+  /** 2 to the power of u, for u from -126 to 0. */
+  static FloatVector exp2InRange(FloatVector u) {
     FloatVector q = u.add(ROUND);
     FloatVector f = u.sub(q.sub(ROUND));
     FloatVector p = f.fma(EXP2_5, EXP2_4).fma(f, EXP2_3).fma(f, EXP2_2).fma(f, EXP2_1).fma(f, ONE);

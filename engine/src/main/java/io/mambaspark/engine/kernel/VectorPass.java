@@ -38,6 +38,12 @@ final class VectorPass {
   /** {@code y = headDecay(x·p)}. */
   static final int HEAD_DECAY = 6;
 
+  /** {@code RESCALE} for the three sums of {@link Kernels#foldLogits} with moments. */
+  static final int RESCALE_MOMENTS = 7;
+
+  /** {@code ADD_EXP} for the three sums of {@link Kernels#foldLogits} with moments. */
+  static final int ADD_MOMENTS = 8;
+
   private static final Pass[] PASSES = {
     VectorPass::bias,
     VectorPass::log1p,
@@ -45,7 +51,9 @@ final class VectorPass {
     VectorPass::silu,
     VectorPass::rescale,
     VectorPass::addExp,
-    VectorPass::headDecay
+    VectorPass::headDecay,
+    VectorPass::rescaleMoments,
+    VectorPass::addMoments
   };
 
   private interface Pass {
@@ -58,6 +66,7 @@ final class VectorPass {
    * Runs the loop {@code pass} over {@code length} rows of one vector each, which are 16 floats
    * apart. {@code p} is one vector for {@link #BIAS} and {@link #HEAD_DECAY}, has rows like {@code
    * x} and {@code y} for {@link #RESCALE} and {@link #ADD_EXP}, and is ignored by the other loops.
+   * With moments, each row of {@code y} is three vectors, 16 floats apart.
    */
   static void run(
       int pass, float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {
@@ -118,9 +127,43 @@ final class VectorPass {
     }
   }
 
+  private static void rescaleMoments(
+      float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {
+    for (int i = 0, to = yAt; i < length * WIDTH; i += WIDTH, to += 3 * WIDTH) {
+      FloatVector shift = VectorMath.inExp2Range(bitsOfDifference(x, xAt + i, p, pAt + i));
+      FloatVector factor = VectorMath.exp2InRange(shift);
+      FloatVector sum = FloatVector.fromArray(SPECIES, y, to);
+      FloatVector first = FloatVector.fromArray(SPECIES, y, to + WIDTH);
+      FloatVector second = FloatVector.fromArray(SPECIES, y, to + 2 * WIDTH);
+      FloatVector shifted = shift.fma(sum, first);
+      FloatVector squares = shift.fma(first.add(shifted), second);
+      sum.mul(factor).intoArray(y, to);
+      FloatVector kept = factor.sub(ScalarMath.EXP2_FLOOR);
+      kept.mul(shifted).intoArray(y, to + WIDTH);
+      kept.mul(squares).intoArray(y, to + 2 * WIDTH);
+    }
+  }
+
+  private static void addMoments(
+      float[] x, int xAt, float[] p, int pAt, float[] y, int yAt, int length) {
+    for (int i = 0, to = yAt; i < length * WIDTH; i += WIDTH, to += 3 * WIDTH) {
+      FloatVector t = VectorMath.inExp2Range(bitsOfDifference(x, xAt + i, p, pAt + i));
+      FloatVector term = VectorMath.exp2InRange(t);
+      FloatVector.fromArray(SPECIES, y, to).add(term).intoArray(y, to);
+      FloatVector first = term.sub(ScalarMath.EXP2_FLOOR).mul(t);
+      FloatVector.fromArray(SPECIES, y, to + WIDTH).add(first).intoArray(y, to + WIDTH);
+      FloatVector second = FloatVector.fromArray(SPECIES, y, to + 2 * WIDTH);
+      first.fma(t, second).intoArray(y, to + 2 * WIDTH);
+    }
+  }
+
   private static FloatVector expOfDifference(float[] x, int xAt, float[] p, int pAt) {
+    return VectorMath.exp2(bitsOfDifference(x, xAt, p, pAt));
+  }
+
+  /** (x - p)·log2(e): the binary logarithm of exp(x - p). */
+  private static FloatVector bitsOfDifference(float[] x, int xAt, float[] p, int pAt) {
     FloatVector largest = FloatVector.fromArray(SPECIES, p, pAt);
-    FloatVector below = FloatVector.fromArray(SPECIES, x, xAt).sub(largest);
-    return VectorMath.exp2(below.mul(ScalarMath.LOG2_E));
+    return FloatVector.fromArray(SPECIES, x, xAt).sub(largest).mul(ScalarMath.LOG2_E);
   }
 }

@@ -31,14 +31,14 @@ final class Head {
   private final int[] rank;
   private TopK[] topK = {};
 
-  /** Allocates memory for up to {@code rows} rows at a time. */
-  Head(MambaModel model, int rows) {
+  /** Allocates memory for up to {@code rows} rows at a time; {@code moments} as in LogSoftmax. */
+  Head(MambaModel model, int rows, boolean moments) {
     this.model = model;
     this.vocabSize = model.config().vocabSize();
     this.stride = Panels.stride(rows);
     this.hidden = new float[Panels.count(model.config().dModel()) * stride * Panels.WIDTH];
     this.block = new float[LogSoftmax.BLOCK * stride * Panels.WIDTH];
-    this.softmax = new LogSoftmax(model.kernels(), stride);
+    this.softmax = new LogSoftmax(model.kernels(), stride, moments);
     this.targetLogits = new float[stride];
     this.rank = new int[stride];
   }
@@ -161,6 +161,16 @@ final class Head {
   /** After {@link #run} with targets: the log-probability of the row's target, in nats. */
   float logprob(int row) {
     return softmax.logProbability(row, targetLogits[row]);
+  }
+
+  /** After {@link #run} with targets, with moments: the mean of ln p of the row, in nats. */
+  float mean(int row) {
+    return softmax.mean(row);
+  }
+
+  /** After {@link #run} with targets, with moments: the variance of ln p of the row, in nats². */
+  float variance(int row) {
+    return softmax.variance(row);
   }
 
   /** After {@link #run} with targets: converts the row's logits in place to log-probabilities. */

@@ -122,10 +122,17 @@ public final class Scorer {
     final float[][] topKLogprobs;
     final double[] positionNll;
     final long[] positionTokens;
+    final boolean moments;
+    final float[] tokenMeans;
+    final float[] tokenVariances;
     float[] lastLogits;
     double nll;
     double nllSquares;
     long greedy;
+    int greedyRun;
+    int longestGreedyRun;
+    double mean;
+    double variance;
     int added;
     boolean done;
 
@@ -143,6 +150,9 @@ public final class Scorer {
       this.tokenRanks = outputs.tokenRanks() ? new int[scored] : null;
       this.topKIds = outputs.topK() > 0 ? new int[scored][outputs.topK()] : null;
       this.topKLogprobs = outputs.topK() > 0 ? new float[scored][outputs.topK()] : null;
+      this.moments = outputs.anyMoments();
+      this.tokenMeans = outputs.tokenMoments() ? new float[scored] : null;
+      this.tokenVariances = outputs.tokenMoments() ? new float[scored] : null;
       int buckets = scored == 0 ? 0 : Scores.bucket(length - 1) + 1;
       this.positionNll = new double[buckets];
       this.positionTokens = new long[buckets];
@@ -154,6 +164,8 @@ public final class Scorer {
       nll -= logprob;
       nllSquares += (double) logprob * logprob;
       greedy += match ? 1 : 0;
+      greedyRun = match ? greedyRun + 1 : 0;
+      longestGreedyRun = Math.max(longestGreedyRun, greedyRun);
       positionNll[Scores.bucket(index)] -= logprob;
       positionTokens[Scores.bucket(index)]++;
       if (tokenLogprobs != null) {
@@ -166,6 +178,14 @@ public final class Scorer {
       if (topKIds != null) {
         head.topK(row, topKIds[added], topKLogprobs[added]);
       }
+      if (moments) {
+        mean += head.mean(row);
+        variance += head.variance(row);
+      }
+      if (tokenMeans != null) {
+        tokenMeans[added] = head.mean(row);
+        tokenVariances[added] = head.variance(row);
+      }
       added++;
     }
 
@@ -176,6 +196,7 @@ public final class Scorer {
           scored,
           nllSquares,
           greedy,
+          longestGreedyRun,
           positionNll,
           positionTokens,
           tokenLogprobs,
@@ -183,7 +204,8 @@ public final class Scorer {
           tokenRanks,
           topKIds,
           topKLogprobs,
-          lastLogits);
+          lastLogits,
+          moments ? new Moments(mean, variance, tokenMeans, tokenVariances) : null);
     }
   }
 
@@ -192,7 +214,7 @@ public final class Scorer {
     private final Windows windows;
     private final Chunks<T> chunks;
     private final ArrayDeque<Pending<T>> pending = new ArrayDeque<>();
-    private final Head head = new Head(model, workspace.tokens());
+    private final Head head;
     private final int[] targets = new int[workspace.tokens()];
     private final float[][] logits = new float[workspace.tokens()][];
 
@@ -202,6 +224,7 @@ public final class Scorer {
     ScoreIterator(Iterator<Sequence<T>> sequences, Outputs outputs, Windows windows) {
       this.outputs = outputs;
       this.windows = windows;
+      this.head = new Head(model, workspace.tokens(), outputs.anyMoments());
       // Also limits the number of parts: otherwise a chunk could read any number of empty
       // sequences.
       int maxParts = outputs.lastLogits() ? LAST_ROWS : workspace.tokens() + 1;
@@ -310,7 +333,7 @@ public final class Scorer {
 
   /** Runs the head over the rows of every position, a few at a time. */
   private abstract class PositionIterator<T, R> implements Iterator<R> {
-    final Head head = new Head(model, LOGIT_ROWS);
+    final Head head = new Head(model, LOGIT_ROWS, false);
     private final boolean lastToken;
     private final Chunks<T> chunks;
     private final int[] targets = new int[LOGIT_ROWS];

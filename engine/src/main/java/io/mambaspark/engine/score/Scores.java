@@ -1,5 +1,7 @@
 package io.mambaspark.engine.score;
 
+import java.util.Arrays;
+
 /**
  * The scores of one sequence x_0 … x_{T-1}. The scored tokens are those after its context, which is
  * 1 token by default, or those that its {@link Windows} score. Values that were not requested are
@@ -11,6 +13,7 @@ package io.mambaspark.engine.score;
  * @param tokenCount the number of scored tokens
  * @param nllSquares Σ (ln p)², summed in double in the same order
  * @param greedyTokens the number of scored tokens that are the arg max
+ * @param longestGreedyRun the largest number of consecutive scored tokens that are the arg max
  * @param positionNll the nll by position: element b is that of the scored tokens x_i with {@code
  *     2^b ≤ i < 2^(b+1)}, summed in double in their order
  * @param positionTokens the number of scored tokens in each element of {@code positionNll}
@@ -23,6 +26,7 @@ package io.mambaspark.engine.score;
  *     id first, (tokenCount, K)
  * @param topKLogprobs their log-probabilities, (tokenCount, K)
  * @param lastLogits the logits after the last token, (vocabSize); null for an empty sequence
+ * @param moments the moments of the log-probability at the scored positions
  */
 public record Scores<T>(
     T key,
@@ -30,6 +34,7 @@ public record Scores<T>(
     long tokenCount,
     double nllSquares,
     long greedyTokens,
+    int longestGreedyRun,
     double[] positionNll,
     long[] positionTokens,
     float[] tokenLogprobs,
@@ -37,7 +42,8 @@ public record Scores<T>(
     int[] tokenRanks,
     int[][] topKIds,
     float[][] topKLogprobs,
-    float[] lastLogits) {
+    float[] lastLogits,
+    Moments moments) {
 
   /** The element of {@link #positionNll} that includes the token x_index; {@code index} from 1. */
   static int bucket(int index) {
@@ -50,6 +56,63 @@ public record Scores<T>(
    */
   public double perplexity() {
     return StrictMath.exp(nll / tokenCount);
+  }
+
+  /**
+   * Returns Min-K% Prob, the mean of the lowest max(1, ⌊tokenCount·percent/100⌋) log-probabilities,
+   * in nats (arXiv:2310.16789). It is NaN if no token was scored. Requires the log-probabilities of
+   * the tokens.
+   *
+   * @param percent from 1 to 100
+   */
+  public double minK(int percent) {
+    double[] values = new double[tokenLogprobs.length];
+    Arrays.setAll(values, i -> tokenLogprobs[i]);
+    return meanOfLowest(values, percent);
+  }
+
+  /**
+   * Returns Min-K%++: like {@link #minK}, but the mean of (ln p - μ) / σ, without a unit
+   * (arXiv:2404.02936). If σ is 0, the term of a token is 0 if its ln p is μ, otherwise negative
+   * infinity. Requires the log-probabilities and the {@link Moments} of the tokens.
+   */
+  public double minKPlusPlus(int percent) {
+    double[] values = new double[tokenLogprobs.length];
+    Arrays.setAll(
+        values,
+        i ->
+            standardized(
+                (double) tokenLogprobs[i] - moments.tokenMeans()[i], moments.tokenVariances()[i]));
+    return meanOfLowest(values, percent);
+  }
+
+  private static double meanOfLowest(double[] values, int percent) {
+    Arrays.sort(values);
+    int count = (int) Math.max(1, (long) values.length * percent / 100);
+    double sum = values.length == 0 ? Double.NaN : 0;
+    for (int i = 0; i < Math.min(count, values.length); i++) {
+      sum += values[i];
+    }
+    return sum / count;
+  }
+
+  /**
+   * Returns Fast-DetectGPT's conditional probability curvature in its analytic form, with this
+   * model as the sampling and the scoring model: (Σ ln p - Σ μ) / √Σσ², without a unit
+   * (arXiv:2310.05130). It is 0 if both differences are 0, and NaN if no token was scored. Requires
+   * the {@link Moments}.
+   */
+  public double curvature() {
+    return tokenCount == 0 ? Double.NaN : standardized(-nll - moments.mean(), moments.variance());
+  }
+
+  /** Returns the mean entropy of the scored positions in nats; NaN if no token was scored. */
+  public double entropy() {
+    return (0 - moments.mean()) / tokenCount;
+  }
+
+  private static double standardized(double difference, double variance) {
+    return difference == 0 ? 0 : difference / Math.sqrt(variance);
   }
 
   /**

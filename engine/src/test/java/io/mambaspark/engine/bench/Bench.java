@@ -122,7 +122,9 @@ public final class Bench {
     log("Creating " + shape.name() + " with random weights");
     MambaModel model = RandomModel.of(shape.config(), SEED);
     List<ForwardRun> runs = new ArrayList<>();
-    runs.add(new ForwardRun("long document", model, 1, 0));
+    ForwardRun longDocument = new ForwardRun("long document", model, 1, 0);
+    runs.add(longDocument);
+    runs.add(longDocument.withMoments("long document, entropy"));
     runs.add(new ForwardRun(SHORT_DOCUMENT + "-token documents", model, 1, SHORT_DOCUMENT));
     if (cores.count() > 1) {
       runs.add(new ForwardRun("long documents", model, cores.count(), 0));

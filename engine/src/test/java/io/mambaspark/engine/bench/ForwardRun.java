@@ -31,6 +31,8 @@ final class ForwardRun {
 
   private static final Outputs ALL_LOGPROBS = new Outputs(true, true, false, 0, false);
 
+  private static final Outputs WITH_MOMENTS = new Outputs(true, true, false, 0, false, true, false);
+
   private final MambaModel model;
   private final String name;
   private final int threads;
@@ -40,6 +42,7 @@ final class ForwardRun {
 
   private final List<Scorer> scorers = new ArrayList<>();
   private final int documentTokens;
+  private final Outputs outputs;
 
   /** The number of tokens of one thread in one sample. */
   private int tokens;
@@ -51,11 +54,17 @@ final class ForwardRun {
    *     0 for one document per thread, as long as the sample
    */
   ForwardRun(String name, MambaModel model, int threads, int documentTokens) {
-    this(name, model, threads, documentTokens, Scorer.CHUNK);
+    this(name, model, threads, documentTokens, Scorer.CHUNK, ALL_LOGPROBS);
   }
 
   /** Creates a run whose samples have about {@code tokens} tokens per thread. */
   ForwardRun(String name, MambaModel model, int threads, int documentTokens, int tokens) {
+    this(name, model, threads, documentTokens, tokens, ALL_LOGPROBS);
+  }
+
+  private ForwardRun(
+      String name, MambaModel model, int threads, int documentTokens, int tokens, Outputs outputs) {
+    this.outputs = outputs;
     this.tokens = tokens;
     this.name = name;
     this.model = model;
@@ -69,6 +78,11 @@ final class ForwardRun {
   /** Returns a run of long documents with the same model on more threads. */
   ForwardRun onThreads(String otherName, int otherThreads) {
     return new ForwardRun(otherName, model, otherThreads, 0);
+  }
+
+  /** Returns a run of long documents with the same model, and the moments of ln p. */
+  ForwardRun withMoments(String otherName) {
+    return new ForwardRun(otherName, model, threads, 0, Scorer.CHUNK, WITH_MOMENTS);
   }
 
   /** Warms up, and chooses the longest samples that take at most {@code seconds}. */
@@ -110,9 +124,9 @@ final class ForwardRun {
     return scored.get() / seconds;
   }
 
-  private static long score(Scorer scorer, List<Sequence<Integer>> documents) {
+  private long score(Scorer scorer, List<Sequence<Integer>> documents) {
     long tokens = 0;
-    Iterator<Scores<Integer>> scores = scorer.score(documents.iterator(), ALL_LOGPROBS);
+    Iterator<Scores<Integer>> scores = scorer.score(documents.iterator(), outputs);
     while (scores.hasNext()) {
       Scores<Integer> document = scores.next();
       if (document.firstNonFinite() != null) {

@@ -130,7 +130,7 @@ public class KernelsBenchmark {
     private final float[] window = new float[(MIXER.dConv() - 1 + ROWS) * Panels.WIDTH];
     private final float[] sums = new float[STRIDE * Panels.WIDTH];
     private final float[] max = new float[STRIDE * Panels.WIDTH];
-    private final float[] sum = new float[STRIDE * Panels.WIDTH];
+    private final float[] sum = new float[3 * STRIDE * Panels.WIDTH];
     private final float[] argMax = new float[STRIDE * Panels.WIDTH];
 
     /** Compares the results with the scalar kernels' results. */
@@ -158,7 +158,14 @@ public class KernelsBenchmark {
           kernels -> {
             Arrays.fill(max, LogSoftmax.PADDING);
             Arrays.fill(sum, 0f);
-            fold(kernels);
+            fold(kernels, false);
+          });
+      KernelsBenchmark.check(
+          sum,
+          kernels -> {
+            Arrays.fill(max, LogSoftmax.PADDING);
+            Arrays.fill(sum, 0f);
+            fold(kernels, true);
           });
     }
 
@@ -191,8 +198,8 @@ public class KernelsBenchmark {
       kernels.rmsNorm(xz, 0, CONFIG.dModel(), ROWS, STRIDE, channels, CONFIG.normEps(), y, sums);
     }
 
-    private void fold(Kernels kernels) {
-      kernels.foldLogits(xz, LogSoftmax.BLOCK, 0, ROWS, STRIDE, max, sum, argMax);
+    private void fold(Kernels kernels, boolean moments) {
+      kernels.foldLogits(xz, LogSoftmax.BLOCK, 0, ROWS, STRIDE, max, sum, argMax, moments);
     }
   }
 
@@ -367,7 +374,14 @@ public class KernelsBenchmark {
   /** Folds one block of logits, {@link LogSoftmax#BLOCK} panels. */
   @Benchmark
   public float[] foldLogits(Layer layer) {
-    layer.fold(KERNELS);
+    layer.fold(KERNELS, false);
+    return layer.sum;
+  }
+
+  /** Folds one block of logits with the moments of ln p. */
+  @Benchmark
+  public float[] foldMoments(Layer layer) {
+    layer.fold(KERNELS, true);
     return layer.sum;
   }
 }

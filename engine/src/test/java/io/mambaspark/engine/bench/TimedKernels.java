@@ -204,9 +204,10 @@ final class TimedKernels implements Kernels {
       int stride,
       float[] max,
       float[] sum,
-      float[] argMax) {
+      float[] argMax,
+      boolean moments) {
     long start = System.nanoTime();
-    kernels.foldLogits(logits, panels, firstPanel, rows, stride, max, sum, argMax);
+    kernels.foldLogits(logits, panels, firstPanel, rows, stride, max, sum, argMax, moments);
     count(Kernel.FOLD, start);
   }
 }

@@ -8,6 +8,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Tag("kernels")
 class LogSoftmaxTest {
@@ -20,9 +21,15 @@ class LogSoftmaxTest {
 
   private static LogSoftmax over(Kernels kernels, float[][] logits) {
     int rows = logits.length;
+    LogSoftmax softmax = new LogSoftmax(kernels, rows, true);
+    fold(softmax, logits);
+    return softmax;
+  }
+
+  private static void fold(LogSoftmax softmax, float[][] logits) {
+    int rows = logits.length;
     int vocabulary = logits[0].length;
     int stride = Panels.stride(rows);
-    LogSoftmax softmax = new LogSoftmax(kernels, rows);
     softmax.begin(rows);
     int panels = Panels.count(vocabulary);
     for (int first = 0; first < panels; first += LogSoftmax.BLOCK) {
@@ -38,7 +45,6 @@ class LogSoftmaxTest {
       softmax.fold(block, held, first, rows, stride);
     }
     softmax.end(rows);
-    return softmax;
   }
 
   @Test
@@ -139,6 +145,124 @@ class LogSoftmaxTest {
     }
   }
 
+  /** The mean and the variance of ln p of a row in double precision. */
+  private static double[] moments(float[] logits) {
+    double most = Double.NEGATIVE_INFINITY;
+    for (float logit : logits) {
+      most = Math.max(most, logit);
+    }
+    double sum = 0;
+    for (float logit : logits) {
+      sum += Math.exp(logit - most);
+    }
+    double mean = 0;
+    double square = 0;
+    for (float logit : logits) {
+      double logprob = logit - most - Math.log(sum);
+      double p = Math.exp(logprob);
+      mean += p == 0 ? 0 : p * logprob;
+    }
+    for (float logit : logits) {
+      double logprob = logit - most - Math.log(sum);
+      double p = Math.exp(logprob);
+      square += p == 0 ? 0 : p * (logprob - mean) * (logprob - mean);
+    }
+    return new double[] {mean, square};
+  }
+
+  private static void assertMomentsAgree(String what, float[] logits, LogSoftmax softmax, int row) {
+    double[] expected = moments(logits);
+    assertThat((double) softmax.mean(row))
+        .as("mean, " + what)
+        .isCloseTo(expected[0], within(2e-6 * (1 + Math.abs(expected[0]))));
+    assertThat((double) softmax.variance(row))
+        .as("variance, " + what)
+        .isCloseTo(expected[1], within(1e-4 * expected[1] + 1e-30));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 15, 16, 17, 257, 1000, 50280})
+  void momentsAgreeWithDoublePrecision(int vocabulary) {
+    long seed = 46;
+    Floats random = new Floats(seed);
+    for (float spread : new float[] {1e-3f, 1, 10, 60, 1000}) {
+      for (float shift : new float[] {0, -90, 300}) {
+        for (int peak : new int[] {-1, 0, vocabulary - 1}) {
+          float[] logits = random.array(vocabulary, shift - spread, shift + spread);
+          if (peak >= 0) {
+            logits[peak] = shift + spread + 8;
+          }
+          if (vocabulary > 100) {
+            logits[vocabulary / 3] = Float.NEGATIVE_INFINITY;
+            logits[vocabulary / 2] = LogSoftmax.PADDING;
+          }
+          assertMomentsAgree(
+              "seed %d, spread %s, shift %s, peak %d".formatted(seed, spread, shift, peak),
+              logits,
+              over(new float[][] {logits}),
+              0);
+        }
+      }
+    }
+  }
+
+  @Test
+  void theMomentsOfTwoTokensAreCorrect() {
+    // p = 1/4 and 3/4: the variance of two values is p·(1 - p) times their squared distance.
+    LogSoftmax softmax = over(new float[][] {{0, (float) Math.log(3)}});
+
+    assertThat(softmax.mean(0)).isCloseTo(-0.5623351f, within(2e-7f));
+    assertThat((double) softmax.variance(0))
+        .isCloseTo(3 / 16.0 * Math.pow(Math.log(3), 2), within(1e-7));
+  }
+
+  @Test
+  void aCertainAndAFlatDistributionHaveNoVarianceAndTheLogProbabilityOfTheirTokensAsMean() {
+    float[] certain = new float[50280];
+    certain[777] = 200;
+    float[] masked = new float[50280];
+    Arrays.fill(masked, Float.NEGATIVE_INFINITY);
+    masked[50279] = -3e38f;
+    float[] ties = new float[50280];
+    Arrays.fill(ties, LogSoftmax.PADDING);
+    ties[3] = 1e30f;
+    ties[40000] = 1e30f;
+    float[] flat = new float[50280];
+    Arrays.fill(flat, -12.3f);
+    float[][] logits = {certain, masked, ties, flat, {3e38f, -3e38f}, {5}};
+    float[] largest = {200, -3e38f, 1e30f, -12.3f, 3e38f, 5};
+    float[] expected = {0, 0, -0.6931472f, -10.825362f, 0, 0};
+    for (int i = 0; i < logits.length; i++) {
+      LogSoftmax softmax = over(new float[][] {logits[i]});
+
+      assertThat(softmax.variance(0)).as("row %d", i).isEqualTo(0f);
+      assertThat(softmax.mean(0)).isEqualTo(softmax.logProbability(0, largest[i]));
+      assertThat(softmax.mean(0)).isCloseTo(expected[i], within(1e-6f));
+    }
+  }
+
+  @Test
+  void theMomentsOfLogitsThatAreNotFiniteAreNaN() {
+    for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
+      float[][] logits = {new float[40]};
+      logits[0][21] = bad;
+
+      assertThat(over(logits).mean(0)).isNaN();
+      assertThat(over(logits).variance(0)).isNaN();
+    }
+  }
+
+  @Test
+  void momentsDoNotChangeTheLogProbabilities() {
+    float[][] logits = {new Floats(47).array(1009, -40, 40)};
+    LogSoftmax with = over(kernels, logits);
+    LogSoftmax without = new LogSoftmax(kernels, 1);
+    fold(without, logits);
+
+    assertThat(without.logProbability(0, 1.5f)).isEqualTo(with.logProbability(0, 1.5f));
+    assertThat(without.argMax(0)).isEqualTo(with.argMax(0));
+  }
+
   @Test
   void rowsOfThePreviousBatchAreDiscarded() {
     float[][] first = {new Floats(43).array(40, 50, 60)};
@@ -156,6 +280,8 @@ class LogSoftmaxTest {
     LogSoftmax fresh = over(second);
     assertThat(used.logProbability(0, 0.5f)).isEqualTo(fresh.logProbability(0, 0.5f));
     assertThat(used.argMax(0)).isEqualTo(fresh.argMax(0));
+    assertThat(used.mean(0)).isEqualTo(fresh.mean(0));
+    assertThat(used.variance(0)).isEqualTo(fresh.variance(0));
   }
 
   @Test
@@ -172,6 +298,8 @@ class LogSoftmaxTest {
       for (int row = 0; row < logits.length; row++) {
         assertThat(vector.logProbability(row, 1.5f)).isEqualTo(scalar.logProbability(row, 1.5f));
         assertThat(vector.argMax(row)).isEqualTo(scalar.argMax(row));
+        assertThat(vector.mean(row)).isEqualTo(scalar.mean(row));
+        assertThat(vector.variance(row)).isEqualTo(scalar.variance(row));
       }
     }
   }

@@ -463,14 +463,14 @@ class VectorKernelsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {1, 2, 5, 16})
-  void logitsAreFoldedEqually(int panels) {
+  @CsvSource({"1, false", "2, false", "5, false", "16, false", "1, true", "5, true", "16, true"})
+  void logitsAreFoldedEqually(int panels, boolean moments) {
     for (int rows : ROWS) {
       Floats random = new Floats(36);
       int stride = Panels.stride(rows);
       int lanes = rows * 16;
       float[][] max = new float[2][lanes];
-      float[][] sum = new float[2][lanes];
+      float[][] sum = new float[2][moments ? 3 * lanes : lanes];
       float[][] argMax = new float[2][lanes];
       Arrays.fill(max[0], LogSoftmax.PADDING);
       Arrays.fill(max[1], LogSoftmax.PADDING);
@@ -482,13 +482,16 @@ class VectorKernelsTest {
           logits[i] =
               mark < 0.1f
                   ? 29f
-                  : mark < 0.12f ? LogSoftmax.PADDING : mark < 0.14f ? -3e38f : logits[i];
+                  : mark < 0.12f
+                      ? LogSoftmax.PADDING
+                      : mark < 0.14f ? -3e38f : mark < 0.16f ? Float.NEGATIVE_INFINITY : logits[i];
           if (block == 3 && mark > 0.95f) {
             logits[i] = 3e38f;
           }
         }
-        scalar.foldLogits(logits, panels, block * 16, rows, stride, max[0], sum[0], argMax[0]);
-        vector.foldLogits(logits, panels, block * 16, rows, stride, max[1], sum[1], argMax[1]);
+        int first = block * 16;
+        scalar.foldLogits(logits, panels, first, rows, stride, max[0], sum[0], argMax[0], moments);
+        vector.foldLogits(logits, panels, first, rows, stride, max[1], sum[1], argMax[1], moments);
         String what = "seed 36, rows %d, block %d".formatted(rows, block);
         assertSameBits(what + ", max", max[1], max[0]);
         assertSameBits(what + ", sum", sum[1], sum[0]);

@@ -140,14 +140,16 @@ class ScorerBitsTest {
         TestSequences.random(SEED, model.config().vocabSize(), 3, 0, 1, 2, 60, 0, 25, 1);
     List<Scores<Integer>> all = alone(model, sequences, ALL);
 
-    for (int bits = 0; bits < 32; bits++) {
+    for (int bits = 0; bits < 128; bits++) {
       Outputs outputs =
           new Outputs(
               (bits & 1) > 0,
               (bits & 2) > 0,
               (bits & 16) > 0,
               (bits & 4) > 0 ? 5 : 0,
-              (bits & 8) > 0);
+              (bits & 8) > 0,
+              (bits & 32) > 0,
+              (bits & 64) > 0);
       List<Scores<Integer>> expected =
           all.stream()
               .map(
@@ -158,6 +160,7 @@ class ScorerBitsTest {
                           outputs.everyPosition() ? s.tokenCount() : 0,
                           outputs.everyPosition() ? s.nllSquares() : 0,
                           outputs.everyPosition() ? s.greedyTokens() : 0,
+                          outputs.everyPosition() ? s.longestGreedyRun() : 0,
                           outputs.everyPosition() ? s.positionNll() : new double[0],
                           outputs.everyPosition() ? s.positionTokens() : new long[0],
                           outputs.tokenLogprobs() ? s.tokenLogprobs() : null,
@@ -165,7 +168,8 @@ class ScorerBitsTest {
                           outputs.tokenRanks() ? s.tokenRanks() : null,
                           outputs.topK() > 0 ? s.topKIds() : null,
                           outputs.topK() > 0 ? s.topKLogprobs() : null,
-                          outputs.lastLogits() ? s.lastLogits() : null))
+                          outputs.lastLogits() ? s.lastLogits() : null,
+                          moments(outputs, s.moments())))
               .toList();
       for (int chunk : CHUNKS) {
         assertSameBits(
@@ -174,6 +178,13 @@ class ScorerBitsTest {
             expected);
       }
     }
+  }
+
+  private static Moments moments(Outputs outputs, Moments all) {
+    if (!outputs.anyMoments()) {
+      return null;
+    }
+    return outputs.tokenMoments() ? all : new Moments(all.mean(), all.variance(), null, null);
   }
 
   @ParameterizedTest

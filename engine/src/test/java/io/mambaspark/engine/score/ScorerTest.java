@@ -140,10 +140,13 @@ class ScorerTest {
     List<PositionLogits<Integer>> rows =
         list(new Scorer(model).logits(List.of(sequence(tokens)).iterator()));
 
-    Scores<Integer> scores = score(model, new Outputs(true, true, true, k, true), tokens);
+    Scores<Integer> scores =
+        score(model, new Outputs(true, true, true, k, true, true, true), tokens);
 
     assertThat(scores.tokenCount()).isEqualTo(49);
     double nll = 0;
+    double mean = 0;
+    double variance = 0;
     for (int t = 0; t < 49; t++) {
       float[] logits = rows.get(t).logits();
       double sum = 0;
@@ -173,12 +176,94 @@ class ScorerTest {
         }
       }
       assertThat(scores.greedyMatch()[t]).as(where).isEqualTo(best[0] == tokens[t + 1]);
+      double expected = 0;
+      double squares = 0;
+      for (float logit : logits) {
+        double logprob = logit - logSum;
+        expected += Math.exp(logprob) * logprob;
+        squares += Math.exp(logprob) * logprob * logprob;
+      }
+      assertThat((double) scores.moments().tokenMeans()[t])
+          .as(where)
+          .isCloseTo(expected, within(1e-5));
+      assertThat((double) scores.moments().tokenVariances()[t])
+          .as(where)
+          .isCloseTo(squares - expected * expected, within(2e-5));
+      mean += scores.moments().tokenMeans()[t];
+      variance += scores.moments().tokenVariances()[t];
       nll -= scores.tokenLogprobs()[t];
     }
     assertThat(scores.nll()).isEqualTo(nll);
+    assertThat(scores.moments().mean()).isEqualTo(mean);
+    assertThat(scores.moments().variance()).isEqualTo(variance);
     assertThat(scores.perplexity()).isEqualTo(StrictMath.exp(nll / 49));
     assertThat(scores.lastLogits()).isEqualTo(rows.get(49).logits());
     assertThat(scores.firstNonFinite()).isNull();
+  }
+
+  /**
+   * Computes each signal from logits in double precision, as the papers define it, without any code
+   * of the scorer.
+   */
+  @ParameterizedTest
+  @CsvSource({"odd-shapes, 7", "falcon, 20", "seed-demo, 33", "mamba2-groups, 100"})
+  void signalsAgreeWithTheirDefinitionsOnTheLogits(String name, int percent) {
+    long seed = 66;
+    MambaModel model = MambaModel.load(Golden.folder(name));
+    SplittableRandom random = new SplittableRandom(seed);
+    for (int length : new int[] {2, 3, 17, 90}) {
+      int[] tokens = random.ints(length, 0, model.config().vocabSize()).toArray();
+      List<PositionLogits<Integer>> rows =
+          list(new Scorer(model).logits(List.of(sequence(tokens)).iterator()));
+      double[] logprobs = new double[length - 1];
+      double[] standardized = new double[length - 1];
+      double logprobSum = 0;
+      double meanSum = 0;
+      double varianceSum = 0;
+      int run = 0;
+      int longest = 0;
+      for (int t = 0; t < length - 1; t++) {
+        float[] logits = rows.get(t).logits();
+        double sum = 0;
+        int best = 0;
+        for (int id = 0; id < logits.length; id++) {
+          sum += Math.exp(logits[id]);
+          best = logits[id] > logits[best] ? id : best;
+        }
+        double mean = 0;
+        double square = 0;
+        for (float logit : logits) {
+          double logprob = logit - Math.log(sum);
+          mean += Math.exp(logprob) * logprob;
+          square += Math.exp(logprob) * logprob * logprob;
+        }
+        logprobs[t] = logits[tokens[t + 1]] - Math.log(sum);
+        standardized[t] = (logprobs[t] - mean) / Math.sqrt(square - mean * mean);
+        logprobSum += logprobs[t];
+        meanSum += mean;
+        varianceSum += square - mean * mean;
+        run = best == tokens[t + 1] ? run + 1 : 0;
+        longest = Math.max(longest, run);
+      }
+      int lowest = Math.max(1, (length - 1) * percent / 100);
+      Scores<Integer> scores = score(model, ALL, tokens);
+      String where = "%s, seed %d, length %d".formatted(name, seed, length);
+      assertThat(scores.minK(percent))
+          .as(where)
+          .isCloseTo(
+              Arrays.stream(logprobs).sorted().limit(lowest).average().orElseThrow(), within(1e-5));
+      double lowestMean =
+          Arrays.stream(standardized).sorted().limit(lowest).average().orElseThrow();
+      assertThat(scores.minKPlusPlus(percent))
+          .as(where)
+          .isCloseTo(lowestMean, within(5e-5 * Math.max(1, Math.abs(lowestMean))));
+      double curvature = (logprobSum - meanSum) / Math.sqrt(varianceSum);
+      assertThat(scores.curvature())
+          .as(where)
+          .isCloseTo(curvature, within(5e-5 * Math.max(1, Math.abs(curvature))));
+      assertThat(scores.entropy()).as(where).isCloseTo(-meanSum / (length - 1), within(1e-5));
+      assertThat(scores.longestGreedyRun()).as(where).isEqualTo(longest);
+    }
   }
 
   @Test
@@ -192,9 +277,15 @@ class ScorerTest {
       }
     }
 
-    boolean[] matches = score(model, ALL, tokens).greedyMatch();
+    Scores<Integer> greedy = score(model, ALL, tokens);
 
-    assertThat(matches).hasSize(19).containsOnly(true);
+    assertThat(greedy.greedyMatch()).hasSize(19).containsOnly(true);
+    assertThat(greedy.longestGreedyRun()).isEqualTo(19);
+
+    tokens[12] = tokens[12] == 0 ? 1 : 0;
+    Scores<Integer> broken = score(model, ALL, tokens);
+    assertThat(broken.greedyMatch()[11]).isFalse();
+    assertThat(broken.longestGreedyRun()).isEqualTo(11);
   }
 
   @Test

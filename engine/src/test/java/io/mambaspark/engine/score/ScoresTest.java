@@ -22,6 +22,7 @@ class ScoresTest {
         count,
         0,
         0,
+        0,
         new double[0],
         new long[0],
         tokenLogprobs,
@@ -29,7 +30,8 @@ class ScoresTest {
         null,
         null,
         topKLogprobs,
-        lastLogits);
+        lastLogits,
+        null);
   }
 
   @Test
@@ -38,6 +40,76 @@ class ScoresTest {
     assertThat(scores(0, 5).perplexity()).isEqualTo(1);
     assertThat(scores(0, 0).perplexity()).isNaN();
     assertThat(scores(1000, 1).perplexity()).isInfinite();
+  }
+
+  private static Scores<String> signals(float[] logprobs, float[] means, float[] variances) {
+    double nll = 0;
+    double mean = 0;
+    double variance = 0;
+    for (int i = 0; i < logprobs.length; i++) {
+      nll -= logprobs[i];
+      mean += means[i];
+      variance += variances[i];
+    }
+    return new Scores<>(
+        "k",
+        nll,
+        logprobs.length,
+        0,
+        0,
+        0,
+        new double[0],
+        new long[0],
+        logprobs,
+        null,
+        null,
+        null,
+        null,
+        null,
+        new Moments(mean, variance, means, variances));
+  }
+
+  @Test
+  void signalsOfHandValuesAreCorrect() {
+    Scores<String> scores =
+        signals(
+            new float[] {-1, -4, -2, -8, -3},
+            new float[] {-2, -2, -2, -2, -2},
+            new float[] {1, 4, 1, 4, 4});
+
+    assertThat(scores.minK(100)).isEqualTo(-18 / 5.0);
+    assertThat(scores.minK(40)).isEqualTo(-6);
+    // ⌊5 · 39 / 100⌋ is 1, and at least one token counts.
+    assertThat(scores.minK(39)).isEqualTo(-8);
+    assertThat(scores.minK(1)).isEqualTo(-8);
+    // The terms are 1, -1, 0, -3 and -1/2.
+    assertThat(scores.minKPlusPlus(40)).isEqualTo(-2);
+    assertThat(scores.minKPlusPlus(100)).isEqualTo(-3.5 / 5);
+    assertThat(scores.curvature()).isEqualTo(-8 / Math.sqrt(14));
+    assertThat(scores.entropy()).isEqualTo(2);
+  }
+
+  @Test
+  void signalsWithoutVarianceAreZeroForTheMeanAndInfiniteForOtherTokens() {
+    float[] zeros = {0, 0};
+    Scores<String> certain = signals(zeros, zeros, zeros);
+    assertThat(certain.minKPlusPlus(100)).isZero();
+    assertThat(certain.curvature()).isZero();
+    assertThat(Double.doubleToRawLongBits(certain.entropy())).isZero();
+
+    Scores<String> impossible = signals(new float[] {0, -200}, zeros, zeros);
+    assertThat(impossible.minKPlusPlus(100)).isEqualTo(Double.NEGATIVE_INFINITY);
+    assertThat(impossible.curvature()).isEqualTo(Double.NEGATIVE_INFINITY);
+  }
+
+  @Test
+  void signalsOfNoTokensAreNaN() {
+    float[] none = {};
+    Scores<String> scores = signals(none, none, none);
+    assertThat(scores.minK(20)).isNaN();
+    assertThat(scores.minKPlusPlus(20)).isNaN();
+    assertThat(scores.curvature()).isNaN();
+    assertThat(scores.entropy()).isNaN();
   }
 
   @Test

@@ -11,7 +11,7 @@ import java.util.SplittableRandom;
 /** Creates random sequences, and compares their scores. */
 final class TestSequences {
   /** All results that can be requested at once. */
-  static final Outputs ALL = new Outputs(true, true, true, 5, true);
+  static final Outputs ALL = new Outputs(true, true, true, 5, true, true, true);
 
   private TestSequences() {}
 
@@ -58,6 +58,7 @@ final class TestSequences {
       assertThat(f.tokenCount()).as(where).isEqualTo(e.tokenCount());
       assertThat(f.nllSquares()).as(where).isEqualTo(e.nllSquares());
       assertThat(f.greedyTokens()).as(where).isEqualTo(e.greedyTokens());
+      assertThat(f.longestGreedyRun()).as(where).isEqualTo(e.longestGreedyRun());
       assertThat(f.positionNll()).as(where).isEqualTo(e.positionNll());
       assertThat(f.positionTokens()).as(where).isEqualTo(e.positionTokens());
       // Equality of float arrays in Java compares their bits.
@@ -67,6 +68,13 @@ final class TestSequences {
       assertThat(f.topKIds()).as(where).isDeepEqualTo(e.topKIds());
       assertThat(f.topKLogprobs()).as(where).isDeepEqualTo(e.topKLogprobs());
       assertThat(f.lastLogits()).as(where).isEqualTo(e.lastLogits());
+      assertThat(f.moments() == null).as(where).isEqualTo(e.moments() == null);
+      if (e.moments() != null) {
+        assertThat(f.moments().mean()).as(where).isEqualTo(e.moments().mean());
+        assertThat(f.moments().variance()).as(where).isEqualTo(e.moments().variance());
+        assertThat(f.moments().tokenMeans()).as(where).isEqualTo(e.moments().tokenMeans());
+        assertThat(f.moments().tokenVariances()).as(where).isEqualTo(e.moments().tokenVariances());
+      }
     }
   }
 }

@@ -13,11 +13,16 @@ import java.util.List;
  *
  * @param groupBy kept columns whose values divide the corpus into groups; empty for no groups
  * @param buckets the buckets to compute, whose names are written to a column; null for none
+ * @param bucketBy the column whose values divide the corpus into buckets
  * @param bucketThresholds the path of an earlier run's bucket thresholds; null for none
  * @param report the path of the report page; null for no report
  */
 record CorpusOptions(
-    List<String> groupBy, Buckets buckets, String bucketThresholds, String report) {
+    List<String> groupBy,
+    Buckets buckets,
+    String bucketBy,
+    String bucketThresholds,
+    String report) {
 
   /** Validates the options, without accessing any file. */
   CorpusOptions {
@@ -34,6 +39,7 @@ record CorpusOptions(
     return new CorpusOptions(
         groupBy(values),
         bucket == null ? null : Buckets.parse(bucket),
+        values.get(Options.BUCKET_BY),
         values.get(Options.BUCKET_THRESHOLDS),
         values.get(Options.REPORT));
   }
@@ -65,6 +71,12 @@ record CorpusOptions(
                 : !groupBy.isEmpty() ? "--group-by" : report != null ? "--report" : null;
     if (option != null && !emit.nll()) {
       throw Refusal.wrongUsage("%s needs perplexities; --emit %s has none", option, emit);
+    }
+    if (!bucketBy.equals(Options.BUCKET_BY.defaultValue())) {
+      if (!hasBuckets()) {
+        throw Refusal.wrongUsage("--bucket-by needs --bucket or --bucket-thresholds");
+      }
+      emit.signal(bucketBy, "--bucket-by " + bucketBy);
     }
   }
 

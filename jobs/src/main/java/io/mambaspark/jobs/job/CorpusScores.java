@@ -10,9 +10,9 @@ import java.util.Map;
  *
  * @param totals the sums over all written rows
  * @param groups the sums of each group of {@code --group-by}; empty without that option
- * @param distributions the distributions of the perplexities, overall and by group; null if there
- *     are neither groups nor a report
- * @param thresholds the perplexities that separate the buckets; empty without buckets
+ * @param distributions the distributions of the perplexities and of the signals, overall and by
+ *     group; null if there are neither groups nor a report
+ * @param thresholds the values that separate the buckets; empty without buckets
  */
 record CorpusScores(
     Totals totals,

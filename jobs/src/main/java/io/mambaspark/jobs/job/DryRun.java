@@ -159,6 +159,8 @@ final class DryRun {
       perToken += 4;
     }
     perToken += 8.0 * emit.topK();
+    perToken += emit.signals().tokenEntropy() ? 4 : 0;
+    perRow += 8.0 * emit.signals().columns().size();
     if (emit.lastLogits()) {
       perRow += 4.0 * vocabSize;
     }

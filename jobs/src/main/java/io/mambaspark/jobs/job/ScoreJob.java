@@ -81,7 +81,7 @@ public final class ScoreJob {
     Map<String, Double> thresholds =
         corpus.bucketThresholds() == null
             ? Map.of()
-            : Buckets.thresholds(corpus.bucketThresholds(), prepared.files());
+            : Buckets.thresholds(corpus.bucketThresholds(), corpus.bucketBy(), prepared.files());
     try (OpenModel model = new OpenModel(request.model().path())) {
       DatasetScorer scorer = DatasetScorer.of(model, request.model(), request.scores());
       scorer.check();
@@ -235,7 +235,7 @@ public final class ScoreJob {
         double seconds = stopDisplay(job);
         boolean addBuckets = request.corpus().buckets() != null;
         Map<String, Double> thresholds = addBuckets ? thresholds(scored, totals) : givenThresholds;
-        Dataset<Row> bucketed = addBuckets ? Buckets.add(scored, thresholds) : scored;
+        Dataset<Row> bucketed = addBuckets ? addBuckets(scored, thresholds) : scored;
         Summary summary = summary(run, job, bucketed, thresholds, seconds);
         context.setJobDescription("Writing %,d rows to %s".formatted(totals.rows(), to.shown()));
         to.write(bucketed, run);
@@ -307,14 +307,14 @@ public final class ScoreJob {
         Dataset<Row> scores = output.read(spark, output.scores(), schema.outputSchema());
         Map<String, Double> thresholds = thresholds(scores, result.totals());
         return output.write(
-            Buckets.add(scores, thresholds),
+            addBuckets(scores, thresholds),
             summarize(run, result, thresholds, seconds),
             SummaryJson::text);
       }
       Map<String, Double> thresholds =
           request.corpus().buckets() == null
               ? givenThresholds
-              : Buckets.found(output.path().toString(), files);
+              : Buckets.found(output.path().toString(), request.corpus().bucketBy(), files);
       Function<Path, Summary> summarize = summarize(run, result, thresholds, seconds);
       if (run.missing().isEmpty() && output.isComplete()) {
         return summarize.apply(output.path());
@@ -388,7 +388,7 @@ public final class ScoreJob {
       boolean addBuckets = request.corpus().buckets() != null;
       Map<String, Double> thresholds =
           addBuckets ? thresholds(result, summarizer().totals(result)) : givenThresholds;
-      Dataset<Row> bucketed = addBuckets ? Buckets.add(result, thresholds) : result;
+      Dataset<Row> bucketed = addBuckets ? addBuckets(result, thresholds) : result;
       printDemo(bucketed);
       return summary("demo", job, bucketed, thresholds, seconds);
     }
@@ -416,7 +416,7 @@ public final class ScoreJob {
       double seconds = stopDisplay(job);
       Dataset<Row> scores = output.read(spark, output.scores(), job.scored().schema());
       Map<String, Double> thresholds = thresholdsOrDiscard(scores);
-      Dataset<Row> bucketed = Buckets.add(scores, thresholds);
+      Dataset<Row> bucketed = addBuckets(scores, thresholds);
       Summary summary =
           output.write(
               bucketed,
@@ -459,12 +459,17 @@ public final class ScoreJob {
     }
 
     private Dataset<Row> withGivenBuckets(Dataset<Row> scored) {
-      return givenThresholds.isEmpty() ? scored : Buckets.add(scored, givenThresholds);
+      return givenThresholds.isEmpty() ? scored : addBuckets(scored, givenThresholds);
+    }
+
+    private Dataset<Row> addBuckets(Dataset<Row> scores, Map<String, Double> thresholds) {
+      return Buckets.add(scores, request.corpus().bucketBy(), thresholds);
     }
 
     private Map<String, Double> thresholds(Dataset<Row> scores, Totals totals) {
       context.setJobDescription("Finding the buckets of %,d rows".formatted(totals.rows()));
-      return request.corpus().buckets().thresholds(scores, totals.scoredRows());
+      CorpusOptions corpus = request.corpus();
+      return corpus.buckets().thresholds(scores, corpus.bucketBy(), totals.scoredRows());
     }
 
     /** Returns the description that Spark's UI shows for the job. */

@@ -128,7 +128,8 @@ public final class StreamJob {
     Map<String, Double> thresholds =
         request.corpus().bucketThresholds() == null
             ? Map.of()
-            : Buckets.thresholds(request.corpus().bucketThresholds(), files);
+            : Buckets.thresholds(
+                request.corpus().bucketThresholds(), request.corpus().bucketBy(), files);
     try (OpenModel model = new OpenModel(request.model().path())) {
       DatasetScorer scorer = DatasetScorer.of(model, request.model(), request.scores());
       scorer.check();
@@ -300,7 +301,10 @@ public final class StreamJob {
             spark.conf());
     addStreamSettings(settings, columns);
     Dataset<Row> scored = scorer.score(rows, null);
-    Dataset<Row> written = thresholds.isEmpty() ? scored : Buckets.add(scored, thresholds);
+    Dataset<Row> written =
+        thresholds.isEmpty()
+            ? scored
+            : Buckets.add(scored, request.corpus().bucketBy(), thresholds);
     table.ifPresent(to -> check(to, written.schema(), earlier));
     String run = checkOrRecord(records, earlier, settings);
     table.ifPresent(to -> to.describe("model", scorer.model().source().checkpoint().fingerprint()));

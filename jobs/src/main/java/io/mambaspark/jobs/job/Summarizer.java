@@ -1,6 +1,7 @@
 package io.mambaspark.jobs.job;
 
 import io.mambaspark.jobs.io.Input;
+import io.mambaspark.jobs.score.ScoreColumn;
 import io.mambaspark.jobs.score.ScoringSchema;
 import io.mambaspark.jobs.stats.Distributions;
 import io.mambaspark.jobs.stats.Groups;
@@ -92,6 +93,9 @@ record Summarizer(
             ? Groups.none()
             : Totals.byGroup(written, request.emit(), schema.scores(), groupBy);
     List<String> shown = hasPage ? schema.rows().showable() : List.of();
-    return new CorpusScores(totals, groups, Distributions.of(written, groupBy, shown), thresholds);
+    List<String> signals =
+        request.emit().signals().columns().stream().map(ScoreColumn::column).toList();
+    return new CorpusScores(
+        totals, groups, Distributions.of(written, groupBy, shown, signals), thresholds);
   }
 }

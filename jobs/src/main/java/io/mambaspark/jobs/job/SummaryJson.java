@@ -1,6 +1,7 @@
 package io.mambaspark.jobs.job;
 
 import io.mambaspark.jobs.io.RowError;
+import io.mambaspark.jobs.score.ScoreColumn;
 import io.mambaspark.jobs.spark.Versions;
 import io.mambaspark.jobs.stats.Buckets;
 import io.mambaspark.jobs.stats.Distributions;
@@ -52,10 +53,20 @@ final class SummaryJson {
     json.put("window", request.windows().described());
     json.put("nll", request.emit().nll() ? totals.nll() : null);
     json.putAll(summary.perplexities().byName());
+    json.putAll(means(totals));
     if (request.isPair()) {
       json.put("greedy_documents", totals.count(Count.GREEDY_ROWS));
     }
     json.put("position_curve", positions());
+  }
+
+  /** Returns the mean of each signal over the scored documents. */
+  private Map<String, Double> means(Totals sums) {
+    Map<String, Double> means = new LinkedHashMap<>();
+    for (ScoreColumn signal : request.emit().signals().columns()) {
+      means.put("mean_document_" + signal.column(), sums.mean(signal));
+    }
+    return means;
   }
 
   private List<Map<String, Object>> positions() {
@@ -90,13 +101,18 @@ final class SummaryJson {
     Distributions distributions = summary.corpus().distributions();
     if (distributions != null) {
       json.put("perplexity_percentiles", percentiles(distributions.overall()));
+      distributions
+          .signals()
+          .forEach(
+              (signal, all) -> json.put(signal + "_percentiles", percentiles(all.percentiles())));
       json.put("percentiles_are_exact", distributions.exact());
     }
     if (!request.groupBy().isEmpty()) {
       json.put("group_count", summary.corpus().groups().number());
       json.put("groups", groups(distributions));
     }
-    if (request.hasBuckets()) {
+    if (request.bucketBy() != null) {
+      json.put(Buckets.BY, request.bucketBy());
       json.put(Buckets.THRESHOLDS, summary.corpus().thresholds());
     }
   }
@@ -110,11 +126,8 @@ final class SummaryJson {
   }
 
   private List<Map<String, Object>> groups(Distributions distributions) {
-    Map<List<String>, Map<String, Double>> byKey = new LinkedHashMap<>();
-    distributions
-        .grouping()
-        .groups()
-        .forEach(group -> byKey.put(group.values(), percentiles(group.percentiles())));
+    Map<List<String>, Distributions.Group> byKey = new LinkedHashMap<>();
+    distributions.grouping().groups().forEach(group -> byKey.put(group.values(), group));
     List<Map<String, Object>> groups = new ArrayList<>();
     for (Groups.Group<Totals> group : summary.corpus().groups().largest()) {
       Totals sums = group.sums();
@@ -127,10 +140,18 @@ final class SummaryJson {
       fields.put("tokens", sums.tokens());
       fields.put("nll", sums.nll());
       fields.putAll(ShownPerplexities.of(sums, request).byName());
+      fields.putAll(means(sums));
       if (request.isPair()) {
         fields.put("greedy_documents", sums.count(Count.GREEDY_ROWS));
       }
-      fields.put("perplexity_percentiles", byKey.getOrDefault(group.key(), Map.of()));
+      Distributions.Group scored = byKey.get(group.key());
+      fields.put(
+          "perplexity_percentiles", scored == null ? Map.of() : percentiles(scored.percentiles()));
+      for (ScoreColumn signal : request.emit().signals().columns()) {
+        fields.put(
+            signal.column() + "_percentiles",
+            scored == null ? Map.of() : percentiles(scored.signals().get(signal.column())));
+      }
       groups.add(fields);
     }
     return groups;

@@ -138,7 +138,7 @@ final class SummaryPage {
         notes,
         totals.count(Count.INFINITE_ROWS),
         "%,d documents have an infinite perplexity: exp(nll / tokens) is too large for a double.");
-    noteIfAny(notes, summary.filtered(), "%,d documents were excluded by their perplexity.");
+    noteIfAny(notes, summary.filtered(), "%,d documents were excluded by their scores.");
     if (totals.count(Count.TRUNCATED) > 0) {
       notes.add(
           "%,d documents were truncated to %,d tokens."

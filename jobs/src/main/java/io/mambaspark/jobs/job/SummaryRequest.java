@@ -14,9 +14,9 @@ import java.util.Map;
  * @param input the name of the input: a path, a table, or the demo
  * @param maxTokens the maximum number of tokens of a document; 0 for no limit
  * @param isPair whether a document is a context and its continuation
- * @param filters whether rows are excluded by their perplexity
+ * @param filters whether rows are excluded by their scores
  * @param groupBy columns whose values divide the corpus into groups; empty for no groups
- * @param hasBuckets whether the output has a column with each row's bucket
+ * @param bucketBy the column that divides the corpus into buckets; null without buckets
  * @param options the options, by their names on the command line
  */
 record SummaryRequest(
@@ -27,7 +27,7 @@ record SummaryRequest(
     boolean isPair,
     boolean filters,
     List<String> groupBy,
-    boolean hasBuckets,
+    String bucketBy,
     Map<String, Object> options) {
 
   static SummaryRequest of(ScoreRequest request, List<String> groupBy) {
@@ -39,7 +39,7 @@ record SummaryRequest(
         request.scores().columns().isPair(),
         request.scores().filters(),
         groupBy,
-        request.corpus().hasBuckets(),
+        request.corpus().hasBuckets() ? request.corpus().bucketBy() : null,
         request.values().recorded(Options.SCORE));
   }
 

@@ -2,12 +2,15 @@ package io.mambaspark.jobs.job;
 
 import io.mambaspark.engine.kernel.WeightFormat;
 import io.mambaspark.engine.score.Windows;
+import io.mambaspark.jobs.score.ScoreColumn;
+import io.mambaspark.jobs.stats.Distributions;
 import io.mambaspark.jobs.stats.Groups;
 import io.mambaspark.jobs.stats.Totals;
 import io.mambaspark.jobs.stats.Totals.Count;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 
 /** Prints a summary as text. */
 final class SummaryText {
@@ -32,6 +35,7 @@ final class SummaryText {
     text.documents();
     text.scores();
     text.groups();
+    text.percentiles();
     text.thresholds();
     text.lines.input(summary.input());
     text.execution();
@@ -45,7 +49,7 @@ final class SummaryText {
       lineIfAny("  too short", totals.tooShort());
     }
     lineIfAny("  null", totals.nulls());
-    lineIfAny("  excluded by perplexity", summary.filtered());
+    lineIfAny("  excluded", summary.filtered());
     if (request.countsTruncated()) {
       lineIfAny("  truncated", totals.count(Count.TRUNCATED));
     }
@@ -72,6 +76,9 @@ final class SummaryText {
     }
     if (request.emit().nll() && totals.tokens() > 0) {
       summary.perplexities().byName().forEach(this::perplexity);
+      for (ScoreColumn signal : request.emit().signals().columns()) {
+        lines.line("mean " + signal.column(), "%,.4f", totals.mean(signal));
+      }
     }
   }
 
@@ -112,6 +119,33 @@ final class SummaryText {
       out.printf(Locale.ROOT, "  … and %,d more%n", more);
     }
     out.println();
+  }
+
+  /** Prints percentiles of each signal, of all documents and of the printed groups. */
+  private void percentiles() {
+    Distributions distributions = summary.corpus().distributions();
+    if (distributions == null || distributions.signals().isEmpty()) {
+      return;
+    }
+    List<Distributions.Group> groups = distributions.grouping().groups();
+    for (Map.Entry<String, Distributions.Signal> signal : distributions.signals().entrySet()) {
+      out.printf(Locale.ROOT, "  %-24s %12s %12s %12s%n", signal.getKey(), "5 %", "median", "95 %");
+      percentiles("all", signal.getValue().percentiles());
+      for (Distributions.Group group : groups.subList(0, Math.min(PRINTED_GROUPS, groups.size()))) {
+        percentiles(group.name(), group.signals().get(signal.getKey()));
+      }
+      out.println();
+    }
+  }
+
+  private void percentiles(String name, Distributions.Percentiles percentiles) {
+    out.printf(
+        Locale.ROOT,
+        "  %-24s %,12.4f %,12.4f %,12.4f%n",
+        name,
+        percentiles.at(5),
+        percentiles.at(50),
+        percentiles.at(95));
   }
 
   private static String rounded(Double number) {

@@ -148,7 +148,9 @@ public final class Options {
               "emit",
               "VALUE,...",
               "Values to write: perplexity, token-logprobs, token-ranks, top-k=K, position-nll,"
-                  + " last-logits. Or only logits, which writes one row per position.")
+                  + " token-entropy, entropy, min-k=P, min-k-plus-plus=P, curvature,"
+                  + " longest-greedy-run, last-logits. Or only logits, which writes one row per"
+                  + " position.")
           .withDefault("perplexity")
           .partOfIdentity("perplexity")
           .shortHelp("values to write, such as perplexity,top-k=5");
@@ -224,6 +226,22 @@ public final class Options {
               "Exclude documents with a higher perplexity; the summary counts them.")
           .partOfIdentity("null");
 
+  public static final Option<List<String>> MIN =
+      repeated(
+              "min",
+              "COLUMN=X",
+              "Exclude documents with a lower value in the column of an emitted signal, such as"
+                  + " entropy=2.5. Give it once for each column.")
+          .partOfIdentity("none");
+
+  public static final Option<List<String>> MAX =
+      repeated(
+              "max",
+              "COLUMN=X",
+              "Exclude documents with a higher value in the column of an emitted signal. Give it"
+                  + " once for each column.")
+          .partOfIdentity("none");
+
   public static final Option<List<String>> GROUP_BY =
       list(
           "group-by",
@@ -237,6 +255,15 @@ public final class Options {
           "Add a column bucket that divides the corpus by perplexity. head:30,middle:60 assigns the"
               + " documents below the 30th percentile to head, those below the 60th to middle and the"
               + " rest to tail. Reads the scores a second time.");
+
+  public static final Option<String> BUCKET_BY =
+      text(
+              "bucket-by",
+              "COLUMN",
+              "Column whose values divide the corpus into buckets: perplexity, or that of an emitted"
+                  + " signal.")
+          .withDefault("perplexity")
+          .partOfIdentity("perplexity");
 
   public static final Option<String> BUCKET_THRESHOLDS =
       text(
@@ -403,8 +430,11 @@ public final class Options {
               STRIDE,
               MIN_PERPLEXITY,
               MAX_PERPLEXITY,
+              MIN,
+              MAX,
               GROUP_BY,
               BUCKET,
+              BUCKET_BY,
               BUCKET_THRESHOLDS,
               REPORT,
               TARGET_UNIT_TOKENS,
@@ -488,6 +518,8 @@ public final class Options {
               STRIDE,
               MIN_PERPLEXITY,
               MAX_PERPLEXITY,
+              MIN,
+              MAX,
               ON_ERROR));
 
   /** The options of the pipeline stage, which writes all rows and columns. */

@@ -46,9 +46,26 @@ final class Charts {
         perplexities(new Chart(width, width > NARROW ? 300 : 250), edges, width)
             .y(Ticks.linear(high, 4), 0, high);
     for (int s = 0; s < series.size(); s++) {
-      steps(chart, edges, new Coloured(series.get(s), s + 1), high * LEAST);
+      steps(chart, logarithms(edges), new Coloured(series.get(s), s + 1), high * LEAST);
     }
     return chart.svg(label);
+  }
+
+  /** Draws the histogram of a signal on a linear axis. */
+  static String linearHistogram(
+      String signal, List<Double> edges, Series series, int width, String label) {
+    double high = highest(series);
+    double low = edges.get(0);
+    double end = edges.get(edges.size() - 1);
+    Chart chart =
+        new Chart(width, width > NARROW ? 220 : 190)
+            .x(signal, Ticks.linear(low, end, width / 80), low, end)
+            .y(Ticks.linear(high, 3), 0, high);
+    return steps(chart, edges, new Coloured(series, 1), high * LEAST).svg(label);
+  }
+
+  private static List<Double> logarithms(List<Double> edges) {
+    return edges.stream().map(Charts::log10).toList();
   }
 
   /**
@@ -66,7 +83,8 @@ final class Charts {
     if (!last) {
       chart.without("x");
     }
-    return steps(chart, edges, new Coloured(series, number), high * LEAST_OF_ROW).svg(label);
+    return steps(chart, logarithms(edges), new Coloured(series, number), high * LEAST_OF_ROW)
+        .svg(label);
   }
 
   private static Chart perplexities(Chart chart, List<Double> edges, int width) {
@@ -83,6 +101,8 @@ final class Charts {
    * Draws the outline of the bins as one shape, from the first to the last bin that is not empty.
    * Each of these is drawn at least {@code least} high, so that one document among thousands is
    * visible.
+   *
+   * @param edges the positions of the bins' edges on the axis
    */
   private static Chart steps(Chart chart, List<Double> edges, Coloured coloured, double least) {
     List<Long> counts = coloured.series().counts();
@@ -94,14 +114,14 @@ final class Charts {
     while (last > first && counts.get(last) == 0) {
       last--;
     }
-    List<Double> x = new ArrayList<>(List.of(log10(edges.get(first))));
+    List<Double> x = new ArrayList<>(List.of(edges.get(first)));
     List<Double> y = new ArrayList<>(List.of(0.0));
     for (int bin = first; bin <= last; bin++) {
       double count = counts.get(bin) == 0 ? 0 : Math.max(least, counts.get(bin));
-      x.addAll(List.of(log10(edges.get(bin)), log10(edges.get(bin + 1))));
+      x.addAll(List.of(edges.get(bin), edges.get(bin + 1)));
       y.addAll(List.of(count, count));
     }
-    x.add(log10(edges.get(last + 1)));
+    x.add(edges.get(last + 1));
     y.add(0.0);
     return chart.draw(
         "polygon",

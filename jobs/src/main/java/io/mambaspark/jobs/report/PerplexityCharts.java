@@ -6,10 +6,12 @@ import io.mambaspark.jobs.report.ReportData.Position;
 import io.mambaspark.jobs.stats.Distributions;
 import io.mambaspark.jobs.stats.Distributions.LengthClass;
 import io.mambaspark.jobs.stats.Distributions.Series;
+import io.mambaspark.jobs.stats.Distributions.Signal;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Collectors;
 
-/** The sections that draw perplexity: by document, by length, and by position. */
+/** The sections that draw perplexity, by document, by length and by position, and the signals. */
 final class PerplexityCharts {
   /** The width of a row of the histogram: narrower, because its name is next to it. */
   private static final int WIDE_ROW = 760;
@@ -87,6 +89,27 @@ final class PerplexityCharts {
 
   private static String documents(Series series) {
     return " <small>" + Numbers.count(series.documents(), "document", "documents") + "</small>";
+  }
+
+  void signals(Map<String, Signal> signals) {
+    if (signals.isEmpty()) {
+      return;
+    }
+    html.section(
+        "Signals",
+        "The number of documents by signal, from the 1st to the 99th percentile. The first and the"
+            + " last bin also count the documents beyond.");
+    signals.forEach(
+        (name, signal) ->
+            html.figure(
+                "documents",
+                width ->
+                    Charts.linearHistogram(
+                        name,
+                        signal.histogram().edges(),
+                        signal.histogram().series().get(0),
+                        width,
+                        "Histogram of " + name)));
   }
 
   void lengths(List<LengthClass> lengths) {

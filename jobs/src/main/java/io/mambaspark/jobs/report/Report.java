@@ -92,6 +92,7 @@ public final class Report {
     charts.positions(data.sums().positions());
     if (hasPerplexities) {
       PercentileTable.add(all, html);
+      charts.signals(all.signals());
     }
     GroupTable.add(data.sums().groups(), html);
     SpeedSection.add(data.timing(), html);

@@ -23,6 +23,16 @@ record Ticks(List<Double> at, List<String> labels) {
     return new Ticks(at, at.stream().map(Numbers::tick).toList());
   }
 
+  /** Returns ticks at round numbers between two numbers. */
+  static Ticks linear(double low, double high, int most) {
+    double step = step((high - low) / most);
+    List<Double> at = new ArrayList<>();
+    for (double i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++) {
+      at.add(i * step);
+    }
+    return new Ticks(at, at.stream().map(Numbers::tick).toList());
+  }
+
   private static double step(double atLeast) {
     if (!(atLeast > 0)) {
       return 1;

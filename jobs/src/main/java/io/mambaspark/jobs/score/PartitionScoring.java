@@ -1,6 +1,7 @@
 package io.mambaspark.jobs.score;
 
 import io.mambaspark.engine.model.MambaModel;
+import io.mambaspark.engine.score.NonFinite;
 import io.mambaspark.engine.score.Scorer;
 import io.mambaspark.engine.score.Scores;
 import io.mambaspark.engine.score.Sequence;
@@ -28,7 +29,7 @@ import scala.Tuple2;
  * memory.
  *
  * @param windows the windows into which documents are split
- * @param bounds the perplexities that are written; rows outside are marked as dropped
+ * @param bounds the bounds of the rows that are written; rows outside are marked as dropped
  * @param progress counts the processed tokens; may be null
  */
 public record PartitionScoring(
@@ -36,7 +37,7 @@ public record PartitionScoring(
     DocumentReader reader,
     Emit emit,
     Windows windows,
-    PerplexityBounds bounds,
+    RowBounds bounds,
     RowFailures failures,
     LongAccumulator progress)
     implements MapPartitionsFunction<Row, Tuple2<Row, ScoredRow>> {
@@ -110,7 +111,11 @@ public record PartitionScoring(
   private long rowBytes(int tokens) {
     // A candidate takes four words: its offset in the list, null bits, and two fields.
     long topK = emit.topK() == 0 ? 0 : 32L * emit.topK() + 32;
-    return tokens * (topK + (emit.tokenLogprobs() ? 6 : 0) + (emit.tokenRanks() ? 4 : 0));
+    return tokens
+        * (topK
+            + (emit.tokenLogprobs() ? 6 : 0)
+            + (emit.tokenRanks() ? 4 : 0)
+            + (emit.signals().tokenEntropy() ? 4 : 0));
   }
 
   private Tuple2<Row, ScoredRow> scored(Scores<Pending> scores) {
@@ -122,9 +127,12 @@ public record PartitionScoring(
     }
     RowError error = row.error;
     if (error == null) {
-      error = RowError.nonFinite(scores.firstNonFinite());
+      NonFinite nonFinite = scores.firstNonFinite();
+      error = RowError.nonFinite(nonFinite != null ? nonFinite : emit.signals().set(out, scores));
       if (error != null) {
         failures.report(error, row.kept, row::place);
+        out = new ScoredRow();
+        out.setDropped(false);
       }
     }
     out.setTruncated(row.document.truncated());
@@ -134,8 +142,10 @@ public record PartitionScoring(
       if (emit.nll()) {
         setNll(out, scores, row.document);
       }
-      out.setTokenLogprobs(scores.tokenLogprobs());
-      out.setGreedyMatch(scores.greedyMatch());
+      if (emit.tokenLogprobs()) {
+        out.setTokenLogprobs(scores.tokenLogprobs());
+        out.setGreedyMatch(scores.greedyMatch());
+      }
       out.setTokenRanks(scores.tokenRanks());
       out.setTopKIds(scores.topKIds());
       out.setTopKLogprobs(scores.topKLogprobs());
@@ -160,7 +170,7 @@ public record PartitionScoring(
     if (complete && document.bytes() != null && document.bytes() > 0) {
       out.setBitsPerByte(scores.nll() / document.bytes() / LN_2);
     }
-    out.setDropped(bounds.exclude(scores.perplexity()));
+    out.setDropped(bounds.exclude(scores.perplexity(), out));
   }
 
   /**

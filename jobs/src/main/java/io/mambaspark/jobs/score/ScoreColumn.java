@@ -64,6 +64,30 @@ public enum ScoreColumn {
       "positionNll",
       "array<struct<tokens:bigint,nll:double>>",
       "Number and nll of the scored tokens at positions 2^b to 2^(b+1) - 1, for b from 0"),
+  TOKEN_ENTROPY(
+      "token_entropy",
+      "tokenEntropy",
+      "array<float>",
+      "Entropy of the model's distribution at each scored token, in nats"),
+  ENTROPY("entropy", "entropy", "double", "Mean of token_entropy, in nats"),
+  MIN_K("min_k", "minK", "double", "Mean ln p of the least probable P percent of tokens, in nats"),
+  MIN_K_PLUS_PLUS(
+      "min_k_plus_plus",
+      "minKPlusPlus",
+      "double",
+      "Mean of the lowest P percent of (ln p - mean) / standard deviation, under the model's"
+          + " distribution at each token"),
+  CURVATURE(
+      "curvature",
+      "curvature",
+      "double",
+      "Sum of ln p minus its expectation, divided by its standard deviation, under the model's"
+          + " distributions"),
+  LONGEST_GREEDY_RUN(
+      "longest_greedy_run",
+      "longestGreedyRun",
+      "int",
+      "Largest number of consecutive scored tokens that were the arg max"),
   LAST_LOGITS(
       "last_logits",
       "lastLogits",
@@ -97,7 +121,7 @@ public enum ScoreColumn {
   }
 
   /** Returns the column's Spark type. */
-  DataType type() {
+  public DataType type() {
     return DataType.fromDDL(type);
   }
 

@@ -15,8 +15,7 @@ import io.mambaspark.jobs.options.Options;
  * @param tokens the prefix token and the limit of tokens
  * @param emit the results to compute
  * @param windows the windows into which documents are split
- * @param minPerplexity rows with a lower perplexity are not written; null for no bound
- * @param maxPerplexity rows with a higher perplexity are not written; null for no bound
+ * @param bounds the bounds of the rows that are written
  * @param failOnError whether a row that cannot be scored stops the job; otherwise it is written
  *     with its error
  */
@@ -25,8 +24,7 @@ public record ScoreOptions(
     TokenOptions tokens,
     Emit emit,
     WindowOptions windows,
-    Double minPerplexity,
-    Double maxPerplexity,
+    RowBounds bounds,
     boolean failOnError) {
 
   /** Validates the options that do not depend on the model. */
@@ -45,19 +43,6 @@ public record ScoreOptions(
     if (documents.columns().isPair()) {
       checkPair(full, emit, tokens.maxTokens());
     }
-    boolean bounded = minPerplexity != null || maxPerplexity != null;
-    if (bounded && !emit.nll()) {
-      throw Refusal.wrongUsage(
-          "%s needs perplexities; --emit %s does not compute them",
-          minPerplexity != null ? "--min-perplexity" : "--max-perplexity", emit);
-    }
-    checkBound("--min-perplexity", minPerplexity);
-    checkBound("--max-perplexity", maxPerplexity);
-    if (minPerplexity != null && maxPerplexity != null && minPerplexity > maxPerplexity) {
-      throw Refusal.wrongUsage(
-          "--min-perplexity %s is above --max-perplexity %s: nothing would be written",
-          minPerplexity, maxPerplexity);
-    }
   }
 
   private static void checkPair(boolean full, Emit emit, int maxTokens) {
@@ -75,25 +60,18 @@ public record ScoreOptions(
     }
   }
 
-  private static void checkBound(String option, Double bound) {
-    if (bound != null && !(bound >= 1 && bound < Double.POSITIVE_INFINITY)) {
-      throw Refusal.wrongUsage(
-          "%s %s: expected a number of at least 1, the lowest possible perplexity", option, bound);
-    }
-  }
-
   /** Reads these options from the values of a command. */
   public static ScoreOptions of(OptionValues values) {
+    Emit emit = Emit.parse(values.get(Options.EMIT));
     return new ScoreOptions(
         DocumentOptions.of(values),
         TokenOptions.of(values),
-        Emit.parse(values.get(Options.EMIT)),
+        emit,
         WindowOptions.parse(
             values.get(Options.WINDOW),
             values.get(Options.WINDOW_TOKENS),
             values.get(Options.STRIDE)),
-        values.get(Options.MIN_PERPLEXITY),
-        values.get(Options.MAX_PERPLEXITY),
+        RowBounds.of(values, emit),
         failsOnError(values.get(Options.ON_ERROR)));
   }
 
@@ -107,8 +85,8 @@ public record ScoreOptions(
 
   /** Returns the values with the defaults and columns in use, each in its canonical spelling. */
   public OptionValues normalize(OptionValues values) {
-    return documents
-        .normalize(values)
+    return bounds
+        .normalize(documents.normalize(values))
         .with(Options.EMIT, emit.toString())
         .with(Options.WINDOW_TOKENS, windows.tokens() == 0 ? null : (Integer) windows.tokens())
         .with(Options.STRIDE, windows.stride() == 0 ? null : (Integer) windows.stride());
@@ -116,26 +94,13 @@ public record ScoreOptions(
 
   /** Returns these options with the defaults that the model's files name. */
   ScoreOptions resolved(ModelConventions model) {
-    return new ScoreOptions(
-        documents,
-        tokens,
-        emit,
-        windows.resolved(model),
-        minPerplexity,
-        maxPerplexity,
-        failOnError);
+    return new ScoreOptions(documents, tokens, emit, windows.resolved(model), bounds, failOnError);
   }
 
   /** Returns these options with the nll by position. */
   public ScoreOptions withPositionNll() {
     return new ScoreOptions(
-        documents,
-        tokens,
-        emit.withPositionNll(),
-        windows,
-        minPerplexity,
-        maxPerplexity,
-        failOnError);
+        documents, tokens, emit.withPositionNll(), windows, bounds, failOnError);
   }
 
   /** Returns the columns of the document. */
@@ -150,7 +115,7 @@ public record ScoreOptions(
 
   /** Whether the bounds may exclude rows from the output. */
   public boolean filters() {
-    return minPerplexity != null || maxPerplexity != null;
+    return bounds.any();
   }
 
   /** Returns the id of the prefix token, or {@link TokenOptions#NO_PREFIX}. */

@@ -32,6 +32,12 @@ public final class ScoredRow {
   private Double bitsPerByte;
   private double[] positionNll;
   private long[] positionTokens;
+  private float[] tokenEntropy;
+  private Double entropy;
+  private Double minK;
+  private Double minKPlusPlus;
+  private Double curvature;
+  private Integer longestGreedyRun;
   private Boolean dropped;
   private RowError error;
 
@@ -261,6 +267,90 @@ public final class ScoredRow {
   /** The scored tokens by position, in the layout of {@code Scores.positionTokens}. */
   public void setPositionTokens(long[] positionTokens) {
     this.positionTokens = positionTokens;
+  }
+
+  /** The entropy at each scored token, in nats, (tokenCount). */
+  public float[] getTokenEntropy() {
+    return tokenEntropy;
+  }
+
+  /** The entropy at each scored token, in nats, (tokenCount). */
+  public void setTokenEntropy(float[] tokenEntropy) {
+    this.tokenEntropy = tokenEntropy;
+  }
+
+  /** The mean entropy, in nats; null if no token was scored. */
+  public Double getEntropy() {
+    return entropy;
+  }
+
+  /** The mean entropy, in nats; null if no token was scored. */
+  public void setEntropy(Double entropy) {
+    this.entropy = entropy;
+  }
+
+  /** The mean ln p of the least probable tokens, in nats. */
+  public Double getMinK() {
+    return minK;
+  }
+
+  /** The mean ln p of the least probable tokens, in nats. */
+  public void setMinK(Double minK) {
+    this.minK = minK;
+  }
+
+  /** The mean of the lowest standardized ln p. */
+  public Double getMinKPlusPlus() {
+    return minKPlusPlus;
+  }
+
+  /** The mean of the lowest standardized ln p. */
+  public void setMinKPlusPlus(Double minKPlusPlus) {
+    this.minKPlusPlus = minKPlusPlus;
+  }
+
+  /** Fast-DetectGPT's curvature. */
+  public Double getCurvature() {
+    return curvature;
+  }
+
+  /** Fast-DetectGPT's curvature. */
+  public void setCurvature(Double curvature) {
+    this.curvature = curvature;
+  }
+
+  /** The length of the longest run of tokens that are the arg max. */
+  public Integer getLongestGreedyRun() {
+    return longestGreedyRun;
+  }
+
+  /** The length of the longest run of tokens that are the arg max. */
+  public void setLongestGreedyRun(Integer longestGreedyRun) {
+    this.longestGreedyRun = longestGreedyRun;
+  }
+
+  /** Returns the value of a signal, of the type of its column, or null. */
+  public Object value(ScoreColumn signal) {
+    return switch (signal) {
+      case TOKEN_ENTROPY -> tokenEntropy;
+      case LONGEST_GREEDY_RUN -> longestGreedyRun;
+      default -> number(signal);
+    };
+  }
+
+  /**
+   * Returns the value of a signal with one number per row; null if no token was scored or the
+   * signal was not requested.
+   */
+  public Double number(ScoreColumn signal) {
+    return switch (signal) {
+      case ENTROPY -> entropy;
+      case MIN_K -> minK;
+      case MIN_K_PLUS_PLUS -> minKPlusPlus;
+      case CURVATURE -> curvature;
+      case LONGEST_GREEDY_RUN -> longestGreedyRun == null ? null : longestGreedyRun.doubleValue();
+      default -> throw new IllegalArgumentException(signal + " is not a signal");
+    };
   }
 
   /** Whether the row is excluded from the output. */

@@ -82,7 +82,7 @@ public final class Scoring {
         reader,
         options.emit(),
         windows,
-        new PerplexityBounds(options.minPerplexity(), options.maxPerplexity()),
+        options.bounds(),
         new RowFailures(options.failOnError(), schema.rows().keptAsRead()),
         progress);
   }

@@ -68,6 +68,7 @@ public record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
       if (emit.positionNll()) {
         columns.add(ScoreColumn.POSITION_NLL);
       }
+      columns.addAll(emit.signals().allColumns());
       if (emit.lastLogits()) {
         columns.add(ScoreColumn.LAST_LOGITS);
       }

@@ -22,12 +22,15 @@ import scala.runtime.BoxedUnit;
  * An extension for {@code spark.sql.extensions} that adds the functions {@code mamba_score}, {@code
  * mamba_perplexity} and {@code mamba_nll}. {@code mamba_score} returns the struct that {@link
  * MambaFunctions#register} describes. The functions use the model that {@value #MODEL} names when a
- * query is analysed. {@link #register} adds the functions to a session that was started without the
- * extension.
+ * query is analysed, and the signals in {@value #EMIT}. {@link #register} adds the functions to a
+ * session that was started without the extension.
  */
 public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensions, BoxedUnit> {
   /** The setting that names the model. */
   public static final String MODEL = "spark.mambaspark.model";
+
+  /** The setting that selects the signals in the struct of {@code mamba_score}. */
+  public static final String EMIT = "spark.mambaspark.emit";
 
   private static final String USAGE =
       "_FUNC_(document) - Scores a text, or an array of token ids, with the Mamba model that "
@@ -37,7 +40,11 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
   private static final List<Function> FUNCTIONS =
       List.of(
           new Function(
-              "mamba_score", -1, "a struct of nll (nats), token_count, perplexity and error."),
+              "mamba_score",
+              -1,
+              "a struct of nll (nats), token_count, perplexity, error and the signals that "
+                  + EMIT
+                  + " lists."),
           new Function(
               "mamba_perplexity",
               2,
@@ -136,7 +143,8 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
             "Cannot score: %s is not set; set it to a checkpoint's folder, any Hadoop URI, or demo"
                 .formatted(MODEL));
       }
-      Expression score = call(spark, MambaFunctions.registered(spark, model), arguments);
+      String emit = spark.conf().get(EMIT, "perplexity");
+      Expression score = call(spark, MambaFunctions.registered(spark, model, emit), arguments);
       return field < 0
           ? score
           : new GetStructField(

@@ -31,12 +31,12 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.types.MetadataBuilder;
 
 /**
- * Splits a corpus by perplexity, as CCNet does: {@code head}, {@code middle} and, for the remaining
- * documents, {@code tail}. A document belongs to the first bucket whose threshold is above its
- * perplexity.
+ * Splits a corpus by perplexity, as CCNet does, or by a signal: {@code head}, {@code middle} and,
+ * for the remaining documents, {@code tail}. A document belongs to the first bucket whose threshold
+ * is above its value.
  *
- * @param percents the upper end of each named bucket, as a percentile of the documents'
- *     perplexities, ascending
+ * @param percents the upper end of each named bucket, as a percentile of the documents' values,
+ *     ascending
  */
 public record Buckets(Map<String, Double> percents) {
   public static final String COLUMN = "bucket";
@@ -44,6 +44,9 @@ public record Buckets(Map<String, Double> percents) {
 
   /** The key of the thresholds in a summary. */
   public static final String THRESHOLDS = "bucket_thresholds";
+
+  /** The key of the column of the thresholds in a summary. */
+  public static final String BY = "bucket_by";
 
   /** Parses {@code head:30,middle:60}. */
   public static Buckets parse(String list) {
@@ -92,16 +95,16 @@ public record Buckets(Map<String, Double> percents) {
   }
 
   /**
-   * Computes the perplexities that separate the buckets.
+   * Computes the values that separate the buckets.
    *
    * @param scored rows with the columns of {@link Distributions#perplexity}
-   * @param documents the number of documents with a perplexity. Above {@link
-   *     Distributions#MAX_EXACT}, percentiles are approximate: the rank is off by at most 1/10,000
-   *     of this number
+   * @param by the column of the values
+   * @param documents the number of documents with a value. Above {@link Distributions#MAX_EXACT},
+   *     percentiles are approximate: the rank is off by at most 1/10,000 of this number
    * @return thresholds by bucket; empty without documents; infinite from the first infinite
    *     perplexity on
    */
-  public Map<String, Double> thresholds(Dataset<Row> scored, long documents) {
+  public Map<String, Double> thresholds(Dataset<Row> scored, String by, long documents) {
     String shares =
         percents.values().stream()
             .map(percent -> String.format(Locale.ROOT, "%.10fD", percent / 100))
@@ -110,7 +113,7 @@ public record Buckets(Map<String, Double> percents) {
         documents <= Distributions.MAX_EXACT
             ? "percentile(p, %s)".formatted(shares)
             : "percentile_approx(p, %s, 10000)".formatted(shares);
-    Row row = scored.select(Distributions.perplexity().as("p")).agg(expr(percentiles)).first();
+    Row row = scored.select(value(by).as("p")).agg(expr(percentiles)).first();
     Map<String, Double> thresholds = new LinkedHashMap<>();
     if (!row.isNullAt(0)) {
       List<Double> values = row.getList(0);
@@ -122,23 +125,30 @@ public record Buckets(Map<String, Double> percents) {
     return thresholds;
   }
 
+  private static Column value(String by) {
+    return by.equals(Distributions.PERPLEXITY)
+        ? Distributions.perplexity()
+        : col(by).cast("double");
+  }
+
   /** Reads thresholds like {@link #found}, for another run; refuses an empty result. */
-  public static Map<String, Double> thresholds(String file, Configuration configuration) {
-    Map<String, Double> thresholds = found(file, configuration);
+  public static Map<String, Double> thresholds(
+      String file, String by, Configuration configuration) {
+    Map<String, Double> thresholds = found(file, by, configuration);
     if (thresholds.isEmpty()) {
       throw Refusal.because(
-          "Cannot use the thresholds of %s: no document of that run had a perplexity", file);
+          "Cannot use the thresholds of %s: no document of that run had a %s", file, by);
     }
     return thresholds;
   }
 
   /**
-   * Reads the thresholds that an earlier run computed; empty if none of its documents had a
-   * perplexity.
+   * Reads the thresholds that an earlier run computed; empty if none of its documents had a value.
    *
    * @param file the summary of that run, or the folder of its output
+   * @param by the column that the thresholds must divide
    */
-  public static Map<String, Double> found(String file, Configuration configuration) {
+  public static Map<String, Double> found(String file, String by, Configuration configuration) {
     Path path = HadoopFiles.qualified(file, configuration);
     try {
       FileSystem files = path.getFileSystem(configuration);
@@ -147,10 +157,12 @@ public record Buckets(Map<String, Double> percents) {
       HadoopFiles.checkName(summary, configuration);
       JsonNode json;
       try (InputStream in = files.open(summary)) {
-        json = new ObjectMapper().readTree(in).path(THRESHOLDS);
+        JsonNode found = new ObjectMapper().readTree(in);
+        json = found.path(THRESHOLDS);
+        checkColumn(file, found.path(BY).asText(Distributions.PERPLEXITY), by);
       }
       Map<String, Double> thresholds = new LinkedHashMap<>();
-      double before = 0;
+      double before = by.equals(Distributions.PERPLEXITY) ? 0 : Double.NEGATIVE_INFINITY;
       List<String> names = new ArrayList<>();
       json.fieldNames().forEachRemaining(names::add);
       for (String name : names) {
@@ -191,12 +203,20 @@ public record Buckets(Map<String, Double> percents) {
     }
   }
 
-  /** Adds the column {@value #COLUMN}; null for a document without a perplexity. */
-  public static Dataset<Row> add(Dataset<Row> scored, Map<String, Double> thresholds) {
-    Column perplexity = Distributions.perplexity();
-    Column bucket = when(perplexity.isNull(), lit(null).cast("string"));
+  private static void checkColumn(String file, String found, String by) {
+    if (!found.equals(by)) {
+      throw Refusal.because(
+          "Cannot use the thresholds of %s: they divide %s, expected %s; give --bucket-by %s",
+          file, found, by, found);
+    }
+  }
+
+  /** Adds the column {@value #COLUMN}; null for a document without a value in column {@code by}. */
+  public static Dataset<Row> add(Dataset<Row> scored, String by, Map<String, Double> thresholds) {
+    Column value = value(by);
+    Column bucket = when(value.isNull(), lit(null).cast("string"));
     for (Map.Entry<String, Double> threshold : thresholds.entrySet()) {
-      bucket = bucket.when(perplexity.lt(threshold.getValue()), threshold.getKey());
+      bucket = bucket.when(value.lt(threshold.getValue()), threshold.getKey());
     }
     Column named =
         bucket
@@ -204,7 +224,7 @@ public record Buckets(Map<String, Double> percents) {
             .as(
                 COLUMN,
                 new MetadataBuilder()
-                    .putString("comment", "Bucket of the document; null without a perplexity")
+                    .putString("comment", "Bucket of the document; null if nothing was scored")
                     .build());
     return scored.select(col("*"), named);
   }

@@ -7,6 +7,9 @@ import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.expr;
+import static org.apache.spark.sql.functions.floor;
+import static org.apache.spark.sql.functions.greatest;
+import static org.apache.spark.sql.functions.least;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.when;
 
@@ -18,9 +21,11 @@ import io.mambaspark.jobs.stats.Distributions.Histogram;
 import io.mambaspark.jobs.stats.Distributions.LengthClass;
 import io.mambaspark.jobs.stats.Distributions.Percentiles;
 import io.mambaspark.jobs.stats.Distributions.Series;
+import io.mambaspark.jobs.stats.Distributions.Signal;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.IntFunction;
@@ -30,6 +35,7 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.storage.StorageLevel;
 
@@ -44,8 +50,10 @@ final class DistributionQuery {
   private final Dataset<Row> scores;
   private final List<String> groupBy;
   private final List<String> shown;
+  private final List<String> signals;
 
-  DistributionQuery(Dataset<Row> scores, List<String> groupBy, List<String> shown) {
+  DistributionQuery(
+      Dataset<Row> scores, List<String> groupBy, List<String> shown, List<String> signals) {
     // Spark orders NaN above infinity.
     Column valid =
         col(PERPLEXITY)
@@ -58,9 +66,11 @@ final class DistributionQuery {
     require(scores, List.of(PERPLEXITY, TOKENS));
     require(scores, groupBy);
     require(scores, shown);
+    require(scores, signals);
     this.scores = scores.filter(valid);
     this.groupBy = groupBy;
     this.shown = shown;
+    this.signals = signals;
   }
 
   private static void require(Dataset<Row> scores, List<String> columns) {
@@ -74,13 +84,18 @@ final class DistributionQuery {
   }
 
   Distributions run() {
+    List<Column> values = new ArrayList<>();
+    values.add(Distributions.perplexity().cast("double").as("p"));
+    values.add(col(TOKENS).cast("bigint").as("n"));
+    for (int i = 0; i < signals.size(); i++) {
+      values.add(col(signals.get(i)).cast("double").as(signal(i)));
+    }
     Dataset<Row> narrow =
         scores
             .select(
                 groups(
                     i -> Distributions.group(groupBy.get(i)).as(group(i)),
-                    Distributions.perplexity().cast("double").as("p"),
-                    col(TOKENS).cast("bigint").as("n")))
+                    values.toArray(Column[]::new)))
             .persist(StorageLevel.MEMORY_AND_DISK());
     try {
       return run(narrow);
@@ -110,6 +125,10 @@ final class DistributionQuery {
       inLargest = only(narrow, largest);
     }
     Row overall = narrow.agg(count(lit(1)), percentiles(exact)).collectAsList().get(0);
+    Map<String, Signal> distributions = new LinkedHashMap<>();
+    signals(overall, 0)
+        .forEach(
+            (name, all) -> distributions.put(name, new Signal(all, histogram(narrow, name, all))));
     return new Distributions(
         exact,
         percentiles(overall, 0),
@@ -119,7 +138,8 @@ final class DistributionQuery {
             groupBy.isEmpty() ? List.of() : percentilesByGroup(inLargest, largest, exact)),
         histogram(narrow, largest),
         lengths(narrow, exact),
-        new Extremes(shown, documents(narrow, true), documents(narrow, false)));
+        new Extremes(shown, documents(narrow, true), documents(narrow, false)),
+        distributions);
   }
 
   /** Returns values and counts of the largest groups, and of one more to detect further groups. */
@@ -151,15 +171,17 @@ final class DistributionQuery {
   }
 
   private List<Group> percentilesByGroup(Dataset<Row> narrow, List<Row> groups, boolean exact) {
-    Map<List<String>, Percentiles> byValues = new HashMap<>();
+    Map<List<String>, Group> byValues = new HashMap<>();
     for (Row row :
         narrow
             .groupBy(groups(i -> col(group(i))))
             .agg(count(lit(1)), percentiles(exact))
             .collectAsList()) {
-      byValues.put(values(row), percentiles(row, groupBy.size()));
+      Group group =
+          new Group(values(row), percentiles(row, groupBy.size()), signals(row, groupBy.size()));
+      byValues.put(group.values(), group);
     }
-    return groups.stream().map(row -> new Group(values(row), byValues.get(values(row)))).toList();
+    return groups.stream().map(row -> byValues.get(values(row))).toList();
   }
 
   private Histogram histogram(Dataset<Row> narrow, List<Row> groups) {
@@ -194,6 +216,28 @@ final class DistributionQuery {
     return new Histogram(bins.edges(), all);
   }
 
+  /** Returns the histogram of a signal, whose percentiles limit it. */
+  private Histogram histogram(Dataset<Row> narrow, String signal, Percentiles percentiles) {
+    boolean whole = scores.schema().apply(signal).dataType().equals(DataTypes.IntegerType);
+    LinearBins bins = LinearBins.of(percentiles.at(1), percentiles.at(99), whole ? 1 : 0);
+    long[] counts = new long[bins.count()];
+    Column value = col(signal(signals.indexOf(signal)));
+    for (Row row :
+        narrow
+            .groupBy(
+                least(
+                        lit((double) (bins.count() - 1)),
+                        greatest(lit(0.0), floor(value.divide(bins.width()).minus(bins.first()))))
+                    .cast("int")
+                    .as("bin"))
+            .agg(count(lit(1)))
+            .collectAsList()) {
+      counts[row.getInt(0)] = row.getLong(1);
+    }
+    Series all = new Series("all", false, Arrays.stream(counts).boxed().toList());
+    return new Histogram(bins.edges(), List.of(all));
+  }
+
   private Column equal(List<String> values) {
     return IntStream.range(0, values.size())
         .mapToObj(i -> col(group(i)).equalTo(values.get(i)))
@@ -206,7 +250,7 @@ final class DistributionQuery {
         .filter(col("n").gt(0))
         // Count binary digits: a logarithm may round to the wrong side of a power of two.
         .groupBy(expr("length(bin(n))").as("digits"))
-        .agg(count(lit(1)), percentiles(exact))
+        .agg(count(lit(1)), percentiles(exact, "p"))
         .orderBy("digits")
         .collectAsList()
         .stream()
@@ -248,6 +292,10 @@ final class DistributionQuery {
         .toList();
   }
 
+  private static String signal(int i) {
+    return "v" + i;
+  }
+
   private static String group(int i) {
     return "g" + i;
   }
@@ -265,15 +313,38 @@ final class DistributionQuery {
     return IntStream.range(0, groupBy.size()).mapToObj(row::getString).toList();
   }
 
-  private static Column percentiles(boolean exact) {
+  /** Returns the percentiles of the perplexity and then of each signal. */
+  private Column[] percentiles(boolean exact) {
+    Column[] all = new Column[1 + signals.size()];
+    all[0] = percentiles(exact, "p");
+    for (int i = 0; i < signals.size(); i++) {
+      all[1 + i] = percentiles(exact, signal(i));
+    }
+    return all;
+  }
+
+  private static Column percentiles(boolean exact, String column) {
     String ranks =
         Percentiles.RANKS.stream()
             .map(rank -> rank / 100.0 + "D")
             .collect(Collectors.joining(", ", "array(", ")"));
-    return expr((exact ? "percentile" : "percentile_approx") + "(p, " + ranks + ")");
+    return expr((exact ? "percentile" : "percentile_approx") + "(" + column + ", " + ranks + ")");
   }
 
   private static Percentiles percentiles(Row row, int count) {
-    return new Percentiles(row.getLong(count), row.getList(count + 1));
+    return percentiles(row, count, 0);
+  }
+
+  /** Reads a row's count, and column {@code i} of the percentiles that follow it. */
+  private static Percentiles percentiles(Row row, int count, int i) {
+    return new Percentiles(row.getLong(count), row.getList(count + 1 + i));
+  }
+
+  private Map<String, Percentiles> signals(Row row, int count) {
+    Map<String, Percentiles> all = new LinkedHashMap<>();
+    for (int i = 0; i < signals.size(); i++) {
+      all.put(signals.get(i), percentiles(row, count, i + 1));
+    }
+    return all;
   }
 }

@@ -11,6 +11,7 @@ import static org.apache.spark.sql.functions.udf;
 import static org.apache.spark.sql.functions.when;
 
 import java.util.List;
+import java.util.Map;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -18,8 +19,8 @@ import org.apache.spark.sql.api.java.UDF1;
 import org.apache.spark.sql.types.DataTypes;
 
 /**
- * The distribution of the perplexities of scored documents. A document counts if it has no error
- * and a positive {@link #perplexity}, which may be infinite.
+ * The distributions of the perplexities and of the signals of scored documents. A document counts
+ * if it has no error and a positive {@link #perplexity}, which may be infinite.
  *
  * @param exact whether percentiles are exact (with linear interpolation); otherwise the rank of
  *     each value is off by at most 1/10,000 of the number of documents
@@ -29,6 +30,7 @@ import org.apache.spark.sql.types.DataTypes;
  *     remaining groups
  * @param lengths percentiles by number of scored tokens, the shortest class first
  * @param extremes the documents with the lowest and the highest perplexity
+ * @param signals the distribution of each signal, by its column
  */
 public record Distributions(
     boolean exact,
@@ -36,7 +38,8 @@ public record Distributions(
     Grouping grouping,
     Histogram histogram,
     List<LengthClass> lengths,
-    Extremes extremes) {
+    Extremes extremes,
+    Map<String, Signal> signals) {
   /** The maximum number of groups that are listed; further groups are only counted. */
   public static final int MAX_GROUPS = 1000;
 
@@ -64,6 +67,25 @@ public record Distributions(
   public Distributions {
     lengths = List.copyOf(lengths);
   }
+
+  /** Creates distributions without signals. */
+  public Distributions(
+      boolean exact,
+      Percentiles overall,
+      Grouping grouping,
+      Histogram histogram,
+      List<LengthClass> lengths,
+      Extremes extremes) {
+    this(exact, overall, grouping, histogram, lengths, extremes, Map.of());
+  }
+
+  /**
+   * The distribution of a signal.
+   *
+   * @param histogram one series on a linear scale, from about the 1st to about the 99th percentile;
+   *     the first and the last bin also hold all values beyond
+   */
+  public record Signal(Percentiles percentiles, Histogram histogram) {}
 
   /**
    * The percentiles of groups of documents.
@@ -98,7 +120,7 @@ public record Distributions(
   }
 
   /**
-   * Percentiles of perplexity.
+   * Percentiles of perplexity or of a signal.
    *
    * @param documents the number of documents
    * @param values at {@link #RANKS}; empty if there are no documents
@@ -125,10 +147,18 @@ public record Distributions(
   /**
    * Documents with equal values in the group columns. A value is truncated to {@link
    * #MAX_CHARACTERS}; a null becomes {@code "null"}.
+   *
+   * @param signals the percentiles of each signal, by its column
    */
-  public record Group(List<String> values, Percentiles percentiles) {
+  public record Group(
+      List<String> values, Percentiles percentiles, Map<String, Percentiles> signals) {
     public Group {
       values = List.copyOf(values);
+    }
+
+    /** Creates a group without signals. */
+    public Group(List<String> values, Percentiles percentiles) {
+      this(values, percentiles, Map.of());
     }
 
     /** Returns the values in one line. */
@@ -191,7 +221,17 @@ public record Distributions(
    * @throws IllegalArgumentException if a column does not exist
    */
   public static Distributions of(Dataset<Row> scores, List<String> groupBy, List<String> shown) {
-    return new DistributionQuery(scores, groupBy, shown).run();
+    return of(scores, groupBy, shown, List.of());
+  }
+
+  /**
+   * Computes the distributions, as above.
+   *
+   * @param signals columns of numbers; each has a value wherever the perplexity has one
+   */
+  public static Distributions of(
+      Dataset<Row> scores, List<String> groupBy, List<String> shown, List<String> signals) {
+    return new DistributionQuery(scores, groupBy, shown, signals).run();
   }
 
   /**

@@ -39,7 +39,7 @@ public final class Totals implements Serializable {
     TRUNCATED,
     /** Rows whose context lost its first tokens. */
     TRUNCATED_CONTEXTS,
-    /** Rows that were excluded by their perplexity. No other count or sum includes them. */
+    /** Rows that were excluded by their scores. No other count or sum includes them. */
     DROPPED,
     /** Rows with scored tokens whose perplexity is too large for a double. */
     INFINITE_ROWS,
@@ -66,7 +66,12 @@ public final class Totals implements Serializable {
     /** nll × n, rounded to double before it is added. */
     ROW_NLL_TOKENS,
     /** n². */
-    ROW_TOKENS_SQUARES
+    ROW_TOKENS_SQUARES,
+    ENTROPY,
+    MIN_K,
+    MIN_K_PLUS_PLUS,
+    CURVATURE,
+    LONGEST_GREEDY_RUN
   }
 
   private final long[] counts = new long[Count.values().length];
@@ -155,11 +160,21 @@ public final class Totals implements Serializable {
     if (row.getNll() != null) {
       addNll(row, tokens, truncated);
     }
+    for (ScoreColumn signal : emit.signals().columns()) {
+      if (row.number(signal) != null) {
+        add(sum(signal), row.number(signal));
+      }
+    }
     if (row.getPerplexity() != null) {
       add(Sum.PERPLEXITY, row.getPerplexity());
     } else if (row.getNll() != null && tokens > 0) {
       add(Count.INFINITE_ROWS, 1);
     }
+  }
+
+  /** Returns the sum of a signal, which has the signal's name. */
+  private static Sum sum(ScoreColumn signal) {
+    return Sum.valueOf(signal.name());
   }
 
   private static long tokens(ScoredRow row, Emit emit) {
@@ -334,6 +349,11 @@ public final class Totals implements Serializable {
 
   public double nll() {
     return sum(Sum.NLL);
+  }
+
+  /** Returns the mean of a signal over the scored rows; null if there are none. */
+  public Double mean(ScoreColumn signal) {
+    return scoredRows() == 0 ? null : (Double) mean(sum(signal), scoredRows());
   }
 
   /** Returns the perplexities of these sums. */

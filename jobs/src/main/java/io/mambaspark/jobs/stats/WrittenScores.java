@@ -32,6 +32,11 @@ final class WrittenScores implements Serializable {
           ScoreColumn.BYTE_COUNT,
           ScoreColumn.WORD_COUNT,
           ScoreColumn.POSITION_NLL,
+          ScoreColumn.ENTROPY,
+          ScoreColumn.MIN_K,
+          ScoreColumn.MIN_K_PLUS_PLUS,
+          ScoreColumn.CURVATURE,
+          ScoreColumn.LONGEST_GREEDY_RUN,
           ScoreColumn.TOP_K);
 
   private final Emit emit;
@@ -80,6 +85,11 @@ final class WrittenScores implements Serializable {
     scored.setIsGreedy(places.value(row, ScoreColumn.IS_GREEDY));
     scored.setByteCount(places.value(row, ScoreColumn.BYTE_COUNT));
     scored.setWordCount(places.value(row, ScoreColumn.WORD_COUNT));
+    scored.setEntropy(places.value(row, ScoreColumn.ENTROPY));
+    scored.setMinK(places.value(row, ScoreColumn.MIN_K));
+    scored.setMinKPlusPlus(places.value(row, ScoreColumn.MIN_K_PLUS_PLUS));
+    scored.setCurvature(places.value(row, ScoreColumn.CURVATURE));
+    scored.setLongestGreedyRun(places.value(row, ScoreColumn.LONGEST_GREEDY_RUN));
     if (!places.isNull(row, ScoreColumn.POSITION_NLL)) {
       List<Row> buckets = places.list(row, ScoreColumn.POSITION_NLL);
       scored.setPositionTokens(buckets.stream().mapToLong(bucket -> bucket.getLong(0)).toArray());

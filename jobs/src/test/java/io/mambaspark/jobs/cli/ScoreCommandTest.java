@@ -106,7 +106,7 @@ class ScoreCommandTest {
     assertThat(json.get("mean_document_perplexity").asDouble()).isPositive();
     assertThat(json.get("model").get("fingerprint").asText()).matches("[0-9a-f]{64}");
     assertThat(json.get("options").get("emit").asText()).isEqualTo("perplexity");
-    assertThat(json.get("options").size()).isEqualTo(44);
+    assertThat(json.get("options").size()).isEqualTo(47);
     assertThat(json.get("versions").get("mamba_spark").asText()).matches("\\d+\\.\\d+\\.\\d+.*");
     assertThat(json.get("versions").get("spark").asText()).isEqualTo(TestSpark.session().version());
     assertThat(run.out()).contains("corpus perplexity").contains("written to");
@@ -405,8 +405,9 @@ class ScoreCommandTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "--emit entropy | --emit: unknown value 'entropy'; expected a list of perplexity,"
-            + " token-logprobs, token-ranks, top-k=K, position-nll, last-logits, or logits alone",
+        "--emit words | --emit: unknown value 'words'; expected a list of perplexity,"
+            + " token-logprobs, token-ranks, top-k=K, position-nll, token-entropy, entropy, min-k=P,"
+            + " min-k-plus-plus=P, curvature, longest-greedy-run, last-logits, or logits alone",
         "--emit perplexity,perplexity | --emit names perplexity twice",
         "--emit logits,perplexity | --emit logits cannot be combined with other"
             + " values: it writes one row per position",

@@ -65,16 +65,19 @@ class MambaPerplexityTest {
             .setTextColumn("text")
             .setPrefixToken("bos")
             .setWindow("rolling")
-            .setWindowTokens(16);
+            .setWindowTokens(16)
+            .setEmit("entropy,min-k=20,min-k-plus-plus=20,curvature,longest-greedy-run");
     Dataset<Row> scored = stage.transform(texts());
     try (MambaScorer scorer =
         MambaScorer.load("demo")
             .textColumn("text")
             .prefixToken("bos")
-            .window("rolling", 16, null)) {
+            .window("rolling", 16, null)
+            .emit("entropy,min-k=20,min-k-plus-plus=20,curvature,longest-greedy-run")) {
       assertThat(scored.collectAsList()).isEqualTo(scorer.score(texts()).collectAsList());
     }
     assertThat(scored.columns()).startsWith("id", "text", "nll");
+    assertThat(scored.columns()).contains("min_k", "curvature", "longest_greedy_run");
     assertThat(stage.transformSchema(texts().schema()).fieldNames()).isEqualTo(scored.columns());
   }
 

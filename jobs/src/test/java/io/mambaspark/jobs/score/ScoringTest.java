@@ -578,7 +578,7 @@ class ScoringTest {
         READER,
         emit,
         Windows.FULL,
-        new PerplexityBounds(null, null),
+        RowBounds.NONE,
         new RowFailures(false, kept),
         progress);
   }
@@ -651,7 +651,7 @@ class ScoringTest {
             READER,
             Emit.PERPLEXITY,
             Windows.FULL,
-            new PerplexityBounds(null, null),
+            RowBounds.NONE,
             new RowFailures(false, new StructType().add("id", DataTypes.BinaryType)),
             null);
     Iterator<?> scored = scoring.call(rows);

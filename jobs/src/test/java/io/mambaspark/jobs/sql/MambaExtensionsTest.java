@@ -55,6 +55,31 @@ class MambaExtensionsTest {
   }
 
   @Test
+  void the_struct_has_the_signals_that_a_setting_lists() {
+    spark.conf().set(MambaExtensions.MODEL, "demo");
+    spark.conf().set(MambaExtensions.EMIT, "entropy,min-k=20");
+    try {
+      String text = "'It was the best of times.'";
+      Row row =
+          spark
+              .sql(
+                  "SELECT s.*, mamba_nll(%1$s) AS n FROM (SELECT mamba_score(%1$s) AS s)"
+                      .formatted(text))
+              .first();
+      assertThat(row.schema().fieldNames())
+          .containsExactly("nll", "token_count", "perplexity", "error", "entropy", "min_k", "n");
+      assertThat(row.<Double>getAs("n")).isEqualTo(row.<Double>getAs("nll"));
+      assertThat(row.<Double>getAs("entropy")).isPositive();
+      assertThat(row.<Double>getAs("min_k")).isNegative();
+      spark.conf().set(MambaExtensions.EMIT, "top-k=2");
+      assertThatThrownBy(() -> spark.sql("SELECT mamba_score('a')"))
+          .hasMessageContaining("A function cannot return top-k=2");
+    } finally {
+      spark.conf().unset(MambaExtensions.EMIT);
+    }
+  }
+
+  @Test
   void describe_function_shows_the_usage() {
     assertThat(spark.sql("DESCRIBE FUNCTION mamba_perplexity").collectAsList())
         .extracting(row -> row.getString(0))

@@ -225,7 +225,7 @@ class GroupsTest {
         scored(
             model, corpus, output, with(bounds, "--group-by", "lang.x", "--target-unit-tokens", 1));
     assertThat(byId(output)).isEqualTo(expected);
-    assertThat(run.out()).containsPattern("excluded by perplexity +13\n");
+    assertThat(run.out()).containsPattern("excluded +13\n");
     JsonNode json = summary();
     assertThat(json.get("documents").asInt()).isEqualTo(60);
     assertThat(json.get("filtered_documents").asInt()).isEqualTo(13);

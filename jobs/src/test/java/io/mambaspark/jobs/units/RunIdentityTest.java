@@ -100,6 +100,9 @@ class RunIdentityTest {
     expected.put("--window", "full");
     expected.put("--min-perplexity", "null");
     expected.put("--max-perplexity", "null");
+    expected.put("--min", "none");
+    expected.put("--max", "none");
+    expected.put("--bucket-by", "perplexity");
     expected.put("--on-error", "quarantine");
     expected.put("--output-option", "none");
     expected.put("the prefix token", "-1");

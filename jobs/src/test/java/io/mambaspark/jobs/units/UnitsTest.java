@@ -178,7 +178,8 @@ public class UnitsTest {
 
   @Test
   void every_kind_of_score_has_the_same_sums_with_and_without_units() throws IOException {
-    for (String emit : List.of("top-k=2", "logits", "last-logits", "token-ranks")) {
+    for (String emit :
+        List.of("top-k=2", "logits", "last-logits", "token-ranks", "entropy,curvature")) {
       output = own.resolve("units-" + emit);
       assertThat(score("--emit", emit, "--max-tokens", 30, "--target-unit-tokens", 1).code())
           .isZero();

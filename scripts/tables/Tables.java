@@ -202,6 +202,9 @@ public final class Tables {
     equal(filesAsJson(folder.resolve(format + "-files")), rows(table), "rows after --overwrite");
     score(joined(replace, "--max-tokens", "7")).ok().says("written to");
     equal(40L, count(table), "rows after an earlier replacement again");
+    score(joined(command, "--max-tokens", "3")).ok();
+    score(joined(replace, "--max-tokens", "3")).ok().says("written to");
+    equal(40L, count(table), "rows after a replacement by the run that appended last");
 
     step("buckets, groups, report, the demo, tokenize");
     score(
@@ -274,6 +277,38 @@ public final class Tables {
           .says("snapshot " + before);
       equal(40L, spark.read().parquet(out + "snapshot").count(), "rows of a snapshot");
     }
+    String again = prefix + "again";
+    String[] dated = {
+      "--input-table", docs, "--input-option", "timestampAsOf=2100-01-01", "--output-table", again,
+      "--output-format", format, "--max-tokens", "2"
+    };
+    score(dated).ok();
+    score(joined(dated, "--where", "id < 5 AND current_date() > DATE'2000-01-01'")).ok();
+    score(dated).ok().says("written before");
+    equal(42L, count(again), "rows of two runs");
+    score("--input-table", docs.toUpperCase(), "--output-table", again, "--max-tokens", "2")
+        .ok()
+        .says("written before");
+    spark.sql("CREATE OR REPLACE TEMP VIEW nothing AS SELECT * FROM " + docs + " WHERE id < 0");
+    score("--input-table", "nothing", "--output-table", again).ok();
+    equal(
+        0L,
+        format.equals("delta")
+            ? 0L
+            : spark.sql("SELECT * FROM " + again + ".snapshots WHERE operation <> 'append'").count(),
+        "commits that are no appends");
+    // A table that is dropped and created again has the same version of Delta.
+    for (int start : new int[] {0, 1000}) {
+      spark.sql("DROP TABLE IF EXISTS " + prefix + "staged");
+      spark
+          .range(start, start + 2)
+          .selectExpr("id", "'A text.' AS text", "0L AS part")
+          .writeTo(prefix + "staged")
+          .using(format)
+          .create();
+      score("--input-table", prefix + "staged", "--output-table", again).ok().says("written to");
+    }
+    equal(46L, count(again), "rows of a table that was created again");
     score("--input-table", docs, "--dry-run").ok().says("rows").says("input size");
     score("--input-table", docs, "--where", "nope = 1", "--output", out + "x")
         .refused("--where nope = 1: ");
@@ -327,6 +362,9 @@ public final class Tables {
         .refused("--where needs --input-table");
     score(joined(input, "--output-table", table, "--output-option", "txnVersion=3"))
         .refused("cannot be set");
+    score(joined(input, "--output-table", prefix + "new", "--output-format", "icebreg"))
+        .refused("--output-format icebreg");
+    score(joined(input, "--output-table", "nodb.new")).refused("schema nodb does not exist");
     score(joined(input, "--output-table", prefix + "new", "--partition-by", "nope"))
         .refused("is not among the written columns");
   }
@@ -350,6 +388,8 @@ public final class Tables {
     score(command).ok();
     equal(39L, count(table), "rows of a stream with one new row");
     check(commits(format, table).contains("mamba-spark.model"), "no properties of the commits");
+    score(joined(Arrays.copyOf(command, command.length - 1), folder + "/" + format + "-other"))
+        .refused("has rows of this stream");
     spark.sql("DELETE FROM " + source + " WHERE id = 5");
     score(command).refused("--input-option ");
     String skip =
@@ -365,6 +405,17 @@ public final class Tables {
     equal(40L, count(table), "rows of a stream that skips a delete");
     equal(40L, spark.table(table).select("id").distinct().count(), "distinct rows");
 
+    spark.sql(
+        "CREATE TABLE "
+            + prefix
+            + "ordered (error STRING, truncated BOOLEAN, perplexity DOUBLE, token_count BIGINT, nll"
+            + " DOUBLE, ID BIGINT, byte_count BIGINT, bits_per_byte DOUBLE, word_count BIGINT) USING "
+            + format);
+    score(
+            "--input", folder + "/docs", "--stream", "--keep-columns", "id", "--output-table",
+            prefix + "ordered", "--checkpoint-location", folder + "/" + format + "-ordered")
+        .ok();
+    equal(40L, count(prefix + "ordered"), "rows of a table with another order of columns");
     score("--input", folder + "/docs", "--stream", "--output-table", prefix + "of_files")
         .refused("needs --checkpoint-location");
     String[] files = {
@@ -403,6 +454,13 @@ public final class Tables {
     equal(40L, count(table), "rows");
     score(joined(command, "--max-tokens", "3")).ok().says("has no transactions");
     equal(80L, count(table), "rows after an append");
+    String[] partitioned = {
+      "--input", folder + "/docs", "--output-table", "spark_catalog.default.parts", "--output-format",
+      "parquet", "--partition-by", "part"
+    };
+    score(partitioned).ok();
+    score(partitioned).ok();
+    equal(80L, count("spark_catalog.default.parts"), "rows of a partitioned table");
     score(joined(command, "--overwrite")).refused("Cannot overwrite");
     score("--input-table", table, "--stream", "--output", folder + "/x").refused("Cannot stream");
     score(

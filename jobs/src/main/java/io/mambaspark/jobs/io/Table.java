@@ -1,5 +1,10 @@
 package io.mambaspark.jobs.io;
 
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.expr;
+import static org.apache.spark.sql.functions.get_json_object;
+import static org.apache.spark.sql.functions.lit;
+
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.spark.ColumnNames;
 import io.mambaspark.jobs.spark.Failures;
@@ -10,22 +15,33 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
+import java.util.regex.Pattern;
 import org.apache.spark.sql.AnalysisException;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.execution.datasources.DataSource;
+import org.apache.spark.sql.internal.SQLConf;
 
 /**
  * A table or view of the session's catalogs, as Spark's SQL describes it. Only SQL is used, because
  * Spark's interfaces to catalogs differ between its versions, and Iceberg and Delta are not on the
  * class path of every job.
  *
- * @param name the name as the user wrote it, which is the name in SQL
+ * @param name the name as the user wrote it
+ * @param sql the complete name in backticks
  * @param provider the format, such as iceberg, delta or parquet; empty for a view
  * @param location the folder; empty if it is not known
  * @param partitioning the partition columns or, of Iceberg, transforms of columns
  */
 record Table(
-    String name, Optional<String> provider, Optional<String> location, List<String> partitioning) {
+    String name,
+    String sql,
+    Optional<String> provider,
+    Optional<String> location,
+    List<String> partitioning) {
 
   /** How a table is committed to. */
   enum Kind {
@@ -34,6 +50,13 @@ record Table(
     /** Spark's own tables and others, whose appends are not one commit. */
     OTHER
   }
+
+  /** The last part of the names of Iceberg's branches, snapshots and metadata tables. */
+  private static final Pattern PART_OF_ICEBERG =
+      Pattern.compile(
+          "(?i)(branch|tag|snapshot_id|at_timestamp)_.+|snapshots|history|refs|entries|(all_|data_|delete_"
+              + "|all_data_|all_delete_)?(files|manifests|entries)|metadata_log_entries|partitions"
+              + "|position_deletes");
 
   private static final String DETAILS = "# Detailed Table Information";
   private static final String SESSION_CATALOG = "spark_catalog";
@@ -50,18 +73,43 @@ record Table(
     List<String> parts = ColumnNames.parts(name);
     checkCatalog(spark, parts, name, option);
     List<Row> described;
+    String sql = ColumnNames.sql(qualified(spark, parts));
     try {
-      described = spark.sql("DESCRIBE TABLE EXTENDED " + name).collectAsList();
+      described = spark.sql("DESCRIBE TABLE EXTENDED " + sql).collectAsList();
     } catch (RuntimeException | LinkageError e) {
       return missing(e, name, option);
     } catch (Exception e) {
       // Scala throws AnalysisException without declaring it.
       return missing(e, name, option);
     }
-    return Optional.of(of(name, described));
+    Table found = of(name, sql, described);
+    if (found.kind() == Kind.ICEBERG
+        && PART_OF_ICEBERG.matcher(parts.get(parts.size() - 1)).matches()) {
+      throw Refusal.because(
+          "%s %s: name the table itself; --input-option branch=NAME, tag=NAME and snapshot-id=ID select"
+              + " its rows",
+          option, name);
+    }
+    return Optional.of(found);
   }
 
-  private static Table of(String name, List<Row> described) {
+  /** Returns the complete name; that of a temporary view has one part. */
+  private static List<String> qualified(SparkSession spark, List<String> parts) {
+    if (parts.size() > 1) {
+      return parts;
+    }
+    try {
+      if (spark.catalog().getTable(ColumnNames.sql(parts)).isTemporary()) {
+        return parts;
+      }
+    } catch (Exception e) {
+      // There is no table of this name, or Scala throws AnalysisException without declaring it.
+    }
+    Row current = spark.sql("SELECT current_catalog(), current_database()").first();
+    return List.of(current.getString(0), current.getString(1), parts.get(0));
+  }
+
+  private static Table of(String name, String sql, List<Row> described) {
     Map<String, String> details = new LinkedHashMap<>();
     List<String> partitioning = new ArrayList<>();
     String section = "";
@@ -83,6 +131,7 @@ record Table(
     boolean view = details.getOrDefault("Type", "").toUpperCase(Locale.ROOT).endsWith("VIEW");
     return new Table(
         name,
+        sql,
         view || details.isEmpty()
             ? Optional.empty()
             : Optional.of(details.getOrDefault("Provider", "unknown").toLowerCase(Locale.ROOT)),
@@ -195,6 +244,24 @@ record Table(
         : Optional.empty();
   }
 
+  /** Whether a name is one of a catalog that has tables of Iceberg only. */
+  static boolean isInIcebergCatalog(SparkSession spark, String name) {
+    return spark
+        .conf()
+        .get("spark.sql.catalog." + catalog(spark, name), "")
+        .equals("org.apache.iceberg.spark.SparkCatalog");
+  }
+
+  /** Refuses a format that this Spark does not have. */
+  static void checkFormat(String format, String option) {
+    try {
+      DataSource.lookupDataSource(format, SQLConf.get());
+    } catch (Exception e) {
+      // Scala throws ClassNotFoundException without declaring it.
+      throw Refusal.because(e, "%s: Spark has no such format; %s", option, packageOf(format));
+    }
+  }
+
   /** Whether this is a table of Spark's own catalog. */
   boolean isInSessionCatalog(SparkSession spark) {
     return catalog(spark, name).equals(SESSION_CATALOG);
@@ -211,43 +278,100 @@ record Table(
     return spark.conf().contains("spark.sql.catalog." + catalog);
   }
 
-  /** Returns the latest snapshot or version; empty if there is none or the format has none. */
+  /**
+   * Returns the latest snapshot or version; empty if there is none or the format has none.
+   *
+   * @throws Refusal if the table's history cannot be read
+   */
   Optional<String> version(SparkSession spark) {
     return switch (kind()) {
       case ICEBERG ->
-          first(spark, "SELECT snapshot_id FROM %s.refs WHERE name = 'main'".formatted(name));
-      case DELTA -> first(spark, "DESCRIBE HISTORY %s LIMIT 1".formatted(name));
+          first(
+              () ->
+                  spark.sql("SELECT snapshot_id FROM %s.refs WHERE name = 'main'".formatted(sql)));
+      case DELTA -> first(() -> spark.sql("DESCRIBE HISTORY %s LIMIT 1".formatted(sql)));
       case OTHER -> Optional.empty();
     };
   }
 
   /** Returns the snapshot of Iceberg with an id, or that of a tag or branch. */
   Optional<String> snapshot(SparkSession spark, String idOrRef) {
-    return idOrRef.matches("\\d+")
-        ? first(
-            spark,
-            "SELECT snapshot_id FROM %s.snapshots WHERE snapshot_id = %s".formatted(name, idOrRef))
-        : first(
-            spark,
-            "SELECT snapshot_id FROM %s.refs WHERE name = '%s'"
-                .formatted(name, idOrRef.replace("'", "")));
+    boolean id = idOrRef.matches("\\d+");
+    return first(
+        () ->
+            spark
+                .table(sql + (id ? ".snapshots" : ".refs"))
+                .where(
+                    id
+                        ? col("snapshot_id").equalTo(lit(idOrRef))
+                        : col("name").equalTo(lit(idOrRef)))
+                .select("snapshot_id"));
   }
 
   /**
-   * Returns the snapshot of Iceberg that was the latest one at a time.
+   * Returns the snapshot or version that was the latest one at a time.
    *
    * @param time a timestamp of SQL, or milliseconds since 1970
    */
-  Optional<String> snapshotAt(SparkSession spark, String time) {
-    String at =
+  Optional<String> versionAt(SparkSession spark, String time) {
+    Column at =
         time.matches("\\d{10,}")
-            ? "timestamp_millis(%s)".formatted(time)
-            : "CAST('%s' AS TIMESTAMP)".formatted(time.replace("'", ""));
-    return first(
-        spark,
-        "SELECT snapshot_id FROM %s.history WHERE made_current_at <= %s ORDER BY"
-                .formatted(name, at)
-            + " made_current_at DESC LIMIT 1");
+            ? expr("timestamp_millis(%s)".formatted(time))
+            : lit(time).cast("timestamp");
+    return kind() == Kind.ICEBERG
+        ? first(
+            () ->
+                spark
+                    .table(sql + ".history")
+                    .where(col("made_current_at").leq(at))
+                    .orderBy(col("made_current_at").desc())
+                    .select("snapshot_id"))
+        : first(
+            () ->
+                spark
+                    .sql("DESCRIBE HISTORY " + sql)
+                    .where(col("timestamp").leq(at))
+                    .orderBy(col("version").desc())
+                    .select("version"));
+  }
+
+  /**
+   * Returns a text that is equal for two versions only if they hold the same rows: Iceberg's ids of
+   * snapshots are unique; Delta's versions are numbers, which a new table of the same name has,
+   * too.
+   */
+  String identity(SparkSession spark, String version) {
+    return kind() == Kind.ICEBERG
+        ? version
+        : first(() -> spark.sql("DESCRIBE DETAIL " + sql).select("id")).orElse(sql) + " " + version;
+  }
+
+  /**
+   * Returns the commits of the table, latest first: the version, the time, and the values of
+   * properties, which are null if a commit does not have them.
+   */
+  List<Row> history(SparkSession spark, List<String> properties) {
+    List<Column> columns = new ArrayList<>();
+    if (kind() == Kind.ICEBERG) {
+      columns.addAll(List.of(col("s.snapshot_id"), col("s.committed_at")));
+      properties.forEach(key -> columns.add(col("s.summary").getItem(key)));
+      return spark
+          .table(sql + ".snapshots")
+          .as("s")
+          .join(
+              spark.table(sql + ".history").where("is_current_ancestor").as("h"),
+              col("s.snapshot_id").equalTo(col("h.snapshot_id")))
+          .orderBy(col("h.made_current_at").desc())
+          .select(columns.toArray(Column[]::new))
+          .collectAsList();
+    }
+    columns.addAll(List.of(col("version"), col("timestamp")));
+    properties.forEach(
+        key -> columns.add(get_json_object(col("userMetadata"), "$['%s']".formatted(key))));
+    return spark
+        .sql("DESCRIBE HISTORY " + sql)
+        .select(columns.toArray(Column[]::new))
+        .collectAsList();
   }
 
   /** Returns the folder of a table that is named by it, as in delta.`PATH`. */
@@ -259,8 +383,19 @@ record Table(
   }
 
   /** Returns the first value of the first row. */
-  private static Optional<String> first(SparkSession spark, String query) {
-    List<Row> rows = spark.sql(query).collectAsList();
-    return rows.isEmpty() ? Optional.empty() : Optional.of(String.valueOf(rows.get(0).get(0)));
+  private Optional<String> first(Supplier<Dataset<Row>> query) {
+    try {
+      List<Row> rows = query.get().limit(1).collectAsList();
+      return rows.isEmpty() ? Optional.empty() : Optional.of(String.valueOf(rows.get(0).get(0)));
+    } catch (RuntimeException e) {
+      throw unreadable(e);
+    } catch (Exception e) {
+      // Scala throws AnalysisException without declaring it.
+      throw unreadable(e);
+    }
+  }
+
+  private Refusal unreadable(Exception e) {
+    return Refusal.because(e, "Cannot read the history of %s: %s", shown(), Failures.oneLine(e));
   }
 }

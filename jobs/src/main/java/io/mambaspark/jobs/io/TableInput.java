@@ -6,6 +6,7 @@ import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.options.Options;
 import io.mambaspark.jobs.spark.Failures;
 import io.mambaspark.jobs.spark.Plans;
+import io.mambaspark.jobs.spark.SessionSettings;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -33,9 +34,10 @@ import org.apache.spark.util.LongAccumulator;
  *     has none, or if the user's options select the rows in another way
  * @param where the predicate of the rows; empty for all rows
  * @param all the rows with all their columns
+ * @param size the size of the rows
  */
 public record TableInput(
-    Table table, Optional<String> version, Optional<String> where, Dataset<Row> all)
+    Table table, Optional<String> version, Optional<String> where, Dataset<Row> all, Size size)
     implements Input {
   private static final String FLAG = Options.INPUT_TABLE.flag();
 
@@ -50,6 +52,13 @@ public record TableInput(
 
   /** Iceberg's options that name a time. */
   private static final List<String> TIMES = List.of(TIMESTAMP_AS_OF, "as-of-timestamp");
+
+  /** The words of predicates whose value depends on the time, or on other tables. */
+  private static final Pattern CHANGING =
+      Pattern.compile("(?i)\\b(now|current_\\w+|curdate|localtimestamp|unix_timestamp|select)\\b");
+
+  /** The minimum size of a part of a file that a task reads. */
+  private static final long MIN_SPLIT = 1 << 16;
 
   /** The options that select other rows than those of one version. */
   private static final List<String> CHANGES =
@@ -69,15 +78,22 @@ public record TableInput(
         CHANGES.stream().anyMatch(reading::containsKey)
             ? Optional.empty()
             : version(spark, table, reading);
-    String name = table.name();
+    String name = table.sql();
     if (version.isPresent() && table.kind() == Table.Kind.ICEBERG) {
       // Spark 3.5 ignores the option versionAsOf of Iceberg.
       name += ".snapshot_id_" + version.get();
+      // As Spark does for files, with the setting of SessionSettings.
+      long bytes = Plans.bytes(spark.table(name)) / SessionSettings.tasks(spark);
+      long split = Math.max(MIN_SPLIT, Math.min(bytes, SessionSettings.maxBytes(spark)));
+      reading.putIfAbsent("split-size", Long.toString(split));
+      reading.putIfAbsent("file-open-cost", "1");
     } else if (version.isPresent()) {
       reading.put(VERSION_AS_OF, version.get());
     }
     Dataset<Row> rows = read(spark, table, name, reading);
-    return new TableInput(table, version, options.where(), filtered(rows, options.where()));
+    Dataset<Row> read = filtered(rows, options.where());
+    return new TableInput(
+        table, version, options.where(), read, new Size(Plans.count(read), Plans.bytes(read)));
   }
 
   /** Returns the version to read, and removes the options that select it. */
@@ -91,19 +107,18 @@ public record TableInput(
               table.snapshot(spark, value).orElseThrow(() -> unknown(table, key, value)));
         }
       }
+    }
+    if (table.kind() != Table.Kind.OTHER) {
       for (String key : TIMES) {
         String value = options.remove(key);
         if (value != null) {
           return Optional.of(
-              table.snapshotAt(spark, value).orElseThrow(() -> unknown(table, key, value)));
+              table.versionAt(spark, value).orElseThrow(() -> unknown(table, key, value)));
         }
       }
     }
     String given = options.remove(VERSION_AS_OF);
-    if (given != null) {
-      return Optional.of(given);
-    }
-    return options.containsKey(TIMESTAMP_AS_OF) ? Optional.empty() : table.version(spark);
+    return given != null ? Optional.of(given) : table.version(spark);
   }
 
   private static Refusal unknown(Table table, String key, String value) {
@@ -160,7 +175,7 @@ public record TableInput(
       Dataset<Row> rows =
           Table.path(table.name()).isPresent()
               ? reader.format("delta").load(Table.path(table.name()).get())
-              : reader.table(table.name());
+              : reader.table(table.sql());
       return filtered(rows, options.where());
     } catch (RuntimeException e) {
       throw unreadable(table, e);
@@ -245,20 +260,21 @@ public record TableInput(
   /** Returns the number of rows, if the table's metadata have it. */
   @Override
   public long countedTotal() {
-    return size().rows().orElse(0);
+    return size.rows().orElse(0);
   }
 
   /** The size of a table according to its metadata; with a predicate an upper bound. */
   public record Size(OptionalLong rows, long bytes) {}
 
-  /** Returns the size of the rows that are read. */
-  public Size size() {
-    return new Size(Plans.count(all), Plans.bytes(all));
-  }
-
+  /**
+   * Returns the table and its version. Empty if the predicate may select other rows of the same
+   * version at another time.
+   */
   @Override
   public Optional<String> identity() {
-    return version.map(v -> table.name() + " " + v);
+    boolean fixed =
+        where.isEmpty() || !CHANGING.matcher(where.get()).find() && Plans.isDeterministic(all);
+    return version.filter(v -> fixed).map(v -> table.identity(all.sparkSession(), v));
   }
 
   @Override

@@ -1,7 +1,5 @@
 package io.mambaspark.jobs.io;
 
-import static org.apache.spark.sql.functions.col;
-import static org.apache.spark.sql.functions.get_json_object;
 import static org.apache.spark.sql.functions.lit;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -20,7 +18,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeoutException;
+import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.CreateTableWriter;
 import org.apache.spark.sql.DataFrameWriterV2;
@@ -54,10 +54,17 @@ public final class TableOutput {
 
   private static final String FLAG = Options.OUTPUT_TABLE.flag();
   private static final String RUN = "mamba-spark.run";
+  private static final String MODE = "mamba-spark.mode";
+  private static final String FAILURES = "mamba-spark.failures";
+  private static final String STREAM = "mamba-spark.stream";
+  private static final String CHECKPOINT = "mamba-spark.checkpoint";
   private static final String DELTA_METADATA = "spark.databricks.delta.commitInfo.userMetadata";
 
   /** How often a commit is tried again because other writers committed first. */
   private static final int ATTEMPTS = 20;
+
+  /** The longest pause after the first attempt; after the n-th, n times as long. */
+  private static final long PAUSE_MILLIS = 1_000;
 
   private final SparkSession spark;
   private final TableOptions options;
@@ -80,6 +87,12 @@ public final class TableOutput {
   public static TableOutput at(SparkSession spark, TableOptions options, InputOptions input) {
     Optional<Table> existing = Table.find(spark, options.name(), FLAG);
     existing.ifPresent(table -> check(table, options));
+    for (String key : List.of("spark.wap.branch", "spark.wap.id")) {
+      if (spark.conf().contains(key)) {
+        throw Refusal.because(
+            "%s cannot be combined with %s: the job writes the table itself; unset it", FLAG, key);
+      }
+    }
     if (input.table() != null && same(spark, input, options, existing)) {
       throw Refusal.because("%s %s is the input table; choose another table", FLAG, options.name());
     }
@@ -180,14 +193,9 @@ public final class TableOutput {
    * type, and no others.
    */
   public void check(StructType rows) {
-    for (String column : options.partitionBy()) {
-      if (ColumnNames.find(rows, column, "--partition-by", false).size() != 1) {
-        throw Refusal.because(
-            "Column %s (--partition-by) is not among the written columns: %s",
-            column, String.join(", ", rows.fieldNames()));
-      }
-    }
+    options.partitionBy().forEach(column -> partitionColumn(rows, column));
     if (existing.isEmpty()) {
+      checkNew(rows);
       return;
     }
     boolean caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
@@ -219,6 +227,48 @@ public final class TableOutput {
     }
   }
 
+  private static List<String> partitionColumn(StructType rows, String column) {
+    List<String> found = ColumnNames.find(rows, column, "--partition-by", false);
+    if (found.size() != 1) {
+      throw Refusal.because(
+          "Column %s (--partition-by) is not among the written columns: %s",
+          column, String.join(", ", rows.fieldNames()));
+    }
+    return found;
+  }
+
+  /** Refuses a new table that its catalog would refuse after all rows are scored. */
+  private void checkNew(StructType rows) {
+    List<String> parts = ColumnNames.parts(options.name());
+    List<String> schema = parts.subList(0, parts.size() - 1);
+    boolean iceberg = Table.isInIcebergCatalog(spark, options.name());
+    if (iceberg && options.format().filter(format -> !format.equals("iceberg")).isPresent()) {
+      throw Refusal.wrongUsage(
+          "--output-format %s: the catalog of %s has tables of Iceberg only",
+          options.format().get(), options.name());
+    }
+    if (Table.path(options.name()).isEmpty()
+        && !iceberg
+        && !schema.isEmpty()
+        && !spark.catalog().databaseExists(ColumnNames.sql(schema))) {
+      throw Refusal.because(
+          "%s %s: schema %s does not exist; create it, or correct the name",
+          FLAG, options.name(), String.join(".", schema));
+    }
+    if (!iceberg) {
+      formatOfNew().ifPresent(format -> Table.checkFormat(format, "--output-format " + format));
+    }
+    for (String column : kindOfNew() == Table.Kind.DELTA ? rows.fieldNames() : new String[0]) {
+      if (column.matches(".*[ ,;{}()\n\t=].*")
+          && !options.properties().has("delta.columnMapping.mode")) {
+        throw Refusal.because(
+            "A new Delta table cannot have column '%s', because of its characters; add"
+                + " --table-property delta.columnMapping.mode=name, or rename the column",
+            column);
+      }
+    }
+  }
+
   private static Optional<StructField> field(
       StructType columns, String name, boolean caseSensitive) {
     return Arrays.stream(columns.fields())
@@ -227,47 +277,41 @@ public final class TableOutput {
   }
 
   /**
-   * Describes the commit of a run, if the table has it: for an append any commit of the table's
-   * history, for a replacement only the latest one.
+   * The commit of a run.
+   *
+   * @param shown its version and time
+   * @param failures the number of rows and files that could not be scored
    */
-  public Optional<String> committed(String run) {
-    if (existing.isEmpty()) {
-      return Optional.empty();
+  public record Commit(String shown, long failures) {}
+
+  /**
+   * Finds the commit of a run: for an append any commit of the table's history, for a replacement
+   * only the latest one, if it replaced all rows.
+   */
+  public Optional<Commit> committed(String run) {
+    List<Row> commits = history(List.of(RUN, MODE, FAILURES));
+    for (Row commit :
+        commits.subList(0, options.overwrite() ? Math.min(1, commits.size()) : commits.size())) {
+      boolean appended = "append".equals(commit.getString(3));
+      if (run.equals(commit.getString(2)) && !(options.overwrite() && appended)) {
+        String failures = commit.getString(4);
+        return Optional.of(
+            new Commit(shown(commit), failures == null ? 0 : Long.parseLong(failures)));
+      }
     }
-    String name = options.name();
-    return switch (kind()) {
-      case ICEBERG ->
-          one(
-              spark.sql(
-                  "SELECT s.snapshot_id, s.committed_at, s.summary['%s'] FROM %s.snapshots s JOIN"
-                          .formatted(RUN, name)
-                      + " %s.history h ON s.snapshot_id = h.snapshot_id AND h.is_current_ancestor ORDER"
-                          .formatted(name)
-                      + " BY h.made_current_at DESC"),
-              run,
-              "snapshot");
-      case DELTA ->
-          one(
-              spark
-                  .sql("DESCRIBE HISTORY " + name)
-                  .select(
-                      col("version"),
-                      col("timestamp"),
-                      get_json_object(col("userMetadata"), "$['%s']".formatted(RUN))),
-              run,
-              "version");
-      case OTHER -> Optional.empty();
-    };
+    return Optional.empty();
   }
 
-  /** Finds the commit of a run among rows of a version, its time and its run, latest first. */
-  private Optional<String> one(Dataset<Row> history, String run, String unit) {
-    List<Row> commits = history.collectAsList();
-    return commits.stream()
-        .limit(options.overwrite() ? 1 : commits.size())
-        .filter(row -> run.equals(row.getString(2)))
-        .findFirst()
-        .map(row -> "%s %s of %s".formatted(unit, row.get(0), row.get(1)));
+  private List<Row> history(List<String> properties) {
+    return existing
+        .filter(table -> table.kind() != Table.Kind.OTHER)
+        .map(table -> table.history(spark, properties))
+        .orElse(List.of());
+  }
+
+  private String shown(Row commit) {
+    String unit = kind() == Table.Kind.DELTA ? "version" : "snapshot";
+    return "%s %s of %s".formatted(unit, commit.get(0), commit.get(1));
   }
 
   /**
@@ -297,7 +341,9 @@ public final class TableOutput {
           "Cannot write to %s: %s%s",
           shown(),
           Failures.oneLine(e),
-          kind() == Table.Kind.OTHER ? "" : "; the table is as it was");
+          kind() == Table.Kind.OTHER || existing.isEmpty() || isUnknown(e)
+              ? ""
+              : "; the table is as it was");
     }
   }
 
@@ -305,17 +351,18 @@ public final class TableOutput {
   private Map<String, String> commit(String run) {
     Map<String, String> commit = new LinkedHashMap<>();
     commit.put(RUN, run);
+    commit.put(MODE, existing.isEmpty() ? "create" : options.overwrite() ? "overwrite" : "append");
     commit.putAll(properties);
     commit.put("mamba-spark.version", Versions.mambaSpark());
     return commit;
   }
 
   /** A commit, which other writers may prevent. */
-  private interface Commit {
+  private interface Attempt {
     void carryOut() throws Exception;
   }
 
-  private void retried(Commit commit, String run) throws Exception {
+  private void retried(Attempt commit, String run) throws Exception {
     for (int attempt = 1; ; attempt++) {
       try {
         commit.carryOut();
@@ -325,16 +372,29 @@ public final class TableOutput {
           throw e;
         }
         LOG.info("Another writer changed {}: committing again", options.name());
-        Optional<String> committed = committed(run);
-        if (committed.isPresent()) {
-          throw Refusal.because(
-              e,
-              "%s has this run already: another process wrote it at the same time, %s",
-              shown(),
-              committed.get());
-        }
+        refuseCommitted(run);
+        Thread.sleep(ThreadLocalRandom.current().nextLong(PAUSE_MILLIS * attempt));
       }
     }
+  }
+
+  private void refuseCommitted(String run) {
+    Optional<Commit> committed = committed(run);
+    if (committed.isPresent()) {
+      throw Refusal.because(
+          "%s has this run already: another process wrote it at the same time, %s",
+          shown(), committed.get().shown());
+    }
+  }
+
+  /** Whether Iceberg does not know if its commit succeeded. */
+  private static boolean isUnknown(Throwable e) {
+    for (Throwable t = e; t != null; t = t.getCause()) {
+      if (t.getClass().getName().endsWith("CommitStateUnknownException")) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Whether a commit failed because another one came first. */
@@ -352,18 +412,18 @@ public final class TableOutput {
 
   private void commitToIceberg(Dataset<Row> rows, Map<String, String> commit) throws Exception {
     Optional<String> latest = existing.orElseThrow().version(spark);
-    Optional<String> committed = committed(commit.get(RUN));
-    if (committed.isPresent()) {
-      throw Refusal.because(
-          "%s has this run already: another process wrote it at the same time, %s",
-          shown(), committed.get());
-    }
+    refuseCommitted(commit.get(RUN));
     DataFrameWriterV2<Row> writer = writer(rows);
     commit.forEach((key, value) -> writer.option("snapshot-property." + key, value));
     writer.option("isolation-level", "serializable");
     latest.ifPresent(snapshot -> writer.option("validate-from-snapshot-id", snapshot));
-    // Replacing no rows appends. Unlike Spark's append, Iceberg validates this commit.
-    writer.overwrite(lit(options.overwrite()));
+    if (!options.overwrite() && rows.isEmpty()) {
+      // A commit that replaces no rows by no rows would stop streams of this table.
+      writer.append();
+    } else {
+      // Replacing no rows appends. Unlike Spark's append, Iceberg validates this commit.
+      writer.overwrite(lit(options.overwrite()));
+    }
   }
 
   private void commitToDelta(Dataset<Row> rows, Map<String, String> commit) throws Exception {
@@ -386,6 +446,7 @@ public final class TableOutput {
           .format(table.provider().orElseThrow())
           .options(options.writer().values())
           .mode(SaveMode.Append)
+          .partitionBy(table.partitioning().toArray(String[]::new))
           .saveAsTable(options.name());
     } else {
       writer(rows).append();
@@ -409,7 +470,10 @@ public final class TableOutput {
     for (Map.Entry<String, String> property : options.properties().values().entrySet()) {
       table = table.tableProperty(property.getKey(), property.getValue());
     }
-    List<Column> partitions = options.partitionBy().stream().map(name -> col(name)).toList();
+    List<Column> partitions =
+        options.partitionBy().stream()
+            .map(name -> ColumnNames.column(partitionColumn(rows.schema(), name)))
+            .toList();
     if (!partitions.isEmpty()) {
       table = Writers.partitionedBy(table, partitions);
     }
@@ -448,6 +512,55 @@ public final class TableOutput {
   }
 
   /**
+   * Names the stream in the commits. Refuses its first start if the table has rows of the same
+   * stream, which another checkpoint records.
+   *
+   * @param stream an id of the stream's settings without its checkpoint
+   * @param first whether the checkpoint is new
+   */
+  public void checkStart(String stream, Path checkpoint, boolean first) {
+    for (Row commit : history(List.of(STREAM, CHECKPOINT, MODE))) {
+      boolean batch = !"create".equals(commit.getString(4));
+      if (first && batch && stream.equals(commit.getString(2))) {
+        throw Refusal.because(
+            "%s has rows of this stream (%s), which checkpoint %s records; give this one with"
+                + " --checkpoint-location, or choose another table",
+            shown(), shown(commit), commit.getString(3));
+      }
+    }
+    properties.put(STREAM, stream);
+    properties.put(CHECKPOINT, Refusal.redacted(checkpoint.toString()));
+  }
+
+  /** Refuses a checkpoint that overlaps the table's folder. */
+  public void checkOverlap(Path checkpoint) {
+    existing
+        .flatMap(Table::location)
+        .or(() -> Table.path(options.name()))
+        .ifPresent(
+            folder ->
+                OverlappingPaths.refuse(
+                    "Checkpoint",
+                    checkpoint,
+                    new Path(folder),
+                    spark.sparkContext().hadoopConfiguration()));
+  }
+
+  /** Returns the rows with the columns of the table, in its order and types: streams match both. */
+  public Dataset<Row> asInTable(Dataset<Row> rows) {
+    if (existing.isEmpty()) {
+      return rows;
+    }
+    boolean caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
+    List<Column> columns = new ArrayList<>();
+    for (StructField to : spark.table(options.name()).schema().fields()) {
+      StructField from = field(rows.schema(), to.name(), caseSensitive).orElseThrow();
+      columns.add(ColumnNames.quoted(from.name()).cast(to.dataType()).as(to.name()));
+    }
+    return rows.select(columns.toArray(Column[]::new));
+  }
+
+  /**
    * Creates the table, if it does not exist, and starts a stream that appends to it. Each batch is
    * one commit.
    *
@@ -459,9 +572,11 @@ public final class TableOutput {
     if (existing.isEmpty()) {
       write(spark.createDataFrame(List.of(), rows), run);
     }
+    Map<String, String> commit = commit(run);
+    commit.put(MODE, "append");
     Map<String, String> batch = new LinkedHashMap<>();
-    commit(run).forEach((key, value) -> batch.put("snapshot-property." + key, value));
-    batch.put("userMetadata", json(commit(run)));
+    commit.forEach((key, value) -> batch.put("snapshot-property." + key, value));
+    batch.put("userMetadata", json(commit));
     // Iceberg then keeps a file open for each partition, because rows of a batch are not sorted.
     batch.put("fanout-enabled", "true");
     batch.putAll(options.writer().values());

@@ -217,10 +217,10 @@ public final class ScoreJob {
       String run =
           RunIdentity.id(
               settings, request.input().isDemo() ? Optional.of("demo") : input.identity());
-      Optional<String> earlier = to.committed(run);
+      Optional<TableOutput.Commit> earlier = to.committed(run);
       if (earlier.isPresent()) {
         new SummaryLines(out).writtenBefore(to.shown(), earlier.get());
-        return 0;
+        return earlier.get().failures();
       }
       to.describe("model", source.checkpoint().fingerprint());
       to.describe("input", request.input().described());
@@ -238,6 +238,7 @@ public final class ScoreJob {
         Dataset<Row> bucketed = addBuckets ? addBuckets(scored, thresholds) : scored;
         Summary summary = summary(run, job, bucketed, thresholds, seconds);
         context.setJobDescription("Writing %,d rows to %s".formatted(totals.rows(), to.shown()));
+        to.describe("failures", Long.toString(summary.failures()));
         to.write(bucketed, run);
         to.notes().forEach(note -> new SummaryLines(out).line("note", "%s", note));
         return print(summary, to.shown());

@@ -30,6 +30,7 @@ import io.mambaspark.jobs.units.RunIdentity;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -242,8 +243,12 @@ public final class StreamJob {
    */
   private Optional<RunRecord> earlierStartToTable(RunRecords records) {
     try {
+      if (!hasOffsets()) {
+        // An earlier start, if any, did not reach its first batch.
+        return Optional.empty();
+      }
       Optional<RunRecord> earlier = records.latest();
-      if (earlier.isEmpty() && hasOffsets()) {
+      if (earlier.isEmpty()) {
         throw Refusal.because(
             "Checkpoint %s belongs to another stream; choose another with --checkpoint-location",
             checkpoint);
@@ -301,11 +306,12 @@ public final class StreamJob {
             spark.conf());
     addStreamSettings(settings, columns);
     Dataset<Row> scored = scorer.score(rows, null);
-    Dataset<Row> written =
+    Dataset<Row> bucketed =
         thresholds.isEmpty()
             ? scored
             : Buckets.add(scored, request.corpus().bucketBy(), thresholds);
-    table.ifPresent(to -> check(to, written.schema(), earlier));
+    table.ifPresent(to -> check(to, bucketed.schema(), settings, earlier));
+    Dataset<Row> written = table.map(to -> to.asInTable(bucketed)).orElse(bucketed);
     String run = checkOrRecord(records, earlier, settings);
     table.ifPresent(to -> to.describe("model", scorer.model().source().checkpoint().fingerprint()));
     return SessionSettings.with(
@@ -321,19 +327,23 @@ public final class StreamJob {
                 prepared.listed().withoutEmpty(request.input().format())));
   }
 
-  /** Refuses a table that cannot hold the rows, or that an earlier start wrote and is gone. */
-  private void check(TableOutput to, StructType rows, Optional<RunRecord> earlier) {
+  /** Refuses a table that cannot hold the rows, or that does not fit the checkpoint. */
+  private void check(
+      TableOutput to, StructType rows, Map<String, String> settings, Optional<RunRecord> earlier) {
     to.check(rows);
-    try {
-      if (earlier.isPresent() && !to.exists() && hasOffsets()) {
-        throw Refusal.because(
-            "Cannot continue: %s, to which the stream of checkpoint %s writes, does not exist; choose"
-                + " another checkpoint with --checkpoint-location to score everything again",
-            to.shown(), checkpoint);
-      }
-    } catch (IOException e) {
-      throw Refusal.because(e, "Cannot use checkpoint %s: %s", checkpoint, e.getMessage());
+    to.checkOverlap(checkpoint);
+    if (earlier.isPresent() && !to.exists()) {
+      throw Refusal.because(
+          "Cannot continue: %s, to which the stream of checkpoint %s writes, does not exist; choose"
+              + " another checkpoint with --checkpoint-location to score everything again",
+          to.shown(), checkpoint);
     }
+    Map<String, String> stream = new LinkedHashMap<>(settings);
+    stream.remove(CHECKPOINT);
+    to.checkStart(
+        RunIdentity.id(stream, Optional.of(settings.get(RunRecord.STREAM))),
+        checkpoint,
+        earlier.isEmpty());
   }
 
   /** Adds the settings that only a stream has; later starts must have the same values. */

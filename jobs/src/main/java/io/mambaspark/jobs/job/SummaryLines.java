@@ -2,6 +2,7 @@ package io.mambaspark.jobs.job;
 
 import io.mambaspark.jobs.Refusal;
 import io.mambaspark.jobs.io.InputFiles;
+import io.mambaspark.jobs.io.TableOutput;
 import java.io.PrintWriter;
 import java.util.Locale;
 
@@ -32,8 +33,11 @@ record SummaryLines(PrintWriter out) {
   }
 
   /** Prints that a table has the rows of this run, so that nothing is done. */
-  void writtenBefore(String table, String commit) {
-    line("written before", "%s", "%s has this run: %s".formatted(table, commit));
+  void writtenBefore(String table, TableOutput.Commit commit) {
+    line("written before", "%s", "%s has this run: %s".formatted(table, commit.shown()));
+    if (commit.failures() > 0) {
+      line("with errors", "%,d", commit.failures());
+    }
     out.println("  nothing to do");
     out.flush();
   }

@@ -138,16 +138,20 @@ public final class TokenizeJob {
       settings.put(option.flag(), String.valueOf(request.values().get(option)));
     }
     settings.put(RunIdentity.VERSION, Versions.mambaSpark());
+    for (String key : List.of("spark.sql.caseSensitive", "spark.sql.session.timeZone")) {
+      settings.put(key, tokens.sparkSession().conf().get(key));
+    }
     String run = RunIdentity.id(settings, input.identity());
-    Optional<String> earlier = table.committed(run);
+    Optional<TableOutput.Commit> earlier = table.committed(run);
     if (earlier.isPresent()) {
       new SummaryLines(out).writtenBefore(table.shown(), earlier.get());
-      return 0;
+      return earlier.get().failures();
     }
     table.describe("tokenizer", tokenizer.fingerprint());
     Dataset<Row> persisted = tokens.persist(StorageLevel.DISK_ONLY());
     try {
       TokenizeSummary summary = summary(run, persisted, tokenizer, input);
+      table.describe("failures", Long.toString(summary.failures()));
       table.write(persisted, run);
       table.notes().forEach(note -> new SummaryLines(out).line("note", "%s", note));
       return print(summary, start, table.shown());

@@ -67,6 +67,11 @@ public final class Plans {
         : OptionalLong.empty();
   }
 
+  /** Whether the expressions of a dataset have the same values whenever it is evaluated. */
+  public static boolean isDeterministic(Dataset<Row> rows) {
+    return execution(rows).analyzed().deterministic();
+  }
+
   private static List<LogicalPlan> leaves(LogicalPlan plan) {
     List<LogicalPlan> leaves = new ArrayList<>();
     plan.foreach(

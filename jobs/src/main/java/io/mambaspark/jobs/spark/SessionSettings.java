@@ -20,6 +20,9 @@ import org.slf4j.LoggerFactory;
 public final class SessionSettings {
   private static final Logger LOG = LoggerFactory.getLogger(SessionSettings.class);
 
+  private static final String MIN_PARTITIONS = "spark.sql.files.minPartitionNum";
+  private static final int TASKS_PER_CORE = 4;
+
   private static final String ROWS = "64";
   private static final List<String> READERS =
       List.of("spark.sql.parquet.columnarReaderBatchSize", "spark.sql.orc.columnarReaderBatchSize");
@@ -101,6 +104,9 @@ public final class SessionSettings {
         settings.put(key, ROWS);
       }
     }
+    if (!spark.conf().contains(MIN_PARTITIONS)) {
+      settings.put(MIN_PARTITIONS, Integer.toString(tasks(spark)));
+    }
     Map<String, String> unsafe = unsafe(spark);
     unsafe.keySet().forEach(key -> settings.put(key, READ_ALL.get(key)));
     if (!unsafe.isEmpty()) {
@@ -109,6 +115,13 @@ public final class SessionSettings {
           listed(unsafe));
     }
     return with(spark, settings, work);
+  }
+
+  /**
+   * The number of tasks into which an input is divided at least, so that the last ones cost little.
+   */
+  public static int tasks(SparkSession spark) {
+    return TASKS_PER_CORE * spark.sparkContext().defaultParallelism();
   }
 
   /** Returns the settings of a session that might skip input, with their current values. */

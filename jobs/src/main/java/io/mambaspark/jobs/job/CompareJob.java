@@ -211,7 +211,8 @@ public final class CompareJob {
         tokens.maxTokens(),
         0,
         conventions.vocabSize(),
-        texts);
+        texts,
+        null);
   }
 
   private static List<CompareColumn> columns(RowSchema schema, boolean sameTokens) {

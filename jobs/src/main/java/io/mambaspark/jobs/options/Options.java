@@ -148,6 +148,16 @@ public final class Options {
           .partOfIdentity("perplexity")
           .shortHelp("values to write, such as perplexity,top-k=5");
 
+  public static final Option<String> SEGMENT_BY =
+      text(
+              "segment-by",
+              "HOW",
+              "Also write the scores of the parts of each document in a column segments: of its"
+                  + " lines with 'newline', of its paragraphs with 'blank-line', or of N tokens each"
+                  + " with 'tokens=N'. Each part is scored given all tokens before it.")
+          .partOfIdentity("null")
+          .shortHelp("parts of documents to score: newline, blank-line or tokens=N");
+
   public static final Option<String> PREFIX_TOKEN =
       text(
               "prefix-token",
@@ -385,6 +395,7 @@ public final class Options {
               CONTEXT_COLUMN,
               CONTINUATION_COLUMN,
               EMIT,
+              SEGMENT_BY,
               PREFIX_TOKEN,
               MAX_TOKENS,
               MAX_LENGTH,
@@ -473,6 +484,7 @@ public final class Options {
               CONTEXT_COLUMN,
               CONTINUATION_COLUMN,
               EMIT,
+              SEGMENT_BY,
               PREFIX_TOKEN,
               MAX_TOKENS,
               MAX_LENGTH,

@@ -148,6 +148,13 @@ public final class Options {
           .partOfIdentity("perplexity")
           .shortHelp("values to write, such as perplexity,top-k=5");
 
+  public static final Option<String> COMPARE_EMIT =
+      text(
+          "emit",
+          "VALUE",
+          "Also write cross-entropy: the columns cross_entropy, that of the second model under the"
+              + " first, and binoculars.");
+
   public static final Option<String> SEGMENT_BY =
       text(
               "segment-by",
@@ -438,6 +445,7 @@ public final class Options {
           ROWS,
           DOCUMENT,
           List.of(
+              COMPARE_EMIT,
               PREFIX_TOKEN
                   .help("Token placed before every row: an id, bos, eos or none.")
                   .defaultInWords("none"),

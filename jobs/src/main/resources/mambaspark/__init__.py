@@ -102,6 +102,7 @@ class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWrita
     tokenizer = _string("tokenizer", "tokenizer.json or its folder, if not in the model's folder")
     addSpecialTokens = _boolean("addSpecialTokens", "whether to add the tokenizer's special tokens")
     emit = _string("emit", "values to write, such as perplexity,top-k=5")
+    segmentBy = _string("segmentBy", "parts of documents to score: newline, blank-line or tokens=N")
     prefixToken = _string("prefixToken", "token placed before every row: an id, bos, eos or none")
     maxTokens = _number("maxTokens", "maximum number of tokens of a row that are scored")
     maxLength = _number("maxLength", "keep the last N + 1 tokens of a context and its continuation")
@@ -126,6 +127,7 @@ class MambaPerplexity(JavaTransformer, DefaultParamsReadable, DefaultParamsWrita
         tokenizer: Optional[str] = None,
         addSpecialTokens: bool = False,
         emit: str = "perplexity",
+        segmentBy: Optional[str] = None,
         prefixToken: Optional[str] = None,
         maxTokens: Optional[int] = None,
         maxLength: Optional[int] = None,

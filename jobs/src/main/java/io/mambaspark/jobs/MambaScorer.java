@@ -158,6 +158,14 @@ public final class MambaScorer implements AutoCloseable {
     return with(Options.EMIT, list);
   }
 
+  /**
+   * Adds the scores of the parts of each document: {@code newline}, {@code blank-line} or {@code
+   * tokens=N}.
+   */
+  public MambaScorer segmentBy(String how) {
+    return with(Options.SEGMENT_BY, how);
+  }
+
   /** Sets the token to prepend to every row: {@code bos}, {@code eos}, {@code none} or an id. */
   public MambaScorer prefixToken(String id) {
     return with(Options.PREFIX_TOKEN, id);

@@ -150,15 +150,26 @@ public final class LogSoftmax {
   }
 
   /**
-   * Returns the Kullback-Leibler divergence KL(A‖B) = Σ p_A (ln p_A - ln p_B) of two rows of
-   * log-probabilities, in nats, summed in double from the first entry to the last. For rows that
-   * are almost equal, rounding may make it slightly negative.
+   * How far two distributions differ.
+   *
+   * @param kl the Kullback-Leibler divergence KL(A‖B) = Σ p_A (ln p_A - ln p_B), in nats. For rows
+   *     that are almost equal, rounding may make it slightly negative
+   * @param crossEntropy the cross-entropy H(A, B) = -Σ p_A ln p_B, in nats
    */
-  public static double divergence(float[] a, float[] b) {
-    double sum = 0;
+  public record Divergence(double kl, double crossEntropy) {}
+
+  /**
+   * Returns how far two rows of log-probabilities differ, summed in double from the first entry to
+   * the last.
+   */
+  public static Divergence divergence(float[] a, float[] b) {
+    double kl = 0;
+    double crossEntropy = 0;
     for (int i = 0; i < a.length; i++) {
-      sum += (double) ScalarMath.exp(a[i]) * ((double) a[i] - b[i]);
+      double p = ScalarMath.exp(a[i]);
+      kl += p * ((double) a[i] - b[i]);
+      crossEntropy -= p * b[i];
     }
-    return sum;
+    return new Divergence(kl, crossEntropy);
   }
 }

@@ -80,6 +80,7 @@ public final class Comparer {
         byB.tokenCount(),
         better,
         Double.NaN,
+        Double.NaN,
         -1);
   }
 
@@ -91,6 +92,7 @@ public final class Comparer {
     double nllA = 0;
     double nllB = 0;
     double kl = 0;
+    double crossEntropy = 0;
     long better = 0;
     long agreements = 0;
     for (int i = 1; i < tokens.length; i++) {
@@ -102,10 +104,13 @@ public final class Comparer {
       nllB -= logprobB;
       better += logprobB > logprobA ? 1 : 0;
       agreements += inA.argMax() == inB.argMax() ? 1 : 0;
-      kl += LogSoftmax.divergence(inA.logprobs(), inB.logprobs());
+      LogSoftmax.Divergence divergence = LogSoftmax.divergence(inA.logprobs(), inB.logprobs());
+      kl += divergence.kl();
+      crossEntropy += divergence.crossEntropy();
     }
     long scored = Math.max(0, tokens.length - 1);
-    return new Comparison<>(pair.key(), nllA, nllB, scored, scored, better, kl, agreements);
+    return new Comparison<>(
+        pair.key(), nllA, nllB, scored, scored, better, kl, crossEntropy, agreements);
   }
 
   /**

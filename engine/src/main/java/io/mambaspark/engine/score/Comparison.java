@@ -12,6 +12,8 @@ package io.mambaspark.engine.score;
  *     first; -1 if the models read different tokens
  * @param kl Σ over the scored tokens of KL(A‖B) in nats, summed in double in the order of the ids;
  *     NaN if distributions are not compared
+ * @param crossEntropy Σ over the scored tokens of the cross-entropy -Σ p_A ln p_B in nats, summed
+ *     alike; NaN if distributions are not compared
  * @param agreements the number of scored tokens at which both models have the same arg max; -1 if
  *     distributions are not compared
  */
@@ -23,15 +25,31 @@ public record Comparison<T>(
     long tokensB,
     long better,
     double kl,
+    double crossEntropy,
     long agreements) {
 
-  /** The first number that is not finite, in the order nll_a, nll_b, kl; null if all are finite. */
+  /**
+   * Returns Binoculars' score (arXiv:2401.12070), without a unit: the second model's nll per token,
+   * divided by the mean cross-entropy of both. The first model is the observer, the second the
+   * performer. NaN if distributions are not compared, or both numbers are 0.
+   */
+  public double binoculars() {
+    return nllB / crossEntropy;
+  }
+
+  /**
+   * The first number that is not finite, in the order nll_a, nll_b, kl, cross_entropy; null if all
+   * are finite.
+   */
   public NonFinite firstNonFinite() {
     NonFinite found = NonFinite.in("nll_a", nllA);
     if (found == null) {
       found = NonFinite.in("nll_b", nllB);
     }
-    // If distributions are not compared, kl is NaN by definition.
-    return found != null || agreements < 0 ? found : NonFinite.in("kl", kl);
+    // If distributions are not compared, these two are NaN by definition.
+    if (found == null && agreements >= 0) {
+      found = NonFinite.in("kl", kl);
+    }
+    return found != null || agreements < 0 ? found : NonFinite.in("cross_entropy", crossEntropy);
   }
 }

@@ -157,6 +157,22 @@ public record Windows(Policy policy, int tokens, int stride, int firstToken)
     return scored >= end ? null : new Window((int) start, (int) scored, (int) end);
   }
 
+  /**
+   * Returns the indices of the scored tokens of a sequence of {@code length} tokens without a
+   * context, in the order of their scores: ascending, (tokenCount).
+   */
+  public int[] scoredTokens(int length) {
+    int[] indices = new int[scored(length)];
+    int count = 0;
+    Window window;
+    for (int i = 0; (window = window(i, length)) != null; i++) {
+      for (int token = window.scored; token < window.end; token++) {
+        indices[count++] = token;
+      }
+    }
+    return indices;
+  }
+
   /** The number of scored tokens of a sequence of {@code length} tokens. */
   int scored(int length) {
     if (policy == Policy.FULL || policy == Policy.ROLLING) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.Arrays;
+import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -302,5 +303,48 @@ class LogSoftmaxTest {
         assertThat(vector.variance(row)).isEqualTo(scalar.variance(row));
       }
     }
+  }
+
+  @Test
+  void divergencesEqualThoseOfDoublesForFlatPeakedAndEqualRows() {
+    long seed = 2107;
+    Random random = new Random(seed);
+    for (double[] scales : new double[][] {{0, 1}, {1, 0}, {1, 1}, {40, 1}, {1, 40}, {40, 40}}) {
+      int n = 1000;
+      double[] a = logprobs(random, n, scales[0]);
+      double[] b = logprobs(random, n, scales[1]);
+      double kl = 0;
+      double crossEntropy = 0;
+      float[] floatsA = new float[n];
+      float[] floatsB = new float[n];
+      for (int i = 0; i < n; i++) {
+        kl += Math.exp(a[i]) * (a[i] - b[i]);
+        crossEntropy -= Math.exp(a[i]) * b[i];
+        floatsA[i] = (float) a[i];
+        floatsB[i] = (float) b[i];
+      }
+      LogSoftmax.Divergence found = LogSoftmax.divergence(floatsA, floatsB);
+      String where = "seed %d, scales %s".formatted(seed, Arrays.toString(scales));
+      assertThat(found.kl()).as(where).isCloseTo(kl, within(1e-6 * Math.max(1, crossEntropy)));
+      assertThat(found.crossEntropy())
+          .as(where)
+          .isCloseTo(crossEntropy, within(1e-6 * Math.max(1, crossEntropy)));
+      // The cross-entropy of a row with itself is its entropy.
+      LogSoftmax.Divergence same = LogSoftmax.divergence(floatsA, floatsA);
+      assertThat(same.kl()).isZero();
+      assertThat(same.crossEntropy())
+          .as(where)
+          .isCloseTo(crossEntropy - kl, within(1e-5 * Math.max(1, crossEntropy)));
+    }
+    // A certain row: ln p of 0 and of the smallest values.
+    LogSoftmax.Divergence certain =
+        LogSoftmax.divergence(new float[] {0, -200}, new float[] {-3, -0.05f});
+    assertThat(certain).isEqualTo(new LogSoftmax.Divergence(3, 3));
+  }
+
+  private static double[] logprobs(Random random, int n, double scale) {
+    double[] logits = random.doubles(n, -scale, scale + 1e-9).toArray();
+    double sum = Arrays.stream(logits).map(Math::exp).sum();
+    return Arrays.stream(logits).map(logit -> logit - Math.log(sum)).toArray();
   }
 }

@@ -51,6 +51,7 @@ class ComparerTest {
       List<PositionLogits<Integer>> logitsB =
           list(new Scorer(B).logits(List.of(sequence).iterator()));
       double kl = 0;
+      double crossEntropy = 0;
       long better = 0;
       long agreements = 0;
       for (int i = 0; i < byA.tokenCount(); i++) {
@@ -58,11 +59,24 @@ class ComparerTest {
         double[] q = softmax(logitsB.get(i).logits());
         for (int id = 0; id < p.length; id++) {
           kl += p[id] * Math.log(p[id] / q[id]);
+          crossEntropy -= p[id] * Math.log(q[id]);
         }
         better += byB.tokenLogprobs()[i] > byA.tokenLogprobs()[i] ? 1 : 0;
         agreements += byA.topKIds()[i][0] == byB.topKIds()[i][0] ? 1 : 0;
       }
       assertThat(comparison.kl()).isCloseTo(kl, within(1e-6 * Math.max(1, byA.tokenCount())));
+      assertThat(comparison.crossEntropy())
+          .isCloseTo(crossEntropy, within(1e-6 * Math.max(1, crossEntropy)));
+      if (byA.tokenCount() > 0) {
+        // Binoculars divides the mean nll of the performer by the mean cross-entropy.
+        double nll = 0;
+        for (int i = 0; i < byA.tokenCount(); i++) {
+          nll -= Math.log(softmax(logitsB.get(i).logits())[sequence.tokens()[i + 1]]);
+        }
+        double count = byA.tokenCount();
+        assertThat(comparison.binoculars())
+            .isCloseTo(nll / count / (crossEntropy / count), within(1e-6));
+      }
       assertThat(comparison.better()).isEqualTo(better);
       assertThat(comparison.agreements()).isEqualTo(agreements);
     }
@@ -107,6 +121,8 @@ class ComparerTest {
       assertThat(comparison.nllB()).isEqualTo(byB.nll());
       assertThat(comparison.better()).isEqualTo(better);
       assertThat(comparison.kl()).isNaN();
+      assertThat(comparison.crossEntropy()).isNaN();
+      assertThat(comparison.binoculars()).isNaN();
       assertThat(comparison.agreements()).isEqualTo(-1);
     }
   }
@@ -133,6 +149,7 @@ class ComparerTest {
                   byA.tokenCount(),
                   byB.tokenCount(),
                   -1,
+                  Double.NaN,
                   Double.NaN,
                   -1));
     }

@@ -154,6 +154,6 @@ class ScoresTest {
   }
 
   private static Comparison<String> comparison(double nllA, double nllB, double kl, long agreed) {
-    return new Comparison<>("k", nllA, nllB, 1, 1, 0, kl, agreed);
+    return new Comparison<>("k", nllA, nllB, 1, 1, 0, kl, 1, agreed);
   }
 }

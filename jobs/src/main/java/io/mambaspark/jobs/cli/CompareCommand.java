@@ -25,6 +25,8 @@ import picocli.CommandLine.Command;
           + " better), token_count, token_count_b, perplexity_a, perplexity_b, better_tokens (share of"
           + " the tokens that are more likely under b), kl (mean KL(a||b) per token, nats),"
           + " top1_agreement, truncated, error. a is the first model, b the second.",
+      "With --emit cross-entropy also cross_entropy (mean -sum p_a ln p_b per token, nats) and"
+          + " binoculars (nll_b / token_count / cross_entropy), null as kl.",
       "better_tokens is null if the models have different tokenizers; kl and top1_agreement are"
           + " also null if their vocabularies differ in size.",
     },

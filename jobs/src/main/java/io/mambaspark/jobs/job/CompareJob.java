@@ -95,7 +95,7 @@ public final class CompareJob {
     List<String> groupBy = schema.namesOfKept(request.groupBy(), "--group-by");
     boolean sameTokens =
         sameTokens(tokenizers) && special(open.get(0)).isSame(special(open.get(1)));
-    List<CompareColumn> columns = columns(schema, sameTokens);
+    List<CompareColumn> columns = columns(schema, sameTokens, request.crossEntropy());
     columns.forEach(column -> schema.checkFree(column.column()));
     // Opening a tokenizer validates it, before any task uses it.
     tokenizers.forEach(one -> one.ifPresent(file -> file.tokenizer(Tasks.localFolder())));
@@ -211,13 +211,18 @@ public final class CompareJob {
         tokens.maxTokens(),
         0,
         conventions.vocabSize(),
-        texts);
+        texts,
+        null);
   }
 
-  private static List<CompareColumn> columns(RowSchema schema, boolean sameTokens) {
+  private static List<CompareColumn> columns(
+      RowSchema schema, boolean sameTokens, boolean crossEntropy) {
     List<CompareColumn> columns = new ArrayList<>(Arrays.asList(CompareColumn.values()));
     if (sameTokens) {
       columns.remove(CompareColumn.TOKEN_COUNT_B);
+    }
+    if (!crossEntropy) {
+      columns.removeAll(List.of(CompareColumn.CROSS_ENTROPY, CompareColumn.BINOCULARS));
     }
     if (!schema.text() && schema.document().byteCount() == null) {
       columns.remove(CompareColumn.BYTE_COUNT);

@@ -18,6 +18,7 @@ import java.util.List;
  * @param documents selects the columns of a document and the kept columns
  * @param tokens the prefix token and the maximum number of tokens
  * @param output the place and the format of the output
+ * @param crossEntropy whether the cross-entropy and Binoculars' score are written
  * @param groupBy kept columns whose values divide the corpus into groups; empty for no groups
  * @param values all options, with defaults and inferred values filled in
  */
@@ -27,6 +28,7 @@ public record CompareRequest(
     DocumentOptions documents,
     TokenOptions tokens,
     OutputOptions output,
+    boolean crossEntropy,
     List<String> groupBy,
     OptionValues values) {
 
@@ -53,7 +55,16 @@ public record CompareRequest(
         documents,
         tokens,
         output,
+        emitsCrossEntropy(given.get(Options.COMPARE_EMIT)),
         groupBy,
         output.normalize(input.normalize(documents.normalize(given))));
+  }
+
+  private static boolean emitsCrossEntropy(String value) {
+    if (value != null && !value.equals("cross-entropy")) {
+      throw Refusal.wrongUsage(
+          "--emit %s: expected cross-entropy, the only value of compare", value);
+    }
+    return value != null;
   }
 }

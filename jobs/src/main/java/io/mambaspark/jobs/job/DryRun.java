@@ -160,6 +160,10 @@ final class DryRun {
     }
     perToken += 8.0 * emit.topK();
     perToken += emit.signals().tokenEntropy() ? 4 : 0;
+    // The number of lines and of paragraphs is unknown without reading the texts.
+    if (emit.segments() != null && emit.segments().tokens() > 0) {
+      perToken += 20.0 / emit.segments().tokens();
+    }
     perRow += 8.0 * emit.signals().columns().size();
     if (emit.lastLogits()) {
       perRow += 4.0 * vocabSize;

@@ -128,6 +128,12 @@ public final class MambaPerplexity extends StageParams implements MLWritable {
     return this;
   }
 
+  /** Sets {@link #segmentBy}. */
+  public MambaPerplexity setSegmentBy(String value) {
+    set(segmentBy(), value);
+    return this;
+  }
+
   /** Sets {@link #prefixToken}. */
   public MambaPerplexity setPrefixToken(String value) {
     set(prefixToken(), value);

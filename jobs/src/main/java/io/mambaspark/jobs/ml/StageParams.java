@@ -148,6 +148,11 @@ abstract class StageParams extends Transformer {
     return text(Options.EMIT);
   }
 
+  /** Parameter {@code segmentBy}. */
+  public Param<String> segmentBy() {
+    return text(Options.SEGMENT_BY);
+  }
+
   /** Parameter {@code prefixToken}. */
   public Param<String> prefixToken() {
     return text(Options.PREFIX_TOKEN);

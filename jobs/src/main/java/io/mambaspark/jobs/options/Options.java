@@ -155,6 +155,23 @@ public final class Options {
           .partOfIdentity("perplexity")
           .shortHelp("values to write, such as perplexity,top-k=5");
 
+  public static final Option<String> COMPARE_EMIT =
+      text(
+          "emit",
+          "VALUE",
+          "Also write cross-entropy: the columns cross_entropy, that of the second model under the"
+              + " first, and binoculars.");
+
+  public static final Option<String> SEGMENT_BY =
+      text(
+              "segment-by",
+              "HOW",
+              "Also write the scores of the parts of each document in a column segments: of its"
+                  + " lines with 'newline', of its paragraphs with 'blank-line', or of N tokens each"
+                  + " with 'tokens=N'. Each part is scored given all tokens before it.")
+          .partOfIdentity("null")
+          .shortHelp("parts of documents to score: newline, blank-line or tokens=N");
+
   public static final Option<String> PREFIX_TOKEN =
       text(
               "prefix-token",
@@ -422,6 +439,7 @@ public final class Options {
               CONTEXT_COLUMN,
               CONTINUATION_COLUMN,
               EMIT,
+              SEGMENT_BY,
               PREFIX_TOKEN,
               MAX_TOKENS,
               MAX_LENGTH,
@@ -464,6 +482,7 @@ public final class Options {
           ROWS,
           DOCUMENT,
           List.of(
+              COMPARE_EMIT,
               PREFIX_TOKEN
                   .help("Token placed before every row: an id, bos, eos or none.")
                   .defaultInWords("none"),
@@ -510,6 +529,7 @@ public final class Options {
               CONTEXT_COLUMN,
               CONTINUATION_COLUMN,
               EMIT,
+              SEGMENT_BY,
               PREFIX_TOKEN,
               MAX_TOKENS,
               MAX_LENGTH,

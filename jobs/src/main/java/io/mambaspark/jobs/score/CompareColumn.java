@@ -25,6 +25,11 @@ public enum CompareColumn {
       "betterTokens",
       "Share of the scored tokens that are more likely under the second model"),
   KL("kl", "kl", "Mean KL(a||b) per scored token, in nats"),
+  CROSS_ENTROPY(
+      "cross_entropy",
+      "crossEntropy",
+      "Mean of -sum p ln q per scored token, in nats, with p of the first model and q of the second"),
+  BINOCULARS("binoculars", "binoculars", "nll_b / token_count / cross_entropy"),
   TOP1_AGREEMENT(
       "top1_agreement",
       "top1Agreement",

@@ -16,6 +16,8 @@ public final class ComparedRow {
   private Double perplexityB;
   private Double betterTokens;
   private Double kl;
+  private Double crossEntropy;
+  private Double binoculars;
   private Double top1Agreement;
   private Long byteCount;
   private Boolean truncated;
@@ -112,6 +114,26 @@ public final class ComparedRow {
   /** The mean KL(A‖B) per scored token, in nats. */
   public void setKl(Double kl) {
     this.kl = kl;
+  }
+
+  /** The mean cross-entropy -Σ p_A ln p_B per scored token, in nats. */
+  public Double getCrossEntropy() {
+    return crossEntropy;
+  }
+
+  /** The mean cross-entropy -Σ p_A ln p_B per scored token, in nats. */
+  public void setCrossEntropy(Double crossEntropy) {
+    this.crossEntropy = crossEntropy;
+  }
+
+  /** Binoculars' score; null if both of its numbers are 0. */
+  public Double getBinoculars() {
+    return binoculars;
+  }
+
+  /** Binoculars' score; null if both of its numbers are 0. */
+  public void setBinoculars(Double binoculars) {
+    this.binoculars = binoculars;
   }
 
   /** The share of the scored tokens at which both models have the same arg max. */

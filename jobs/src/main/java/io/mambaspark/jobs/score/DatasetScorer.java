@@ -145,6 +145,7 @@ public record DatasetScorer(OpenModel model, ModelOptions modelOptions, ScoreOpt
         options.maxTokens(),
         0,
         conventions().vocabSize(),
-        texts);
+        texts,
+        null);
   }
 }

@@ -29,6 +29,7 @@ import org.apache.spark.sql.Row;
  * @param maxLength the limit of tokens from which a continuation's last token is predicted; 0 for
  *     no limit. The first tokens of a longer context are dropped
  * @param encoding the encoding of text columns; null for token columns
+ * @param segmentBy how documents are divided into segments; null for no segments, as for pairs
  */
 public record DocumentReader(
     DocumentColumns columns,
@@ -37,7 +38,8 @@ public record DocumentReader(
     int maxTokens,
     int maxLength,
     int vocabSize,
-    TextEncoding encoding)
+    TextEncoding encoding,
+    SegmentBy segmentBy)
     implements Serializable {
   private static final long serialVersionUID = 1;
   private static final BigDecimal LARGEST = BigDecimal.valueOf(Long.MAX_VALUE);
@@ -51,6 +53,7 @@ public record DocumentReader(
    * @param contextTruncated whether tokens at the beginning of the context were dropped
    * @param bytes UTF-8 bytes of the document, or of a pair's continuation; null if unknown
    * @param words words of the document, or of a pair's continuation; null if unknown
+   * @param segments the segments of {@code tokens}; null if they are not requested
    * @param error null if there is no error
    */
   public record Document(
@@ -60,8 +63,10 @@ public record DocumentReader(
       boolean contextTruncated,
       Long bytes,
       Long words,
+      Segments segments,
       RowError error) {
-    private static final Document NULL = new Document(null, 1, false, false, null, null, null);
+    private static final Document NULL =
+        new Document(null, 1, false, false, null, null, null, null);
 
     /**
      * Whether the text, the tokens or the continuation is null in a row without an error. Unlike
@@ -72,9 +77,13 @@ public record DocumentReader(
     }
   }
 
-  /** The ids of a column, or an error. */
-  private record Ids(int[] ids, boolean truncated, RowError error) {
+  /** The ids of a column and their segments, which may be null, or an error. */
+  private record Ids(int[] ids, boolean truncated, Segments segments, RowError error) {
     private static final Ids EMPTY = new Ids(new int[0], false, null);
+
+    Ids(int[] ids, boolean truncated, RowError error) {
+      this(ids, truncated, null, error);
+    }
 
     static Ids failed(RowError error) {
       return new Ids(null, false, error);
@@ -196,6 +205,7 @@ public record DocumentReader(
           dropped > 0,
           count(row, columns.byteCount(), read.bytes),
           count(row, columns.wordCount(), read.words),
+          read.scored.segments == null ? null : read.scored.segments.after(from),
           null);
     }
 
@@ -203,7 +213,8 @@ public record DocumentReader(
       Text text = text(row, 0);
       return text.error != null
           ? Contents.of(Ids.failed(text.error))
-          : new Contents(Ids.EMPTY, encoded(text.text), bytes(row, 0), words(text.text));
+          : new Contents(
+              Ids.EMPTY, encoded(text.text, row.getAs(0)), bytes(row, 0), words(text.text));
     }
 
     private Contents pairOfTexts(Row row) {
@@ -230,15 +241,39 @@ public record DocumentReader(
           new Ids(encoded.context(), false, null), continuation, bytes(row, 1), words(scored.text));
     }
 
-    private Ids encoded(String text) {
+    private Ids encoded(String text, byte[] utf8) {
+      if (text == null) {
+        return Ids.EMPTY;
+      }
       int[] ids;
+      int[] starts = null;
       try {
-        ids = text == null ? new int[0] : encoding.special().add(text, texts.encode(text));
+        if (segmentBy == null) {
+          ids = encoding.special().add(text, texts.encode(text));
+        } else {
+          Tokenizer.Located located = texts.locate(text);
+          ids = encoding.special().add(text, located.ids());
+          starts = starts(located, ids.length, utf8.length);
+        }
       } catch (Refusal e) {
         return Ids.failed(RowError.notTokenized(e.getMessage()));
       }
       boolean truncated = maxTokens > 0 && ids.length > maxTokens;
-      return new Ids(truncated ? Arrays.copyOf(ids, maxTokens) : ids, truncated, null);
+      int count = truncated ? maxTokens : ids.length;
+      return new Ids(
+          truncated ? Arrays.copyOf(ids, count) : ids,
+          truncated,
+          starts == null ? null : Segments.ofText(segmentBy, utf8, starts, count),
+          null);
+    }
+
+    /** Adds those of the special tokens: the beginning and the end of the text. */
+    private int[] starts(Tokenizer.Located located, int count, int bytes) {
+      int[] starts = new int[count];
+      int before = count == located.ids().length ? 0 : encoding.special().before().length;
+      Arrays.fill(starts, before, count, bytes);
+      System.arraycopy(located.starts(), 0, starts, before, located.starts().length);
+      return starts;
     }
 
     private Text text(Row row, int column) {
@@ -281,7 +316,9 @@ public record DocumentReader(
         }
         ids[i] = (int) wide;
       }
-      return new Ids(ids, truncated, null);
+      Segments segments =
+          segmentBy == null ? null : Segments.ofTokens(segmentBy.tokens(), ids.length);
+      return new Ids(ids, truncated, segments, null);
     }
 
     /** Returns the count of the input's column if it has one, otherwise our own count. */
@@ -303,7 +340,7 @@ public record DocumentReader(
     }
 
     private static Document refused(boolean truncated, RowError error) {
-      return new Document(new int[0], 1, truncated, false, null, null, error);
+      return new Document(new int[0], 1, truncated, false, null, null, null, error);
     }
   }
 }

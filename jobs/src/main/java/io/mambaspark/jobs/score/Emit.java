@@ -22,6 +22,8 @@ import java.util.stream.Collectors;
  * @param signals signals of uncertainty and contamination; include nll, token count and perplexity
  * @param lastLogits the logits after the last token
  * @param logits one row per position with its logits; excludes the others
+ * @param segments the segments whose scores are written; includes nll, token count and perplexity;
+ *     null for none
  */
 public record Emit(
     boolean perplexity,
@@ -31,12 +33,13 @@ public record Emit(
     boolean positionNll,
     Signals signals,
     boolean lastLogits,
-    boolean logits)
+    boolean logits,
+    SegmentBy segments)
     implements Serializable {
 
   /** nll, token count and perplexity. */
   public static final Emit PERPLEXITY =
-      new Emit(true, false, false, 0, false, Signals.NONE, false, false);
+      new Emit(true, false, false, 0, false, Signals.NONE, false, false, null);
 
   /** Validates that a result is requested, and that logits are not combined with others. */
   public Emit {
@@ -51,6 +54,9 @@ public record Emit(
     if (logits && others) {
       throw Refusal.wrongUsage(
           "--emit logits cannot be combined with other values: it writes one row per position");
+    }
+    if (logits && segments != null) {
+      throw Refusal.wrongUsage("--emit logits cannot be combined with --segment-by");
     }
     if (!logits && !others) {
       throw Refusal.wrongUsage("--emit is empty; expected %s", EXPECTED);
@@ -114,7 +120,8 @@ public record Emit(
         positionNll,
         new Signals(tokenEntropy, entropy, minK, minKPlusPlus, curvature, longestGreedyRun),
         lastLogits,
-        logits);
+        logits,
+        null);
   }
 
   private static int parseK(String word) {
@@ -165,7 +172,12 @@ public record Emit(
 
   /** Whether the columns nll, token_count and perplexity are written. */
   public boolean nll() {
-    return perplexity || tokenLogprobs || tokenRanks || positionNll || signals.any();
+    return perplexity
+        || tokenLogprobs
+        || tokenRanks
+        || positionNll
+        || signals.any()
+        || segments != null;
   }
 
   /**
@@ -181,19 +193,26 @@ public record Emit(
           "A function cannot return %s; expected perplexity and signals such as entropy,min-k=20",
           emit);
     }
-    return new Emit(true, false, false, 0, false, emit.signals, false, false);
+    return new Emit(true, false, false, 0, false, emit.signals, false, false, null);
   }
 
   /** Returns these results and the nll by position. */
   public Emit withPositionNll() {
-    return new Emit(perplexity, tokenLogprobs, tokenRanks, topK, true, signals, lastLogits, logits);
+    return new Emit(
+        perplexity, tokenLogprobs, tokenRanks, topK, true, signals, lastLogits, logits, segments);
+  }
+
+  /** Returns these results and the scores of segments; null for none. */
+  Emit withSegments(SegmentBy by) {
+    return new Emit(
+        perplexity, tokenLogprobs, tokenRanks, topK, positionNll, signals, lastLogits, logits, by);
   }
 
   /** Returns the results that the engine has to compute; not for logits. */
   public Outputs outputs() {
     return new Outputs(
         nll(),
-        tokenLogprobs || signals.needsTokens(),
+        tokenLogprobs || signals.needsTokens() || segments != null,
         tokenRanks,
         topK,
         lastLogits,
@@ -201,7 +220,7 @@ public record Emit(
         signals.needsTokenMoments());
   }
 
-  /** Returns the list that {@link #parse} reads. */
+  /** Returns the list that {@link #parse} reads, without the segments. */
   @Override
   public String toString() {
     List<String> words = new ArrayList<>();

@@ -89,6 +89,11 @@ public record PartitionComparing(
       if (tokens > 0) {
         out.setBetterTokens(share(comparison.better(), tokens));
         out.setKl(comparison.agreements() < 0 ? null : comparison.kl() / tokens);
+        if (comparison.agreements() >= 0) {
+          double binoculars = comparison.binoculars();
+          out.setCrossEntropy(comparison.crossEntropy() / tokens);
+          out.setBinoculars(Double.isFinite(binoculars) ? binoculars : null);
+        }
         out.setTop1Agreement(share(comparison.agreements(), tokens));
       }
     }

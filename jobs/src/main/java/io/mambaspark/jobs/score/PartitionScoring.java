@@ -94,8 +94,9 @@ public record PartitionScoring(
     }
     int count = document.tokens().length - document.context() + 1;
     RowError error = document.error();
-    if (error == null && rowBytes(count) > MAX_ROW_BYTES) {
-      error = RowError.tooLarge(count, rowBytes(count));
+    long rowBytes = error == null ? rowBytes(count, document.segments()) : 0;
+    if (rowBytes > MAX_ROW_BYTES) {
+      error = RowError.tooLarge(count, rowBytes);
     }
     if (error == null) {
       return new Sequence<>(
@@ -108,14 +109,16 @@ public record PartitionScoring(
   }
 
   /** Returns the size of a row's lists in Spark's layout, where a row is one byte array. */
-  private long rowBytes(int tokens) {
+  private long rowBytes(int tokens, Segments segments) {
     // A candidate takes four words: its offset in the list, null bits, and two fields.
     long topK = emit.topK() == 0 ? 0 : 32L * emit.topK() + 32;
+    // A segment takes six words: its offset in the list, null bits, and four fields.
     return tokens
-        * (topK
-            + (emit.tokenLogprobs() ? 6 : 0)
-            + (emit.tokenRanks() ? 4 : 0)
-            + (emit.signals().tokenEntropy() ? 4 : 0));
+            * (topK
+                + (emit.tokenLogprobs() ? 6 : 0)
+                + (emit.tokenRanks() ? 4 : 0)
+                + (emit.signals().tokenEntropy() ? 4 : 0))
+        + (segments == null ? 0 : 48L * segments.size());
   }
 
   private Tuple2<Row, ScoredRow> scored(Scores<Pending> scores) {
@@ -145,6 +148,10 @@ public record PartitionScoring(
       if (emit.tokenLogprobs()) {
         out.setTokenLogprobs(scores.tokenLogprobs());
         out.setGreedyMatch(scores.greedyMatch());
+      }
+      if (emit.segments() != null) {
+        int length = row.document.tokens().length;
+        row.document.segments().set(out, scores.tokenLogprobs(), windows.scoredTokens(length));
       }
       out.setTokenRanks(scores.tokenRanks());
       out.setTopKIds(scores.topKIds());

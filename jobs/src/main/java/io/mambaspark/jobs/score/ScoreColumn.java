@@ -64,6 +64,12 @@ public enum ScoreColumn {
       "positionNll",
       "array<struct<tokens:bigint,nll:double>>",
       "Number and nll of the scored tokens at positions 2^b to 2^(b+1) - 1, for b from 0"),
+  SEGMENTS(
+      "segments",
+      "segmentStarts",
+      "array<struct<start:int,end:int,tokens:int,nll:double>>",
+      "Number and nll of the scored tokens of each segment [start, end), in UTF-8 bytes of the"
+          + " text, or in tokens if the document has no text"),
   TOKEN_ENTROPY(
       "token_entropy",
       "tokenEntropy",
@@ -108,6 +114,12 @@ public enum ScoreColumn {
       "zip_with(_2.positionTokens, _2.positionNll, (tokens, nll) -> named_struct('tokens', tokens,"
           + " 'nll', nll))";
 
+  /** Combines the arrays of the segments' properties to one array. */
+  private static final String SEGMENTS_OF_ARRAYS =
+      "transform(_2.segmentStarts, (start, i) -> named_struct('start', start,"
+          + " 'end', _2.segmentEnds[i], 'tokens', _2.segmentTokens[i],"
+          + " 'nll', _2.segmentNll[i]))";
+
   private final String column;
   private final String property;
   private final String type;
@@ -131,6 +143,7 @@ public enum ScoreColumn {
         switch (this) {
           case TOP_K -> expr(TOP_K_PAIRS);
           case POSITION_NLL -> expr(POSITION_PAIRS);
+          case SEGMENTS -> expr(SEGMENTS_OF_ARRAYS);
           default -> col("_2").getField(property);
         };
     return value.as(column, metadata());

@@ -54,6 +54,11 @@ public record ScoreOptions(
     if (emit.logits()) {
       throw Refusal.wrongUsage("--emit logits cannot be combined with --context-column");
     }
+    if (emit.segments() != null) {
+      throw Refusal.wrongUsage(
+          "--segment-by cannot be combined with --context-column: segments divide complete"
+              + " documents");
+    }
     if (maxTokens > 0) {
       throw Refusal.wrongUsage(
           "--max-tokens cannot be combined with --context-column; --max-length truncates contexts");
@@ -62,7 +67,9 @@ public record ScoreOptions(
 
   /** Reads these options from the values of a command. */
   public static ScoreOptions of(OptionValues values) {
-    Emit emit = Emit.parse(values.get(Options.EMIT));
+    Emit emit =
+        Emit.parse(values.get(Options.EMIT))
+            .withSegments(SegmentBy.parse(values.get(Options.SEGMENT_BY)));
     return new ScoreOptions(
         DocumentOptions.of(values),
         TokenOptions.of(values),

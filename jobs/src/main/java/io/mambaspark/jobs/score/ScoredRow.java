@@ -32,6 +32,10 @@ public final class ScoredRow {
   private Double bitsPerByte;
   private double[] positionNll;
   private long[] positionTokens;
+  private int[] segmentStarts;
+  private int[] segmentEnds;
+  private int[] segmentTokens;
+  private double[] segmentNll;
   private float[] tokenEntropy;
   private Double entropy;
   private Double minK;
@@ -267,6 +271,46 @@ public final class ScoredRow {
   /** The scored tokens by position, in the layout of {@code Scores.positionTokens}. */
   public void setPositionTokens(long[] positionTokens) {
     this.positionTokens = positionTokens;
+  }
+
+  /** Where each segment begins, in the unit of {@link Segments}. */
+  public int[] getSegmentStarts() {
+    return segmentStarts;
+  }
+
+  /** Where each segment begins, in the unit of {@link Segments}. */
+  public void setSegmentStarts(int[] segmentStarts) {
+    this.segmentStarts = segmentStarts;
+  }
+
+  /** Where each segment ends, in the unit of {@link Segments}. */
+  public int[] getSegmentEnds() {
+    return segmentEnds;
+  }
+
+  /** Where each segment ends, in the unit of {@link Segments}. */
+  public void setSegmentEnds(int[] segmentEnds) {
+    this.segmentEnds = segmentEnds;
+  }
+
+  /** The number of scored tokens of each segment. */
+  public int[] getSegmentTokens() {
+    return segmentTokens;
+  }
+
+  /** The number of scored tokens of each segment. */
+  public void setSegmentTokens(int[] segmentTokens) {
+    this.segmentTokens = segmentTokens;
+  }
+
+  /** The nll of each segment, in nats. */
+  public double[] getSegmentNll() {
+    return segmentNll;
+  }
+
+  /** The nll of each segment, in nats. */
+  public void setSegmentNll(double[] segmentNll) {
+    this.segmentNll = segmentNll;
   }
 
   /** The entropy at each scored token, in nats, (tokenCount). */

@@ -76,7 +76,8 @@ public final class Scoring {
             options.maxTokens(),
             options.tokens().maxLength(),
             conventions.vocabSize(),
-            schema.rows().text() ? texts : null);
+            schema.rows().text() ? texts : null,
+            options.emit().segments());
     return new PartitionScoring(
         model,
         reader,

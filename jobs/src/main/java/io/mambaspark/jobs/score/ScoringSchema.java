@@ -68,6 +68,10 @@ public record ScoringSchema(RowSchema rows, List<ScoreColumn> scores) {
       if (emit.positionNll()) {
         columns.add(ScoreColumn.POSITION_NLL);
       }
+      if (emit.segments() != null) {
+        emit.segments().check(text, document);
+        columns.add(ScoreColumn.SEGMENTS);
+      }
       columns.addAll(emit.signals().allColumns());
       if (emit.lastLogits()) {
         columns.add(ScoreColumn.LAST_LOGITS);

@@ -1,5 +1,6 @@
 package io.mambaspark.jobs.text;
 
+import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import io.mambaspark.jobs.Refusal;
 import java.nio.file.Path;
@@ -8,6 +9,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongFunction;
 
 /**
  * Encodes text as token ids, as {@code tokenizers.Tokenizer.encode(text,
@@ -89,6 +91,57 @@ public final class Tokenizer {
   }
 
   /**
+   * The tokens of a text.
+   *
+   * @param ids as {@link #encode(String)} returns them
+   * @param starts the offset of each token in the text's UTF-8 bytes, ascending: that of the
+   *     character in which the token begins, which may be inside the token before
+   */
+  public record Located(int[] ids, int[] starts) {}
+
+  /** Encodes a text like {@link #encode(String)}, and also returns where each token begins. */
+  public Located locate(String text) {
+    checkSurrogates(text);
+    return locate(text, splittable ? PIECE : text.length());
+  }
+
+  /** Encodes a text in pieces of at least {@code pieceLength} chars. */
+  Located locate(String text, int pieceLength) {
+    int[] ids = new int[0];
+    int[] starts = new int[0];
+    int count = 0;
+    int bytes = 0;
+    for (int start = 0; start < text.length(); ) {
+      int end = SplitPoints.next(text, start + pieceLength);
+      String piece = text.substring(start, end);
+      Spans spans =
+          encodePiece(
+              piece,
+              false,
+              encoding ->
+                  new Spans(
+                      TokenizersLibrary.LIB.getTokenIds(encoding),
+                      TokenizersLibrary.LIB.getTokenCharSpans(encoding)));
+      ids = ints(spans.ids, ids, count);
+      long[] offsets = new long[spans.ids.length];
+      Utf8.Offsets inPiece = new Utf8.Offsets(piece);
+      for (int i = 0; i < offsets.length; i++) {
+        // A token that is not from the text, as a post-processor may add it, has no span.
+        offsets[i] =
+            bytes + inPiece.byteOffset(spans.chars[i] == null ? 0 : spans.chars[i].getStart());
+      }
+      starts = ints(offsets, starts, count);
+      count += offsets.length;
+      bytes += inPiece.byteOffset(Integer.MAX_VALUE);
+      start = end;
+    }
+    return new Located(Arrays.copyOf(ids, count), Arrays.copyOf(starts, count));
+  }
+
+  /** The parts of an encoding; spans count Unicode code points. */
+  private record Spans(long[] ids, CharSpan[] chars) {}
+
+  /**
    * Returns the ids that the template of tokenizer.json adds around every text.
    *
    * @param prefix the id of the model's prefix token; negative if it has none
@@ -135,6 +188,11 @@ public final class Tokenizer {
    * for each token.
    */
   private long[] encodePiece(String text, boolean specialTokens) {
+    return encodePiece(text, specialTokens, TokenizersLibrary.LIB::getTokenIds);
+  }
+
+  /** Encodes one piece and returns what {@code read} fetches from the native encoding. */
+  private <R> R encodePiece(String text, boolean specialTokens, LongFunction<R> read) {
     long encoding;
     try {
       encoding = TokenizersLibrary.LIB.encode(handle, text, specialTokens);
@@ -142,7 +200,7 @@ public final class Tokenizer {
       throw Refusal.because(e, "Cannot encode a text with tokenizer %s: %s", name, e.getMessage());
     }
     try {
-      return TokenizersLibrary.LIB.getTokenIds(encoding);
+      return read.apply(encoding);
     } finally {
       TokenizersLibrary.LIB.deleteEncoding(encoding);
     }

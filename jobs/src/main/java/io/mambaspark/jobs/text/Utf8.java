@@ -57,6 +57,33 @@ public final class Utf8 {
     }
   }
 
+  /** Converts ascending positions in a text from code points to UTF-8 bytes, in one pass. */
+  static final class Offsets {
+    private final String text;
+    private int chars;
+    private int codePoints;
+    private int bytes;
+
+    /** Starts at the beginning of a text without half surrogate pairs. */
+    Offsets(String text) {
+      this.text = text;
+    }
+
+    /**
+     * Returns the number of bytes before a code point; the previous result for a smaller position
+     * than the previous one, and the length of the text for a position after its end.
+     */
+    int byteOffset(int codePoint) {
+      while (codePoints < codePoint && chars < text.length()) {
+        int c = text.codePointAt(chars);
+        bytes += c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+        chars += Character.charCount(c);
+        codePoints++;
+      }
+      return bytes;
+    }
+  }
+
   /** The error for bytes that are not UTF-8. */
   public static final class Malformed extends CharacterCodingException {
     private static final long serialVersionUID = 1;

@@ -106,7 +106,7 @@ class ScoreCommandTest {
     assertThat(json.get("mean_document_perplexity").asDouble()).isPositive();
     assertThat(json.get("model").get("fingerprint").asText()).matches("[0-9a-f]{64}");
     assertThat(json.get("options").get("emit").asText()).isEqualTo("perplexity");
-    assertThat(json.get("options").size()).isEqualTo(47);
+    assertThat(json.get("options").size()).isEqualTo(48);
     assertThat(json.get("versions").get("mamba_spark").asText()).matches("\\d+\\.\\d+\\.\\d+.*");
     assertThat(json.get("versions").get("spark").asText()).isEqualTo(TestSpark.session().version());
     assertThat(run.out()).contains("corpus perplexity").contains("written to");

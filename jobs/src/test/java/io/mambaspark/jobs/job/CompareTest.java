@@ -279,6 +279,44 @@ class CompareTest {
   }
 
   @Test
+  void cross_entropy_adds_two_columns() throws IOException {
+    Path plain = own.resolve("plain");
+    assertThat(compare(plain).code()).isZero();
+    Path compared = own.resolve("compared");
+    Cli run = compare(compared, "--emit", "cross-entropy");
+    assertThat(run.err()).isEmpty();
+    assertThat(run.code()).isZero();
+    List<Row> rows = rows(compared);
+    List<String> names = new ArrayList<>(List.of(rows.get(0).schema().fieldNames()));
+    assertThat(names.subList(names.indexOf("kl") + 1, names.indexOf("top1_agreement")))
+        .containsExactly("cross_entropy", "binoculars");
+    names.removeAll(List.of("cross_entropy", "binoculars"));
+    assertThat(names).containsExactly(rows(plain).get(0).schema().fieldNames());
+    // H(a, b) = KL(a||b) + H(a), where score writes the entropy of a.
+    Path entropies = own.resolve("entropies");
+    Object[] of = {"--input", input, "--text-column", "text", "--emit", "entropy", "--output"};
+    assertThat(Cli.run(with(of, entropies, "score", "--model", "demo")).code()).isZero();
+    List<Row> byA = rows(entropies);
+    for (int i = 0; i < rows.size(); i++) {
+      Row row = rows.get(i);
+      if (row.<Long>getAs("token_count") == 0) {
+        assertThat(row.<Double>getAs("cross_entropy")).isNull();
+        assertThat(row.<Double>getAs("binoculars")).isNull();
+        continue;
+      }
+      double crossEntropy = row.getAs("cross_entropy");
+      assertThat(crossEntropy)
+          .isCloseTo(row.<Double>getAs("kl") + byA.get(i).<Double>getAs("entropy"), within(1e-5));
+      assertThat(row.<Double>getAs("binoculars"))
+          .isCloseTo(
+              row.<Double>getAs("nll_b") / row.<Long>getAs("token_count") / crossEntropy,
+              within(1e-12));
+    }
+    assertThat(compare(own.resolve("x"), "--emit", "kl").error())
+        .isEqualTo("error: --emit kl: expected cross-entropy, the only value of compare");
+  }
+
+  @Test
   void the_comparison_does_not_depend_on_partitions() throws IOException {
     List<List<Row>> results = new ArrayList<>();
     List<String> sums = new ArrayList<>();
@@ -326,6 +364,8 @@ class CompareTest {
             input,
             "--text-column",
             "text",
+            "--emit",
+            "cross-entropy",
             "--output",
             compared);
     assertThat(run.err()).isEmpty();
@@ -341,6 +381,8 @@ class CompareTest {
       assertThat(row.<Double>getAs("better_tokens")).isNull();
       assertThat(row.<Double>getAs("kl")).isNull();
       assertThat(row.<Double>getAs("top1_agreement")).isNull();
+      assertThat(row.<Double>getAs("cross_entropy")).isNull();
+      assertThat(row.<Double>getAs("binoculars")).isNull();
     }
     assertThat(sums.get("delta_nll_per_byte").asDouble()).isCloseTo(delta / bytes, within(1e-12));
     assertThat(sums.get("paired_error").asDouble()).isPositive();

@@ -33,7 +33,7 @@ class EmitTest {
   @Test
   void spaces_around_values_are_ignored() {
     assertThat(Emit.parse(" top-k=5 , perplexity"))
-        .isEqualTo(new Emit(true, false, false, 5, false, Signals.NONE, false, false));
+        .isEqualTo(new Emit(true, false, false, 5, false, Signals.NONE, false, false, null));
   }
 
   @Test
@@ -86,7 +86,8 @@ class EmitTest {
 
   @Test
   void at_least_one_result_is_required() {
-    assertThatThrownBy(() -> new Emit(false, false, false, 0, false, Signals.NONE, false, false))
+    assertThatThrownBy(
+            () -> new Emit(false, false, false, 0, false, Signals.NONE, false, false, null))
         .isInstanceOf(Refusal.class)
         .hasMessageStartingWith("--emit is empty; expected a list of perplexity, ");
   }

@@ -60,7 +60,7 @@ class ScoringTest {
   private static final int V = TestModels.VOCABULARY;
 
   private static final DocumentReader READER =
-      new DocumentReader(DocumentColumns.tokens("tokens"), -1, -1, 0, 0, V, null);
+      new DocumentReader(DocumentColumns.tokens("tokens"), -1, -1, 0, 0, V, null, null);
 
   @TempDir static Path folder;
 

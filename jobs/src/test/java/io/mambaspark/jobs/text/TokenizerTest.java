@@ -12,8 +12,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -58,6 +60,58 @@ class TokenizerTest {
         assertThat(HexFormat.of().formatHex(digest)).isEqualTo(row.path("sha256").asText());
       }
     }
+  }
+
+  /** A token of the demo's byte-level tokenizer has one character for each byte. */
+  @Test
+  void a_token_starts_at_the_character_of_its_first_byte() {
+    Map<Integer, String> tokens = new HashMap<>();
+    DemoTokenizer.with(
+        json ->
+            json.at("/model/vocab")
+                .properties()
+                .forEach(entry -> tokens.put(entry.getValue().intValue(), entry.getKey())));
+    String[] parts = {
+      "It ", "was", " é", "😀", "\n", " ", "\r\n", "日本", "\u0301", "the best ", "0"
+    };
+    long seed = 2100;
+    Random random = new Random(seed);
+    for (int i = 0; i < 300; i++) {
+      StringBuilder text = new StringBuilder();
+      random.ints(i, 0, parts.length).forEach(part -> text.append(parts[part]));
+      byte[] utf8 = text.toString().getBytes(StandardCharsets.UTF_8);
+      int[] ids = tokenizer.encode(text.toString());
+      int[] starts = new int[ids.length];
+      int at = 0;
+      for (int t = 0; t < ids.length; t++) {
+        starts[t] = at;
+        while (starts[t] < utf8.length && (utf8[starts[t]] & 0xC0) == 0x80) {
+          starts[t]--;
+        }
+        at += tokens.get(ids[t]).length();
+      }
+      assertThat(at).isEqualTo(utf8.length);
+      for (int length : new int[] {1, 7, 4096}) {
+        Tokenizer.Located located = tokenizer.locate(text.toString(), length);
+        assertThat(located.ids()).as("seed %d, text %d", seed, i).containsExactly(ids);
+        assertThat(located.starts()).as("seed %d, text %d", seed, i).containsExactly(starts);
+      }
+    }
+  }
+
+  @Test
+  void starts_count_the_bytes_of_the_text_before_its_normalization() {
+    Tokenizer nfc =
+        DemoTokenizer.with(
+                json ->
+                    json.set(
+                        "normalizer", DemoTokenizer.JSON.createObjectNode().put("type", "NFC")))
+            .tokenizer(DemoTokenizer.FOLDER);
+    // An e and an acute accent of 3 bytes become one character of 2 bytes.
+    Tokenizer.Located located = nfc.locate("e\u0301\ne\u0301");
+    assertThat(located.ids()).containsExactly(tokenizer.encode("é\né"));
+    assertThat(located.starts()[0]).isZero();
+    assertThat(located.starts()).contains(3, 4).doesNotContain(2, 5);
   }
 
   @Test

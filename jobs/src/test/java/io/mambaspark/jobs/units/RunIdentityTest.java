@@ -95,6 +95,7 @@ class RunIdentityTest {
     expected.put("--where", "none");
     expected.put("--add-special-tokens", "false");
     expected.put("--emit", "perplexity");
+    expected.put("--segment-by", "null");
     expected.put("--max-tokens", "0");
     expected.put("--max-length", "0");
     expected.put("--window", "full");
@@ -143,6 +144,8 @@ class RunIdentityTest {
     assertThat(changed(o -> o.with(Options.MAX_TOKENS, 9))).isEqualTo(Map.of("--max-tokens", "9"));
     assertThat(changed(o -> o.with(Options.WINDOW, "strided").with(Options.WINDOW_TOKENS, 8)))
         .isEqualTo(Map.of("--window", "strided, 8 tokens, stride 4"));
+    assertThat(changed(o -> o.with(Options.SEGMENT_BY, "tokens=4")))
+        .isEqualTo(Map.of("--segment-by", "tokens=4"));
     assertThat(changed(o -> o.with(Options.MIN_PERPLEXITY, 1.5)))
         .isEqualTo(Map.of("--min-perplexity", "1.5"));
     assertThat(changed(o -> o.with(Options.MAX_PERPLEXITY, 20.0)))

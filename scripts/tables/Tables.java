@@ -286,7 +286,8 @@ public final class Tables {
     score(joined(dated, "--where", "id < 5 AND current_date() > DATE'2000-01-01'")).ok();
     score(dated).ok().says("written before");
     equal(42L, count(again), "rows of two runs");
-    score("--input-table", docs.toUpperCase(), "--output-table", again, "--max-tokens", "2")
+    String quoted = "`" + docs.replace(".", "`.`") + "`";
+    score("--input-table", quoted, "--output-table", again, "--max-tokens", "2")
         .ok()
         .says("written before");
     spark.sql("CREATE OR REPLACE TEMP VIEW nothing AS SELECT * FROM " + docs + " WHERE id < 0");

@@ -214,6 +214,10 @@ public final class ScoreJob {
     private long writeTable(TableOutput to) {
       Map<String, String> settings = identity();
       settings.put(Options.LIMIT.flag(), Integer.toString(request.input().limit()));
+      if (request.input().table() != null) {
+        // The input's identity has the version that these options select.
+        settings.remove(Options.INPUT_OPTION.flag());
+      }
       String run =
           RunIdentity.id(
               settings, request.input().isDemo() ? Optional.of("demo") : input.identity());

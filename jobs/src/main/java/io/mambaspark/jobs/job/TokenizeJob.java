@@ -137,6 +137,10 @@ public final class TokenizeJob {
         List.of(Options.TOKENIZED_COLUMN, Options.INPUT_OPTION, Options.WHERE, Options.LIMIT)) {
       settings.put(option.flag(), String.valueOf(request.values().get(option)));
     }
+    if (request.input().table() != null) {
+      // The input's identity has the version that these options select.
+      settings.remove(Options.INPUT_OPTION.flag());
+    }
     settings.put(RunIdentity.VERSION, Versions.mambaSpark());
     for (String key : List.of("spark.sql.caseSensitive", "spark.sql.session.timeZone")) {
       settings.put(key, tokens.sparkSession().conf().get(key));

@@ -19,7 +19,7 @@ import sys
 SIGNALS = ["perplexity", "entropy", "min_k", "min_k_plus_plus", "curvature", "longest_greedy_run"]
 LOGARITHMIC = {"perplexity", "longest_greedy_run"}
 COLORS = ["#2563eb", "#d97706", "#9333ea"]
-WIDTH, LEFT, ROW, GAP = 760, 150, 14, 34
+WIDTH, LEFT, ROW, GAP = 760, 200, 14, 34
 
 
 def area(first, second):

@@ -48,7 +48,8 @@ use() {
   fi
 }
 
-# tables ARGUMENTS...: runs Tables.java. Drivers run without C2: the jobs are too short to gain from it.
+# tables ARGUMENTS...: runs Tables.java. Drivers run without C2, and Spark without generated code: the jobs are
+# too short to gain from them.
 tables() (
   spark_home
   if [[ ! -e $work/classes.jar ]]; then
@@ -58,7 +59,8 @@ tables() (
   fi
   conf[1]=${conf[1]},$jar
   SPARK_LOCAL_IP=127.0.0.1 exec_spark_class org.apache.spark.deploy.SparkSubmit --master 'local[2]' \
-    --class Tables "${conf[@]}" --driver-memory 2g \
+    --class Tables "${conf[@]}" --driver-memory 2g --conf spark.sql.codegen.wholeStage=false \
+    --conf spark.sql.codegen.factoryMode=NO_CODEGEN --conf spark.sql.files.minPartitionNum=2 \
     --conf 'spark.driver.extraJavaOptions=--add-modules=jdk.incubator.vector -XX:TieredStopAtLevel=1' \
     "$work/classes.jar" "$format" "$@"
 )

@@ -365,6 +365,12 @@ public final class Tables {
         .refused("cannot be set");
     score(joined(input, "--output-table", prefix + "new", "--output-format", "icebreg"))
         .refused("--output-format icebreg");
+    if (format.equals("iceberg")) {
+      score("--input-table", table + ".snapshots", "--output", folder + "/x")
+          .refused("name the table itself");
+      score(joined(input, "--output-table", prefix + "files")).ok();
+      score(joined(input, "--output-table", prefix + "files")).ok().says("written before");
+    }
     score(joined(input, "--output-table", "nodb.new")).refused("schema nodb does not exist");
     score(joined(input, "--output-table", prefix + "new", "--partition-by", "nope"))
         .refused("is not among the written columns");

@@ -54,9 +54,9 @@ record Table(
   /** The last part of the names of Iceberg's branches, snapshots and metadata tables. */
   private static final Pattern PART_OF_ICEBERG =
       Pattern.compile(
-          "(?i)(branch|tag|snapshot_id|at_timestamp)_.+|snapshots|history|refs|entries|(all_|data_|delete_"
-              + "|all_data_|all_delete_)?(files|manifests|entries)|metadata_log_entries|partitions"
-              + "|position_deletes");
+          "(?i)(branch|tag|snapshot_id|at_timestamp)_.+|snapshots|history|refs|partitions"
+              + "|(all_|data_|delete_|all_data_|all_delete_)?(files|manifests|entries)"
+              + "|metadata_log_entries|position_deletes");
 
   private static final String DETAILS = "# Detailed Table Information";
   private static final String SESSION_CATALOG = "spark_catalog";
@@ -83,14 +83,21 @@ record Table(
       return missing(e, name, option);
     }
     Table found = of(name, sql, described);
-    if (found.kind() == Kind.ICEBERG
-        && PART_OF_ICEBERG.matcher(parts.get(parts.size() - 1)).matches()) {
+    if (found.kind() == Kind.ICEBERG && isPartOfTable(spark, parts)) {
       throw Refusal.because(
           "%s %s: name the table itself; --input-option branch=NAME, tag=NAME and snapshot-id=ID select"
               + " its rows",
           option, name);
     }
     return Optional.of(found);
+  }
+
+  /** Whether a name is that of a branch, a snapshot or metadata of a table of Iceberg. */
+  private static boolean isPartOfTable(SparkSession spark, List<String> parts) {
+    int last = parts.size() - 1;
+    return last > 0
+        && PART_OF_ICEBERG.matcher(parts.get(last)).matches()
+        && spark.catalog().tableExists(ColumnNames.sql(parts.subList(0, last)));
   }
 
   /** Returns the complete name; that of a temporary view has one part. */

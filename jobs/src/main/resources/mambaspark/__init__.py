@@ -184,7 +184,8 @@ def register_functions(spark: SparkSession, model: str) -> None:
     A session started with ``spark.sql.extensions=io.mambaspark.jobs.sql.MambaExtensions`` already
     has these functions. This function also sets the session's ``spark.mambaspark.model`` to the
     model. The functions take a text or a list of token ids. ``mamba_score`` returns a struct of
-    ``nll``, ``token_count``, ``perplexity`` and ``error``:
+    ``nll``, ``token_count``, ``perplexity`` and ``error``, and of the signals that the session's
+    ``spark.mambaspark.emit`` lists:
 
     >>> register_functions(spark, "demo")
     >>> spark.sql("SELECT id, mamba_score(text).nll FROM corpus WHERE mamba_perplexity(text) < 500")

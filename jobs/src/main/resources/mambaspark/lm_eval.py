@@ -147,7 +147,8 @@ class MambaSparkLM(LM):
                 scored = DataFrame(scorer.score(rows), self._spark).collect()
                 if time.monotonic() - start < _LONG:
                     size *= 2
-                for row in scored:
+                # Cache the results of a job before one of its errors ends the run.
+                for row in sorted(scored, key=lambda row: _error(row, kind) is not None):
                     key = chunk[row.request]
                     found[key] = _value(row, kind, key)
                     self.cache_hook.add_partial(kind, key, found[key])
@@ -171,15 +172,19 @@ class MambaSparkLM(LM):
 
 def _value(row: Row, kind: str, key: Tuple[str, ...]) -> Any:
     """Returns a request's result; the harness expects one for each request, so an error ends the run."""
-    rolling = kind == "loglikelihood_rolling"
-    error = row.error
-    if error is None and not rolling and row.is_greedy is None:
-        error = "the continuation has no token"
+    error = _error(row, kind)
     if error is not None:
         raise ValueError(
             f"Cannot score the {kind} request {repr(key)[-400:]}: {error}"
         )
-    return -row.nll if rolling else (-row.nll, row.is_greedy)
+    return -row.nll if kind == "loglikelihood_rolling" else (-row.nll, row.is_greedy)
+
+
+def _error(row: Row, kind: str) -> Optional[str]:
+    """Returns why a request could not be scored, or None."""
+    if row.error is None and kind == "loglikelihood" and row.is_greedy is None:
+        return "the continuation has no token"
+    return row.error
 
 
 def _session(master: Optional[str], conf: Dict[str, Any]) -> SparkSession:

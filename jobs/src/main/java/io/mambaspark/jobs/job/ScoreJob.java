@@ -81,7 +81,11 @@ public final class ScoreJob {
     Map<String, Double> thresholds =
         corpus.bucketThresholds() == null
             ? Map.of()
-            : Buckets.thresholds(corpus.bucketThresholds(), corpus.bucketBy(), prepared.files());
+            : Buckets.thresholds(
+                corpus.bucketThresholds(),
+                corpus.bucketBy(),
+                request.scores().emit().signals().percent(corpus.bucketBy()),
+                prepared.files());
     try (OpenModel model = new OpenModel(request.model().path())) {
       DatasetScorer scorer = DatasetScorer.of(model, request.model(), request.scores());
       scorer.check();
@@ -319,7 +323,11 @@ public final class ScoreJob {
       Map<String, Double> thresholds =
           request.corpus().buckets() == null
               ? givenThresholds
-              : Buckets.found(output.path().toString(), request.corpus().bucketBy(), files);
+              : Buckets.found(
+                  output.path().toString(),
+                  request.corpus().bucketBy(),
+                  request.scores().emit().signals().percent(request.corpus().bucketBy()),
+                  files);
       Function<Path, Summary> summarize = summarize(run, result, thresholds, seconds);
       if (run.missing().isEmpty() && output.isComplete()) {
         return summarize.apply(output.path());

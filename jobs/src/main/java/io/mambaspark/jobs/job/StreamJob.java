@@ -130,7 +130,10 @@ public final class StreamJob {
         request.corpus().bucketThresholds() == null
             ? Map.of()
             : Buckets.thresholds(
-                request.corpus().bucketThresholds(), request.corpus().bucketBy(), files);
+                request.corpus().bucketThresholds(),
+                request.corpus().bucketBy(),
+                request.scores().emit().signals().percent(request.corpus().bucketBy()),
+                files);
     try (OpenModel model = new OpenModel(request.model().path())) {
       DatasetScorer scorer = DatasetScorer.of(model, request.model(), request.scores());
       scorer.check();

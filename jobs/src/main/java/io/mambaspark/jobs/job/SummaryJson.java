@@ -113,6 +113,10 @@ final class SummaryJson {
     }
     if (request.bucketBy() != null) {
       json.put(Buckets.BY, request.bucketBy());
+      int percent = request.emit().signals().percent(request.bucketBy());
+      if (percent > 0) {
+        json.put(Buckets.PERCENT, percent);
+      }
       json.put(Buckets.THRESHOLDS, summary.corpus().thresholds());
     }
   }

@@ -126,12 +126,12 @@ public final class ComparedRow {
     this.crossEntropy = crossEntropy;
   }
 
-  /** Binoculars' score; null if both of its numbers are 0. */
+  /** Binoculars' score; null if it is not finite, or the models cannot be compared. */
   public Double getBinoculars() {
     return binoculars;
   }
 
-  /** Binoculars' score; null if both of its numbers are 0. */
+  /** Binoculars' score; null if it is not finite, or the models cannot be compared. */
   public void setBinoculars(Double binoculars) {
     this.binoculars = binoculars;
   }

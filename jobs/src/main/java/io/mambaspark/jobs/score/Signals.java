@@ -68,6 +68,14 @@ public record Signals(
     return columns;
   }
 
+  /** Returns the percentage of tokens that a column is the mean of; 0 for other columns. */
+  public int percent(String column) {
+    if (column.equals(ScoreColumn.MIN_K.column())) {
+      return minK;
+    }
+    return column.equals(ScoreColumn.MIN_K_PLUS_PLUS.column()) ? minKPlusPlus : 0;
+  }
+
   /** Returns the columns of all signals, in their order in the output. */
   public List<ScoreColumn> allColumns() {
     List<ScoreColumn> columns = new ArrayList<>();

@@ -143,7 +143,8 @@ public final class MambaExtensions extends AbstractFunction1<SparkSessionExtensi
             "Cannot score: %s is not set; set it to a checkpoint's folder, any Hadoop URI, or demo"
                 .formatted(MODEL));
       }
-      String emit = spark.conf().get(EMIT, "perplexity");
+      // A signal that is not finite must not make a perplexity null.
+      String emit = field < 0 ? spark.conf().get(EMIT, "perplexity") : "perplexity";
       Expression score = call(spark, MambaFunctions.registered(spark, model, emit), arguments);
       return field < 0
           ? score

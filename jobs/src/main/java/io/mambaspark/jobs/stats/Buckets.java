@@ -48,6 +48,9 @@ public record Buckets(Map<String, Double> percents) {
   /** The key of the column of the thresholds in a summary. */
   public static final String BY = "bucket_by";
 
+  /** The key of the percentage of tokens that this column is the mean of, in a summary. */
+  public static final String PERCENT = "bucket_percent";
+
   /** Parses {@code head:30,middle:60}. */
   public static Buckets parse(String list) {
     Map<String, Double> percents = new LinkedHashMap<>();
@@ -133,8 +136,8 @@ public record Buckets(Map<String, Double> percents) {
 
   /** Reads thresholds like {@link #found}, for another run; refuses an empty result. */
   public static Map<String, Double> thresholds(
-      String file, String by, Configuration configuration) {
-    Map<String, Double> thresholds = found(file, by, configuration);
+      String file, String by, int percent, Configuration configuration) {
+    Map<String, Double> thresholds = found(file, by, percent, configuration);
     if (thresholds.isEmpty()) {
       throw Refusal.because(
           "Cannot use the thresholds of %s: no document of that run had a %s", file, by);
@@ -147,8 +150,10 @@ public record Buckets(Map<String, Double> percents) {
    *
    * @param file the summary of that run, or the folder of its output
    * @param by the column that the thresholds must divide
+   * @param percent the percentage of tokens that this column is the mean of; 0 for others
    */
-  public static Map<String, Double> found(String file, String by, Configuration configuration) {
+  public static Map<String, Double> found(
+      String file, String by, int percent, Configuration configuration) {
     Path path = HadoopFiles.qualified(file, configuration);
     try {
       FileSystem files = path.getFileSystem(configuration);
@@ -159,7 +164,12 @@ public record Buckets(Map<String, Double> percents) {
       try (InputStream in = files.open(summary)) {
         JsonNode found = new ObjectMapper().readTree(in);
         json = found.path(THRESHOLDS);
+        if (!json.isObject()) {
+          throw Refusal.because(
+              "%s has no %s; expected the summary of a run with --bucket", file, THRESHOLDS);
+        }
         checkColumn(file, found.path(BY).asText(Distributions.PERPLEXITY), by);
+        checkPercent(file, by, found.path(PERCENT).asInt(0), percent);
       }
       Map<String, Double> thresholds = new LinkedHashMap<>();
       double before = by.equals(Distributions.PERPLEXITY) ? 0 : Double.NEGATIVE_INFINITY;
@@ -184,10 +194,6 @@ public record Buckets(Map<String, Double> percents) {
         before = threshold;
         thresholds.put(name, before);
       }
-      if (!json.isObject()) {
-        throw Refusal.because(
-            "%s has no %s; expected the summary of a run with --bucket", file, THRESHOLDS);
-      }
       return thresholds;
     } catch (FileNotFoundException e) {
       throw Refusal.because(
@@ -208,6 +214,15 @@ public record Buckets(Map<String, Double> percents) {
       throw Refusal.because(
           "Cannot use the thresholds of %s: they divide %s, expected %s; give --bucket-by %s",
           file, found, by, found);
+    }
+  }
+
+  private static void checkPercent(String file, String by, int found, int percent) {
+    if (found != percent) {
+      throw Refusal.because(
+          "Cannot use the thresholds of %s: they divide %s of %d %% of the tokens, expected %d %%;"
+              + " give --emit %s=%d",
+          file, by, found, percent, by.replace('_', '-'), found);
     }
   }
 

@@ -436,6 +436,11 @@ class SignalsTest {
     assertThat(other.code()).isNotZero();
     assertThat(other.err())
         .contains("they divide min_k, expected perplexity; give --bucket-by min_k");
+    Object[] five = {"--emit", "min-k=5", "--bucket-by", "min_k", "--bucket-thresholds", output};
+    Cli percent = score(folder, corpus, own.resolve("five"), five);
+    assertThat(percent.code()).isNotZero();
+    assertThat(percent.err())
+        .contains("they divide min_k of 20 % of the tokens, expected 5 %; give --emit min-k=20");
   }
 
   @ParameterizedTest

@@ -63,7 +63,7 @@ class DocsTest {
           "(?<![\\w./-])(?:[$]PWD/)?((?:scripts|conf|jobs|engine|[.]ci|target)/[\\w./-]*)");
   private static final Pattern WRITTEN =
       Pattern.compile(
-          "(?:--output|--report|--checkpoint-location|mkdir -p|make-outliers[.]py \\S+ \\d+|>"
+          "(?:--output|--report|--checkpoint-location|mkdir -p|make-outliers[.]py \\S+ \\d+|audit[.]py \\S+|>"
               + "|outputDirectory=\"[$]PWD/|--output-table \"delta[.]\\\\`[$]PWD/)"
               + " ?(target/[\\w./-]*)");
   private static final Pattern VERSION =
